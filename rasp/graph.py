@@ -1,0 +1,337 @@
+"""The s-op graph: the few kinds of nodes that every RASP program is made of.
+
+Nodes are immutable and shared: building a node that exists already gives the existing one, so equality is identity and
+two selectors written twice are one head. Nothing is evaluated here, and facts about nodes (names, places, values,
+layers) live in tables outside, keyed by node.
+
+Operators are overloaded for Python users: `indices + 1`, `tokens == "a"`, `s & t`, `~s`. `==` therefore builds an
+s-op; compare nodes with `is`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias, cast
+
+from rasp.elementwise import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
+from rasp.errors import TypeFault
+
+_nodes: weakref.WeakValueDictionary[Hashable, Node] = weakref.WeakValueDictionary()
+
+
+class _Shared(type):
+    """Constructing a node looks it up first."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        fresh = super().__call__(*args, **kwargs)
+        key = (cls, *(_field_key(getattr(fresh, field.name)) for field in fields(fresh)))
+        return _nodes.setdefault(key, fresh)
+
+
+def _field_key(value: Any) -> Hashable:
+    if isinstance(value, Node):
+        return id(value)
+    if isinstance(value, tuple):
+        return tuple(map(_field_key, value))
+    if isinstance(value, Operation):
+        return value
+    return atom_key(value)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Node(metaclass=_Shared):
+    """Any node. `children` are the nodes it is built from, in the order of its fields."""
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        found: list[Node] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            found += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
+        return tuple(found)
+
+    def __repr__(self) -> str:
+        from rasp.expression import expression
+
+        return expression(self)
+
+    def __bool__(self) -> bool:
+        raise TypeFault(
+            "an s-op or selector has no truth value of its own; it has one at each position",
+            hint="use &, | and ~ in place of and, or and not; compare nodes with `is`",
+        )
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+
+SOpLike: TypeAlias = "SOp | Atom"
+
+
+class SOp(Node):
+    """A value at each position."""
+
+    def __add__(self, other: SOpLike) -> SOp:
+        return apply("+", self, other)
+
+    def __radd__(self, other: SOpLike) -> SOp:
+        return apply("+", other, self)
+
+    def __sub__(self, other: SOpLike) -> SOp:
+        return apply("-", self, other)
+
+    def __rsub__(self, other: SOpLike) -> SOp:
+        return apply("-", other, self)
+
+    def __mul__(self, other: SOpLike) -> SOp:
+        return apply("*", self, other)
+
+    def __rmul__(self, other: SOpLike) -> SOp:
+        return apply("*", other, self)
+
+    def __truediv__(self, other: SOpLike) -> SOp:
+        return apply("/", self, other)
+
+    def __rtruediv__(self, other: SOpLike) -> SOp:
+        return apply("/", other, self)
+
+    def __mod__(self, other: SOpLike) -> SOp:
+        return apply("%", self, other)
+
+    def __rmod__(self, other: SOpLike) -> SOp:
+        return apply("%", other, self)
+
+    def __pow__(self, other: SOpLike) -> SOp:
+        return apply("^", self, other)
+
+    def __rpow__(self, other: SOpLike) -> SOp:
+        return apply("^", other, self)
+
+    def __neg__(self) -> SOp:
+        return apply("neg", self)
+
+    def __pos__(self) -> SOp:
+        return apply("pos", self)
+
+    def __round__(self) -> SOp:
+        return apply("round", self)
+
+    def __eq__(self, other: object) -> SOp:  # type: ignore[override]
+        return apply("==", self, cast(SOpLike, other))
+
+    def __ne__(self, other: object) -> SOp:  # type: ignore[override]
+        return apply("!=", self, cast(SOpLike, other))
+
+    def __lt__(self, other: SOpLike) -> SOp:
+        return apply("<", self, other)
+
+    def __le__(self, other: SOpLike) -> SOp:
+        return apply("<=", self, other)
+
+    def __gt__(self, other: SOpLike) -> SOp:
+        return apply(">", self, other)
+
+    def __ge__(self, other: SOpLike) -> SOp:
+        return apply(">=", self, other)
+
+    def __and__(self, other: SOpLike) -> SOp:
+        return apply("and", self, other)
+
+    def __rand__(self, other: SOpLike) -> SOp:
+        return apply("and", other, self)
+
+    def __or__(self, other: SOpLike) -> SOp:
+        return apply("or", self, other)
+
+    def __ror__(self, other: SOpLike) -> SOp:
+        return apply("or", other, self)
+
+    def __invert__(self) -> SOp:
+        return apply("not", self)
+
+    __hash__ = Node.__hash__
+
+
+class Selector(Node):
+    """Which key positions each query position marks. Row = query, column = key."""
+
+    def __and__(self, other: Selector) -> Selector:
+        return And(self, _selector(other))
+
+    def __or__(self, other: Selector) -> Selector:
+        return Or(self, _selector(other))
+
+    def __invert__(self) -> Selector:
+        return Not(self)
+
+    __hash__ = Node.__hash__
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tokens(SOp):
+    """The input, converted to `kind`: str, int, float, bool, or asis (as it is)."""
+
+    kind: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Indices(SOp):
+    """0 … n−1."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Constant(SOp):
+    """The same atom at every position."""
+
+    value: Atom
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Map(SOp):
+    """An elementwise operation on s-ops."""
+
+    op: Operation
+    args: tuple[SOp, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Aggregate(SOp):
+    """The mean of `value` over the marked positions; the value itself where one is marked, `default` where none is."""
+
+    selector: Selector
+    value: SOp
+    default: Atom
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SelectorWidth(SOp):
+    """How many positions each row marks."""
+
+    selector: Selector
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Select(Selector):
+    """Cell (q, k) is marked where `keys[k] op queries[q]`."""
+
+    keys: SOp
+    queries: SOp
+    op: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class And(Selector):
+    """Cells that both selectors mark."""
+
+    left: Selector
+    right: Selector
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Or(Selector):
+    """Cells that either selector marks."""
+
+    left: Selector
+    right: Selector
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Not(Selector):
+    """Cells that the selector leaves unmarked."""
+
+    selector: Selector
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Best(Selector):
+    """Of the marked keys of each row, those whose score is largest; ties stay together."""
+
+    selector: Selector
+    score: SOp
+
+
+def sop(value: SOpLike) -> SOp:
+    """An s-op as it is, an atom as a Constant. TypeFault for anything else."""
+    if isinstance(value, SOp):
+        return value
+    if is_atom(value):
+        return Constant(value)
+    raise TypeFault(f"expected an s-op or an atom, found {type(value).__name__}")
+
+
+def _selector(value: object) -> Selector:
+    if isinstance(value, Selector):
+        return value
+    raise TypeFault(f"expected a selector, found {type(value).__name__}")
+
+
+def apply(op: str | Operation, *args: SOpLike) -> SOp:
+    """The Map of an operation (by name or as it is) on s-ops and atoms."""
+    operation = OPERATIONS[op] if isinstance(op, str) else op
+    return Map(operation, tuple(map(sop, args)))
+
+
+def select(keys: SOpLike, queries: SOpLike, op: str = "==") -> Selector:
+    """The selector that marks (q, k) where `keys[k] op queries[q]`; op one of == != < <= > >=."""
+    if op not in COMPARISONS:
+        raise TypeFault(f"a comparison is one of {' '.join(COMPARISONS)}, not {op!r}")
+    return Select(sop(keys), sop(queries), op)
+
+
+def aggregate(selector: Selector, value: SOpLike, default: Atom = 0) -> SOp:
+    """The mean of `value` over the marked positions of each row, `default` where there are none."""
+    return Aggregate(_selector(selector), sop(value), default)
+
+
+def selector_width(selector: Selector) -> SOp:
+    """How many positions each row of the selector marks."""
+    return SelectorWidth(_selector(selector))
+
+
+def select_best(selector: Selector, score: SOpLike) -> Selector:
+    """Of the keys the selector marks in a row, those with the largest score; ties stay together."""
+    return Best(_selector(selector), sop(score))
+
+
+def where(condition: SOpLike, then: SOpLike, otherwise: SOpLike) -> SOp:
+    """`then` where the condition is true, `otherwise` elsewhere; both sides are evaluated everywhere."""
+    return apply("if", condition, then, otherwise)
+
+
+def elementwise(function: Callable[..., Atom], *args: SOpLike) -> SOp:
+    """A Python function of atoms, applied at each position. The same function object is the same operation."""
+    return apply(Operation.python(function), *args)
+
+
+def indicator(value: SOpLike) -> SOp:
+    """1 where the s-op is true, 0 elsewhere."""
+    return apply("indicator", value)
+
+
+def topological(roots: Iterable[Node]) -> Iterator[Node]:
+    """Every node the roots need, each once, children before parents, in a fixed order."""
+    seen: set[int] = set()
+    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            stack.append((node, True))
+            stack += [(child, False) for child in reversed(node.children) if id(child) not in seen]
+
+
+tokens = Tokens("str")
+tokens_int = Tokens("int")
+tokens_float = Tokens("float")
+tokens_bool = Tokens("bool")
+tokens_asis = Tokens("asis")
+indices = Indices()
+full = Select(Constant(1), Constant(1), "==")
+length = SelectorWidth(full)

@@ -1,0 +1,270 @@
+"""The interpreter: the values of s-ops and the cells of selectors on one input, with numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rasp.elementwise import (
+    COMPARISONS,
+    OPERATIONS,
+    Atom,
+    Column,
+    ElementFault,
+    atom_key,
+    column,
+    describe,
+    evaluate,
+    is_atom,
+    label,
+)
+from rasp.errors import DataFault, RaspError, TypeFault, ValueFault
+from rasp.graph import (
+    Aggregate,
+    And,
+    Best,
+    Constant,
+    Indices,
+    Map,
+    Node,
+    Not,
+    Or,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    Tokens,
+    topological,
+)
+
+Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+_EXACT_FLOAT = 2**53
+
+
+class EvaluationFault(ValueFault):
+    """A node has no value on this input: which node, at which position, and the atoms it was given there."""
+
+    def __init__(self, node: Node, reason: str, position: int | None = None, atoms: Sequence[Atom] = ()) -> None:
+        place = "" if position is None else f" at position {position}"
+        given = f" (given {', '.join(map(describe, atoms))})" if atoms else ""
+        super().__init__(f"{reason}{place}{given}, in {node!r}")
+        self.node = node
+        self.position = position
+        self.atoms = tuple(atoms)
+
+
+class Run:
+    """One input and everything computed on it so far; each node is evaluated once.
+
+    `causal` masks every selector to keys at or before the query, as a decoder-only transformer does.
+    """
+
+    def __init__(self, tokens: Sequence[Atom], *, causal: bool = False) -> None:
+        self.tokens = _checked_input(tokens)
+        self.causal = causal
+        self._values: dict[Node, Any] = {}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def sop(self, node: SOp) -> Column:
+        """The column of an s-op, one value a position. EvaluationFault where it has none."""
+        return self._value(node)  # type: ignore[no-any-return]
+
+    def selector(self, node: Selector) -> Matrix:
+        """The cells of a selector, bool [T, T]: row = query, column = key."""
+        return self._value(node)  # type: ignore[no-any-return]
+
+    def _value(self, root: Node) -> Any:
+        if root not in self._values:
+            for node in topological([root]):
+                if node not in self._values:
+                    self._values[node] = self._evaluate(node)
+        return self._values[root]
+
+    def _evaluate(self, node: Node) -> Any:
+        children = [self._values[child] for child in node.children]
+        value = _RULES[type(node)](self, node, *children)
+        if isinstance(node, SOp):
+            _check_label(node, value)
+        return value
+
+
+def run(node: Node, tokens: Sequence[Atom], *, causal: bool = False) -> list[Any]:
+    """The values of an s-op as a list of atoms, or a selector's rows as lists of bools."""
+    fresh = Run(tokens, causal=causal)
+    if isinstance(node, Selector):
+        return fresh.selector(node).tolist()
+    if isinstance(node, SOp):
+        return fresh.sop(node).tolist()
+    raise TypeFault(f"expected an s-op or a selector, found {type(node).__name__}")
+
+
+def mean(values: Column) -> float:
+    """The mean of numbers, rounded once: it does not depend on their order, and equal values keep theirs."""
+    if values.dtype.kind in "ib" and len(values) * max(map(abs, (int(values.min()), int(values.max())))) < _EXACT_FLOAT:
+        return int(values.sum()) / len(values)
+    atoms = values.tolist()
+    if all(isinstance(atom, int) for atom in atoms):
+        return sum(atoms) / len(atoms)
+    if not all(map(math.isfinite, atoms)):
+        return float(sum(atoms) / len(atoms))
+    return float(sum(map(Fraction, atoms), Fraction()) / len(atoms))
+
+
+def convert(kind: str, token: Atom) -> Atom:
+    """A token as `tokens_kind` sees it. ValueFault where it cannot be converted."""
+    try:
+        return {"str": str, "int": int, "float": float, "bool": bool, "asis": lambda t: t}[kind](token)
+    except (ValueError, OverflowError) as error:
+        article = "an int" if kind == "int" else f"a {kind}"
+        raise ValueFault(f"{describe(token)} cannot be read as {article}") from error
+
+
+def _checked_input(tokens: Sequence[Atom]) -> list[Atom]:
+    found = list(tokens)
+    if not found:
+        raise DataFault("an input needs at least one token")
+    for position, token in enumerate(found):
+        if not is_atom(token):
+            raise DataFault(f"token {position} of the input is a {type(token).__name__}, not a string or a number")
+    return found
+
+
+def _check_label(node: SOp, values: Column) -> None:
+    if values.dtype != object:
+        return
+    try:
+        label(values)
+    except RaspError as error:
+        raise EvaluationFault(node, error.message) from error
+
+
+def _tokens(run: Run, node: Tokens) -> Column:
+    try:
+        return column([convert(node.kind, token) for token in run.tokens])
+    except RaspError as error:
+        position = next(i for i, token in enumerate(run.tokens) if not _converts(node.kind, token))
+        raise EvaluationFault(node, error.message, position) from error
+
+
+def _converts(kind: str, token: Atom) -> bool:
+    try:
+        convert(kind, token)
+    except RaspError:
+        return False
+    return True
+
+
+def _map(run: Run, node: Map, *args: Column) -> Column:
+    columns = iter(args)
+    given = [next(columns) for arg in node.args]
+    try:
+        return evaluate(node.op, given)
+    except ElementFault as error:
+        raise EvaluationFault(node, error.message, error.position, error.atoms) from error
+
+
+def _compare(op: str, keys: Column, queries: Column) -> Matrix:
+    """keys[k] op queries[q] for all pairs; distinct values are compared once."""
+    key_values, key_codes = _distinct(keys)
+    query_values, query_codes = _distinct(queries)
+    vector = OPERATIONS[op].vector
+    assert vector is not None
+    grid = vector(key_values[None, :], query_values[:, None])
+    if grid is None:
+        compare = COMPARISONS[op]
+        grid = np.array([[compare(k, q) for k in key_values.tolist()] for q in query_values.tolist()], dtype=bool)
+    return grid[query_codes[:, None], key_codes[None, :]]  # type: ignore[no-any-return]
+
+
+def _distinct(values: Column) -> tuple[Column, np.ndarray[Any, np.dtype[np.intp]]]:
+    if values.dtype != object:
+        return np.unique(values, return_inverse=True)
+    codes: dict[Any, int] = {}
+    atoms = values.tolist()
+    positions = np.array([codes.setdefault(atom_key(atom), len(codes)) for atom in atoms], dtype=np.intp)
+    first = np.unique(positions, return_index=True)[1]
+    return column([atoms[i] for i in first]), positions
+
+
+def _select(run: Run, node: Select, keys: Column, queries: Column) -> Matrix:
+    try:
+        marked = _compare(node.op, keys, queries)
+    except RaspError as error:
+        raise EvaluationFault(node, error.message) from error
+    return np.tril(marked) if run.causal else marked
+
+
+def _not(run: Run, node: Not, marked: Matrix) -> Matrix:
+    return np.tril(~marked) if run.causal else ~marked
+
+
+def _best(run: Run, node: Best, marked: Matrix, score: Column) -> Matrix:
+    _check_numbers(node, score, "select_best needs a score of numbers")
+    if score.dtype == object:
+        order = {value: rank for rank, value in enumerate(sorted(set(score.tolist())))}
+        score = np.array([order[value] for value in score.tolist()], dtype=np.int64)
+    codes = np.unique(score, return_inverse=True)[1]
+    ranked = np.where(marked, codes[None, :], -1)
+    best: Matrix = marked & (ranked == ranked.max(axis=1, keepdims=True))
+    return best
+
+
+def _check_numbers(node: Node, values: Column, complaint: str) -> None:
+    kind = label(values)
+    if kind not in ("ints", "floats"):
+        raise EvaluationFault(node, f"{complaint}, found {kind}")
+
+
+def _width(run: Run, node: SelectorWidth, marked: Matrix) -> Column:
+    return marked.sum(axis=1, dtype=np.int64)
+
+
+def _aggregate(run: Run, node: Aggregate, marked: Matrix, values: Column) -> Column:
+    counts = marked.sum(axis=1)
+    if (counts > 1).any():
+        _check_numbers(node, values, "a row marks several positions, and only numbers have a mean")
+    if (counts > 1).all() and values.dtype.kind == "i" and _sums_exactly(values):
+        return np.asarray((marked.astype(np.float64) @ values) / counts)
+    if (counts == 1).all():
+        return values[marked.argmax(axis=1)]
+    return column([_row(node, values, row, count) for row, count in zip(marked, counts.tolist(), strict=True)])
+
+
+def _sums_exactly(values: Column) -> bool:
+    return len(values) * max(abs(int(values.min())), abs(int(values.max()))) < _EXACT_FLOAT
+
+
+def _row(node: Aggregate, values: Column, row: Matrix, count: int) -> Atom:
+    if count == 0:
+        return node.default
+    if count == 1:
+        return values[int(row.argmax())].item() if values.dtype != object else values[int(row.argmax())]
+    try:
+        return mean(values[row])
+    except OverflowError as error:
+        raise EvaluationFault(node, "the mean is too large for a float") from error
+
+
+def _constant(run: Run, node: Constant) -> Column:
+    return column([node.value] * len(run))
+
+
+_RULES: dict[type[Node], Callable[..., Any]] = {
+    Tokens: _tokens,
+    Indices: lambda run, node: np.arange(len(run), dtype=np.int64),
+    Constant: _constant,
+    Map: _map,
+    Aggregate: _aggregate,
+    SelectorWidth: _width,
+    Select: _select,
+    And: lambda run, node, left, right: left & right,
+    Or: lambda run, node, left, right: left | right,
+    Not: _not,
+    Best: _best,
+}
