@@ -1,0 +1,33 @@
+"""Tokens and values as short one-line texts that cannot be mistaken for one another. No drawing here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rasp.elementwise import Atom
+
+BOS = "BOS"
+_VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "": "∅"}
+_SEVERAL = str.maketrans({"\n": "↵", "\t": "⇥", "\r": "␍"})
+
+
+def label(value: Atom, limit: int = 12) -> str:
+    """One line of at most `limit` characters for an atom: blanks are made visible, numbers rounded to 3 digits."""
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if isinstance(value, int):
+        return shorten(str(value), limit)
+    return shorten(_VISIBLE.get(value) or value.translate(_SEVERAL), limit)
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text itself, or its beginning with … where it has more than `limit` characters."""
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+
+
+def position_labels(tokens: Sequence[Atom], size: int) -> tuple[str, ...]:
+    """A label for each of `size` positions: those of the tokens, with BOS first where there is one more position."""
+    own = tuple(label(token) for token in tokens)
+    return own if size == len(own) else (BOS, *own)

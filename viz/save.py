@@ -1,0 +1,57 @@
+"""A figure written to a file: PNG, SVG or PDF by its suffix, whole or not at all, the same bytes each time."""
+
+from __future__ import annotations
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from rasp.errors import DataFault
+from viz.style import styled
+
+_DPI = 160
+_METADATA: dict[str, dict[str, Any]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """The path, once the figure stands there. DataFault for another suffix, a missing folder, a refused write."""
+    target = check_target(path)
+    write_whole(target, rendered(figure, target.suffix.lower()))
+    return target
+
+
+def check_target(path: str | Path) -> Path:
+    """The path, if a picture can be written there: known suffix, existing folder. DataFault if not."""
+    target = Path(path)
+    if target.suffix.lower() not in _METADATA:
+        kinds = ", ".join(_METADATA)
+        raise DataFault(f"cannot write a picture as {target.name!r}", hint=f"end the name in one of {kinds}")
+    if not target.parent.is_dir():
+        raise DataFault(f"there is no folder {str(target.parent)!r} to write {target.name!r} in")
+    return target
+
+
+def rendered(figure: Figure, suffix: str) -> bytes:
+    """The figure as the bytes of a .png, .svg or .pdf file, without dates or random names in them."""
+    stream = BytesIO()
+    with styled():
+        figure.savefig(stream, format=suffix[1:], dpi=_DPI, metadata=_METADATA[suffix])
+    return stream.getvalue()
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Writes beside the target, then moves into place: a reader sees the old file or the new one."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise DataFault(f"cannot write {str(target)!r}: {error.strerror or error}") from error
