@@ -154,12 +154,12 @@ def add(a: Any, b: Any) -> Atom:
         return a + b
     if isinstance(a, str) or isinstance(b, str):
         raise TypeFault(f"+ joins two strings or adds two numbers, found {describe(a)} and {describe(b)}")
-    return _small(a + b)  # type: ignore[no-any-return]
+    return _small(a + b)
 
 
 def subtract(a: Any, b: Any) -> Atom:
     _numbers("-", a, b)
-    return _small(a - b)  # type: ignore[no-any-return]
+    return _small(a - b)
 
 
 def multiply(a: Any, b: Any) -> Atom:
@@ -170,21 +170,21 @@ def multiply(a: Any, b: Any) -> Atom:
         if len(text) * times > MAX_TEXT:
             raise ValueFault(f"the result has more than {MAX_TEXT} characters")
         return text * times
-    return _small(a * b)  # type: ignore[no-any-return]
+    return _small(a * b)
 
 
 def divide(a: Any, b: Any) -> Atom:
     _numbers("/", a, b)
     if b == 0:
         raise ValueFault("division by zero")
-    return a / b  # type: ignore[no-any-return]
+    return a / b
 
 
 def modulo(a: Any, b: Any) -> Atom:
     _numbers("%", a, b)
     if b == 0:
         raise ValueFault("remainder of a division by zero")
-    return a % b  # type: ignore[no-any-return]
+    return a % b
 
 
 def power(a: Any, b: Any) -> Atom:
@@ -195,7 +195,7 @@ def power(a: Any, b: Any) -> Atom:
         raise ValueFault("a negative number to a fractional power is no real number")
     if isinstance(a, int) and isinstance(b, int) and b > 0 and a.bit_length() * b > 2 * MAX_BITS and abs(a) > 1:
         raise ValueFault(f"the result has more than {MAX_BITS} bits")
-    return _small(a**b)  # type: ignore[no-any-return]
+    return _small(a**b)
 
 
 def _equal(a: Atom, b: Atom) -> bool:
@@ -213,12 +213,12 @@ def _ordered(symbol: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any,
 
 def negate(a: Any) -> Atom:
     _numbers("-", a)
-    return -a  # type: ignore[no-any-return]
+    return -a
 
 
 def plus(a: Any) -> Atom:
     _numbers("+", a)
-    return +a  # type: ignore[no-any-return]
+    return +a
 
 
 def round_even(a: Any) -> Atom:
@@ -248,10 +248,10 @@ def _arithmetic(function: Callable[[Any, Any], Any], bound: Callable[[int, int],
             return None
         if "f" in (a.dtype.kind, b.dtype.kind):
             with np.errstate(all="ignore"):
-                return function(a, b) if _floatable(a, b) else None  # type: ignore[no-any-return]
+                return function(a, b) if _floatable(a, b) else None
         if bound(_limit(a), _limit(b)) >= 2**63:
             return None
-        return function(_integral(a), _integral(b))  # type: ignore[no-any-return]
+        return function(_integral(a), _integral(b))
 
     return vector
 
@@ -308,7 +308,7 @@ def _signed(function: Callable[[Any], Any]) -> Callable[[Column], Column | None]
     def vector(a: Column) -> Column | None:
         if not _numeric(a) or (a.dtype.kind == "i" and _limit(a) >= 2**63):
             return None
-        return function(_integral(a))  # type: ignore[no-any-return]
+        return function(_integral(a))
 
     return vector
 

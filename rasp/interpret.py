@@ -73,11 +73,11 @@ class Run:
 
     def sop(self, node: SOp) -> Column:
         """The column of an s-op, one value a position. EvaluationFault where it has none."""
-        return self._value(node)  # type: ignore[no-any-return]
+        return self._value(node)
 
     def selector(self, node: Selector) -> Matrix:
         """The cells of a selector, bool [T, T]: row = query, column = key."""
-        return self._value(node)  # type: ignore[no-any-return]
+        return self._value(node)
 
     def _value(self, root: Node) -> Any:
         if root not in self._values:
@@ -116,10 +116,19 @@ def mean(values: Column) -> float:
     return float(sum(map(Fraction, atoms), Fraction()) / len(atoms))
 
 
+_CONVERSIONS: dict[str, Callable[[Any], Atom]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "asis": lambda token: token,
+}
+
+
 def convert(kind: str, token: Atom) -> Atom:
     """A token as `tokens_kind` sees it. ValueFault where it cannot be converted."""
     try:
-        return {"str": str, "int": int, "float": float, "bool": bool, "asis": lambda t: t}[kind](token)
+        return _CONVERSIONS[kind](token)
     except (ValueError, OverflowError) as error:
         article = "an int" if kind == "int" else f"a {kind}"
         raise ValueFault(f"{describe(token)} cannot be read as {article}") from error
@@ -179,7 +188,7 @@ def _compare(op: str, keys: Column, queries: Column) -> Matrix:
     if grid is None:
         compare = COMPARISONS[op]
         grid = np.array([[compare(k, q) for k in key_values.tolist()] for q in query_values.tolist()], dtype=bool)
-    return grid[query_codes[:, None], key_codes[None, :]]  # type: ignore[no-any-return]
+    return grid[query_codes[:, None], key_codes[None, :]]
 
 
 def _distinct(values: Column) -> tuple[Column, np.ndarray[Any, np.dtype[np.intp]]]:

@@ -1,0 +1,121 @@
+"""The contract between the compiler and whatever runs its weights: plain arrays with names.
+
+Shapes: D d_model, K d_head (queries and keys), W value width of a head, M d_mlp, V vocabulary, N maximum length,
+O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in the row.
+
+    x       = W_E[token] + W_pos[position]                                    [T, D]
+    scores  = (x W_Q) (x W_K)^T            (no division: the scale is in W_Q)  [T, T]
+    x       = x + softmax(scores) (x W_V) W_O     summed over the heads        [T, D]
+    x       = x + relu(x W_in + b_in) W_out                                    [T, D]
+    logits  = x W_U                                                           [T, O]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rasp.elementwise import Atom
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class HeadWeights:
+    """One attention head: what it computes (`name`, `kind` aggregate or width) and its four matrices."""
+
+    name: str
+    kind: str
+    W_Q: Array
+    W_K: Array
+    W_V: Array
+    W_O: Array
+
+
+@dataclass(frozen=True, eq=False)
+class FeedForwardWeights:
+    """One hidden ReLU layer; `neurons` says what each hidden unit is for."""
+
+    W_in: Array
+    b_in: Array
+    W_out: Array
+    neurons: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerWeights:
+    """Attention, then feed-forward; either may be missing."""
+
+    heads: tuple[HeadWeights, ...]
+    feed_forward: FeedForwardWeights | None
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """How residual vectors become values: W_U [D, O], and the meaning of the O logits.
+
+    `categorical`: logit o is 1 where the value is `values[o]`, else 0. `number`: the one logit is the number; where
+    `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the marked
+    positions, and s − m² = 0 says that only one was marked. A readout with `check` only guards others.
+    """
+
+    name: str
+    kind: str
+    values: tuple[Atom, ...]
+    W_U: Array
+    check: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ModelWeights:
+    """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis."""
+
+    name: str
+    vocabulary: tuple[Atom, ...]
+    max_length: int
+    dtype: str
+    directions: tuple[str, ...]
+    W_E: Array
+    W_pos: Array
+    layers: tuple[LayerWeights, ...]
+    output: Readout
+    guards: tuple[Readout, ...]
+    predicted_heads: tuple[int, ...]
+    program: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def d_model(self) -> int:
+        return len(self.directions)
+
+    @property
+    def heads(self) -> list[int]:
+        """Heads of every layer that has attention."""
+        return [len(layer.heads) for layer in self.layers if layer.heads]
+
+    @property
+    def depth(self) -> int:
+        """How many layers have attention."""
+        return len(self.heads)
+
+    def tensors(self) -> dict[str, Array]:
+        """Every weight under its stable name."""
+        found = {"W_E": self.W_E, "W_pos": self.W_pos, "W_U": self.output.W_U}
+        for index, guard in enumerate(self.guards):
+            found[f"guards.{index}.W_U"] = guard.W_U
+        for at, layer in enumerate(self.layers):
+            for number, head in enumerate(layer.heads):
+                for part in ("W_Q", "W_K", "W_V", "W_O"):
+                    found[f"layers.{at}.heads.{number}.{part}"] = getattr(head, part)
+            if layer.feed_forward is not None:
+                for part in ("W_in", "b_in", "W_out"):
+                    found[f"layers.{at}.mlp.{part}"] = getattr(layer.feed_forward, part)
+        return found
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """How many parameters there are, and how many are not zero."""
+        tensors = self.tensors().values()
+        return {"total": sum(t.size for t in tensors), "nonzero": sum(int(np.count_nonzero(t)) for t in tensors)}

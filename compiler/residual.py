@@ -1,0 +1,76 @@
+"""The residual stream in names: directions, and linear functionals over them.
+
+Two directions are always there: `one` is 1 at every token and 0 at BOS, `bos` the other way round. A constant is
+therefore a multiple of `one`, and everything a head or a neuron reads can be made 0 at BOS with a multiple of `bos`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """One named direction; `at_bos` is the known value it has at the BOS position once it is written."""
+
+    name: str
+    at_bos: float = 0.0
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+Functional: TypeAlias = dict[Direction, float]
+
+ONE = Direction("one")
+BOS = Direction("bos", 1.0)
+
+
+def combine(*terms: tuple[float, Mapping[Direction, float]]) -> Functional:
+    """The weighted sum of functionals, without the directions that cancel."""
+    total: Functional = {}
+    for weight, functional in terms:
+        for direction, coefficient in functional.items():
+            total[direction] = total.get(direction, 0.0) + weight * coefficient
+    return {direction: value for direction, value in total.items() if value != 0.0}
+
+
+def at_bos(functional: Mapping[Direction, float]) -> float:
+    """The value of a functional at the BOS position."""
+    return sum(coefficient * direction.at_bos for direction, coefficient in functional.items())
+
+
+def masked(functional: Mapping[Direction, float], value_at_bos: float = 0.0) -> Functional:
+    """The functional, changed to have a given value at BOS."""
+    return combine((1.0, functional), (value_at_bos - at_bos(functional), {BOS: 1.0}))
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolicHead:
+    """A head in names. Dimension d of the head compares `queries[d]` with `keys[d]`; channel c writes `values[c]`."""
+
+    name: str
+    kind: str
+    queries: list[Functional]
+    keys: list[Functional]
+    values: list[tuple[Functional, Direction]]
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """A hidden unit in names: relu(inputs + bias), written to `outputs`."""
+
+    purpose: str
+    inputs: Functional
+    bias: float
+    outputs: Functional
+
+
+@dataclass(eq=False)
+class SymbolicLayer:
+    """Heads, then neurons."""
+
+    heads: list[SymbolicHead] = field(default_factory=list)
+    neurons: list[Neuron] = field(default_factory=list)

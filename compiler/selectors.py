@@ -1,0 +1,139 @@
+"""Selectors as conjunctions of relations: what an attention head adds up.
+
+`not` is pushed inward first. A relation compares one key s-op with one query s-op through a table; where a part of a
+selector mixes several s-ops of one side under an `or`, their tuple becomes one *joint* s-op, so that every relation
+has exactly one s-op on each side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rasp.elementwise import COMPARISONS, Atom, Operation, atom_key
+from rasp.errors import RaspError, Refusal
+from rasp.graph import And, Best, Constant, Map, Not, Or, Select, Selector, SOp
+
+BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """One factor of a conjunction: `formula` reads the key s-ops in `key_parts` and the query s-ops in `query_parts`.
+
+    `keys` and `queries` are the s-ops a head compares: the single part, the joint of several, or a constant.
+    """
+
+    keys: SOp
+    queries: SOp
+    key_parts: tuple[SOp, ...]
+    query_parts: tuple[SOp, ...]
+    formula: Selector
+
+    def table(self, query_values: Iterable[Any], key_values: Iterable[Any]) -> BoolTable:
+        """Whether the formula holds, for every query value (row) and key value (column)."""
+        queries = _parts(query_values, self.query_parts)
+        keys = _parts(key_values, self.key_parts)
+        return _truth(self.formula, queries, keys)
+
+
+def joint(parts: tuple[SOp, ...]) -> SOp:
+    """The s-op whose value is the tuple of the parts' values; a constant where there are none."""
+    if not parts:
+        return Constant(True)
+    return parts[0] if len(parts) == 1 else Map(_JOINT, parts)
+
+
+def conjunction(selector: Selector) -> tuple[Relation, ...]:
+    """The relations whose conjunction is the selector, in the order of the text. Refusal for `select_best`."""
+    return tuple(_relation(factor) for factor in _factors(_inward(selector, False)))
+
+
+_JOINT = Operation("joint", -1, (), lambda *values: values)  # type: ignore[arg-type]
+
+
+def _inward(selector: Selector, negated: bool) -> Selector:
+    """The same selector with `not` only directly on comparisons."""
+    match selector:
+        case Not(selector=inner):
+            return _inward(inner, not negated)
+        case And(left=left, right=right) | Or(left=left, right=right):
+            sides = _inward(left, negated), _inward(right, negated)
+            return And(*sides) if isinstance(selector, And) is not negated else Or(*sides)
+        case Best():
+            raise Refusal(f"select_best is not compiled yet: {selector!r}")
+        case _:
+            return Not(selector) if negated else selector
+
+
+def _factors(selector: Selector) -> list[Selector]:
+    if isinstance(selector, And):
+        return _factors(selector.left) + _factors(selector.right)
+    return [selector]
+
+
+def _comparisons(selector: Selector) -> list[Select]:
+    if isinstance(selector, Select):
+        return [selector]
+    return [leaf for child in selector.children if isinstance(child, Selector) for leaf in _comparisons(child)]
+
+
+def _relation(formula: Selector) -> Relation:
+    leaves = _comparisons(formula)
+    key_parts = _distinct(leaf.keys for leaf in leaves)
+    query_parts = _distinct(leaf.queries for leaf in leaves)
+    return Relation(joint(key_parts), joint(query_parts), key_parts, query_parts, formula)
+
+
+def _distinct(nodes: Iterable[SOp]) -> tuple[SOp, ...]:
+    return tuple({node: None for node in nodes if not isinstance(node, Constant)})
+
+
+def _parts(values: Iterable[Any], parts: tuple[SOp, ...]) -> dict[SOp | None, list[Atom]]:
+    """For each part, its value in every joint value; under None, how many there are."""
+    rows = list(values)
+    columns: dict[SOp | None, list[Atom]] = {None: [True] * len(rows)}
+    for index, part in enumerate(parts):
+        columns[part] = rows if len(parts) == 1 else [row[index] for row in rows]
+    return columns
+
+
+def _truth(formula: Selector, queries: dict[SOp | None, list[Atom]], keys: dict[SOp | None, list[Atom]]) -> BoolTable:
+    match formula:
+        case Select(keys=key, queries=query, op=op):
+            return _compare(op, _column(query, queries), _column(key, keys))
+        case Not(selector=inner):
+            return ~_truth(inner, queries, keys)
+        case And(left=left, right=right):
+            return _truth(left, queries, keys) & _truth(right, queries, keys)
+        case Or(left=left, right=right):
+            return _truth(left, queries, keys) | _truth(right, queries, keys)
+    raise Refusal(f"no table for {type(formula).__name__}")
+
+
+def _column(node: SOp, columns: dict[SOp | None, list[Atom]]) -> list[Atom]:
+    return [node.value] * len(columns[None]) if isinstance(node, Constant) else columns[node]
+
+
+def _compare(op: str, queries: list[Atom], keys: list[Atom]) -> BoolTable:
+    """Distinct atoms are compared once; the grid of all rows and columns is looked up."""
+    query_atoms, query_codes = _codes(queries)
+    key_atoms, key_codes = _codes(keys)
+    compare = COMPARISONS[op]
+    try:
+        small = np.array([[compare(k, q) for k in key_atoms] for q in query_atoms], dtype=bool)
+    except RaspError as error:
+        raise Refusal(f"{error.message}, which this vocabulary makes possible") from error
+    return small.reshape(len(query_atoms), len(key_atoms))[query_codes[:, None], key_codes[None, :]]
+
+
+def _codes(atoms: list[Atom]) -> tuple[list[Atom], np.ndarray[Any, np.dtype[np.intp]]]:
+    found: dict[Any, int] = {}
+    codes = np.array([found.setdefault(atom_key(atom), len(found)) for atom in atoms], dtype=np.intp)
+    first: dict[int, Atom] = {}
+    for atom, code in zip(atoms, codes.tolist(), strict=True):
+        first.setdefault(code, atom)
+    return [first[code] for code in range(len(found))], codes

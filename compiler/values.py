@@ -1,0 +1,593 @@
+"""Which values every s-op can take, for every length and position, over a vocabulary and up to a maximum length.
+
+Sets are kept per cell (n, i); cells with the same set share a *pattern*. Every set is a superset of what really
+occurs. A Map is evaluated over its *sources* (the tokens, the indices, aggregates and widths), not over the Maps
+between, so that what depends on one source stays together. A mean with too many possible values to list is a number
+with bounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from compiler.cells import Cells, Ints
+from compiler.selectors import BoolTable, Relation
+from rasp.elementwise import Atom, atom_key, evaluate_atoms
+from rasp.errors import RaspError, Refusal
+from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
+from rasp.interpret import convert
+
+MAX_TUPLES = 400_000
+MAX_PATTERN_ENTRIES = 30_000_000
+MAX_MEANS = 6_000
+
+
+class _Undefined:
+    """The value of an operation that fails: never equal to a value."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED = _Undefined()
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """The values of one s-op: `universe` lists them, `patterns[cell_pattern[c]]` are the codes possible in cell c.
+
+    An s-op whose values are too many to list has an empty universe and `bounds` (smallest, largest).
+    """
+
+    universe: tuple[Any, ...]
+    patterns: tuple[Ints, ...]
+    cell_pattern: Ints
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def listed(self) -> bool:
+        return self.bounds is None
+
+    @property
+    def numeric(self) -> bool:
+        return not self.listed or all(isinstance(v, (int, float)) for v in self.universe)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether a mean of these values always exists: ints and floats, no booleans."""
+        return self.numeric and not any(isinstance(v, bool) for v in self.universe)
+
+    @property
+    def uniform(self) -> bool:
+        """Whether no two values could stand in the way of each other's mean: all numbers, all bools, or all strings."""
+        kinds = {bool: "bool", str: "str"}
+        return len({kinds.get(type(v), "number") for v in self.universe}) <= 1
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest value of a numeric s-op."""
+        if self.bounds is not None:
+            return self.bounds
+        return float(min(self.universe)), float(max(self.universe))
+
+    @cached_property
+    def masks(self) -> BoolTable:
+        """patterns as a table, bool [patterns, values]."""
+        table = np.zeros((len(self.patterns), len(self.universe)), dtype=bool)
+        for row, codes in enumerate(self.patterns):
+            table[row, codes] = True
+        return table
+
+
+@dataclass(frozen=True, eq=False)
+class Tuples:
+    """The reachable combinations of some sources: `codes[t, s]` is the code of source s in combination t."""
+
+    sources: tuple[SOp, ...]
+    codes: Ints
+    patterns: tuple[Ints, ...]
+    cell_pattern: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How many keys a selector can mark, per cell: at least `low`, at most `high` (int arrays over cells)."""
+
+    low: Ints
+    high: Ints
+
+    @property
+    def never_empty(self) -> bool:
+        return bool((self.low >= 1).all())
+
+    @property
+    def at_most_one(self) -> bool:
+        return bool((self.high <= 1).all())
+
+
+class ValueAnalysis:
+    """Value sets of s-ops and marked-key counts of selectors, each computed once and kept."""
+
+    def __init__(
+        self, vocabulary: Sequence[Atom], max_length: int, conjunctions: Mapping[Selector, Sequence[Relation]]
+    ) -> None:
+        self.vocabulary = tuple(vocabulary)
+        self.cells = Cells(max_length)
+        self.conjunctions = conjunctions
+        self._values: dict[SOp, Values] = {}
+        self._sources: dict[SOp, tuple[SOp, ...]] = {}
+        self._tuples: dict[tuple[SOp, ...], Tuples] = {}
+        self._spreads: dict[Selector, Spread] = {}
+
+    def __getitem__(self, node: SOp) -> Values:
+        """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
+        if node not in self._values:
+            self._values[node] = _RULES[type(node)](self, node)
+        return self._values[node]
+
+    def sources(self, node: SOp) -> tuple[SOp, ...]:
+        """What an s-op is an elementwise function of: raw tokens, indices, aggregates, widths; each once."""
+        if node not in self._sources:
+            self._sources[node] = self._find_sources(node)
+        return self._sources[node]
+
+    def _find_sources(self, node: SOp) -> tuple[SOp, ...]:
+        if isinstance(node, Constant):
+            return ()
+        if isinstance(node, Tokens):
+            return (Tokens("asis"),)
+        if not isinstance(node, Map):
+            return (node,)
+        return tuple({source: None for arg in node.args for source in self.sources(arg)})
+
+    def tuples(self, sources: tuple[SOp, ...]) -> Tuples:
+        """The reachable combinations of these sources. Refusal where they are too many or cannot be listed."""
+        if sources not in self._tuples:
+            self._tuples[sources] = self._join(sources)
+        return self._tuples[sources]
+
+    def table(self, node: SOp) -> tuple[Tuples, list[Any]]:
+        """An s-op as a function of its sources: the reachable combinations, and its value for each."""
+        tuples = self.tuples(self.sources(node))
+        columns = {
+            source: [self[source].universe[code] for code in tuples.codes[:, index].tolist()]
+            for index, source in enumerate(tuples.sources)
+        }
+        return tuples, _evaluate(node, columns, len(tuples.codes))
+
+    def spread(self, selector: Selector) -> Spread:
+        """How many keys a selector can mark in each cell."""
+        if selector not in self._spreads:
+            self._spreads[selector] = _spread(self, self.conjunctions[selector])
+        return self._spreads[selector]
+
+    def relation_table(self, relation: Relation) -> BoolTable:
+        """Whether each query value (row) and key value (column) of a relation match, over the listed values."""
+        queries, keys = self[relation.queries], self[relation.keys]
+        for side, values in ((relation.queries, queries), (relation.keys, keys)):
+            if not values.listed:
+                raise Refusal(f"{side!r} is compared in a selector, but its possible values are too many to list")
+        return relation.table(queries.universe, keys.universe)
+
+    def _join(self, sources: tuple[SOp, ...]) -> Tuples:
+        if not sources:
+            zero = np.zeros(len(self.cells), dtype=np.intp)
+            return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), zero)
+        last = self[sources[-1]]
+        if not last.listed:
+            raise Refusal(f"the possible values of {sources[-1]!r} are too many to list")
+        if len(sources) == 1:
+            codes = np.arange(len(last.universe), dtype=np.intp)[:, None]
+            return Tuples(sources, codes, last.patterns, last.cell_pattern)
+        return _product(sources, self.tuples(sources[:-1]), last)
+
+
+def _product(sources: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
+    width = len(right.universe)
+    pairs, cell_pattern = np.unique(left.cell_pattern * len(right.patterns) + right.cell_pattern, return_inverse=True)
+    sides = [(left.patterns[p // len(right.patterns)], right.patterns[p % len(right.patterns)]) for p in pairs.tolist()]
+    if sum(len(a) * len(b) for a, b in sides) > MAX_PATTERN_ENTRIES:
+        sides = [(np.arange(len(left.codes)), np.arange(width))]
+        cell_pattern = np.zeros_like(cell_pattern)
+    if max(len(a) * len(b) for a, b in sides) > MAX_TUPLES:
+        raise Refusal(f"{' and '.join(map(repr, sources))} have too many possible combinations (over {MAX_TUPLES:,})")
+    products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
+    reached = np.unique(np.concatenate(products))
+    if len(reached) > MAX_TUPLES:
+        raise Refusal(f"{' and '.join(map(repr, sources))} have {len(reached):,} possible combinations")
+    codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
+    return Tuples(sources, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
+
+
+def value_key(value: Any) -> Hashable:
+    """What tells values apart that Python calls equal, for atoms and tuples of atoms."""
+    return tuple(map(atom_key, value)) if isinstance(value, tuple) else atom_key(value)
+
+
+def _evaluate(root: SOp, columns: Mapping[SOp, list[Any]], count: int) -> list[Any]:
+    """The values of an s-op where its sources have the values in `columns`; UNDEFINED where an operation fails."""
+    known: dict[SOp, list[Any]] = dict(columns)
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        missing = [child for child in _arguments(node) if child not in known] if node not in known else []
+        if missing:
+            pending += missing
+            continue
+        pending.pop()
+        if node not in known:
+            known[node] = _elementwise(node, known, count)
+    return known[root]
+
+
+def _arguments(node: SOp) -> tuple[SOp, ...]:
+    return node.args if isinstance(node, Map) else ()
+
+
+def _elementwise(node: SOp, known: Mapping[SOp, list[Any]], count: int) -> list[Any]:
+    if isinstance(node, Constant):
+        return [node.value] * count
+    if isinstance(node, Tokens):
+        return [_converted(node.kind, token) for token in known[Tokens("asis")]]
+    assert isinstance(node, Map)
+    memo: dict[Hashable, Any] = {}
+    results = []
+    for row in zip(*(known[arg] for arg in node.args), strict=True):
+        key = tuple(map(value_key, row))
+        if key not in memo:
+            memo[key] = _apply(node, row)
+        results.append(memo[key])
+    return results
+
+
+def _converted(kind: str, token: Any) -> Any:
+    return _or_undefined(lambda: convert(kind, token))
+
+
+def _apply(node: Map, row: tuple[Any, ...]) -> Any:
+    if any(value is UNDEFINED for value in row):
+        return UNDEFINED
+    if node.op.name == "joint":
+        return row
+    return _or_undefined(lambda: evaluate_atoms(node.op, row))
+
+
+def _or_undefined(compute: Callable[[], Any]) -> Any:
+    try:
+        value = compute()
+    except RaspError:
+        return UNDEFINED
+    return UNDEFINED if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _grouped(cells: Cells, sets: Sequence[Iterable[int]], cell_set: Ints, universe: Sequence[Any]) -> Values:
+    """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go."""
+    used = sorted({code for codes in sets for code in codes})
+    renumber = {code: new for new, code in enumerate(used)}
+    patterns: dict[bytes, int] = {}
+    arrays: list[Ints] = []
+    index = np.empty(len(sets), dtype=np.intp)
+    for row, codes in enumerate(sets):
+        array = np.array(sorted(renumber[code] for code in codes), dtype=np.intp)
+        known = patterns.setdefault(array.tobytes(), len(arrays))
+        if known == len(arrays):
+            arrays.append(array)
+        index[row] = known
+    return Values(tuple(universe[code] for code in used), tuple(arrays), index[cell_set])
+
+
+def _everywhere(cells: Cells, universe: Sequence[Any]) -> Values:
+    return Values(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(cells), dtype=np.intp))
+
+
+def _tokens(analysis: ValueAnalysis, node: Tokens) -> Values:
+    if node.kind == "asis":
+        return _everywhere(analysis.cells, analysis.vocabulary)
+    return _map(analysis, node)
+
+
+def _indices(analysis: ValueAnalysis, node: Indices) -> Values:
+    cells = analysis.cells
+    patterns = tuple(np.array([i], dtype=np.intp) for i in range(cells.max_length))
+    return Values(tuple(range(cells.max_length)), patterns, cells.position)
+
+
+def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
+    return _everywhere(analysis.cells, [node.value])
+
+
+def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+    unlisted = [source for source in analysis.sources(node) if not analysis[source].listed]
+    if unlisted:
+        return _bounded(analysis, node)
+    tuples, values = analysis.table(node)
+    codes: dict[Hashable, int] = {}
+    universe: list[Any] = []
+    for value in values:
+        if value is UNDEFINED:
+            raise Refusal(_undefined_reason(analysis, node, tuples, values))
+        if codes.setdefault(value_key(value), len(universe)) == len(universe):
+            universe.append(value)
+    of_tuple = np.array([codes[value_key(value)] for value in values], dtype=np.intp)
+    sets = [np.unique(of_tuple[pattern]).tolist() for pattern in tuples.patterns]
+    return _grouped(analysis.cells, sets, tuples.cell_pattern, universe)
+
+
+def _undefined_reason(analysis: ValueAnalysis, node: SOp, tuples: Tuples, values: list[Any]) -> str:
+    row = next(t for t, value in enumerate(values) if value is UNDEFINED)
+    given = ", ".join(
+        f"{source!r} = {analysis[source].universe[tuples.codes[row, index]]!r}"
+        for index, source in enumerate(tuples.sources)
+    )
+    return f"{node!r} has no value where {given}" if given else f"{node!r} has no value"
+
+
+def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+    form = linear_form(node)
+    if form is None:
+        raise Refusal(f"{node!r} is no linear function of numbers whose values are too many to list")
+    low = high = Fraction(form.constant)
+    for part, weight in form.weights.items():
+        values = analysis[part]
+        if not values.numbers:
+            raise Refusal(f"{part!r} is not a number everywhere")
+        ends = [weight * Fraction(end) for end in values.range]
+        low, high = low + min(ends), high + max(ends)
+    return unlisted(analysis.cells, float(low), float(high))
+
+
+def unlisted(cells: Cells, low: float, high: float) -> Values:
+    """A number between two bounds whose values are not listed."""
+    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(cells), dtype=np.intp), (low, high))
+
+
+@dataclass(frozen=True, eq=False)
+class LinearForm:
+    """A constant plus a weighted sum of s-ops, with exact weights."""
+
+    weights: Mapping[SOp, Fraction]
+    constant: Fraction
+
+
+def linear_form(root: SOp) -> LinearForm | None:
+    """An s-op as a linear form of the s-ops it adds, subtracts and scales; the s-op itself where it does neither.
+
+    None for a constant that is no finite number.
+    """
+    forms: dict[SOp, LinearForm | None] = {}
+    for node in topological([root]):
+        if isinstance(node, SOp):
+            forms[node] = _form(node, forms)
+    return forms[root]
+
+
+def _form(node: SOp, forms: Mapping[SOp, LinearForm | None]) -> LinearForm | None:
+    if isinstance(node, Constant):
+        value = node.value
+        if isinstance(value, str) or not math.isfinite(value):
+            return None
+        return LinearForm({}, Fraction(value))
+    itself = LinearForm({node: Fraction(1)}, Fraction(0))
+    if not isinstance(node, Map) or node.op.name not in _LINEAR:
+        return itself
+    sides = [forms[arg] for arg in node.args]
+    found = [side for side in sides if side is not None]
+    return (_LINEAR[node.op.name](found) if len(found) == len(sides) else None) or itself
+
+
+def _plus(a: LinearForm, b: LinearForm, sign: int = 1) -> LinearForm:
+    weights = dict(a.weights)
+    for part, weight in b.weights.items():
+        weights[part] = weights.get(part, Fraction(0)) + sign * weight
+    return LinearForm({p: w for p, w in weights.items() if w}, a.constant + sign * b.constant)
+
+
+def _times(form: LinearForm, factor: Fraction) -> LinearForm:
+    if factor == 0:
+        return LinearForm({}, Fraction(0))
+    return LinearForm({p: w * factor for p, w in form.weights.items()}, form.constant * factor)
+
+
+def _scaled(sides: list[LinearForm]) -> LinearForm | None:
+    left, right = sides
+    if not right.weights:
+        return _times(left, right.constant)
+    return None if left.weights else _times(right, left.constant)
+
+
+def _divided(sides: list[LinearForm]) -> LinearForm | None:
+    left, right = sides
+    return None if right.weights or right.constant == 0 else _times(left, 1 / right.constant)
+
+
+_LINEAR: dict[str, Callable[[list[LinearForm]], LinearForm | None]] = {
+    "+": lambda sides: _plus(sides[0], sides[1]),
+    "-": lambda sides: _plus(sides[0], sides[1], -1),
+    "neg": lambda sides: _times(sides[0], Fraction(-1)),
+    "pos": lambda sides: sides[0],
+    "*": _scaled,
+    "/": _divided,
+}
+
+
+def _possible(queries: Values, keys: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
+    """For every query pattern and key pattern: whether some values match, and whether all do."""
+    query_masks, key_masks = queries.masks.astype(np.float32), keys.masks.astype(np.float32)
+    some = query_masks @ table.astype(np.float32) @ key_masks.T > 0
+    every = query_masks @ (~table).astype(np.float32) @ key_masks.T == 0
+    return some, every
+
+
+def _spread(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Spread:
+    cells = analysis.cells
+    low = np.zeros(len(cells), dtype=np.intp)
+    high = np.zeros(len(cells), dtype=np.intp)
+    for n, some, every in _rows(analysis, relations):
+        low[cells.row(n)] = every.sum(axis=1)
+        high[cells.row(n)] = some.sum(axis=1)
+    return Spread(low, high)
+
+
+def _rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
+    """For every length n: which (query, key) pairs may be marked, and which surely are; bool [n, n] each."""
+    cells = analysis.cells
+    prepared = []
+    for relation in relations:
+        queries, keys = analysis[relation.queries], analysis[relation.keys]
+        table = analysis.relation_table(relation)
+        prepared.append((relation, queries.cell_pattern, keys.cell_pattern, table, *_possible(queries, keys, table)))
+    for n in range(1, cells.max_length + 1):
+        row = cells.row(n)
+        some = np.ones((n, n), dtype=bool)
+        every = np.ones((n, n), dtype=bool)
+        for relation, query_pattern, key_pattern, table, some_pattern, every_pattern in prepared:
+            grid = np.ix_(query_pattern[row], key_pattern[row])
+            some_here, every_here = some_pattern[grid], every_pattern[grid]
+            if relation.keys is relation.queries:
+                diagonal = np.arange(n)
+                some_here[diagonal, diagonal] = _own(analysis[relation.keys], table, row, np.any)
+                every_here[diagonal, diagonal] = _own(analysis[relation.keys], table, row, np.all)
+            some &= some_here
+            every &= every_here
+        yield n, some, every
+
+
+def _own(values: Values, table: BoolTable, row: slice, quantifier: Callable[[Any], Any]) -> list[bool]:
+    """Whether a position matches itself: some or every value it can have matches the same value."""
+    same = table.diagonal()
+    answer = [bool(quantifier(same[codes])) for codes in values.patterns]
+    return [answer[pattern] for pattern in values.cell_pattern[row].tolist()]
+
+
+def _width(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
+    spread = analysis.spread(node.selector)
+    ends, cell_set = np.unique(np.stack([spread.low, spread.high], axis=1), axis=0, return_inverse=True)
+    sets = [range(low, high + 1) for low, high in ends.tolist()]
+    return _grouped(analysis.cells, sets, cell_set.reshape(-1), range(analysis.cells.max_length + 1))
+
+
+def _aggregate(analysis: ValueAnalysis, node: Aggregate) -> Values:
+    spread = analysis.spread(node.selector)
+    values = analysis[node.value]
+    if not values.listed:
+        return _mean_of_unlisted(analysis, node, values, spread)
+    marks, cell_marks = _marked_values(analysis, node.selector, node.value)
+    if not spread.at_most_one and not values.uniform:
+        raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
+    if spread.at_most_one or not values.numbers:
+        return _copies(analysis, node, values, spread, marks, cell_marks)
+    return _means(analysis, node, values, spread, marks, cell_marks)
+
+
+def _kinds(values: Values) -> str:
+    return ", ".join(sorted({type(value).__name__ for value in values.universe}))
+
+
+def _mean_of_unlisted(analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread) -> Values:
+    low, high = values.range
+    if spread.never_empty:
+        return unlisted(analysis.cells, low, high)
+    if isinstance(node.default, str):
+        raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
+    return unlisted(analysis.cells, min(low, float(node.default)), max(high, float(node.default)))
+
+
+def _marked_values(analysis: ValueAnalysis, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
+    """The value codes that a selector may mark, per cell: distinct sets, and the index of each cell's set."""
+    values = analysis[value]
+    sets: dict[bytes, int] = {}
+    arrays: list[Ints] = []
+    cell_set = np.empty(len(analysis.cells), dtype=np.intp)
+    masks = values.masks.astype(np.float32)
+    for n, some, _ in _rows(analysis, analysis.conjunctions[selector]):
+        row = analysis.cells.row(n)
+        reached = some.astype(np.float32) @ masks[values.cell_pattern[row]] > 0
+        for cell, mask in zip(range(row.start, row.stop), reached, strict=True):
+            key = mask.tobytes()
+            if sets.setdefault(key, len(arrays)) == len(arrays):
+                arrays.append(np.flatnonzero(mask))
+            cell_set[cell] = sets[key]
+    return tuple(arrays), cell_set
+
+
+def _copies(
+    analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+) -> Values:
+    universe = [*values.universe, node.default]
+    default = next(
+        (code for code, value in enumerate(values.universe) if value_key(value) == value_key(node.default)),
+        len(values.universe),
+    )
+    empty = (spread.low == 0).astype(np.intp)
+    kinds, cell_set = np.unique(cell_marks * 2 + empty, return_inverse=True)
+    sets = [set(marks[kind // 2].tolist()) | ({default} if kind % 2 else set()) for kind in kinds.tolist()]
+    sets = [found or {default} for found in sets]
+    return _grouped(analysis.cells, sets, cell_set, universe)
+
+
+def _means(
+    analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+) -> Values:
+    keys = np.stack([cell_marks, spread.low, spread.high], axis=1)
+    kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
+    codes: dict[Hashable, int] = {}
+    universe: list[Any] = []
+    sets = []
+    for mark, low, high in kinds.tolist():
+        found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
+        if found is None or len(universe) > MAX_MEANS:
+            return _mean_of_unlisted(analysis, node, values, spread)
+        for value in found:
+            if codes.setdefault(value_key(value), len(universe)) == len(universe):
+                universe.append(value)
+        sets.append({codes[value_key(value)] for value in found})
+    return _grouped(analysis.cells, sets, cell_set.reshape(-1), universe)
+
+
+def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> list[Any] | None:
+    """Every mean of low to high values out of the candidates (a superset); None where they are too many to list."""
+    found: list[Any] = [default] if low == 0 or not candidates else []
+    if low <= 1:
+        found += candidates
+    if high < 2 or not candidates:
+        return found
+    if len({float(c) for c in candidates}) == 1:
+        return [*found, float(candidates[0])]
+    if not all(isinstance(c, int) for c in candidates) or (high - low) * high > 50 * MAX_MEANS:
+        return None
+    smallest, largest = min(candidates), max(candidates)
+    step = math.gcd(*(c - smallest for c in candidates))
+    sizes = range(max(low, 2), high + 1)
+    if sum(m * (largest - smallest) // step + 1 for m in sizes) > 50 * MAX_MEANS:
+        return None
+    means = {total / m for m in sizes for total in range(m * smallest, m * largest + 1, step)}
+    return found + sorted(means) if len(means) <= MAX_MEANS else None
+
+
+_RULES: dict[type[SOp], Callable[[ValueAnalysis, Any], Values]] = {
+    Tokens: _tokens,
+    Indices: _indices,
+    Constant: _constant,
+    Map: _map,
+    Aggregate: _aggregate,
+    SelectorWidth: _width,
+}
+
+__all__ = [
+    "UNDEFINED",
+    "LinearForm",
+    "Spread",
+    "Tuples",
+    "ValueAnalysis",
+    "Values",
+    "linear_form",
+    "unlisted",
+    "value_key",
+]
