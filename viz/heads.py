@@ -15,16 +15,15 @@ from matplotlib.patches import Rectangle
 
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from viz.attention import Weights, layer_weights
 from viz.matrix import (
     NOTHING_SELECTED,
     MatrixPlan,
-    Weights,
     cell_size,
     draw_bar,
     draw_matrix,
     name_axes,
     plan_matrix,
-    weights_of,
 )
 from viz.style import (
     LABEL_SIZE,
@@ -107,7 +106,7 @@ def heads(attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[s
 
 def plan_heads(attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]] | None = None) -> HeadsPlan:
     """Where everything stands in the figure of all heads, in inches. DataFault where sizes do not fit."""
-    layers = [_checked(layer, tokens, number) for number, layer in enumerate(attention, 1)]
+    layers = [layer_weights(layer, tokens, number) for number, layer in enumerate(attention, 1)]
     names = _names(layers, titles)
     size = _one_size(layers)
     columns = max(map(len, layers), default=0)
@@ -116,10 +115,6 @@ def plan_heads(attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Seque
     first = next((plan for row in plans for plan in row), None)
     slot = _slot(first, cell * size) if first else _Slot(0.0, 0.0, 0.0)
     return _arranged(plans, names, slot)
-
-
-def _checked(layer: Any, tokens: Sequence[Atom], number: int) -> list[Weights]:
-    return [weights_of(head, tokens, f"layer {number}, head {h}: attention") for h, head in enumerate(layer, 1)]
 
 
 def _names(layers: list[list[Weights]], titles: Sequence[Sequence[str]] | None) -> list[list[str]]:

@@ -8,18 +8,21 @@ from rasp.elementwise import Atom
 
 BOS = "BOS"
 _VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "": "∅"}
-_SEVERAL = str.maketrans({"\n": "↵", "\t": "⇥", "\r": "␍"})
 
 
 def label(value: Atom, limit: int = 12) -> str:
-    """One line of at most `limit` characters for an atom: blanks are made visible, numbers rounded to 3 digits."""
+    """One line of at most `limit` characters for an atom: blanks are made visible, floats rounded to 3 digits."""
     if isinstance(value, bool):
         return "T" if value else "F"
     if isinstance(value, float):
-        return f"{value:.3g}"
+        return repr(round(value, 3))
     if isinstance(value, int):
         return shorten(str(value), limit)
-    return shorten(_VISIBLE.get(value) or value.translate(_SEVERAL), limit)
+    return shorten(_VISIBLE.get(value) or "".join(map(_visible, value)), limit)
+
+
+def _visible(char: str) -> str:
+    return char if char.isprintable() else _VISIBLE.get(char, f"U+{ord(char):04X}")
 
 
 def shorten(text: str, limit: int) -> str:

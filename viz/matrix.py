@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,14 +16,12 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from rasp.elementwise import Atom
-from rasp.errors import DataFault
+from viz.attention import FAINTEST, Weights, empty_rows, weights_of
 from viz.labels import BOS, position_labels
 from viz.style import (
     DIVIDER,
-    FAINTEST,
     FONT,
     GRID,
     INK,
@@ -41,13 +39,10 @@ from viz.style import (
     text_width,
 )
 
-Weights: TypeAlias = NDArray[np.float64]
-
 NOTHING_SELECTED = "hatched row: nothing is selected"
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RULED_CELL = 0.07
 _WRITTEN_CELL = 0.3
-_TOLERANCE = 1e-3
 _PAD = 0.05
 
 
@@ -91,22 +86,6 @@ class MatrixPlan:
     key: Ticks
 
 
-def weights_of(matrix: Any, tokens: Sequence[Atom], what: str = "attention") -> Weights:
-    """The numbers [T, T] of a matrix, checked: square, as many rows as tokens (or one more, BOS), all from 0 to 1."""
-    weights = np.asarray(matrix, dtype=np.float64)
-    size = len(tokens)
-    if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
-        raise DataFault(f"{what} has shape {list(weights.shape)}", hint="give a square matrix, one row a query")
-    if weights.shape[0] not in (size, size + 1):
-        raise DataFault(
-            f"{what} has {weights.shape[0]} rows for {size} tokens",
-            hint="give as many tokens as rows, or one token less where the first row and column are BOS",
-        )
-    if weights.size and not (weights.min() >= -_TOLERANCE and weights.max() <= 1 + _TOLERANCE):
-        raise DataFault(f"{what} has numbers outside 0 to 1, or that are no numbers", hint="give weights after softmax")
-    return weights
-
-
 def cell_size(size: int, side: float, smallest: float, largest: float) -> float:
     """Inches of one cell so that `size` of them make about `side` inches, between two limits."""
     return min(largest, max(smallest, side / max(size, 1)))
@@ -122,7 +101,7 @@ def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bo
         weights=weights,
         boolean=boolean,
         bos=bos,
-        empty=_empty_rows(weights, bos),
+        empty=empty_rows(weights, bos),
         cell=cell,
         divider=min(1.0, max(0.4, cell * 12)),
         ruled=cell >= _RULED_CELL,
@@ -130,12 +109,6 @@ def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bo
         query=_ticks(labels, bos, cell, along_keys=False),
         key=_ticks(labels, bos, cell, along_keys=True),
     )
-
-
-def _empty_rows(weights: Weights, bos: bool) -> tuple[int, ...]:
-    """The queries (BOS itself left out) that attend to no token."""
-    first = int(bos)
-    return tuple(int(row) for row in range(first, len(weights)) if (weights[row, first:] < FAINTEST).all())
 
 
 def _cell_texts(weights: Weights) -> tuple[tuple[int, int, str], ...]:

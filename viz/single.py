@@ -12,6 +12,7 @@ from rasp.elementwise import Atom
 from rasp.expression import expression
 from rasp.graph import Selector
 from rasp.interpret import Run
+from viz.attention import weights_of
 from viz.matrix import (
     NOTHING_SELECTED,
     MatrixPlan,
@@ -20,7 +21,6 @@ from viz.matrix import (
     draw_matrix,
     name_axes,
     plan_matrix,
-    weights_of,
 )
 from viz.style import LABEL_SIZE, Box, axes_at, drawable, new_figure, styled, text_height, wrap
 

@@ -26,7 +26,6 @@ PAPER = "#ffffff"
 NOTHING = "#f4f1ea"
 NOTHING_LINES = "#d5cdbd"
 MARKED = "#1f5f99"
-FAINTEST = 1e-3
 
 FONT = "DejaVu Sans"
 TITLE_SIZE = 8.0

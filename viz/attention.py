@@ -1,0 +1,44 @@
+"""Attention as numbers: matrices [T, T] checked against their tokens. Row = query, column = key. No drawing here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rasp.elementwise import Atom
+from rasp.errors import DataFault
+
+Weights: TypeAlias = NDArray[np.float64]
+
+FAINTEST = 1e-3
+_TOLERANCE = 1e-3
+
+
+def layer_weights(layer: Any, tokens: Sequence[Atom], number: int) -> list[Weights]:
+    """The checked matrices of a layer, whose number is for errors. DataFault as for `weights_of`."""
+    return [weights_of(head, tokens, f"layer {number}, head {h}: attention") for h, head in enumerate(layer, 1)]
+
+
+def weights_of(matrix: Any, tokens: Sequence[Atom], what: str = "attention") -> Weights:
+    """The numbers [T, T] of a matrix, checked: square, as many rows as tokens (or one more, BOS), all from 0 to 1."""
+    weights = np.asarray(matrix, dtype=np.float64)
+    size = len(tokens)
+    if weights.ndim != 2 or weights.shape[0] != weights.shape[1]:
+        raise DataFault(f"{what} has shape {list(weights.shape)}", hint="give a square matrix, one row a query")
+    if weights.shape[0] not in (size, size + 1):
+        raise DataFault(
+            f"{what} has {weights.shape[0]} rows for {size} tokens",
+            hint="give as many tokens as rows, or one token less where the first row and column are BOS",
+        )
+    if weights.size and not (weights.min() >= -_TOLERANCE and weights.max() <= 1 + _TOLERANCE):
+        raise DataFault(f"{what} has numbers outside 0 to 1, or that are no numbers", hint="give weights after softmax")
+    return weights
+
+
+def empty_rows(weights: Weights, bos: bool) -> tuple[int, ...]:
+    """The queries (BOS itself left out) that attend to no token."""
+    first = int(bos)
+    return tuple(int(row) for row in range(first, len(weights)) if (weights[row, first:] < FAINTEST).all())
