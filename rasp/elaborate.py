@@ -1,0 +1,632 @@
+"""A syntax tree, run: names, functions, loops and lists are worked out; s-ops and selectors become graph nodes.
+
+Two tables of rules, one small function for each kind of statement and expression. What is to be tried, printed or
+drawn is the affair of a Host. Calls nest a thousand deep: rules call each other from Python to Python only, which
+takes no C stack (see `stack`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from rasp import operate, syntax
+from rasp.elementwise import Atom, is_atom
+from rasp.errors import DataFault, RaspError, TypeFault, ValueFault
+from rasp.graph import (
+    Node,
+    Selector,
+    SOp,
+    full,
+    indices,
+    length,
+    tokens,
+    tokens_asis,
+    tokens_bool,
+    tokens_float,
+    tokens_int,
+)
+from rasp.interpret import EvaluationFault
+from rasp.parser import parse
+from rasp.scope import Closure, Function, Primitive, Scope, Value
+from rasp.source import Source, Span
+from rasp.stack import deep_stack
+
+CALLS = 1024
+_SHOWN_CALLS = 4
+_PRELUDE = Path(__file__).with_name("prelude.rasp")
+_INSTALLED = Path(__file__).with_name("lib")
+
+
+class Mode(Enum):
+    """What becomes of a statement's values: CONSOLE tries and prints them, FILE tries them and lists them at its end,
+    LOOP only tries them, INNER (a function's body) does none of it."""
+
+    CONSOLE = "console"
+    FILE = "file"
+    LOOP = "loop"
+    INNER = "inner"
+
+
+class Host(Protocol):
+    """Who runs a program and what that means for its statements."""
+
+    def console(self) -> Scope | None:
+        """The scope that commands see, if there is a console."""
+
+    def admit(self, name: str, value: Value, mode: Mode) -> str:
+        """What to print for a value about to be stored; raises where it must not be."""
+
+    def present(self, entry: str, mode: Mode) -> None:
+        """Prints what `admit` gave, now that the value is stored."""
+
+    def apply(self, node: Node, given: str | list[Atom], mode: Mode) -> None:
+        """`S(INPUT);`"""
+
+    def draw(self, name: str, node: SOp, given: str | list[Atom] | None, mode: Mode) -> None:
+        """`draw(S);`, `draw(S, INPUT);`"""
+
+    def command(self, statement: syntax.Command, value: Value | None) -> None:
+        """A command, with the value of its expression if it has one."""
+
+    def enter_file(self) -> None:
+        """A file begins."""
+
+    def leave_file(self, listing: dict[str, Value] | None) -> None:
+        """A file ends; what it should print, or None where nothing is printed."""
+
+    def problem(self, error: RaspError) -> None:
+        """A statement of a loaded file failed and was skipped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A call in progress: where it was made, what was called, and the call around it."""
+
+    site: Span
+    function: Function
+    outer: Frame | None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a node was built, and in which call."""
+
+    span: Span
+    frame: Frame | None
+
+
+class Elaborator:
+    """Runs statements and keeps what it learns about nodes: their origins, and the names functions had for them."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.origins: dict[Node, Origin] = {}
+        self.local_names: dict[Node, str] = {}
+        self.frame: Frame | None = None
+        self.depth = 0
+        self.loading: list[Path] = []
+        self.files: set[str] = set()
+        self._placed: RaspError | None = None
+
+    # -- running
+
+    def perform(self, statement: syntax.Statement, scope: Scope, mode: Mode) -> None:
+        """Runs one statement from the top. Whatever goes wrong is a RaspError with its place."""
+        frame, depth, loading = self.frame, self.depth, list(self.loading)
+        try:
+            with deep_stack():
+                self.execute(statement, scope, mode)
+        except RecursionError:
+            raise ValueFault("calls and expressions are nested too deeply", statement.span) from None
+        finally:
+            self.frame, self.depth, self.loading = frame, depth, loading
+
+    def execute(self, statement: syntax.Statement, scope: Scope, mode: Mode) -> None:
+        try:
+            _STATEMENTS[type(statement)](self, statement, scope, mode)
+        except RaspError as error:
+            raise self.placed(error, statement.span) from error.__cause__
+
+    def value(self, node: syntax.Expression, scope: Scope) -> Value:
+        """The value of an expression."""
+        try:
+            result = _EXPRESSIONS[type(node)](self, node, scope)
+        except RaspError as error:
+            raise self.placed(error, node.span) from error.__cause__
+        if isinstance(result, Node) and type(node) in _BUILDING:
+            self.mark(result, node.span)
+        return result
+
+    def values(self, nodes: Iterable[syntax.Expression], scope: Scope) -> list[Value]:
+        return [self.value(node, scope) for node in nodes]
+
+    # -- places
+
+    def mark(self, node: Node, span: Span) -> None:
+        """Notes where a node was built; parts of it without a place were built there too."""
+        origin = Origin(span, self.frame)
+        self.origins[node] = origin
+        stack = list(node.children)
+        while stack:
+            part = stack.pop()
+            if part not in self.origins:
+                self.origins[part] = origin
+                stack += part.children
+
+    def placed(self, error: RaspError, span: Span) -> RaspError:
+        """The error with its place and the calls that led there; only the innermost place counts."""
+        if self._placed is error:
+            return error
+        self._placed = error
+        origin = Origin(error.span or span, self.frame)
+        if isinstance(error, EvaluationFault):
+            origin = self.origins.get(error.node, origin)
+        error.span, frame = outside_library(origin)
+        error.notes += _call_chain(frame)
+        return error
+
+    # -- functions
+
+    def call(self, function: Function, args: Sequence[Value], site: Span) -> Value:
+        """The value of a call; several returned values come as a list."""
+        if len(args) != len(function.parameters):
+            raise TypeFault(_argument_count(function, len(args)))
+        if isinstance(function, Primitive):
+            return function.build(*args)
+        assert isinstance(function, Closure)
+        if self.depth >= CALLS:
+            raise ValueFault(f"calls are nested more than {CALLS} deep", hint="does the recursion ever end?")
+        scope = Scope("function", function.scope, function.where + "'")
+        for parameter, arg in zip(function.parameters, args, strict=True):
+            scope.names[parameter] = arg
+        outer = self.frame
+        self.frame = Frame(site, function, outer)
+        self.depth += 1
+        for statement in function.definition.body:
+            self.execute(statement, scope, Mode.INNER)
+        results = self.values(function.definition.results, scope)
+        self.frame = outer
+        self.depth -= 1
+        return results[0] if len(results) == 1 else results
+
+    # -- storing
+
+    def store(self, target: syntax.Name, value: Value, scope: Scope, mode: Mode) -> None:
+        """Tries, stores and presents one value."""
+        scope.check(target.name)
+        entry = self.host.admit(target.name, value, mode)
+        if mode is Mode.FILE:
+            scope.touch(target.name, value)
+        elif mode is Mode.INNER and isinstance(value, Node):
+            self.local_names.setdefault(value, target.name)
+        scope.assign(target.name, value)
+        self.host.present(entry, mode)
+
+    # -- files
+
+    def find(self, path: str, loader: str) -> Path:
+        """The file a load statement means. DataFault that lists where it was looked for."""
+        folders = [Path(loader).parent] if loader in self.files else []
+        folders += [Path(), *(Path(p) for p in os.environ.get("RASP_PATH", "").split(os.pathsep) if p), _INSTALLED]
+        for folder in folders:
+            for name in (path + ".rasp", path):
+                if name.endswith(".rasp") and (folder / name).is_file():
+                    return folder / name
+        looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
+        raise DataFault(f"there is no file {path}.rasp", hint=f"looked in {looked}")
+
+    def run_file(self, path: Path, scope: Scope, mode: Mode) -> None:
+        """Runs every statement of a file; those that fail are reported and skipped."""
+        if path.resolve() in self.loading:
+            raise ValueFault(f"{path} loads itself")
+        source = read_source(path)
+        self.loading.append(path.resolve())
+        self.files.add(source.name)
+        parsed = parse(source)
+        for item in in_order(parsed.program.statements, parsed.errors):
+            if isinstance(item, RaspError):
+                self.host.problem(item)
+                continue
+            try:
+                self.perform(item, scope, mode)
+            except RaspError as error:
+                self.host.problem(error)
+        self.loading.pop()
+
+
+def in_order(statements: Sequence[syntax.Statement], errors: Sequence[RaspError]) -> list[syntax.Statement | RaspError]:
+    """Statements and mistakes in the order of their places."""
+    items: list[syntax.Statement | RaspError] = [*statements, *errors]
+    return sorted(items, key=lambda item: item.span.start if item.span is not None else 0)
+
+
+def read_source(path: Path) -> Source:
+    """The text of a file. DataFault where it cannot be read."""
+    try:
+        return Source(str(path), path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise DataFault(f"{path} is not UTF-8 text") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DataFault(f"cannot read {path}: {reason}") from error
+
+
+def outside_library(origin: Origin) -> tuple[Span, Frame | None]:
+    """The place and its calls, taken out to where the user's text calls the library."""
+    span, frame = origin.span, origin.frame
+    while frame is not None and frame.function.where.startswith("library"):
+        span, frame = frame.site, frame.outer
+    return span, frame
+
+
+def _call_chain(frame: Frame | None) -> list[str]:
+    calls: list[str] = []
+    while frame is not None:
+        calls.append(f"in {frame.function.name}, called from {frame.site}")
+        frame = frame.outer
+    if len(calls) <= 2 * _SHOWN_CALLS:
+        return calls
+    hidden = len(calls) - 2 * _SHOWN_CALLS
+    return [*calls[:_SHOWN_CALLS], f"… {hidden} more calls …", *calls[-_SHOWN_CALLS:]]
+
+
+def _argument_count(function: Function, found: int) -> str:
+    count = len(function.parameters)
+    wanted = f"{count} argument{'' if count == 1 else 's'}"
+    return f"{function.name}({', '.join(function.parameters)}) takes {wanted}, found {found}"
+
+
+# -- the library
+
+
+class Silent:
+    """A host that tries and prints nothing: the library has it, and what only wants the graph."""
+
+    def console(self) -> Scope | None:
+        return None
+
+    def admit(self, name: str, value: Value, mode: Mode) -> str:
+        return ""
+
+    def present(self, entry: str, mode: Mode) -> None:
+        return None
+
+    def apply(self, node: Node, given: str | list[Atom], mode: Mode) -> None:
+        return None
+
+    def draw(self, name: str, node: SOp, given: str | list[Atom] | None, mode: Mode) -> None:
+        return None
+
+    def command(self, statement: syntax.Command, value: Value | None) -> None:
+        return None
+
+    def enter_file(self) -> None:
+        return None
+
+    def leave_file(self, listing: dict[str, Value] | None) -> None:
+        return None
+
+    def problem(self, error: RaspError) -> None:
+        raise error
+
+
+@cache
+def library() -> Scope:
+    """The scope of the library, inside the scope of built-in names."""
+    built_in = Scope("built-in", None)
+    built_in.names |= {"True": True, "False": False, "indices": indices, "tokens_str": tokens}
+    built_in.names |= {"tokens_int": tokens_int, "tokens_float": tokens_float}
+    built_in.names |= {"tokens_bool": tokens_bool, "tokens_asis": tokens_asis}
+    scope = Scope("library", built_in, "library")
+    scope.names |= {
+        "full_s": full,
+        "length": length,
+        "selector_width": Primitive("selector_width", ("s",), "library", operate.width),
+        "select_best": Primitive("select_best", ("s", "score"), "library", operate.best),
+    }
+    Elaborator(Silent()).run_file(_PRELUDE, scope, Mode.INNER)
+    return scope
+
+
+def new_scope(kind: str, where: str, passes_to: Scope | None = None) -> Scope:
+    """A scope for a console or a file as at start-up: the library outside, and `tokens`."""
+    scope = Scope(kind, library(), where, passes_to)
+    scope.names["tokens"] = tokens
+    return scope
+
+
+# -- statements
+
+
+def ungrouped(node: syntax.Expression) -> syntax.Expression:
+    """The expression inside any brackets around it."""
+    while isinstance(node, syntax.Group):
+        node = node.inner
+    return node
+
+
+def _evaluate(self: Elaborator, node: syntax.Evaluate, scope: Scope, mode: Mode) -> None:
+    inner = ungrouped(node.value)
+    if isinstance(inner, syntax.Call):
+        callee = self.value(inner.function, scope)
+        if isinstance(callee, Node):
+            self.host.apply(callee, _input(self, inner, scope), mode)
+            return
+        value = _called(self, inner, callee, scope)
+    else:
+        value = self.value(node.value, scope)
+    name = inner.name if isinstance(inner, syntax.Name) else "out"
+    entry = self.host.admit(name, value, mode)
+    scope.names["out"] = value
+    if mode is Mode.FILE and isinstance(inner, syntax.Name):
+        scope.touch(name, value)
+    self.host.present(entry, mode)
+
+
+def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> str | list[Atom]:
+    if len(node.args) != 1:
+        raise TypeFault(f"an s-op or selector is applied to one input, found {len(node.args)} arguments", node.span)
+    return operate.atoms_of_input(self.value(node.args[0], scope))
+
+
+def _assign(self: Elaborator, node: syntax.Assign, scope: Scope, mode: Mode) -> None:
+    for target in node.targets:
+        try:
+            scope.check(target.name)
+        except RaspError as error:
+            raise self.placed(error, target.span) from None
+    values = self.values(node.values, scope)
+    if len(node.targets) == 1:
+        values = values if len(values) == 1 else [values]
+    elif len(values) == 1:
+        values = operate.unpack(values[0], len(node.targets))
+    elif len(values) != len(node.targets):
+        raise TypeFault(f"{len(node.targets)} names need {len(node.targets)} values, found {len(values)}")
+    for target, value in zip(node.targets, values, strict=True):
+        self.store(target, value, scope, mode)
+
+
+def _define(self: Elaborator, node: syntax.Define, scope: Scope, mode: Mode) -> None:
+    parameters = tuple(parameter.name for parameter in node.parameters)
+    for parameter in node.parameters:
+        _check_local(self, parameter)
+    self.store(node.name, Closure(node.name.name, parameters, scope.where, node, scope), scope, mode)
+
+
+_PLAIN = Scope("local", None)
+
+
+def _check_local(self: Elaborator, name: syntax.Name) -> None:
+    try:
+        _PLAIN.check(name.name)
+    except RaspError as error:
+        raise self.placed(error, name.span) from None
+
+
+def _for(self: Elaborator, node: syntax.For, scope: Scope, mode: Mode) -> None:
+    for name in node.names:
+        try:
+            scope.check(name.name)
+        except RaspError as error:
+            raise self.placed(error, name.span) from None
+    inner = Mode.INNER if mode is Mode.INNER else Mode.LOOP
+    for element in operate.elements(self.value(node.iterable, scope), "a loop"):
+        for name, value in _bound(node.names, element):
+            self.store(name, value, scope, inner)
+        for statement in node.body:
+            self.execute(statement, scope, inner)
+
+
+def _bound(names: tuple[syntax.Name, ...], element: Value) -> Iterable[tuple[syntax.Name, Value]]:
+    if len(names) == 1:
+        return [(names[0], element)]
+    return list(zip(names, operate.unpack(element, len(names)), strict=True))
+
+
+def _load(self: Elaborator, node: syntax.Load, scope: Scope, mode: Mode) -> None:
+    path = self.find(node.path, node.span.source.name)
+    inner = new_scope("file", node.path, scope)
+    listed = mode in (Mode.CONSOLE, Mode.FILE)
+    self.host.enter_file()
+    try:
+        self.run_file(path, inner, Mode.FILE if listed else mode)
+    finally:
+        self.host.leave_file(inner.touched if mode is Mode.CONSOLE else None)
+
+
+def _draw(self: Elaborator, node: syntax.Draw, scope: Scope, mode: Mode) -> None:
+    value = self.value(node.value, scope)
+    if not isinstance(value, SOp):
+        raise TypeFault(f"draw takes an s-op, not {operate.kind(value)}", node.value.span)
+    given = None if node.input is None else operate.atoms_of_input(self.value(node.input, scope))
+    inner = ungrouped(node.value)
+    self.host.draw(inner.name if isinstance(inner, syntax.Name) else "out", value, given, mode)
+
+
+def _command(self: Elaborator, node: syntax.Command, scope: Scope, mode: Mode) -> None:
+    self.host.command(node, None)
+
+
+def _set_example(self: Elaborator, node: syntax.SetExample, scope: Scope, mode: Mode) -> None:
+    self.host.command(node, self.value(node.value, self.host.console() or scope))
+
+
+_STATEMENTS: dict[type[syntax.Statement], Callable[[Elaborator, Any, Scope, Mode], None]] = {
+    syntax.Evaluate: _evaluate,
+    syntax.Assign: _assign,
+    syntax.Define: _define,
+    syntax.For: _for,
+    syntax.Load: _load,
+    syntax.Draw: _draw,
+    syntax.SetExample: _set_example,
+    syntax.ShowExample: _command,
+    syntax.ShowExamples: _command,
+    syntax.FullDisplay: _command,
+    syntax.Exit: _command,
+}
+
+
+# -- expressions
+
+
+def _literal(self: Elaborator, node: syntax.Literal, scope: Scope) -> Value:
+    return node.value
+
+
+def _name(self: Elaborator, node: syntax.Name, scope: Scope) -> Value:
+    return scope.lookup(node.name)
+
+
+def _group(self: Elaborator, node: syntax.Group, scope: Scope) -> Value:
+    return self.value(node.inner, scope)
+
+
+def _unary(self: Elaborator, node: syntax.Unary, scope: Scope) -> Value:
+    return operate.unary(node.op, self.value(node.operand, scope))
+
+
+def _binary(self: Elaborator, node: syntax.Binary, scope: Scope) -> Value:
+    left = self.value(node.left, scope)
+    return operate.binary(node.op, left, self.value(node.right, scope))
+
+
+def _ternary(self: Elaborator, node: syntax.Ternary, scope: Scope) -> Value:
+    condition = self.value(node.condition, scope)
+    if isinstance(condition, SOp):
+        then = self.value(node.then, scope)
+        return operate.choose(condition, then, self.value(node.otherwise, scope))
+    if isinstance(condition, Selector):
+        raise TypeFault("a condition is an atom, a list or an s-op, not a selector", node.condition.span)
+    return self.value(node.then if operate.truth(condition) else node.otherwise, scope)
+
+
+def _in(self: Elaborator, node: syntax.In, scope: Scope) -> Value:
+    item = self.value(node.item, scope)
+    return operate.contains(item, self.value(node.collection, scope))
+
+
+def _index(self: Elaborator, node: syntax.Index, scope: Scope) -> Value:
+    base = self.value(node.base, scope)
+    return operate.index(base, self.value(node.index, scope))
+
+
+def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
+    callee = self.value(node.function, scope)
+    if isinstance(callee, Node):
+        _input(self, node, scope)
+        raise TypeFault(
+            f"{operate.kind(callee)} applied to an input is for printing only; it is not a value",
+            hint="write it as a statement of its own",
+        )
+    return _called(self, node, callee, scope)
+
+
+def _called(self: Elaborator, node: syntax.Call, callee: Value, scope: Scope) -> Value:
+    if not isinstance(callee, Function):
+        raise TypeFault(f"{operate.kind(callee)} cannot be called", node.function.span)
+    args = self.values(node.args, scope)
+    try:
+        return self.call(callee, args, node.span)
+    except RaspError as error:
+        raise self.placed(error, node.span) from error.__cause__
+
+
+def _select(self: Elaborator, node: syntax.Select, scope: Scope) -> Value:
+    keys = self.value(node.keys, scope)
+    return operate.select(keys, self.value(node.queries, scope), node.op)
+
+
+def _aggregate(self: Elaborator, node: syntax.Aggregate, scope: Scope) -> Value:
+    selector = self.value(node.selector, scope)
+    value = self.value(node.value, scope)
+    return operate.aggregate(selector, value, 0 if node.default is None else self.value(node.default, scope))
+
+
+def _form(self: Elaborator, node: syntax.Form, scope: Scope) -> Value:
+    return operate.form(node.word, self.values(node.args, scope))
+
+
+def _list(self: Elaborator, node: syntax.ListDisplay, scope: Scope) -> Value:
+    return self.values(node.items, scope)
+
+
+def _key(self: Elaborator, node: syntax.Expression, scope: Scope) -> Atom:
+    key = self.value(node, scope)
+    if not is_atom(key):
+        raise TypeFault(f"the keys of a dictionary are atoms, not {operate.kind(key)}", node.span)
+    return key
+
+
+def _dict(self: Elaborator, node: syntax.DictDisplay, scope: Scope) -> Value:
+    found: dict[Atom, Value] = {}
+    for key, value in node.pairs:
+        atom = _key(self, key, scope)
+        found[atom] = self.value(value, scope)
+    return found
+
+
+def _rounds(
+    self: Elaborator, node: syntax.ListComprehension | syntax.DictComprehension, scope: Scope
+) -> Iterable[Scope]:
+    """A scope for each element of a comprehension, its names set."""
+    for name in node.names:
+        _check_local(self, name)
+    for element in operate.elements(self.value(node.iterable, scope), "a comprehension"):
+        inner = Scope("local", scope, scope.where)
+        for name, value in _bound(node.names, element):
+            inner.names[name.name] = value
+        yield inner
+
+
+def _list_comprehension(self: Elaborator, node: syntax.ListComprehension, scope: Scope) -> Value:
+    found: list[Value] = []
+    for inner in list(_rounds(self, node, scope)):
+        found.append(self.value(node.element, inner))
+    return found
+
+
+def _dict_comprehension(self: Elaborator, node: syntax.DictComprehension, scope: Scope) -> Value:
+    found: dict[Atom, Value] = {}
+    for inner in list(_rounds(self, node, scope)):
+        key = _key(self, node.key, inner)
+        found[key] = self.value(node.value, inner)
+    return found
+
+
+_EXPRESSIONS: dict[type[syntax.Expression], Callable[[Elaborator, Any, Scope], Value]] = {
+    syntax.Literal: _literal,
+    syntax.Name: _name,
+    syntax.Group: _group,
+    syntax.Unary: _unary,
+    syntax.Binary: _binary,
+    syntax.Ternary: _ternary,
+    syntax.In: _in,
+    syntax.Index: _index,
+    syntax.Call: _call,
+    syntax.Select: _select,
+    syntax.Aggregate: _aggregate,
+    syntax.Form: _form,
+    syntax.ListDisplay: _list,
+    syntax.DictDisplay: _dict,
+    syntax.ListComprehension: _list_comprehension,
+    syntax.DictComprehension: _dict_comprehension,
+}
+
+_BUILDING = frozenset(
+    {
+        syntax.Unary,
+        syntax.Binary,
+        syntax.Ternary,
+        syntax.In,
+        syntax.Index,
+        syntax.Select,
+        syntax.Aggregate,
+        syntax.Form,
+    }
+)

@@ -1,0 +1,74 @@
+"""Text to tokens: words, numbers, strings and symbols with their places; comments are kept beside them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rasp.source import Source, Span
+
+KEYWORDS = frozenset({"if", "else", "not", "and", "or", "def", "return", "for", "in"})
+
+FORMS = frozenset({"select", "aggregate", "range", "zip", "len", "round", "indicator"})
+
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t\r\n\f]+)
+    | (?P<comment>\#[^\n]*)
+    | (?P<float>\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+))
+    | (?P<int>\d+)
+    | (?P<string>"[^"\n]*"|'[^'\n]*')
+    | (?P<word>full[ ]seq[ ]display\b|s-op\b|[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<symbol>[=!<>]=|[-+*/%^<>=()\[\]{},;:])
+    | (?P<unclosed>["'][^\n]*)
+    | (?P<strange>.)""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+class Token(NamedTuple):
+    """One word of the text. `kind` is float, int, string, word, symbol, unclosed, strange or end."""
+
+    kind: str
+    text: str
+    start: int
+    end: int
+    first: bool  # the first token on its line
+
+    def is_(self, *texts: str) -> bool:
+        """Whether this is one of these words or symbols."""
+        return self.text in texts and self.kind in ("word", "symbol")
+
+
+@dataclass(frozen=True)
+class Lexed:
+    """The tokens of a source, the last of kind `end`, and its comments in order."""
+
+    source: Source
+    tokens: tuple[Token, ...]
+    comments: tuple[Span, ...]
+
+
+def lex(source: Source) -> Lexed:
+    """The tokens and comments of a source. Never fails: what cannot be a word becomes an unclosed or strange token."""
+    tokens: list[Token] = []
+    comments: list[Span] = []
+    first = True
+    for match in _TOKEN.finditer(source.text):
+        kind = str(match.lastgroup)
+        if kind == "blank":
+            first = first or "\n" in match.group()
+        elif kind == "comment":
+            comments.append(Span(source, match.start(), match.start() + len(match.group().rstrip())))
+        else:
+            tokens.append(Token(kind, match.group(), match.start(), match.end(), first))
+            first = False
+    end = len(source.text)
+    tokens.append(Token("end", "", end, end, True))
+    return Lexed(source, tuple(tokens), tuple(comments))
+
+
+def open_brackets(lexed: Lexed) -> int:
+    """How many more brackets of any kind are opened than closed."""
+    opened = sum(token.is_("(", "[", "{") for token in lexed.tokens)
+    return opened - sum(token.is_(")", "]", "}") for token in lexed.tokens)

@@ -1,0 +1,389 @@
+"""What operators and built-in forms do to values: atoms are computed, s-ops and selectors become larger graphs."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from rasp.elementwise import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
+from rasp.errors import LookupFault, TypeFault, ValueFault
+from rasp.graph import (
+    Aggregate,
+    And,
+    Best,
+    Constant,
+    Node,
+    Not,
+    Or,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    apply,
+    full,
+    indices,
+    length,
+    sop,
+)
+from rasp.scope import Function, Value
+
+MAX_ITEMS = 1_000_000
+
+
+def kind(value: Value) -> str:
+    """What a value is, with its article."""
+    if isinstance(value, SOp):
+        return "an s-op"
+    if isinstance(value, Selector):
+        return "a selector"
+    if isinstance(value, Function):
+        return "a function"
+    names = {bool: "a bool", int: "an int", float: "a float", str: "a string", list: "a list", dict: "a dictionary"}
+    return names[type(value)]
+
+
+def is_atoms(items: Sequence[Value]) -> bool:
+    """Whether a list holds nothing but atoms."""
+    return all(map(is_atom, items))
+
+
+def compute(name: str, *atoms: Atom) -> Atom:
+    """An operation on atoms; its errors without a position."""
+    try:
+        return evaluate_atoms(OPERATIONS[name], atoms)
+    except ElementFault as fault:
+        raise fault.reason from None
+
+
+# -- operators
+
+
+def unary(op: str, value: Value) -> Value:
+    """`not X`, `-X`, `+X`."""
+    if op == "not":
+        return _negation(value)
+    name = {"-": "neg", "+": "pos"}[op]
+    if isinstance(value, SOp):
+        return apply(name, value)
+    if is_atom(value):
+        return compute(name, value)
+    raise TypeFault(f"prefix {op} needs a number or an s-op, found {kind(value)}")
+
+
+def _negation(value: Value) -> Value:
+    if isinstance(value, SOp):
+        return apply("not", value)
+    if isinstance(value, Selector):
+        return Not(value)
+    return not truth(value)
+
+
+def truth(value: Value) -> bool:
+    """Whether an atom, a list or a dictionary counts as true. TypeFault for what has no truth value."""
+    if isinstance(value, (Node, Function)):
+        raise TypeFault(f"{kind(value)} has no truth value of its own")
+    return bool(value)
+
+
+def binary(op: str, left: Value, right: Value) -> Value:
+    """`X OP Y` for every infix operator but `in`."""
+    if isinstance(left, Function) or isinstance(right, Function):
+        raise TypeFault(f"{op} cannot take a function", hint="call it: a function's name is followed by ( )")
+    if isinstance(left, Selector) or isinstance(right, Selector):
+        return _selectors(op, left, right)
+    if isinstance(left, SOp) or isinstance(right, SOp):
+        return _sops(op, left, right)
+    if op in ("and", "or"):
+        return (left and right) if op == "and" else (left or right)
+    if is_atom(left) and is_atom(right):
+        return compute(op, left, right)
+    return _containers(op, left, right)
+
+
+def _selectors(op: str, left: Value, right: Value) -> Value:
+    if op not in ("and", "or"):
+        raise TypeFault(f"{op} cannot take a selector", hint="selectors combine with and, or, not")
+    if not isinstance(left, Selector) or not isinstance(right, Selector):
+        raise TypeFault(f"{op} of a selector needs another selector, found {kind(left)} and {kind(right)}")
+    return And(left, right) if op == "and" else Or(left, right)
+
+
+def _sops(op: str, left: Value, right: Value) -> Value:
+    if (not isinstance(left, SOp) and not is_atom(left)) or (not isinstance(right, SOp) and not is_atom(right)):
+        raise TypeFault(f"{op} of an s-op needs an atom or another s-op, found {kind(left)} and {kind(right)}")
+    return apply(op, left, right)
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _containers(op: str, left: Value, right: Value) -> Value:
+    """Operators where a list or dictionary stands on at least one side."""
+    if op in ("==", "!="):
+        return _same(left, right) is (op == "==")
+    if isinstance(left, list) and isinstance(right, list):
+        if op == "+":
+            return left + right if _bounded(len(left) + len(right)) else []
+        if op in _COMPARE:
+            return _ordered(op, left, right)
+    if op == "*":
+        items, times = (left, right) if isinstance(left, list) else (right, left)
+        if isinstance(items, list) and isinstance(times, int):
+            return items * times if _bounded(len(items) * times) else []
+    raise TypeFault(f"{op} cannot take {kind(left)} and {kind(right)}")
+
+
+def _bounded(count: int) -> bool:
+    if count > MAX_ITEMS:
+        raise ValueFault(f"a list of more than {MAX_ITEMS} elements")
+    return count > 0
+
+
+def _same(left: Value, right: Value) -> bool:
+    """Equality of atoms, lists and dictionaries; s-ops, selectors and functions in them are equal if identical."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+    if is_atom(left) and is_atom(right):
+        return bool(compute("==", left, right))
+    return left is right
+
+
+def _ordered(op: str, left: list[Value], right: list[Value]) -> bool:
+    """Order of lists as Python has it: by the first elements that differ, then by length."""
+    for a, b in zip(left, right, strict=False):
+        if not _same(a, b):
+            return bool(binary(op, a, b)) if is_atom(a) or isinstance(a, list) else _unordered(op, a, b)
+    return _COMPARE[op](len(left), len(right))
+
+
+def _unordered(op: str, left: Value, right: Value) -> bool:
+    raise TypeFault(f"{op} cannot order {kind(left)} and {kind(right)}")
+
+
+def choose(condition: SOp, then: Value, otherwise: Value) -> SOp:
+    """`A if C else B` with an s-op C."""
+    for side in (then, otherwise):
+        if not isinstance(side, SOp) and not is_atom(side):
+            raise TypeFault(f"a choice at each position needs atoms or s-ops on both sides, found {kind(side)}")
+    return apply("if", condition, cast(SOp, then), cast(SOp, otherwise))
+
+
+def contains(item: Value, collection: Value) -> Value:
+    """`X in L`."""
+    if isinstance(item, SOp):
+        if not isinstance(collection, list) or not is_atoms(collection):
+            raise TypeFault(f"an s-op can be in a list of atoms, not in {_list_kind(collection)}")
+        return apply(Operation.member(cast(list[Atom], collection)), item)
+    if not is_atom(item):
+        raise TypeFault(f"in needs an atom or an s-op on its left, found {kind(item)}")
+    if isinstance(collection, SOp):
+        return Aggregate(full, apply("indicator", apply("==", collection, item)), 0) > 0
+    if isinstance(collection, list):
+        return any(_same(item, other) for other in collection)
+    raise TypeFault(f"in needs a list or an s-op on its right, found {kind(collection)}")
+
+
+def _list_kind(value: Value) -> str:
+    return "a list of other things" if isinstance(value, list) else kind(value)
+
+
+# -- indexing
+
+
+def index(base: Value, at: Value) -> Value:
+    """`BASE[AT]`."""
+    if isinstance(base, SOp):
+        return _at_position(base, at)
+    if isinstance(base, (list, str)):
+        return _element(base, at)
+    if isinstance(base, dict):
+        return _entry(base, at)
+    raise TypeFault(f"{kind(base)} cannot be indexed")
+
+
+def _at_position(base: SOp, at: Value) -> SOp:
+    if not isinstance(at, int):
+        raise TypeFault(
+            f"an s-op is indexed by an int, not by {kind(at)}",
+            hint="aggregate(select(indices,POSITION,==),SOP) reads at a computed position",
+        )
+    position = Constant(at) if at >= 0 else length + at
+    return Aggregate(Select(indices, position, "=="), base, 0)
+
+
+def _element(base: list[Value] | str, at: Value) -> Value:
+    if isinstance(at, SOp):
+        if not is_atoms(base):
+            raise TypeFault("a list indexed by an s-op must hold atoms only")
+        return apply(Operation.element(cast(Sequence[Atom], list(base))), at)
+    if not isinstance(at, int):
+        raise TypeFault(f"{kind(base)} is indexed by an int or an s-op, not by {kind(at)}")
+    if not -len(base) <= at < len(base):
+        raise LookupFault(f"index {at} is outside {kind(base)} of {len(base)}")
+    return base[at]
+
+
+def _entry(base: dict[Atom, Value], at: Value) -> Value:
+    if isinstance(at, SOp):
+        if not is_atoms(list(base.values())):
+            raise TypeFault("a dictionary indexed by an s-op must hold atoms only")
+        return apply(Operation.entry(cast(list[tuple[Atom, Atom]], list(base.items()))), at)
+    if not is_atom(at):
+        raise TypeFault(f"a dictionary is indexed by an atom or an s-op, not by {kind(at)}")
+    if at not in base:
+        raise LookupFault(f"{at!r} is not a key of the dictionary", hint=_keys_hint(base))
+    return base[at]
+
+
+def _keys_hint(base: dict[Atom, Value]) -> str:
+    shown = ", ".join(map(repr, list(base)[:8]))
+    return f"its keys are {shown}{', …' if len(base) > 8 else ''}" if base else "it is empty"
+
+
+# -- sequences
+
+
+def elements(value: Value, what: str) -> list[Value]:
+    """What a loop or comprehension runs over: the elements of a list, the keys of a dictionary."""
+    if isinstance(value, list):
+        return list(value)
+    if isinstance(value, dict):
+        return list(value)
+    hint = "a string is no list here; write its characters as a list" if isinstance(value, str) else None
+    raise TypeFault(f"{what} runs over a list or a dictionary, not {kind(value)}", hint=hint)
+
+
+def unpack(value: Value, count: int) -> list[Value]:
+    """`count` values from one: the elements of a list, the characters of a string, the keys of a dictionary."""
+    if not isinstance(value, (list, str, dict)):
+        raise TypeFault(f"{count} names need a list of {count} values, found {kind(value)}")
+    found: list[Value] = list(value)
+    if len(found) != count:
+        raise TypeFault(f"{count} names need {count} values, found {len(found)}")
+    return found
+
+
+def atoms_of_input(value: Value) -> str | list[Atom]:
+    """The input an s-op is applied to: a string that is not empty, or a list of atoms."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and value and is_atoms(value):
+        return cast(list[Atom], value)
+    if isinstance(value, (str, list)) and not value:
+        raise ValueFault("an input needs at least one token")
+    raise TypeFault(f"an input is a string or a list of atoms, not {_list_kind(value)}")
+
+
+# -- built-in forms
+
+
+def _counted(word: str, args: Sequence[Value], least: int, most: int | None) -> None:
+    if len(args) < least or (most is not None and len(args) > most):
+        wanted = str(least) if least == most else f"{least} to {most}" if most is not None else f"{least} or more"
+        raise TypeFault(f"{word} takes {wanted} argument{'' if wanted == '1' else 's'}, found {len(args)}")
+
+
+def _range(*args: Value) -> Value:
+    numbers = [arg for arg in args if isinstance(arg, int)]
+    if len(numbers) < len(args):
+        raise TypeFault(f"range takes ints only, found {', '.join(map(kind, args))}")
+    if len(numbers) == 3 and numbers[2] == 0:
+        raise ValueFault("range needs a step other than 0")
+    found = range(*numbers)
+    return list(found) if found and _bounded(_size(found)) else []
+
+
+def _size(found: range) -> int:
+    return (found[-1] - found[0]) // found.step + 1
+
+
+def _zip(*args: Value) -> Value:
+    lists = [arg for arg in args if isinstance(arg, list)]
+    if len(lists) < len(args):
+        raise TypeFault(f"zip takes lists only, found {', '.join(map(kind, args))}")
+    if len({len(items) for items in lists}) > 1:
+        raise TypeFault(
+            f"zip takes lists of one length, found {', '.join(str(len(items)) for items in lists)} elements"
+        )
+    return [list(row) for row in zip(*lists, strict=True)]
+
+
+def _len(value: Value) -> Value:
+    if not isinstance(value, list):
+        hint = "the length of the input is the s-op length" if isinstance(value, SOp) else None
+        raise TypeFault(f"len takes a list, not {kind(value)}", hint=hint)
+    return len(value)
+
+
+def _round(value: Value) -> Value:
+    if isinstance(value, SOp):
+        return apply("round", value)
+    if not is_atom(value):
+        raise TypeFault(f"round takes a number or an s-op, not {kind(value)}")
+    return compute("round", value)
+
+
+def _indicator(value: Value) -> Value:
+    if not isinstance(value, SOp):
+        raise TypeFault(f"indicator takes an s-op, not {kind(value)}")
+    return apply("indicator", value)
+
+
+_FORMS: dict[str, tuple[Callable[..., Value], int, int | None]] = {
+    "range": (_range, 1, 3),
+    "zip": (_zip, 1, None),
+    "len": (_len, 1, 1),
+    "round": (_round, 1, 1),
+    "indicator": (_indicator, 1, 1),
+}
+
+
+def form(word: str, args: Sequence[Value]) -> Value:
+    """`range(..)`, `zip(..)`, `len(..)`, `round(..)`, `indicator(..)`."""
+    build, least, most = _FORMS[word]
+    _counted(word, args, least, most)
+    return build(*args)
+
+
+def select(keys: Value, queries: Value, op: str) -> Selector:
+    """`select(KEYS, QUERIES, OP)`."""
+    return Select(_sop_or_atom(keys, "the keys of select"), _sop_or_atom(queries, "the queries of select"), op)
+
+
+def aggregate(selector: Value, value: Value, default: Value) -> SOp:
+    """`aggregate(SELECTOR, VALUE, DEFAULT)`."""
+    if not isinstance(selector, Selector):
+        raise TypeFault(f"aggregate takes a selector first, found {kind(selector)}")
+    if not is_atom(default):
+        raise TypeFault(f"the default of aggregate is an atom, not {kind(default)}")
+    return Aggregate(selector, _sop_or_atom(value, "the value of aggregate"), default)
+
+
+def width(selector: Value) -> SOp:
+    """`selector_width(SELECTOR)`."""
+    if not isinstance(selector, Selector):
+        raise TypeFault(f"selector_width takes a selector, found {kind(selector)}")
+    return SelectorWidth(selector)
+
+
+def best(selector: Value, score: Value) -> Selector:
+    """`select_best(SELECTOR, SCORE)`."""
+    if not isinstance(selector, Selector):
+        raise TypeFault(f"select_best takes a selector first, found {kind(selector)}")
+    return Best(selector, _sop_or_atom(score, "the score of select_best"))
+
+
+def _sop_or_atom(value: Value, what: str) -> SOp:
+    if not isinstance(value, SOp) and not is_atom(value):
+        raise TypeFault(f"{what} must be an s-op or an atom, found {kind(value)}")
+    return sop(value)

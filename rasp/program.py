@@ -1,0 +1,189 @@
+"""A .rasp file as a value: its variables as s-ops, selectors, functions and data, without anything being run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rasp import syntax
+from rasp.elaborate import (
+    Elaborator,
+    Mode,
+    Silent,
+    in_order,
+    library,
+    new_scope,
+    outside_library,
+    read_source,
+    ungrouped,
+)
+from rasp.errors import Failures, NameFault, RaspError
+from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens
+from rasp.lexer import lex
+from rasp.operate import kind
+from rasp.parser import parse
+from rasp.scope import UndefinedName, Value
+from rasp.source import Source, Span
+
+
+@dataclass(frozen=True)
+class Program:
+    """What a file defines.
+
+    `variables` are its public values, in the order of first assignment, `out` last if there is one. `names` holds the
+    nodes that are bound to a variable, `origins` the place that built each node. `default` is the s-op that was
+    assigned last, or None.
+    """
+
+    source: Source
+    variables: dict[str, Value]
+    names: dict[Node, str]
+    origins: dict[Node, Span]
+    default: str | None
+    syntax: syntax.Program = field(repr=False)
+
+    def sop(self, name: str | None = None) -> SOp:
+        """The s-op of that name, or the default one. NameFault where there is none."""
+        value = self._value(name, SOp, "s-op")
+        assert isinstance(value, SOp)
+        return value
+
+    def selector(self, name: str) -> Selector:
+        """The selector of that name. NameFault where there is none."""
+        value = self._value(name, Selector, "selector")
+        assert isinstance(value, Selector)
+        return value
+
+    def _value(self, name: str | None, wanted: type[Node], called: str) -> Value:
+        name = self.default if name is None else name
+        if name is None:
+            raise NameFault(f"{self.source.name} defines no s-op", hint="assign one to a name")
+        found = self.variables.get(name, _library_value(name))
+        if found is None:
+            raise NameFault(f"{self.source.name} defines no {name}", hint=self._suggestion(name, wanted, called))
+        if not isinstance(found, wanted):
+            hint = self._suggestion("", wanted, called)
+            raise NameFault(f"{name} of {self.source.name} is {kind(found)}, no {called}", hint=hint)
+        return found
+
+    def _suggestion(self, name: str, wanted: type[Node], called: str) -> str:
+        fitting = [known for known, value in self.variables.items() if isinstance(value, wanted)]
+        close = difflib.get_close_matches(name, fitting, 3, 0.6)
+        if close:
+            return f"did you mean {' or '.join(close)}?"
+        return f"its {called}s are {', '.join(fitting)}" if fitting else f"it has no {called}s"
+
+
+def _library_value(name: str) -> Value | None:
+    try:
+        return library().lookup(name)
+    except UndefinedName:
+        return None
+
+
+def load_program(path: str | Path) -> Program:
+    """The program in a file. Its mistakes come all at once: one as itself, several as Failures."""
+    return _program(read_source(Path(path)), Path(path))
+
+
+def parse_program(text: str, name: str = "<program>") -> Program:
+    """The program in a text."""
+    return _program(Source(name, text), None)
+
+
+def _program(source: Source, path: Path | None) -> Program:
+    parsed = parse(source)
+    run = _Run(source, path)
+    if parsed.errors:
+        run.broken.update(_words_set(source))
+    for item in in_order(parsed.program.statements, parsed.errors):
+        run.step(item)
+    if run.errors:
+        raise run.errors[0] if len(run.errors) == 1 else Failures(run.errors)
+    return run.program(parsed.program)
+
+
+class _Run(Silent):
+    """A program as it is elaborated, statement by statement."""
+
+    def __init__(self, source: Source, path: Path | None) -> None:
+        self.source = source
+        self.scope = new_scope("file", "console" if path is None else str(path.with_suffix("")))
+        self.elaborator = Elaborator(self)
+        self.errors: list[RaspError] = []
+        self.broken: set[str] = set()
+        self.default: str | None = None
+        self.ended = False
+        if path is not None:
+            self.elaborator.files.add(source.name)
+            self.elaborator.loading.append(path.resolve())
+
+    def problem(self, error: RaspError) -> None:
+        self.errors.append(error)
+
+    def command(self, statement: syntax.Command, value: Value | None) -> None:
+        self.ended = self.ended or isinstance(statement, syntax.Exit)
+
+    def step(self, item: syntax.Statement | RaspError) -> None:
+        """Runs a statement, unless the program has ended. What a failed one would have set is not missed again."""
+        if self.ended:
+            return
+        if isinstance(item, RaspError):
+            self.errors.append(item)
+            return
+        try:
+            self.elaborator.perform(item, self.scope, Mode.FILE)
+        except RaspError as error:
+            if not (isinstance(error, UndefinedName) and error.name in self.broken):
+                self.errors.append(error)
+            self.broken.update(_set_by(item))
+        else:
+            for name in _set_by(item):
+                if isinstance(self.scope.names.get(name), SOp):
+                    self.default = name
+
+    def program(self, tree: syntax.Program) -> Program:
+        """What has been learnt."""
+        names = self.scope.names
+        variables = {n: v for n, v in names.items() if not n.startswith("_") and n not in ("tokens", "out")}
+        if names["tokens"] is not library().lookup("tokens_str"):
+            variables["tokens"] = names["tokens"]
+        if "out" in names:
+            variables["out"] = names["out"]
+        origins = {node: outside_library(origin)[0] for node, origin in self.elaborator.origins.items()}
+        return Program(self.source, variables, self._names(variables), origins, self.default, tree)
+
+    def _names(self, variables: dict[str, Value]) -> dict[Node, str]:
+        found: dict[Node, str] = {}
+        private = {name: value for name, value in self.scope.names.items() if name.startswith("_")}
+        for name, value in [*variables.items(), *private.items()]:
+            if isinstance(value, Node) and not isinstance(value, (Tokens, Indices, Constant)) and name != "out":
+                found.setdefault(value, name)
+        for node, name in self.elaborator.local_names.items():
+            if not isinstance(node, (Tokens, Indices, Constant)):
+                found.setdefault(node, name)
+        return found
+
+
+def _words_set(source: Source) -> Iterator[str]:
+    """The words that seem to be set somewhere in a text that has syntax errors."""
+    words = lex(source).tokens
+    for place, word in enumerate(words[:-1]):
+        if word.kind == "word" and (words[place + 1].is_("=", ",") or (place and words[place - 1].is_("def"))):
+            yield word.text
+
+
+def _set_by(statement: syntax.Statement) -> Iterator[str]:
+    """The names a statement sets where it stands."""
+    if isinstance(statement, syntax.Assign):
+        yield from (target.name for target in statement.targets)
+    elif isinstance(statement, syntax.Define):
+        yield statement.name.name
+    elif isinstance(statement, syntax.Evaluate):
+        inner = ungrouped(statement.value)
+        yield inner.name if isinstance(inner, syntax.Name) else "out"
+    elif isinstance(statement, syntax.For):
+        for inner_statement in statement.body:
+            yield from _set_by(inner_statement)
