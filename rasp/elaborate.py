@@ -155,7 +155,7 @@ class Elaborator:
         stack = list(node.children)
         while stack:
             part = stack.pop()
-            if part not in self.origins:
+            if part not in self.origins and part.children:
                 self.origins[part] = origin
                 stack += part.children
 
@@ -479,8 +479,14 @@ def _literal(self: Elaborator, node: syntax.Literal, scope: Scope) -> Value:
     return node.value
 
 
+_INPUTS = frozenset({"indices", "tokens_str", "tokens_int", "tokens_float", "tokens_bool", "tokens_asis"})
+
+
 def _name(self: Elaborator, node: syntax.Name, scope: Scope) -> Value:
-    return scope.lookup(node.name)
+    value = scope.lookup(node.name)
+    if node.name in _INPUTS and isinstance(value, Node):
+        self.origins[value] = Origin(node.span, self.frame)
+    return value
 
 
 def _group(self: Elaborator, node: syntax.Group, scope: Scope) -> Value:

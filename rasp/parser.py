@@ -94,7 +94,12 @@ class Parsed:
     @property
     def incomplete(self) -> bool:
         """Whether more text could still make this a program."""
-        return bool(self.errors) and all(isinstance(error, Unfinished) for error in self.errors)
+        return self.goes_on and len(self.errors) == 1
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the text ends inside a statement, whatever stands before."""
+        return bool(self.errors) and isinstance(self.errors[-1], Unfinished)
 
 
 def parse(source: Source, *, closed: bool = False) -> Parsed:

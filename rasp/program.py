@@ -20,7 +20,8 @@ from rasp.elaborate import (
     ungrouped,
 )
 from rasp.errors import Failures, NameFault, RaspError
-from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens
+from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
+from rasp.interpret import EvaluationFault
 from rasp.lexer import lex
 from rasp.operate import kind
 from rasp.parser import parse
@@ -44,6 +45,13 @@ class Program:
     default: str | None
     syntax: syntax.Program = field(repr=False)
 
+    def variable(self, name: str) -> Value:
+        """The value of that name, of the program or of the library. NameFault where there is none."""
+        found = self.variables.get(name, _library_value(name))
+        if found is None:
+            raise NameFault(f"{self.source.name} defines no {name}", hint=self._suggestion(name, Node, "name"))
+        return found
+
     def sop(self, name: str | None = None) -> SOp:
         """The s-op of that name, or the default one. NameFault where there is none."""
         value = self._value(name, SOp, "s-op")
@@ -55,6 +63,13 @@ class Program:
         value = self._value(name, Selector, "selector")
         assert isinstance(value, Selector)
         return value
+
+    def place(self, error: RaspError, root: Node) -> RaspError:
+        """An error of evaluating `root`, placed where the node that failed, or what first needs it, was built."""
+        if isinstance(error, EvaluationFault):
+            spans = [self.origins.get(node) for node in topological([root]) if _needs(node, error.node)]
+            error.at(next((span for span in spans if span is not None), None))
+        return error
 
     def _value(self, name: str | None, wanted: type[Node], called: str) -> Value:
         name = self.default if name is None else name
@@ -74,6 +89,10 @@ class Program:
         if close:
             return f"did you mean {' or '.join(close)}?"
         return f"its {called}s are {', '.join(fitting)}" if fitting else f"it has no {called}s"
+
+
+def _needs(node: Node, part: Node) -> bool:
+    return node is part or any(child is part for child in node.children)
 
 
 def _library_value(name: str) -> Value | None:

@@ -1,0 +1,78 @@
+"""RASP programs as a graph of s-ops: written in Python or loaded from a file, interpreted, and measured."""
+
+from rasp.analyse import Analysis, Head, analyse
+from rasp.errors import (
+    DataFault,
+    Failures,
+    LookupFault,
+    NameFault,
+    RaspError,
+    Refusal,
+    SyntaxFault,
+    TypeFault,
+    ValueFault,
+)
+from rasp.graph import (
+    Node,
+    Selector,
+    SOp,
+    aggregate,
+    elementwise,
+    full,
+    indicator,
+    indices,
+    length,
+    select,
+    select_best,
+    selector_width,
+    tokens,
+    tokens_asis,
+    tokens_bool,
+    tokens_float,
+    tokens_int,
+    where,
+)
+from rasp.interpret import Run
+from rasp.interpret import run as evaluate
+from rasp.program import Program, load_program, parse_program
+from rasp.session import Reply, Session
+
+__all__ = [
+    "Analysis",
+    "DataFault",
+    "Failures",
+    "Head",
+    "LookupFault",
+    "NameFault",
+    "Node",
+    "Program",
+    "RaspError",
+    "Refusal",
+    "Reply",
+    "Run",
+    "SOp",
+    "Selector",
+    "Session",
+    "SyntaxFault",
+    "TypeFault",
+    "ValueFault",
+    "aggregate",
+    "analyse",
+    "elementwise",
+    "evaluate",
+    "full",
+    "indicator",
+    "indices",
+    "length",
+    "load_program",
+    "parse_program",
+    "select",
+    "select_best",
+    "selector_width",
+    "tokens",
+    "tokens_asis",
+    "tokens_bool",
+    "tokens_float",
+    "tokens_int",
+    "where",
+]

@@ -1,0 +1,98 @@
+"""The door: finds the subcommands, and imports the room one lives in only when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from rasp.errors import DataFault, RaspError
+from rasp.graph import Node, SOp
+from rasp.session import Drawing
+from rasp.show import Input
+
+# Each module has NAME_arguments(parser) and NAME_run(args) -> exit status.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("rasp.command", "evaluate a program on inputs"),
+    "repl": ("rasp.command", "a console for statements"),
+    "check": ("rasp.command", "read programs without running them: layers, heads, mistakes, surprises"),
+    "analyse": ("rasp.command", "the layers and heads an s-op needs"),
+    "compile": ("compiler.command", "compile an s-op into transformer weights"),
+    "infer": ("compiler.command", "run compiled weights on inputs"),
+    "verify": ("compiler.command", "compare compiled weights with the program"),
+    "draw": ("viz.command", "draw how an s-op is computed"),
+}
+
+# A function like `session.Drawing`: draws an s-op, gives the path of the picture.
+DRAWING = ("viz.command", "draw_flow")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; the exit status: 0 fine, 1 program or data error, 2 usage, 130 interrupted."""
+    _tolerate_any_text()
+    try:
+        return _dispatch(sys.argv[1:] if argv is None else list(argv))
+    except RaspError as error:
+        _complain(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _complain(text: str) -> None:
+    sys.stdout.flush()
+    print(text, file=sys.stderr, flush=True)
+
+
+def _tolerate_any_text() -> None:
+    """Characters that a stream cannot encode are written as escapes; bytes that are no text are read as such."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    if hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="replace")
+
+
+def _dispatch(argv: list[str]) -> int:
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(
+        prog="rasp",
+        description="RASP programs: run them, count their layers and heads, compile them into transformer weights.",
+        epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console.",
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="SUBCOMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == chosen:
+            getattr(_room(module), f"{name}_arguments")(sub)
+            sub.set_defaults(parser=sub)
+    args = parser.parse_args(argv or ["repl"])
+    args.drawing = _draw
+    status: int = getattr(_room(COMMANDS[args.command][0]), f"{args.command}_run")(args)
+    sys.stdout.flush()
+    return status
+
+
+def _room(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise DataFault(f"this needs {error.name}, which is not installed", hint="pip install rasp-compiler") from error
+
+
+def _draw(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
+    module, function = DRAWING
+    drawing: Drawing = getattr(_room(module), function)
+    return drawing(name, node, given, names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

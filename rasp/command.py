@@ -1,0 +1,217 @@
+"""The subcommands run, analyse, check and repl: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives
+the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rasp.analyse import Analysis, analyse
+from rasp.elaborate import read_source
+from rasp.errors import RaspError, TypeFault
+from rasp.expression import expression
+from rasp.graph import Node, Selector, SOp
+from rasp.infer import labels
+from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.interpret import Run
+from rasp.operate import kind
+from rasp.parser import parse
+from rasp.program import Program, load_program
+from rasp.scope import Value
+from rasp.session import Reply, Session
+from rasp.show import Example, Input, View, entry
+from rasp.surprises import surprises
+
+
+def _example(parser: argparse.ArgumentParser, *lines: str) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
+
+
+def _warn(error: object) -> None:
+    sys.stdout.flush()
+    print(error, file=sys.stderr, flush=True)
+
+
+# -- run
+
+
+def run_arguments(parser: argparse.ArgumentParser) -> None:
+    _example(parser, "rasp run programs/hist.rasp -i hello", "rasp run programs/sort.rasp -i '[3, 1, 2]' --json")
+    parser.add_argument("file", metavar="FILE", help="a .rasp program")
+    input_arguments(parser)
+    parser.add_argument("--show", metavar="NAME", help="the s-op or selector to show (default: the last s-op)")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
+
+
+def run_run(args: argparse.Namespace) -> int:
+    """Evaluates a program on each input; without inputs, runs its statements as the console would."""
+    if not args.input and args.inputs is None:
+        return _run_as_console(args)
+    program = load_program(args.file)
+    name, value = _shown(program, args.show)
+    failed = False
+    for given in given_inputs(args):
+        try:
+            _write_run(program, name, value, given, args.json)
+        except RaspError as error:
+            failed = True
+            _warn(program.place(error, value) if isinstance(value, Node) else error)
+            if args.json:
+                print(json.dumps({"input": tokens_of(given), "error": error.message}), flush=True)
+    return int(failed)
+
+
+def _shown(program: Program, name: str | None) -> tuple[str, Value]:
+    if name is None:
+        return str(program.default), program.sop()
+    return name, program.variable(name)
+
+
+def _write_run(program: Program, name: str, value: Value, given: Input, as_json: bool) -> None:
+    run = Run(given)
+    if as_json:
+        print(json.dumps({"input": tokens_of(given), "output": _output(run, name, value)}), flush=True)
+        return
+    example = Example(given, run)
+    view = View(example, example, False, lambda node: expression(node, program.names))
+    print(entry(name, value, view), flush=True)
+
+
+def _output(run: Run, name: str, value: Value) -> object:
+    if isinstance(value, SOp):
+        return run.sop(value).tolist()
+    if isinstance(value, Selector):
+        return run.selector(value).tolist()
+    raise TypeFault(f"{name} is {kind(value)}; only s-ops and selectors have an output")
+
+
+def _run_as_console(args: argparse.Namespace) -> int:
+    if args.json or args.show:
+        args.parser.error("--json and --show need an input: -i or --inputs")
+    session = Session(args.drawing, kind="file")
+    source = read_source(Path(args.file))
+    session.elaborator.files.add(source.name)
+    for reply in session.replies(source):
+        if _write_reply(reply):
+            return 1
+    return 0
+
+
+def _write_reply(reply: Reply) -> bool:
+    for part in reply.parts:
+        if isinstance(part, RaspError):
+            _warn(part)
+        else:
+            print(part, flush=True)
+    return bool(reply.errors)
+
+
+# -- analyse
+
+
+def analyse_arguments(parser: argparse.ArgumentParser) -> None:
+    _example(parser, "rasp analyse programs/sort.rasp", "rasp analyse programs/sort.rasp sorted --json")
+    parser.add_argument("file", metavar="FILE", help="a .rasp program")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
+    parser.add_argument("--json", action="store_true", help="one JSON object: layers and heads")
+
+
+def analyse_run(args: argparse.Namespace) -> int:
+    """Says how many layers and heads an s-op needs."""
+    program = load_program(args.file)
+    name, value = _shown(program, args.name)
+    if not isinstance(value, Node):
+        raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors need layers")
+    found = analyse([value])
+    if args.json:
+        counts = {"layers": found.depth, "heads": found.heads}
+        predicted = {f"predicted_{key}": count for key, count in counts.items()}
+        print(json.dumps({"name": name, **counts, **predicted, "paper_heads": found.paper_heads()}))
+    else:
+        print("\n".join(_analysis(name, found, program)))
+    return 0
+
+
+def _analysis(name: str, found: Analysis, program: Program) -> Iterator[str]:
+    yield f"{name}: {_count(found.depth, 'layer')}, heads {found.heads}"
+    for number, heads in enumerate(found.layers, 1):
+        yield f"  layer {number}"
+        for head in heads:
+            yield f"    {head.kind:9}  {_titled(head.selector, program)}"
+
+
+def _titled(node: Node, program: Program) -> str:
+    """A node as it is written, with its name in front and its place behind, where it has them."""
+    name = program.names.get(node)
+    others = {other: title for other, title in program.names.items() if other is not node}
+    text = expression(node, others)
+    place = f"   ({program.origins[node]})" if node in program.origins else ""
+    return f"{name} = {text}{place}" if name else text + place
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+# -- check
+
+
+def check_arguments(parser: argparse.ArgumentParser) -> None:
+    _example(parser, "rasp check programs/*.rasp")
+    parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs")
+
+
+def check_run(args: argparse.Namespace) -> int:
+    """Reads every program without running it: its s-ops and selectors, surprises and mistakes."""
+    return int(sum(map(_check, args.files)) > 0)
+
+
+def _check(path: str) -> bool:
+    """Whether a file has mistakes."""
+    try:
+        source = read_source(Path(path))
+        for surprise in surprises(parse(source).program):
+            _warn(surprise)
+        program = load_program(path)
+    except RaspError as error:
+        _warn(error)
+        return True
+    print("\n".join([f"{path}:", *_listing(program)]))
+    return False
+
+
+def _listing(program: Program) -> list[str]:
+    nodes = {name: value for name, value in program.variables.items() if isinstance(value, Node)}
+    known = labels(nodes.values())
+    rows = [_row(name, node, known.get(node, "")) for name, node in nodes.items()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _row(name: str, node: Node, label: str) -> tuple[str, str, str, str, str]:
+    found = analyse([node])
+    heads = f"heads {found.heads}" if found.heads else "no heads"
+    return name, "selector" if isinstance(node, Selector) else "s-op", label, f"layer {found.depth}", heads
+
+
+# -- repl
+
+
+def repl_arguments(parser: argparse.ArgumentParser) -> None:
+    _example(parser, "rasp repl", "echo 'indices+1;' | rasp repl")
+
+
+def repl_run(args: argparse.Namespace) -> int:
+    """A console; without banner and prompts where standard input is not a terminal."""
+    from rasp import repl
+
+    session = Session(args.drawing)
+    if sys.stdin.isatty():
+        return repl.interactive(session)
+    return repl.piped(session, sys.stdin, sys.stdout, sys.stderr)

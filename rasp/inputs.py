@@ -1,0 +1,86 @@
+"""Inputs from a command line or a file: a string (its characters) or a JSON list of atoms."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import cast
+
+from rasp.elementwise import Atom
+from rasp.errors import DataFault
+from rasp.show import Input
+
+
+def input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds `-i` and `--inputs` to a subcommand."""
+    parser.add_argument(
+        "-i",
+        "--input",
+        action="append",
+        default=[],
+        metavar="INPUT",
+        help="an input: its characters, or a JSON list such as '[1, 2]'; may be repeated",
+    )
+    parser.add_argument(
+        "--inputs", metavar="FILE", help="a file with one JSON list or string a line; - is standard input"
+    )
+
+
+def given_inputs(args: argparse.Namespace) -> list[Input]:
+    """The inputs of `-i`, then those of `--inputs`."""
+    found = [parse_input(text) for text in args.input]
+    return found + list(read_inputs(args.inputs)) if args.inputs is not None else found
+
+
+def parse_input(text: str) -> Input:
+    """A JSON list of atoms or a JSON string where the text is one, else its characters. DataFault if it is empty."""
+    found = _json(text)
+    given: Input = cast(Input, found) if _is_input(found) else text
+    if not given:
+        raise DataFault("an input needs at least one token")
+    return given
+
+
+def _json(text: str) -> object:
+    if not text.startswith(("[", '"')):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_input(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, (int, float, str)) for item in value)
+    return isinstance(value, str)
+
+
+def read_inputs(name: str) -> Iterator[Input]:
+    """The inputs of a file, one a line; empty lines are skipped. DataFault names the line that is none."""
+    for number, line in enumerate(_lines(name), 1):
+        text = line.strip("\r\n")
+        if not text.strip():
+            continue
+        try:
+            yield parse_input(text.strip() if text.lstrip().startswith(("[", '"')) else text)
+        except DataFault as error:
+            raise DataFault(f"line {number} of {name}: {error.message}") from error
+
+
+def _lines(name: str) -> Iterable[str]:
+    if name == "-":
+        return sys.stdin
+    try:
+        return Path(name).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise DataFault(f"cannot read {name}: {reason}") from error
+
+
+def tokens_of(given: Input) -> list[Atom]:
+    """An input as the list of its tokens."""
+    return list(given)

@@ -1,0 +1,276 @@
+"""A session: text in, a reply out. It knows no terminal; it never prints, reads or exits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rasp import operate, show, syntax
+from rasp.elaborate import Elaborator, Mode, in_order, new_scope
+from rasp.errors import RaspError, ValueFault
+from rasp.expression import expression
+from rasp.graph import Node, Selector, SOp
+from rasp.interpret import EvaluationFault, Run
+from rasp.parser import parse
+from rasp.scope import Scope, Value
+from rasp.show import Example, Input, View
+from rasp.source import Source
+from rasp.surprises import Surprise, surprises
+
+BANNER = "RASP 0.1"
+FIRST_EXAMPLE = "hello"
+
+
+class Drawing(Protocol):
+    """Draws how an s-op is computed on an input; gives the path of the picture."""
+
+    def __call__(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str: ...
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a session answers: texts and errors in their order, and warnings about surprising groupings.
+
+    `incomplete` means that nothing was run, because the text goes on; `ended`, that the session is over.
+    """
+
+    parts: tuple[str | RaspError, ...] = ()
+    warnings: tuple[Surprise, ...] = ()
+    incomplete: bool = False
+    ended: bool = False
+
+    @property
+    def text(self) -> str:
+        """What was printed, errors left out."""
+        return "\n".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def errors(self) -> list[RaspError]:
+        return [part for part in self.parts if isinstance(part, RaspError)]
+
+
+class _Ended(Exception):
+    """An exit command was run."""
+
+
+@dataclass(frozen=True)
+class _Chunk(Source):
+    """A text that stands further down in what was typed or piped: its lines count from `first`."""
+
+    first: int = 1
+
+    def locate(self, offset: int) -> tuple[int, int]:
+        line, place = super().locate(offset)
+        return line + self.first - 1, place
+
+    def line(self, number: int) -> str:
+        return super().line(number - self.first + 1)
+
+
+@dataclass
+class Settings:
+    """What the commands of the console change."""
+
+    sop_example: Example
+    selector_example: Example
+    sop_examples: bool = True
+    selector_examples: bool = True
+    full: bool = False
+
+
+class Session:
+    """A console: its variables, its settings, and what it prints.
+
+    `kind` is "console", or "file" where library names may be set too. Without a `drawing`, draw is an error.
+    """
+
+    def __init__(self, drawing: Drawing | None = None, kind: str = "console") -> None:
+        self.scope = new_scope(kind, "console")
+        self.elaborator = Elaborator(self)
+        self.drawing = drawing
+        first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
+        self.settings = Settings(first, first)
+        self._kept: list[tuple[bool, bool]] = []
+        self._parts: list[str | RaspError] = []
+
+    @property
+    def banner(self) -> str:
+        """What a console says at its start."""
+        return f"{BANNER}\nrunning example is: {FIRST_EXAMPLE}"
+
+    def push(self, text: str, *, closed: bool = True, name: str = "<console>", first_line: int = 1) -> Reply:
+        """Runs a text, unless it is incomplete.
+
+        With `closed` its last semicolon may be missing, and mistakes are answered at once; without, a text that ends
+        inside a statement waits for the rest.
+        """
+        parsed = parse(_Chunk(name, text, first_line), closed=closed)
+        if parsed.incomplete or parsed.goes_on and not closed:
+            return Reply(incomplete=True)
+        return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
+
+    def finish(self, text: str, *, name: str = "<console>", first_line: int = 1) -> Reply:
+        """Runs a text after which nothing comes: what is incomplete is an error."""
+        parsed = parse(_Chunk(name, text, first_line), closed=True)
+        return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
+
+    def replies(self, source: Source) -> Iterator[Reply]:
+        """Runs a whole text statement by statement, a reply for each."""
+        parsed = parse(source, closed=True)
+        yield Reply(warnings=tuple(surprises(parsed.program)))
+        for item in in_order(parsed.program.statements, parsed.errors):
+            reply = self._answer([item], ())
+            yield reply
+            if reply.ended:
+                return
+
+    def _answer(self, items: list[syntax.Statement | RaspError], warnings: tuple[Surprise, ...]) -> Reply:
+        self._parts, self._kept = [], []
+        for item in items:
+            try:
+                self._step(item)
+            except _Ended:
+                return Reply(tuple(self._parts), warnings, ended=True)
+        return Reply(tuple(self._parts), warnings)
+
+    def _step(self, item: syntax.Statement | RaspError) -> None:
+        if isinstance(item, RaspError):
+            self._parts.append(item)
+            return
+        try:
+            self.elaborator.perform(item, self.scope, Mode.CONSOLE)
+        except RaspError as error:
+            self._parts.append(error)
+
+    # -- names
+
+    def names(self) -> dict[Node, str]:
+        """The variable of each node that has one, the one set last if there are several."""
+        found = dict(self.elaborator.local_names)
+        scope: Scope | None = self.scope
+        scopes = [scope]
+        while scope is not None:
+            scopes.append(scope := scope.outer)
+        for scope in reversed(scopes):
+            for name, value in scope.names.items() if scope is not None else ():
+                if isinstance(value, Node) and name != "out":
+                    found[value] = name
+        return found
+
+    def _view(self, examples: bool = True) -> View:
+        settings = self.settings
+        sop = settings.sop_example if examples and settings.sop_examples else None
+        selector = settings.selector_example if examples and settings.selector_examples else None
+        return View(sop, selector, settings.full, self._name_of)
+
+    def _name_of(self, node: Node) -> str:
+        names = self.names()
+        return names.get(node) or expression(node, names)
+
+    # -- host of the elaborator
+
+    def console(self) -> Scope | None:
+        return self.scope
+
+    def admit(self, name: str, value: Value, mode: Mode) -> str:
+        if mode is Mode.INNER:
+            return ""
+        self._try(value)
+        return show.entry(name, value, self._view()) if mode is Mode.CONSOLE else ""
+
+    def _try(self, value: Value) -> None:
+        """Evaluates every s-op and selector of a value on the running example."""
+        waiting = [value]
+        while waiting:
+            top = waiting.pop()
+            if isinstance(top, list):
+                waiting += [item for item in top if isinstance(item, (list, dict, Node))]
+            elif isinstance(top, dict):
+                waiting += top.values()
+            elif isinstance(top, Node):
+                self._computed(top, self.settings.sop_example)
+
+    def _computed(self, node: Node, example: Example) -> None:
+        try:
+            if isinstance(node, SOp):
+                example.run.sop(node)
+            elif isinstance(node, Selector):
+                example.run.selector(node)
+        except EvaluationFault as error:
+            error.notes.append(f"while it was tried on the example {example.text}")
+            error.hint = error.hint or 'set another example: set example "…"'
+            raise
+
+    def present(self, entry: str, mode: Mode) -> None:
+        if mode is Mode.CONSOLE:
+            self._parts.append(entry)
+
+    def apply(self, node: Node, given: Input, mode: Mode) -> None:
+        if mode is Mode.INNER:
+            return
+        text = show.application(node, Example(given, Run(given)), self.settings.full)
+        if mode is Mode.CONSOLE:
+            self._parts.append(text)
+
+    def draw(self, name: str, node: SOp, given: Input | None, mode: Mode) -> None:
+        example = self.settings.sop_example if given is None else Example(given, Run(given))
+        text = show.application(node, example, self.settings.full)
+        if self.drawing is None:
+            raise ValueFault(
+                "there is nothing to draw with here", hint="`rasp repl` draws where matplotlib is installed"
+            )
+        path = self.drawing(name, node, example.given, self.names())
+        if mode is Mode.CONSOLE:
+            self._parts += [text, f"     drawing: {path}"]
+
+    def enter_file(self) -> None:
+        self._kept.append((self.settings.sop_examples, self.settings.selector_examples))
+
+    def leave_file(self, listing: dict[str, Value] | None) -> None:
+        self.settings.sop_examples, self.settings.selector_examples = self._kept.pop()
+        for name, value in (listing or {}).items():
+            self._parts.append(show.entry(name, value, self._view(examples=False)))
+
+    def problem(self, error: RaspError) -> None:
+        self._parts.append(error)
+
+    def command(self, statement: syntax.Command, value: Value | None) -> None:
+        _COMMANDS[type(statement)](self, statement, value)
+
+    # -- commands
+
+    def set_example(self, statement: syntax.SetExample, value: Value) -> None:
+        given = operate.atoms_of_input(value)
+        example = Example(given, Run(given))
+        if statement.which != "selector":
+            self.settings.sop_example = example
+        if statement.which != "s-op":
+            self.settings.selector_example = example
+
+    def show_example(self, statement: syntax.ShowExample, value: None) -> None:
+        examples = {"s-op": self.settings.sop_example, "selector": self.settings.selector_example}
+        for which, example in examples.items():
+            if statement.which in (which, "both"):
+                self._parts.append(f"\t{which} example: {example.text}")
+
+    def show_examples(self, statement: syntax.ShowExamples, value: None) -> None:
+        if statement.which != "selector":
+            self.settings.sop_examples = statement.on
+        if statement.which != "s-op":
+            self.settings.selector_examples = statement.on
+
+    def full_display(self, statement: syntax.FullDisplay, value: None) -> None:
+        self.settings.full = statement.on
+
+    def exit(self, statement: syntax.Exit, value: None) -> None:
+        raise _Ended
+
+
+_COMMANDS: dict[type[syntax.Command], Callable[[Session, Any, Any], None]] = {
+    syntax.SetExample: Session.set_example,
+    syntax.ShowExample: Session.show_example,
+    syntax.ShowExamples: Session.show_examples,
+    syntax.FullDisplay: Session.full_display,
+    syntax.Exit: Session.exit,
+}

@@ -1,0 +1,184 @@
+"""Values as text, in the forms of the original interpreter. Pure functions: text out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rasp.elementwise import Atom, Column, atom_key, column, is_atom, label
+from rasp.errors import ValueFault
+from rasp.expression import literal
+from rasp.graph import Node, Selector, SOp
+from rasp.interpret import Matrix, Run
+from rasp.scope import Function, Value
+
+Input: TypeAlias = "str | list[Atom]"
+
+_SKIPPED = "[skipped full display: identical values]"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An input as it was given, and what is computed on it."""
+
+    given: Input
+    run: Run
+
+    @property
+    def text(self) -> str:
+        return given_text(self.given)
+
+
+@dataclass(frozen=True)
+class View:
+    """How values are shown: the examples of s-ops and selectors (None: not shown), and the full display."""
+
+    sop: Example | None
+    selector: Example | None
+    full: bool
+    name_of: Callable[[Node], str]
+
+
+def given_text(given: Input) -> str:
+    """An input in quotes if it is a string, else as a list."""
+    return literal(given) if isinstance(given, str) else repr(given)
+
+
+# -- lists of values
+
+
+def _short(atom: Atom) -> str:
+    if isinstance(atom, bool):
+        return "T" if atom else "F"
+    return repr(round(atom, 3)) if isinstance(atom, float) else str(atom)
+
+
+def _long(atom: Atom) -> str:
+    return repr(atom) if isinstance(atom, float) else _short(atom)
+
+
+def _identical(atoms: Sequence[Atom]) -> bool:
+    return len(atoms) > 1 and len({atom_key(atom) for atom in atoms}) == 1
+
+
+def values(found: Column) -> str:
+    """`[h, e, y] (strings)`, or `[0.5]*3 (floats)` where all are equal."""
+    atoms = found.tolist()
+    if _identical(atoms):
+        return f"[{_short(atoms[0])}]*{len(atoms)} ({label(found)})"
+    return f"[{', '.join(map(_short, atoms))}] ({label(found)})"
+
+
+def _full_lines(given: Sequence[Atom], found: Column) -> list[str]:
+    """The input above the output, all padded to one width."""
+    above, below = list(map(_long, given)), _cells(found)
+    width = max(map(len, above + below))
+    rows = [" ".join(cell.rjust(width) for cell in row) for row in (above, below)]
+    return [
+        f" \t\tinput:   {rows[0]} \t ({_label_of_input(given)})",
+        f" \t\toutput:  {rows[1]} \t ({label(found)})",
+    ]
+
+
+def _cells(found: Column) -> list[str]:
+    """The values in full; of booleans only the rarer kind."""
+    atoms = found.tolist()
+    texts = list(map(_long, atoms))
+    if label(found) != "bools":
+        return texts
+    true = sum(atoms)
+    hidden = {True: 2 * true > len(atoms), False: 2 * true < len(atoms)}
+    return [" " if hidden[atom] else text for atom, text in zip(atoms, texts, strict=True)]
+
+
+def _label_of_input(given: Sequence[Atom]) -> str:
+    try:
+        return label(column(given))
+    except ValueFault:
+        return "mixed"
+
+
+# -- selectors
+
+
+def grid(marked: Matrix, tokens: Sequence[Atom]) -> list[str]:
+    """The cells of a selector, one line a query position, the keys above."""
+    texts = list(map(_long, tokens))
+    width = max(map(len, texts))
+    lines = [" \t\t\t" + " " * (width + 4) + " ".join(text.rjust(width) for text in texts)]
+    for text, row in zip(texts, marked.tolist(), strict=True):
+        cells = " ".join(("1" if cell else " ").rjust(width) for cell in row)
+        lines.append(f" \t\t\t {text.rjust(width)} | {cells}")
+    return lines
+
+
+# -- one value under its name
+
+
+def entry(name: str, value: Value, view: View) -> str:
+    """What is printed for a value under a name."""
+    return "\n".join(_entry(name, value, view))
+
+
+def _entry(name: str, value: Value, view: View) -> list[str]:
+    if isinstance(value, SOp):
+        return [f"     s-op: {name}", *_sop_example(name, value, view)]
+    if isinstance(value, Selector):
+        return [f"     selector: {name}", *_selector_example(value, view)]
+    if isinstance(value, Function):
+        return [f"     {value.where} function: {name or value.name}({', '.join(value.parameters)})"]
+    if isinstance(value, (list, dict)):
+        return _container(name, value, view)
+    return [f"    value: {_equals(name)} {literal(value)}"]
+
+
+def _equals(name: str) -> str:
+    return f"{name} = " if name else ""
+
+
+def _sop_example(name: str, node: SOp, view: View) -> Iterator[str]:
+    if view.sop is None:
+        return
+    found = view.sop.run.sop(node)
+    short = f" \t Example: {name}({view.sop.text}) = {values(found)}"
+    if not view.full:
+        yield short
+    elif _identical(found.tolist()):
+        yield f"{short} {_SKIPPED}"
+    else:
+        yield " \t Example:"
+        yield from _full_lines(view.sop.run.tokens, found)
+
+
+def _selector_example(node: Selector, view: View) -> Iterator[str]:
+    if view.selector is not None:
+        yield " \t Example:"
+        yield from grid(view.selector.run.selector(node), view.selector.run.tokens)
+
+
+def _container(name: str, value: list[Value] | dict[Atom, Value], view: View) -> list[str]:
+    word, brackets = ("list", "[]") if isinstance(value, list) else ("dict", "{}")
+    start = f"     {word}: {_equals(name)}"
+    items = list(value) if isinstance(value, list) else list(value.values())
+    if all(map(is_atom, items)):
+        return [start + repr(value)]
+    lines = [f"{start} {brackets[0]}"]
+    keys = [[]] * len(items) if isinstance(value, list) else [[f"\t\t\t {literal(key)} :"] for key in value]
+    for key, item in zip(keys, items, strict=True):
+        own = view.name_of(item) if isinstance(item, Node) else ""
+        lines += [*key, *("\t\t" + line for line in _entry(own, item, view))]
+    return [*lines, " " * (len(start) + 1) + brackets[1]]
+
+
+def application(node: Node, example: Example, full: bool) -> str:
+    """What is printed for an s-op or selector applied to an input."""
+    if isinstance(node, Selector):
+        return "\n".join(["\t = ", *grid(example.run.selector(node), example.run.tokens)])
+    assert isinstance(node, SOp)
+    found = example.run.sop(node)
+    if not full:
+        return f"\t =  {values(found)}"
+    if _identical(found.tolist()):
+        return f"\t =  {values(found)} {_SKIPPED}"
+    return "\n".join(["\t =", *_full_lines(example.run.tokens, found)])
