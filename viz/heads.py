@@ -16,8 +16,8 @@ from matplotlib.patches import Rectangle
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
 from viz.attention import Weights, layer_weights
+from viz.labels import NOTHING_SELECTED
 from viz.matrix import (
-    NOTHING_SELECTED,
     MatrixPlan,
     cell_size,
     draw_bar,
@@ -26,9 +26,8 @@ from viz.matrix import (
     plan_matrix,
 )
 from viz.style import (
+    HATCHED,
     LABEL_SIZE,
-    NOTHING,
-    NOTHING_LINES,
     QUIET,
     TITLE_SIZE,
     Box,
@@ -221,10 +220,7 @@ def _draw_note(figure: Figure, plan: HeadsPlan) -> None:
         (_MARGIN / width, (top - row * 0.9) / height),
         0.22 / width,
         row * 0.8 / height,
-        facecolor=NOTHING,
-        edgecolor=NOTHING_LINES,
-        linewidth=0,
-        hatch="//////",
+        **HATCHED,
         transform=figure.transFigure,
     )
     figure.add_artist(swatch)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rasp.elementwise import Atom
 
 BOS = "BOS"
+NOTHING_SELECTED = "hatched row: nothing is selected"
 _VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "": "∅"}
 
 

@@ -24,11 +24,10 @@ from viz.style import (
     DIVIDER,
     FONT,
     GRID,
+    HATCHED,
     INK,
     LABEL_SIZE,
     MARKED,
-    NOTHING,
-    NOTHING_LINES,
     PAPER,
     QUIET,
     SCALE,
@@ -39,7 +38,6 @@ from viz.style import (
     text_width,
 )
 
-NOTHING_SELECTED = "hatched row: nothing is selected"
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RULED_CELL = 0.07
 _WRITTEN_CELL = 0.3
@@ -168,10 +166,7 @@ def _nothing_in(row: int, plan: MatrixPlan) -> Rectangle:
         (start, row - 0.5),
         len(plan.weights) - 0.5 - start,
         1,
-        facecolor=NOTHING,
-        edgecolor=NOTHING_LINES,
-        linewidth=0,
-        hatch="////",
+        **HATCHED,
         zorder=0.5,
     )
 

@@ -13,8 +13,8 @@ from rasp.expression import expression
 from rasp.graph import Selector
 from rasp.interpret import Run
 from viz.attention import weights_of
+from viz.labels import NOTHING_SELECTED
 from viz.matrix import (
-    NOTHING_SELECTED,
     MatrixPlan,
     cell_size,
     draw_bar,

@@ -23,8 +23,7 @@ QUIET = "#6b7280"
 GRID = "#d9dde3"
 DIVIDER = "#8a92a0"
 PAPER = "#ffffff"
-NOTHING = "#f4f1ea"
-NOTHING_LINES = "#d5cdbd"
+HATCHED: dict[str, Any] = {"facecolor": "#f4f1ea", "edgecolor": "#d5cdbd", "linewidth": 0, "hatch": "////"}
 MARKED = "#1f5f99"
 
 FONT = "DejaVu Sans"
@@ -45,7 +44,7 @@ RC: dict[Any, Any] = {
     "axes.unicode_minus": True,
     "figure.facecolor": PAPER,
     "hatch.linewidth": 0.5,
-    "hatch.color": NOTHING_LINES,
+    "hatch.color": "#d5cdbd",
     "path.simplify": True,
     "svg.fonttype": "path",
     "svg.hashsalt": "rasp",

@@ -1,0 +1,149 @@
+"""The flow of a computation: what is shown, where it stands, how it is drawn."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from rasp.errors import TypeFault
+from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens
+from viz.flow import flow
+from viz.flow.content import Flow, contents
+from viz.flow.layout import Layout, lay_out
+
+flip = select(indices, length - indices - 1)
+reverse = aggregate(flip, tokens)
+NAMES: dict[Node, str] = {flip: "flip", reverse: "reverse", length: "length", full: "full_s"}
+
+
+def four_layers() -> tuple[SOp, dict[Node, str]]:
+    """An s-op of four layers with a wide one among them."""
+    before = select(tokens, reverse) & select(indices, indices, "<=")
+    count = selector_width(before)
+    mean = aggregate(select(count, indices, "<"), indices)
+    return mean + count * aggregate(flip, indices), {**NAMES, before: "before", count: "count", mean: "mean"}
+
+
+def test_reverse_measures_in_one_layer_and_flips_in_the_next() -> None:
+    stages = contents(reverse, "abc", NAMES).stages
+    assert [[row.name for row in stage.rows] for stage in stages] == [
+        ["indices", "tokens"],
+        ["length", "(length - indices) - 1"],
+        ["reverse"],
+    ]
+    assert [[head.title for head in stage.heads] for stage in stages] == [[], ["full_s"], ["flip"]]
+    assert stages[2].rows[0].values == ("c", "b", "a")
+    assert (stages[2].heads[0].marked == np.eye(3, dtype=bool)[::-1]).all()
+
+
+def test_a_head_says_what_it_reads_and_as_what() -> None:
+    shown = contents(reverse, "abc", NAMES)
+    reads = [(read.role, shown.rows[read.node].name) for read in shown.stages[2].heads[0].reads]
+    assert reads == [("key", "indices"), ("query", "(length - indices) - 1"), ("value", "tokens")]
+
+
+def test_small_steps_are_hidden_and_their_readers_read_past_them() -> None:
+    shown = contents((indices + 1) * 2 - length, "abc")
+    last = shown.stages[-1].rows[-1]
+    assert [shown.rows[source].name for source in last.reads] == ["indices", "length"]
+    assert "indices + 1" not in [row.name for row in shown.rows.values()]
+
+
+def test_a_named_step_is_shown_with_its_formula() -> None:
+    step = indices + 1
+    row = contents(step * 2, "abc", {step: "place"}).stages[0].rows[1]
+    assert (row.name, row.formula, row.values) == ("place", "indices + 1", (1, 2, 3))
+
+
+def test_a_long_chain_of_doublings_is_instant() -> None:
+    node: SOp = indices
+    for _ in range(60):
+        node = node + node
+    assert len(contents(node, "ab").rows) == 2
+
+
+def test_a_selector_has_no_flow() -> None:
+    with pytest.raises(TypeFault, match="shows an s-op"):
+        contents(flip, "abc")  # type: ignore[arg-type]
+
+
+def test_edges_join_what_is_read_to_what_reads_it() -> None:
+    edges = [(edge.source, edge.target) for edge in lay_out(contents(reverse, "abc", NAMES)).edges]
+    assert sorted(edges) == [
+        ("(length - indices) - 1", "flip"),
+        ("flip", "reverse"),
+        ("full_s", "length"),
+        ("indices", "(length - indices) - 1"),
+        ("indices", "flip"),
+        ("length", "(length - indices) - 1"),
+        ("tokens", "flip"),
+    ]
+
+
+def test_edges_run_across_and_down_only() -> None:
+    for edge in layout_of(12).edges:
+        for (x, y), (next_x, next_y) in pairwise(edge.points):
+            assert x == next_x or y == next_y
+            assert next_y >= y
+
+
+def test_edges_of_different_rows_share_no_stretch_down() -> None:
+    down = [
+        (edge.colour, round(x, 4), y, next_y)
+        for edge in layout_of(5).edges
+        for (x, y), (next_x, next_y) in pairwise(edge.points)
+        if x == next_x and next_y > y
+    ]
+    for i, (colour, x, top, bottom) in enumerate(down):
+        for other, other_x, other_top, other_bottom in down[:i]:
+            assert colour == other or x != other_x or bottom <= other_top or other_bottom <= top
+
+
+def layout_of(size: int) -> Layout:
+    node, names = four_layers()
+    return lay_out(contents(node, "abcdefghijkl"[:size], names))
+
+
+def flow_of(size: int) -> Flow:
+    node, names = four_layers()
+    return contents(node, ("abcdefghijkl" * 9)[:size], names)
+
+
+def test_layers_follow_one_another_down_the_page() -> None:
+    bands = layout_of(12).bands
+    assert len(bands) == 5
+    assert all(a.top + a.height <= b.top for a, b in pairwise(bands))
+
+
+@pytest.mark.parametrize("size", [1, 3, 12])
+def test_every_value_is_written_where_there_is_room(size: int) -> None:
+    assert all("" not in cells.texts for cells in lay_out(flow_of(size)).cells)
+
+
+@pytest.mark.parametrize("size", [3, 12, 60])
+def test_no_two_texts_overlap(size: int) -> None:
+    node, names = four_layers()
+    figure = flow(node, ("abcdefghijkl" * 9)[:size], names=names)
+    assert overlaps(figure) == []
+
+
+def test_long_tokens_and_odd_ones_fit_their_cells() -> None:
+    assert overlaps(flow(reverse, ["elephant", "$x$", "hippopotamus", " ", "你"], names=NAMES)) == []
+
+
+def overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts of a figure that stand on one another."""
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    boxes = [text.get_window_extent() for text in texts]
+    return [
+        (texts[i].get_text(), texts[j].get_text())
+        for i, a in enumerate(boxes)
+        for j, b in enumerate(boxes[:i])
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
+    ]

@@ -1,0 +1,168 @@
+"""What a flow picture shows, before any place is decided: the s-ops and heads of each layer, and who reads whom.
+
+Left out are constants, and elementwise results without a name that serve only one other elementwise operation: their
+readers are said to read what these read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rasp.analyse import Analysis, Gather, Head, analyse, head_of
+from rasp.elementwise import Atom
+from rasp.errors import TypeFault
+from rasp.expression import expression
+from rasp.graph import Aggregate, Best, Constant, Map, Node, Select, Selector, SOp, topological
+from rasp.interpret import Run
+
+_NAME, _FORMULA = 60, 40
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """An s-op with its value at each position. `reads` are the rows an elementwise operation is made from."""
+
+    node: SOp
+    name: str
+    formula: str
+    values: tuple[Atom, ...]
+    reads: tuple[SOp, ...]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A row that a head reads, and as what: key, query, score or value."""
+
+    node: SOp
+    role: str
+
+
+@dataclass(frozen=True, eq=False)
+class HeadView:
+    """A head: its selector's name and pattern [q, k], the rows it reads, and the rows it writes."""
+
+    title: str
+    marked: NDArray[np.bool_]
+    reads: tuple[Read, ...]
+    writes: tuple[SOp, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One layer: its heads, and the rows there are after it that were not there before. Stage 0 is the input."""
+
+    number: int
+    heads: tuple[HeadView, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """The stages of one computation on one input."""
+
+    tokens: tuple[Atom, ...]
+    stages: tuple[Stage, ...]
+
+    @property
+    def rows(self) -> dict[SOp, Row]:
+        return {row.node: row for stage in self.stages for row in stage.rows}
+
+
+def contents(node: SOp, tokens: Sequence[Atom], names: Mapping[Node, str] | None = None) -> Flow:
+    """The flow of an s-op on an input. TypeFault for a selector; where it has no value, the interpreter's fault."""
+    if not isinstance(node, SOp):
+        raise TypeFault("a flow picture shows an s-op, and this is a selector", hint="draw its pattern instead")
+    return _Writer(node, tokens, names or {}).flow()
+
+
+class _Writer:
+    """Puts the nodes of one s-op in their stages."""
+
+    def __init__(self, root: SOp, tokens: Sequence[Atom], names: Mapping[Node, str]) -> None:
+        self.run = Run(tokens)
+        self.tokens = tuple(tokens)
+        self.names = names
+        self.analysis: Analysis = analyse([root])
+        self.nodes = list(topological([root]))
+        self.shown = _shown(root, self.nodes, names)
+
+    def flow(self) -> Flow:
+        return Flow(self.tokens, tuple(self._stage(number) for number in range(self.analysis.depth + 1)))
+
+    def _stage(self, number: int) -> Stage:
+        here = [node for node in self.shown if self.analysis.layer_of[node] == number]
+        gathers = [node for node in here if isinstance(node, Gather)]
+        others = [node for node in here if not isinstance(node, Gather)]
+        heads = self.analysis.layers[number - 1] if number else ()
+        return Stage(
+            number, tuple(self._head(head, gathers) for head in heads), tuple(map(self._row, gathers + others))
+        )
+
+    def _row(self, node: SOp) -> Row:
+        name = self.names.get(node, "")
+        others = {other: text for other, text in self.names.items() if other is not node}
+        formula = expression(node, others, _FORMULA if name else _NAME)
+        reads = self._sources(node.args) if isinstance(node, Map) else ()
+        values = tuple(self.run.sop(node).tolist())
+        return Row(node, name or formula, formula if name and formula != name else "", values, reads)
+
+    def _sources(self, nodes: Iterable[SOp]) -> tuple[SOp, ...]:
+        """The rows shown among these nodes, or what the hidden ones are made from; each once."""
+        found: dict[SOp, None] = {}
+        waiting, seen = list(nodes), set[SOp]()
+        while waiting:
+            node = waiting.pop(0)
+            if node in self.shown:
+                found[node] = None
+            elif isinstance(node, Map) and node not in seen:
+                seen.add(node)
+                waiting = [*node.args, *waiting]
+        return tuple(found)
+
+    def _head(self, head: Head, gathers: Sequence[Gather]) -> HeadView:
+        writes = [node for node in gathers if head_of(node) == head]
+        pairs = [(node, role) for node, role in _parts(head.selector)]
+        pairs += [(node.value, "value") for node in writes if isinstance(node, Aggregate)]
+        reads = {Read(source, role): None for node, role in pairs for source in self._sources([node])}
+        title = self.names.get(head.selector) or expression(head.selector, self.names, 2 * _NAME)
+        marked = np.asarray(self.run.selector(head.selector), dtype=bool)
+        return HeadView(title, marked, tuple(reads), tuple(writes))
+
+
+def _parts(selector: Selector) -> list[tuple[SOp, str]]:
+    """The s-ops a selector compares, each with its part in it; every selector inside it is visited once."""
+    found: list[tuple[SOp, str]] = []
+    waiting, seen = [selector], {selector}
+    while waiting:
+        inner = waiting.pop(0)
+        if isinstance(inner, Select):
+            found += [(inner.keys, "key"), (inner.queries, "query")]
+        if isinstance(inner, Best):
+            found.append((inner.score, "score"))
+        fresh = [child for child in inner.children if isinstance(child, Selector) and child not in seen]
+        waiting += fresh
+        seen.update(fresh)
+    return found
+
+
+def _shown(root: SOp, nodes: Sequence[Node], names: Mapping[Node, str]) -> dict[SOp, None]:
+    """The s-ops that get a row, in the order of the graph."""
+    users: dict[Node, dict[Node, None]] = {node: {} for node in nodes}
+    for node in nodes:
+        for child in node.children:
+            users[child][node] = None
+    return {
+        node: None
+        for node in nodes
+        if isinstance(node, SOp) and (node is root or not _minor(node, list(users[node]), names))
+    }
+
+
+def _minor(node: SOp, users: Sequence[Node], names: Mapping[Node, str]) -> bool:
+    if isinstance(node, Constant):
+        return True
+    return isinstance(node, Map) and node not in names and len(users) == 1 and isinstance(users[0], Map)

@@ -1,0 +1,438 @@
+"""Where everything of a flow picture stands, in inches from its top left corner.
+
+Each layer is a band: its heads side by side, and under them a table of the rows that the layer adds. Every row has its
+own colour. What reads a row is reached by a lane of that colour down the left margin; what a head writes goes down from
+its result to the row's right end. Edges run only across and down, so they cross at right angles and never meet text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rasp.elementwise import Atom
+from rasp.graph import SOp, Tokens
+from viz.flow.content import Flow, HeadView, Read, Row, Stage
+from viz.labels import NOTHING_SELECTED, label
+from viz.style import INK, QUIET, drawable, fit, text_height, text_width, wrap
+
+Point = tuple[float, float]
+
+COLOURS = ("#0b6e8c", "#b3541e", "#5b3fa0", "#2f7d32", "#a3265f", "#7a5c00", "#3a5fcd", "#5c6470", "#c0392b", "#008a6a")
+
+SIZE = 7.0
+_ROW = 0.2
+_LINE = text_height(SIZE)
+_LANE = 0.08
+_MARGIN = 0.15
+_PAD = 0.12
+_ARROW = 0.14
+_TITLE = 0.24
+_WIDEST_NAME = 2.8
+_WIDEST_READ = 2.2
+_WIDEST_WRITE = 2.6
+_SMALLEST_CELL, _LARGEST_CELL = 0.2, 0.6
+_SIDE = 6.5
+
+
+@dataclass(frozen=True)
+class Words:
+    """A text at a point: its left, middle or right end there, its middle line there."""
+
+    x: float
+    y: float
+    text: str
+    align: str = "left"
+    colour: str = INK
+    bold: bool = False
+    size: float = SIZE
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Values in a row of cells, or a column of them, framed in the colour of their row; tokens alone have no frame."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    texts: tuple[str, ...]
+    colour: str | None = None
+    across: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A selector's pattern: columns are keys, `cell` wide; rows are queries, `line` high."""
+
+    x: float
+    y: float
+    cell: float
+    line: float
+    marked: NDArray[np.bool_]
+
+    @property
+    def right(self) -> float:
+        return self.x + self.cell * len(self.marked)
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.line * len(self.marked)
+
+    @property
+    def empty(self) -> tuple[int, ...]:
+        """The queries that select nothing."""
+        return tuple(int(row) for row in np.flatnonzero(~self.marked.any(axis=1)))
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A line from what is read to what reads it, or from a head's result to its row."""
+
+    source: str
+    target: str
+    points: tuple[Point, ...]
+    colour: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """The ground of a layer."""
+
+    top: float
+    height: float
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The whole picture: its size and all that is drawn."""
+
+    width: float
+    height: float
+    bands: tuple[Band, ...]
+    words: tuple[Words, ...]
+    cells: tuple[Cells, ...]
+    grids: tuple[Grid, ...]
+    edges: tuple[Edge, ...]
+
+
+def lay_out(flow: Flow) -> Layout:
+    """The places of everything in a flow."""
+    return _Page(flow).layout()
+
+
+def cell_width(flow: Flow) -> float:
+    """Inches of a cell: as wide as the widest value needs, within limits; less where there are many positions."""
+    values = [value for row in flow.rows.values() for value in row.values]
+    widest = max((text_width(_text(value), SIZE) for value in [*values, *flow.tokens]), default=0.0) + 0.08
+    fair = min(_LARGEST_CELL, max(_SMALLEST_CELL, widest))
+    return min(fair, _SIDE / max(1, len(flow.tokens)))
+
+
+def _text(value: Atom) -> str:
+    return drawable(label(value))
+
+
+def _across(values: Sequence[Atom], cell: float) -> tuple[str, ...]:
+    """What stands in cells side by side: every value where the widest fits, else every 2nd, 5th, 10th …, rest blank."""
+    widest = max((text_width(_text(value), SIZE) for value in values), default=0.0) + 0.04
+    return _thinned(values, min(widest, _LARGEST_CELL) / cell, max(cell, min(widest, _LARGEST_CELL)) - 0.02)
+
+
+def _down(values: Sequence[Atom], width: float, line: float) -> tuple[str, ...]:
+    """What stands in cells of a `width` one below the other, thinned out in the same way."""
+    return _thinned(values, SIZE / 72 / line, width - 0.02)
+
+
+def _thinned(values: Sequence[Atom], needed: float, room: float) -> tuple[str, ...]:
+    """The values at every so many positions that each has `needed` cells, cut to `room` inches."""
+    step = next((step for step in (1, 2, 5, 10, 20, 50) if step >= needed - 0.01), 100)
+    return tuple("" if i % step else fit(_text(value), room, SIZE) for i, value in enumerate(values))
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """A head with its sizes: everything about it but its place."""
+
+    head: HeadView
+    title: tuple[str, ...]
+    sources: tuple[SOp, ...]
+    above: tuple[Read, ...]
+    beside: tuple[Read, ...]
+    labels: dict[Read, str]
+    results: tuple[str, ...]
+    left: float
+    width: float
+    pattern: tuple[float, float]
+    above_height: float
+    height: float
+
+
+@dataclass(eq=False)
+class _Page:
+    """Collects what is drawn, from top to bottom."""
+
+    flow: Flow
+    bands: list[Band] = field(default_factory=list)
+    words: list[Words] = field(default_factory=list)
+    cells: list[Cells] = field(default_factory=list)
+    grids: list[Grid] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rows = self.flow.rows
+        self.colour = colours(self.flow)
+        self.cell = cell_width(self.flow)
+        self.line = min(self.cell, _ROW)
+        self.lane = lanes(self.flow)
+        self.left = _MARGIN + _LANE * (1 + max(self.lane.values(), default=0)) + 0.08
+        self.start = self.left + _ARROW
+        self.table = self.start + 0.08 + max((self._name_width(row) for row in self.rows.values()), default=0.0)
+        self.table_end = self.table + self.cell * len(self.flow.tokens)
+        self.out: dict[SOp, Point] = {}
+        self.right = self.table_end
+
+    def layout(self) -> Layout:
+        top = _MARGIN
+        for stage in self.flow.stages:
+            top = self._stage(stage, top) + 0.1
+        if any(grid.empty for grid in self.grids):
+            self.words.append(Words(self.start, top + _LINE / 2, NOTHING_SELECTED, colour=QUIET))
+            top += _LINE
+        return Layout(
+            self.right + 2 * _MARGIN,
+            top - 0.1 + _MARGIN,
+            tuple(self.bands),
+            tuple(self.words),
+            tuple(self.cells),
+            tuple(self.grids),
+            tuple(self.edges),
+        )
+
+    def _name_width(self, row: Row) -> float:
+        formula = f"  = {row.formula}" if row.formula else ""
+        return min(_WIDEST_NAME, text_width(drawable(row.name), SIZE) * 1.12 + text_width(drawable(formula), SIZE))
+
+    def _stage(self, stage: Stage, top: float) -> float:
+        """Places a layer from `top` on; the bottom of its band."""
+        title = f"layer {stage.number}" if stage.number else "input"
+        self.words.append(Words(self.start, top + _TITLE / 2 + 0.03, title, colour=QUIET, bold=True, size=SIZE + 1))
+        y = top + _TITLE + 0.05
+        if stage.heads:
+            y = self._heads(stage, y)
+        for row in stage.rows:
+            self._row(row, y)
+            y += _ROW
+        bottom = y + 0.08
+        self.bands.append(Band(top, bottom - top))
+        return bottom
+
+    def _row(self, row: Row, top: float) -> None:
+        middle = top + _ROW / 2
+        colour = self.colour[row.node]
+        self._named(row, middle, colour)
+        texts = _across(row.values, self.cell)
+        self.cells.append(Cells(self.table, top, self.cell, _ROW, texts, colour))
+        for index, source in enumerate(row.reads):
+            y = middle - 0.06 + 0.09 * index / max(1, len(row.reads) - 1)
+            self._edge(source, row.name, [(self._lane(source), y), (self.start - 0.03, y)])
+        self.out[row.node] = (self.start - 0.03, middle + 0.06)
+
+    def _named(self, row: Row, middle: float, colour: str) -> None:
+        room = self.table - self.start - 0.06
+        name = fit(drawable(row.name), room / 1.12, SIZE)
+        self.words.append(Words(self.start, middle, name, colour=colour, bold=True))
+        used = text_width(name, SIZE) * 1.12 + text_width("  ", SIZE)
+        if row.formula and room - used > 0.3:
+            formula = fit(drawable(f"= {row.formula}"), room - used, SIZE)
+            self.words.append(Words(self.start + used, middle, formula, colour=QUIET))
+
+    def _lane(self, source: SOp) -> float:
+        return self.left - 0.08 - _LANE * self.lane[source]
+
+    def _edge(self, source: SOp, target: str, rest: list[Point]) -> None:
+        """An edge from a row's left end along its lane; `rest` begins on the lane."""
+        x, y = self.out[source]
+        points = ((x, y), (self._lane(source), y), *rest)
+        self.edges.append(Edge(self.rows[source].name, target, points, self.colour[source]))
+
+    def _heads(self, stage: Stage, top: float) -> float:
+        """Places the heads of a layer side by side under their tracks; the top of the table that follows."""
+        blocks = [self._block(head) for head in stage.heads]
+        sources = list(dict.fromkeys(source for block in blocks for source in block.sources))
+        track = {source: top + _LANE * index for index, source in enumerate(sources)}
+        y = top + _LANE * len(sources) + 0.06
+        bottom = y + max(block.height for block in blocks)
+        order = {row.node: index for index, row in enumerate(stage.rows)}
+        writes = len([node for block in blocks for node in block.head.writes])
+        table = bottom + _LANE * writes + 0.08
+        x = self.start
+        level = 0
+        for block in blocks:
+            self._place(block, x, y, track)
+            for index, node in enumerate(block.head.writes):
+                start = (self._result_x(block, x, index), y + block.above_height + block.pattern[1])
+                row_y = table + _ROW * (order[node] + 0.5)
+                self._write(block, node, start, bottom + _LANE * level, row_y, writes - level)
+                level += 1
+            x += block.width + 0.3
+        self.right = max(self.right, x - 0.3, self.table_end + 0.12 + _LANE * (writes + 1))
+        return table
+
+    def _write(self, block: _Block, node: SOp, start: Point, track: float, row_y: float, lane: int) -> None:
+        x = self.table_end + 0.12 + _LANE * lane
+        points = (start, (start[0], track), (x, track), (x, row_y), (self.table_end + 0.02, row_y))
+        self.edges.append(Edge(block.head.title, self.rows[node].name, points, self.colour[node]))
+
+    def _block(self, head: HeadView) -> _Block:
+        sources = tuple(dict.fromkeys(read.node for read in head.reads))
+        above = tuple(read for read in head.reads if read.role != "query")
+        beside = tuple(read for read in head.reads if read.role == "query")
+        labels = {read: self._read_label(read) for read in head.reads}
+        results = tuple(fit(drawable(self.rows[node].name), _WIDEST_WRITE, SIZE) for node in head.writes)
+        columns = sum(self._column(read.node) for read in beside) + self._token_column(beside)
+        gutter = _LANE * len(sources) + 0.04 + _ARROW
+        left = gutter + max([columns, *(text_width(text, SIZE) for text in labels.values())], default=0.0) + 0.06
+        across, down = self.cell * len(self.flow.tokens), self.line * len(self.flow.tokens)
+        ends = [left + across + 0.1 + self._before(head, i) + text_width(t, SIZE) * 1.12 for i, t in enumerate(results)]
+        width = max(left + across + 0.1 + self._before(head, len(results)), *ends)
+        title = wrap(drawable(head.title), width - gutter, SIZE, 2)
+        rows = len(above) + (not _has_tokens(above))
+        above_height = _LINE * len(title) + 0.06 + max(_ROW * rows, _LINE * len(results)) + 0.04
+        height = above_height + down + 0.06 + _LINE * len(beside) + 0.04
+        return _Block(
+            head, title, sources, above, beside, labels, results, left, width, (across, down), above_height, height
+        )
+
+    def _read_label(self, read: Read) -> str:
+        return fit(drawable(f"{read.role}: {self.rows[read.node].name}"), _WIDEST_READ, SIZE)
+
+    def _column(self, node: SOp) -> float:
+        widest = max((text_width(_text(value), SIZE) for value in self.rows[node].values), default=0.0)
+        return min(_LARGEST_CELL, max(_SMALLEST_CELL, widest + 0.08))
+
+    def _token_column(self, beside: Sequence[Read]) -> float:
+        if _has_tokens(beside):
+            return 0.0
+        widest = max((text_width(_text(token), SIZE) for token in self.flow.tokens), default=0.0)
+        return min(_LARGEST_CELL, max(_SMALLEST_CELL, widest + 0.06))
+
+    def _before(self, head: HeadView, index: int) -> float:
+        """The width of the result columns left of one."""
+        return sum(self._column(node) for node in head.writes[:index])
+
+    def _result_x(self, block: _Block, x: float, index: int) -> float:
+        return (
+            x
+            + block.left
+            + block.pattern[0]
+            + 0.1
+            + self._before(block.head, index)
+            + self._column(block.head.writes[index]) / 2
+        )
+
+    def _place(self, block: _Block, x: float, y: float, track: dict[SOp, float]) -> None:
+        """Draws a head with its top left corner at a point."""
+        lane = {source: x + _LANE * index for index, source in enumerate(block.sources)}
+        grid = Grid(x + block.left, y + block.above_height, self.cell, self.line, block.head.marked)
+        self.grids.append(grid)
+        for index, line in enumerate(block.title):
+            left = x + _LANE * len(block.sources) + 0.04
+            self.words.append(Words(left, y + _LINE * (index + 0.5), line, bold=True))
+        self._above(block, grid)
+        self._beside(block, grid)
+        self._results(block, grid)
+        for read, (end, middle) in self._entries(block, grid):
+            turn = [(self._lane(read.node), track[read.node]), (lane[read.node], track[read.node])]
+            self._edge(read.node, block.head.title, [*turn, (lane[read.node], middle), (end, middle)])
+
+    def _entries(self, block: _Block, grid: Grid) -> Iterator[tuple[Read, Point]]:
+        """Where the edge of each read ends: left of its label."""
+        for read, middle in [*self._above_lines(block, grid), *self._beside_lines(block, grid)]:
+            yield read, (grid.x - 0.06 - text_width(block.labels[read], SIZE) - 0.03, middle)
+
+    def _above_lines(self, block: _Block, grid: Grid) -> list[tuple[Read, float]]:
+        first = grid.y - 0.04 - _ROW * (len(block.above) + (not _has_tokens(block.above)))
+        return [(read, first + _ROW * (index + 0.5)) for index, read in enumerate(block.above)]
+
+    def _beside_lines(self, block: _Block, grid: Grid) -> list[tuple[Read, float]]:
+        first = grid.bottom + 0.06
+        return [(read, first + _LINE * (index + 0.5)) for index, read in enumerate(block.beside)]
+
+    def _above(self, block: _Block, grid: Grid) -> None:
+        for read, middle in self._above_lines(block, grid):
+            self._label(block, read, grid, middle)
+            texts = _across(self.rows[read.node].values, self.cell)
+            self.cells.append(Cells(grid.x, middle - _ROW / 2, self.cell, _ROW, texts, self.colour[read.node]))
+        if not _has_tokens(block.above):
+            texts = _across(self.flow.tokens, self.cell)
+            self.cells.append(Cells(grid.x, grid.y - 0.02 - _ROW, self.cell, _ROW, texts))
+
+    def _beside(self, block: _Block, grid: Grid) -> None:
+        x = grid.x - 0.02
+        if not _has_tokens(block.beside):
+            width = self._token_column(block.beside)
+            x -= width
+            texts = _down(self.flow.tokens, width, self.line)
+            self.cells.append(Cells(x, grid.y, width, self.line, texts, across=False))
+        for read, middle in self._beside_lines(block, grid):
+            width = self._column(read.node)
+            x -= width
+            texts = _down(self.rows[read.node].values, width, self.line)
+            self.cells.append(Cells(x, grid.y, width, self.line, texts, self.colour[read.node], across=False))
+            self._label(block, read, grid, middle)
+
+    def _label(self, block: _Block, read: Read, grid: Grid, middle: float) -> None:
+        self.words.append(Words(grid.x - 0.06, middle, block.labels[read], "right", self.colour[read.node]))
+
+    def _results(self, block: _Block, grid: Grid) -> None:
+        for index, node in enumerate(block.head.writes):
+            width = self._column(node)
+            x = grid.right + 0.1 + self._before(block.head, index)
+            texts = _down(self.rows[node].values, width, self.line)
+            self.cells.append(Cells(x, grid.y, width, self.line, texts, self.colour[node], across=False))
+            y = grid.y - 0.05 - _LINE * (len(block.results) - index - 0.5)
+            self.words.append(Words(x, y, block.results[index], colour=self.colour[node], bold=True))
+
+
+def _has_tokens(reads: Sequence[Read]) -> bool:
+    return any(isinstance(read.node, Tokens) for read in reads)
+
+
+def lanes(flow: Flow) -> dict[SOp, int]:
+    """The lane of every row that is read, 0 nearest to the tables; rows share one where they are never read at once."""
+    spans = {node: span for node, span in _spans(flow).items() if span[1]}
+    lane: dict[SOp, int] = {}
+    for node, (start, end) in spans.items():
+        busy = {lane[other] for other in lane if spans[other][1] >= start and spans[other][0] <= end}
+        lane[node] = next(index for index in range(len(spans) + 1) if index not in busy)
+    return lane
+
+
+def colours(flow: Flow) -> dict[SOp, str]:
+    """The colour of every row: where they run out, the one whose row was read for the last time longest ago."""
+    used = dict.fromkeys(COLOURS, -1)
+    chosen: dict[SOp, str] = {}
+    for node, (start, end) in _spans(flow).items():
+        chosen[node] = min(used, key=used.__getitem__)
+        used[chosen[node]] = max(start, end)
+    return chosen
+
+
+def _spans(flow: Flow) -> dict[SOp, tuple[int, int]]:
+    """The line of the page on which each row stands, and the last one on which it is read, 0 if it never is."""
+    line = 0
+    first: dict[SOp, int] = {}
+    last: dict[SOp, int] = {}
+    for stage in flow.stages:
+        for head in stage.heads:
+            last.update((read.node, line) for read in head.reads)
+        for row in stage.rows:
+            line += 1
+            first[row.node] = line
+            last.update((source, line) for source in row.reads)
+        line += 1
+    return {node: (line, last.get(node, 0)) for node, line in first.items()}
