@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from rasp.interpret import convert
 
 MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
-MAX_MEANS = 6_000
+MAX_MEANS = 40_000
+_SAME = 1e-13
 
 
 class _Undefined:
@@ -76,6 +78,19 @@ class Values:
         if self.bounds is not None:
             return self.bounds
         return float(min(self.universe)), float(max(self.universe))
+
+    @cached_property
+    def twins(self) -> tuple[int, ...]:
+        """For each code the first code whose value no number of the same dtype can tell from it.
+
+        1, 1.0 and True are twins, and so are floats that differ by rounding only, like 2/3 − 1/3 and 1/3.
+        """
+        numbers = sorted((float(v), code) for code, v in enumerate(self.universe) if isinstance(v, (int, float)))
+        first = list(range(len(self.universe)))
+        for (before, left), (after, right) in pairwise(numbers):
+            if after - before <= _SAME * max(abs(before), abs(after)):
+                first[right] = first[left]
+        return tuple(first)
 
     @cached_property
     def masks(self) -> BoolTable:

@@ -1,0 +1,65 @@
+"""From a network in names to arrays: directions get their rows, functionals become columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, Readout
+from compiler.lower import SymbolicModel, SymbolicReadout
+from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer
+from rasp.errors import Refusal
+
+
+class Assembler:
+    """Arrays over a fixed order of residual directions, in one dtype."""
+
+    def __init__(self, model: SymbolicModel, dtype: str) -> None:
+        self.model = model
+        self.dtype = dtype
+        self.row = {direction: index for index, direction in enumerate(model.directions)}
+
+    def embeddings(self, vocabulary_size: int, max_length: int) -> tuple[Array, Array]:
+        """W_E [V+1, D] and W_pos [N+1, D]; row 0 of each is BOS."""
+        tokens = np.zeros((vocabulary_size + 1, len(self.row)), dtype=self.dtype)
+        positions = np.zeros((max_length + 1, len(self.row)), dtype=self.dtype)
+        tokens[0, self.row[BOS]] = 1
+        tokens[1:, self.row[ONE]] = 1
+        for table, features in ((tokens, self.model.token_features), (positions, self.model.position_features)):
+            for direction, column in features.items():
+                table[1:, self.row[direction]] = column
+        return tokens, positions
+
+    def layer(self, layer: SymbolicLayer) -> LayerWeights:
+        """One layer's heads and feed-forward."""
+        feed_forward = self._feed_forward(layer.neurons) if layer.neurons else None
+        return LayerWeights(tuple(map(self._head, layer.heads)), feed_forward)
+
+    def readout(self, readout: SymbolicReadout) -> Readout:
+        """W_U [D, O] of a readout."""
+        return Readout(readout.name, readout.kind, readout.values, self._columns(readout.logits), readout.check)
+
+    def _head(self, head: SymbolicHead) -> HeadWeights:
+        values = self._columns([functional for functional, _ in head.values])
+        outputs = self._columns([{direction: 1.0} for _, direction in head.values]).T
+        queries, keys = self._columns(head.queries), self._columns(head.keys)
+        return HeadWeights(head.name, head.kind, queries, keys, values, np.ascontiguousarray(outputs))
+
+    def _feed_forward(self, neurons: Sequence[Neuron]) -> FeedForwardWeights:
+        biases = np.array([neuron.bias for neuron in neurons], dtype=self.dtype)
+        if any(float(stored) != neuron.bias for stored, neuron in zip(biases, neurons, strict=True)):
+            raise Refusal(f"a bias has no exact {self.dtype} value", hint="use float64")
+        outputs = self._columns([neuron.outputs for neuron in neurons]).T
+        purposes = tuple(neuron.purpose for neuron in neurons)
+        return FeedForwardWeights(
+            self._columns([neuron.inputs for neuron in neurons]), biases, np.ascontiguousarray(outputs), purposes
+        )
+
+    def _columns(self, functionals: Sequence[Functional | Mapping[Direction, float]]) -> Array:
+        """One column a functional, [D, number of functionals]."""
+        matrix = np.zeros((len(self.row), len(functionals)), dtype=self.dtype)
+        for column, functional in enumerate(functionals):
+            for direction, weight in functional.items():
+                matrix[self.row[direction], column] = weight
+        return matrix

@@ -1,0 +1,229 @@
+"""From an analysed s-op to a network in names: what every head and every hidden unit reads and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from compiler.gadgets.attention import HeadPlan, lower_head, plan_head, single_guard
+from compiler.gadgets.feedforward import neurons_for
+from compiler.precision import Precision
+from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicLayer
+from compiler.rounding import number_error
+from compiler.selectors import Relation
+from compiler.storage import RAW_TOKENS, Reader, Storage
+from compiler.values import ValueAnalysis, Values, value_key
+from rasp.analyse import Analysis, Gather, Head, head_of
+from rasp.elementwise import Atom, Operation
+from rasp.graph import Aggregate, Indices, Map, Node, Selector, SelectorWidth, SOp, topological
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolicReadout:
+    """A readout in names: one functional a logit."""
+
+    name: str
+    kind: str
+    values: tuple[Atom, ...]
+    logits: tuple[Functional, ...]
+    check: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SymbolicModel:
+    """A network in names. `token_features` and `position_features` are columns of W_E and W_pos."""
+
+    directions: tuple[Direction, ...]
+    token_features: Mapping[Direction, Sequence[float]]
+    position_features: Mapping[Direction, Sequence[float]]
+    layers: tuple[SymbolicLayer, ...]
+    output: SymbolicReadout
+    guards: tuple[SymbolicReadout, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All heads from the last layer to the first, with what they write, and everything stored on their behalf."""
+
+    storage: Storage
+    heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
+    guards: tuple[tuple[str, str, tuple[SOp, ...]], ...]
+
+
+_KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
+
+
+def plan(
+    root: SOp,
+    analysis: Analysis,
+    values: ValueAnalysis,
+    conjunctions: Mapping[Selector, Sequence[Relation]],
+    precision: Precision,
+) -> Plan:
+    """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
+    storage = Storage(values, analysis.layer_of)
+    demand_output(root, storage, precision)
+    guards: list[tuple[str, str, tuple[SOp, ...]]] = []
+    for node in _mixed(root, values):
+        storage.categorical(Map(_KIND, (node,)))
+        guards.append((f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),)))
+    heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
+    for layer in range(analysis.depth, 0, -1):
+        for head, members in _members(storage, layer).items():
+            for node in members:
+                demand_value(node, storage)
+            singles = single_guard(members, storage, values.cells.max_length)
+            if singles is not None:
+                storage.number(singles[0])
+                storage.number(singles[1])
+                extra = tuple(Aggregate(head.selector, z, 0) for z in singles)
+                for node in extra:
+                    storage.layer_of[node] = layer
+                    storage.raw[node] = None
+                guards.append((f"{head.selector!r} marks at most one key", "single", extra))
+                members = (*members, *extra)
+            plan_ = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
+            heads.append((plan_, tuple(members)))
+    return Plan(storage, tuple(reversed(heads)), tuple(guards))
+
+
+def _mixed(root: SOp, values: ValueAnalysis) -> list[SOp]:
+    """Inner s-ops that may hold strings and numbers together, on which the program would have no value."""
+    nodes = [node for node in topological([root]) if isinstance(node, SOp) and node is not root]
+    return [
+        node for node in nodes if values[node].listed and len({isinstance(v, str) for v in values[node].universe}) > 1
+    ]
+
+
+def _members(storage: Storage, layer: int) -> dict[Head, tuple[Gather, ...]]:
+    """The heads of a layer and the aggregates and widths each of them writes."""
+    found: dict[Head, dict[Gather, None]] = {}
+    for node in (*storage.one_hot, *storage.numbers, *storage.raw):
+        is_gather = isinstance(node, (Aggregate, SelectorWidth))
+        if is_gather and storage.layer_of[node] == layer and (node in storage.raw or storage.is_copy(node)):
+            assert isinstance(node, (Aggregate, SelectorWidth))
+            found.setdefault(head_of(node), {})[node] = None
+    return {head: tuple(members) for head, members in found.items()}
+
+
+def demand_value(node: Gather, storage: Storage) -> None:
+    """What the head of a stored gather reads at the keys."""
+    if isinstance(node, SelectorWidth):
+        return
+    if node in storage.one_hot and storage.is_copy(node):
+        storage.categorical(node.value)
+    else:
+        storage.number(node.value)
+
+
+def demand_output(root: SOp, storage: Storage, precision: Precision) -> None:
+    """An output of numbers is read as a number where that is exact enough, everything else by value."""
+    if _reads_number(root, storage, precision):
+        storage.number(root)
+    else:
+        storage.categorical(root)
+
+
+def _reads_number(root: SOp, storage: Storage, precision: Precision) -> bool:
+    values = storage.analysis[root]
+    if not values.listed:
+        return True
+    if not values.numbers:
+        return False
+    if all(isinstance(value, int) for value in values.universe):
+        return max(map(abs, values.range)) < precision.exact / 64
+    return isinstance(root, Aggregate) and not storage.is_copy(root) and _tellable(root, storage, precision)
+
+
+def _tellable(mean: Aggregate, storage: Storage, precision: Precision) -> bool:
+    levels = [float(value) for value in _distinct_numbers(storage.analysis[mean])]
+    gap = min((b - a for a, b in pairwise(levels)), default=1.0)
+    return number_error(mean, storage, precision) < gap / 8
+
+
+def _distinct_numbers(values: Values) -> list[Atom]:
+    """One value of each group of twins, rising."""
+    return sorted({code: values.universe[code] for code in values.twins}.values())
+
+
+def lower(root: SOp, planned: Plan, describe: Callable[[Node], str], precision: Precision) -> SymbolicModel:
+    """The network in names of a plan."""
+    storage = planned.storage
+    reader = Reader(storage, describe)
+    layers: list[SymbolicLayer] = []
+    depth = max((head.layer for head, _ in planned.heads), default=0)
+    for at in range(depth + 1):
+        heads = [
+            lower_head(head, members, describe(head.head.selector), storage, reader, precision)
+            for head, members in planned.heads
+            if head.layer == at
+        ]
+        early, late = _neurons(at, storage, reader, precision)
+        layers += [SymbolicLayer(heads, early)] if heads or early else []
+        layers += [SymbolicLayer([], late)] if late else []
+    token_features, position_features = _embeddings(storage, reader)
+    directions = [ONE, BOS, *reader.directions()]
+    return SymbolicModel(
+        tuple(directions),
+        token_features,
+        position_features,
+        tuple(layers),
+        _readout(root, storage, reader, describe, precision),
+        tuple(_guard(name, check, nodes, reader) for name, check, nodes in planned.guards),
+    )
+
+
+def _neurons(at: int, storage: Storage, reader: Reader, precision: Precision) -> tuple[list[Neuron], list[Neuron]]:
+    """The hidden units of a layer's feed-forward, and of a feed-forward of its own right after it."""
+    early: list[Neuron] = []
+    late: list[Neuron] = []
+    for node in (*reader.one_hot, *reader.numbers):
+        if not storage.is_view(node) and storage.layer(node) == at:
+            found = neurons_for(node, storage, reader, precision)
+            (late if node in storage.late else early).extend(found)
+    return early, late
+
+
+def _embeddings(
+    storage: Storage, reader: Reader
+) -> tuple[dict[Direction, Sequence[float]], dict[Direction, Sequence[float]]]:
+    """Columns over the vocabulary and over positions 0 … N−1."""
+    tokens: dict[Direction, Sequence[float]] = {}
+    positions: dict[Direction, Sequence[float]] = {}
+    for source, columns in ((RAW_TOKENS, tokens), (Indices(), positions)):
+        size = len(storage.analysis[source].universe)
+        for code, direction in enumerate(reader.one_hot.get(source, ())):
+            assert direction is not None
+            columns[direction] = [1.0 if other == code else 0.0 for other in range(size)]
+        for node, direction in reader.numbers.items():
+            sources = storage.analysis.sources(node)
+            if len(sources) == 1 and sources[0] is source:
+                columns[direction] = [float(value) for value in storage.analysis.table(node)[1]]
+    return tokens, positions
+
+
+def _readout(
+    root: SOp, storage: Storage, reader: Reader, describe: Callable[[Node], str], precision: Precision
+) -> SymbolicReadout:
+    values = storage.analysis[root]
+    if _reads_number(root, storage, precision):
+        listed = tuple(_distinct_numbers(values))
+        return SymbolicReadout(describe(root), "number", listed, (reader.number(root),))
+    return _categorical_readout(describe(root), root, reader, None)
+
+
+def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None) -> SymbolicReadout:
+    universe = reader.analysis[node].universe
+    groups: dict[int, dict[Any, float]] = {}
+    for code, value in zip(reader.analysis[node].twins, universe, strict=True):
+        groups.setdefault(code, {})[value_key(value)] = 1.0
+    logits = tuple(reader.feature(node, weights) for weights in groups.values())
+    return SymbolicReadout(name, "categorical", tuple(universe[code] for code in groups), logits, check)
+
+
+def _guard(name: str, check: str, nodes: Sequence[SOp], reader: Reader) -> SymbolicReadout:
+    if check == "uniform":
+        return _categorical_readout(name, nodes[0], reader, check)
+    return SymbolicReadout(name, "single", (), tuple(reader.number(node) for node in nodes), check)

@@ -1,0 +1,90 @@
+"""A compiled model that runs: inputs in, values and attention out, on torch or on the numpy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compiler.decode import check, decode
+from compiler.ir import Array, LayerWeights, ModelWeights
+from compiler.reference import Trace, forward
+from rasp.elementwise import Atom, atom_key, describe, is_atom
+from rasp.errors import DataFault
+
+if TYPE_CHECKING:
+    from compiler.network import Transformer
+
+BOS_LABEL = "BOS"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One input through the model: output values, and everything the forward pass did (BOS in row and column 0)."""
+
+    tokens: tuple[Atom, ...]
+    output: list[Atom]
+    trace: Trace
+
+    @property
+    def attention(self) -> tuple[tuple[Array, ...], ...]:
+        """Attention [T+1, T+1] of each head of each layer that has heads; row = query."""
+        return tuple(layer for layer in self.trace.attention if layer)
+
+    @property
+    def labels(self) -> list[str]:
+        """BOS and the tokens, as pictures label them."""
+        return [BOS_LABEL, *map(str, self.tokens)]
+
+
+class CompiledModel:
+    """Weights together with a way to run them. `weights` is the whole contract."""
+
+    def __init__(self, weights: ModelWeights) -> None:
+        self.weights = weights
+        self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
+
+    @property
+    def layers(self) -> tuple[LayerWeights, ...]:
+        """The layers that have heads, in order."""
+        return tuple(layer for layer in self.weights.layers if layer.heads)
+
+    @cached_property
+    def network(self) -> Transformer:
+        """The torch module (torch is imported here, on first use)."""
+        from compiler.network import Transformer
+
+        return Transformer(self.weights)
+
+    def encode(self, tokens: Sequence[Atom]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Token ids [T+1], BOS first. DataFault for a token outside the vocabulary and for too long or empty input."""
+        if not len(tokens):
+            raise DataFault("an input needs at least one token")
+        if len(tokens) > self.weights.max_length:
+            raise DataFault(f"the input has {len(tokens)} tokens, the model takes at most {self.weights.max_length}")
+        return np.array([0, *(self._id(token, position) for position, token in enumerate(tokens))])
+
+    def _id(self, token: Atom, position: int) -> int:
+        if is_atom(token) and atom_key(token) in self._ids:
+            return self._ids[atom_key(token)]
+        shown = ", ".join(map(repr, self.weights.vocabulary[:12]))
+        more = ", …" if len(self.weights.vocabulary) > 12 else ""
+        named = describe(token) if is_atom(token) else f"a {type(token).__name__}"
+        raise DataFault(f"{named} at position {position} is not in the vocabulary", hint=f"tokens are {shown}{more}")
+
+    def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
+        """The model on one input; engine `torch` or `reference`. DataFault for bad input, ValueFault where the program
+        has no value."""
+        ids = self.encode(tokens)
+        trace = self._torch_trace(ids) if engine == "torch" else forward(self.weights, ids)
+        for guard, logits in zip(self.weights.guards, trace.guards, strict=True):
+            check(guard, logits[1:])
+        return Result(tuple(tokens), decode(self.weights.output, trace.logits[1:]), trace)
+
+    def _torch_trace(self, ids: np.ndarray[Any, np.dtype[np.int64]]) -> Trace:
+        from compiler.network import trace
+
+        return trace(self.network, ids)

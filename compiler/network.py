@@ -1,0 +1,122 @@
+"""The compiled model as a torch module: the only file besides exporters that imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights
+from compiler.reference import Trace
+
+
+class Head(nn.Module):
+    """One attention head. `pattern` is an identity that forward hooks can tap: attention [B, T, T], row = query."""
+
+    def __init__(self, weights: HeadWeights) -> None:
+        super().__init__()
+        self.name = weights.name
+        self.W_Q = _parameter(weights.W_Q)
+        self.W_K = _parameter(weights.W_K)
+        self.W_V = _parameter(weights.W_V)
+        self.W_O = _parameter(weights.W_O)
+        self.pattern = nn.Identity()
+
+    def forward(self, x: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
+        """What the head adds to the residual stream, [B, T, D]. `hidden_keys` [B, T] is true at padding."""
+        scores = (x @ self.W_Q) @ (x @ self.W_K).transpose(-1, -2)  # [B, T, T]
+        if hidden_keys is not None:
+            scores = scores.masked_fill(hidden_keys[:, None, :], float("-inf"))
+        pattern: Tensor = self.pattern(scores.softmax(dim=-1))
+        return pattern @ (x @ self.W_V) @ self.W_O
+
+
+class FeedForward(nn.Module):
+    """One hidden ReLU layer. The bias is added after the product: its rounding is part of the construction."""
+
+    def __init__(self, weights: FeedForwardWeights) -> None:
+        super().__init__()
+        self.W_in = _parameter(weights.W_in)
+        self.b_in = _parameter(weights.b_in)
+        self.W_out = _parameter(weights.W_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = x @ self.W_in  # [B, T, M]
+        return torch.relu(hidden + self.b_in) @ self.W_out
+
+
+class Layer(nn.Module):
+    """Heads, then feed-forward, each added to the residual stream; `resid` taps the result."""
+
+    def __init__(self, weights: LayerWeights) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(map(Head, weights.heads))
+        self.mlp = None if weights.feed_forward is None else FeedForward(weights.feed_forward)
+        self.resid = nn.Identity()
+
+    def forward(self, x: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
+        written = [head(x, hidden_keys) for head in self.heads]
+        for update in written:
+            x = x + update
+        if self.mlp is not None:
+            x = x + self.mlp(x)
+        result: Tensor = self.resid(x)
+        return result
+
+
+class Transformer(nn.Module):
+    """The compiled transformer: token ids [B, T] (BOS = 0 first) to logits [B, T, O]."""
+
+    def __init__(self, weights: ModelWeights) -> None:
+        super().__init__()
+        self.W_E = _parameter(weights.W_E)
+        self.W_pos = _parameter(weights.W_pos)
+        self.layers = nn.ModuleList(map(Layer, weights.layers))
+        self.W_U = _parameter(weights.output.W_U)
+        self.guards = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
+
+    def forward(self, token_ids: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
+        """Logits of the output, [B, T, O]."""
+        return self.residual(token_ids, hidden_keys) @ self.W_U
+
+    def residual(self, token_ids: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
+        """The residual stream after the last layer, [B, T, D]."""
+        x: Tensor = self.W_E[token_ids] + self.W_pos[: token_ids.shape[1]]
+        for layer in self.layers:
+            x = layer(x, hidden_keys)
+        return x
+
+
+def trace(network: Transformer, token_ids: Any) -> Trace:
+    """Everything one forward pass did, as numpy arrays; `token_ids` [T] with BOS first."""
+    patterns: list[list[Array]] = [[] for _ in network.layers]
+    residuals: list[Array] = []
+    handles = []
+    for layer, found in zip(network.layers, patterns, strict=True):
+        assert isinstance(layer, Layer)
+        handles.append(layer.resid.register_forward_hook(_keep_in(residuals)))
+        for head in layer.heads:
+            assert isinstance(head, Head)
+            handles.append(head.pattern.register_forward_hook(_keep_in(found)))
+    try:
+        with torch.no_grad():
+            batch = torch.from_numpy(token_ids)[None]
+            embedding = (network.W_E[batch] + network.W_pos[: batch.shape[1]])[0].numpy()
+            x = network.residual(batch)
+            logits = (x @ network.W_U)[0].numpy()
+            guards = tuple((x @ guard)[0].numpy() for guard in network.guards)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Trace(logits, guards, tuple(map(tuple, patterns)), (embedding, *residuals))
+
+
+def _keep_in(found: list[Array]) -> Callable[[nn.Module, Any, Tensor], None]:
+    return lambda module, inputs, output: found.append(output[0].numpy())
+
+
+def _parameter(array: Array) -> nn.Parameter:
+    return nn.Parameter(torch.from_numpy(np.array(array)), requires_grad=False)

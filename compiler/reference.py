@@ -1,0 +1,53 @@
+"""The forward pass in plain numpy: the shortest reading of the contract in `ir`, to check others against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """One forward pass: logits of the output and of each guard [T, O], attention of each layer's heads [T, T].
+
+    `residuals` [T, D]: first the embedding, then the stream after each layer.
+    """
+
+    logits: Array
+    guards: tuple[Array, ...]
+    attention: tuple[tuple[Array, ...], ...]
+    residuals: tuple[Array, ...]
+
+
+def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]]) -> Trace:
+    """The trace of a model on token ids [T], BOS (0) first."""
+    x = model.W_E[token_ids] + model.W_pos[: len(token_ids)]
+    attention: list[tuple[Array, ...]] = []
+    residuals = [x]
+    for layer in model.layers:
+        patterns = [_pattern(x, head) for head in layer.heads]
+        for head, pattern in zip(layer.heads, patterns, strict=True):
+            x = x + pattern @ (residuals[-1] @ head.W_V) @ head.W_O
+        if layer.feed_forward is not None:
+            x = x + _feed_forward(x, layer.feed_forward)
+        attention.append(tuple(patterns))
+        residuals.append(x)
+    guards = tuple(x @ guard.W_U for guard in model.guards)
+    return Trace(x @ model.output.W_U, guards, tuple(attention), tuple(residuals))
+
+
+def _pattern(x: Array, head: HeadWeights) -> Array:
+    """softmax over keys; [T, T], row = query."""
+    scores = (x @ head.W_Q) @ (x @ head.W_K).T
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: Array = weights / weights.sum(axis=1, keepdims=True)
+    return result
+
+
+def _feed_forward(x: Array, weights: FeedForwardWeights) -> Array:
+    result: Array = np.maximum(x @ weights.W_in + weights.b_in, 0) @ weights.W_out
+    return result

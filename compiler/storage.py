@@ -1,0 +1,360 @@
+"""What the residual stream holds: which s-ops are stored, in which encoding, and how each is read.
+
+Encodings: *one-hot* (one direction a value), *number* (one direction), and what heads write raw, *reciprocal* (1/(w+1)
+for a width w) and *mean*. A function of one one-hot s-op is a linear view of it and is not stored again. Readers state
+what they need; asking may make further needs (a feed-forward reads its sources). When all needs are known, `reader`
+gives the directions and the functionals that read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from compiler.residual import ONE, Direction, Functional, combine
+from compiler.values import LinearForm, ValueAnalysis, linear_form, value_key
+from rasp.elementwise import OPERATIONS, Operation
+from rasp.errors import Refusal
+from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens
+
+RAW_TOKENS = Tokens("asis")
+
+
+@dataclass(frozen=True, eq=False)
+class Combination:
+    """A function of one linear form of means that one head computes together: `mean` is that form, as a mean."""
+
+    mean: Aggregate
+    form: LinearForm
+
+
+class Storage:
+    """The needs of all readers. Ask with `categorical` and `number`; `one_hot`, `numbers`, `raw` hold what follows."""
+
+    def __init__(self, analysis: ValueAnalysis, layer_of: Mapping[Any, int]) -> None:
+        self.analysis = analysis
+        self.layer_of = dict(layer_of)
+        self.one_hot: dict[SOp, set[Hashable] | None] = {}
+        self.numbers: dict[SOp, None] = {}
+        self.raw: dict[SOp, None] = {}
+        self.combinations: dict[SOp, Combination] = {}
+        self.late: dict[SOp, dict[SOp, SOp]] = {}
+
+    def is_copy(self, node: SOp) -> bool:
+        """Whether an aggregate only ever copies strings, booleans or integers, so that its one-hot is exact."""
+        if not isinstance(node, Aggregate) or not self.analysis[node].listed:
+            return False
+        if any(isinstance(value, float) for value in self.analysis[node].universe):
+            return False
+        return self.analysis.spread(node.selector).at_most_one or not self.analysis[node.value].numbers
+
+    def codes(self, node: SOp) -> tuple[int, ...]:
+        """For each code of a node's universe the code that stands for it: its own for tokens, else the first twin."""
+        values = self.analysis[node]
+        return tuple(range(len(values.universe))) if node is RAW_TOKENS else values.twins
+
+    def is_clean(self, source: SOp) -> bool:
+        """Whether a source can be stored one-hot by the embedding or by its head."""
+        return isinstance(source, (Tokens, Indices)) or self.is_copy(source)
+
+    def is_view(self, node: SOp) -> bool:
+        """Whether every function of the node is a linear view of one one-hot source, or constant."""
+        sources = self.analysis.sources(node)
+        return not sources or (len(sources) == 1 and self.is_clean(sources[0]))
+
+    def layer(self, node: SOp) -> int:
+        """The layer whose feed-forward can compute a function of the node's sources; 0 is before any attention."""
+        return max((self._source_layer(source) for source in self.analysis.sources(node)), default=0)
+
+    def _source_layer(self, source: SOp) -> int:
+        return self.layer_of.get(source, 0)
+
+    def categorical(self, node: SOp, wanted: set[Hashable] | None = None) -> None:
+        """Need: for each wanted value (None: all), whether the node has it, exactly 0 or 1."""
+        values, sources = self.analysis[node], self.analysis.sources(node)
+        if not values.listed:
+            raise Refusal(f"the possible values of {node!r} are too many to list, so it cannot be read by value")
+        if self.is_view(node):
+            self.one_hot.update(dict.fromkeys(sources))
+            return
+        known = self.one_hot.get(node, set())
+        fresh = node not in self.one_hot
+        self.one_hot[node] = None if known is None or wanted is None else known | wanted
+        if fresh:
+            self._feed(node)
+
+    def number(self, node: SOp, *, exact: bool = False) -> None:
+        """Need: the node as a number. `exact`: an integer without rounding error, for a head to compare."""
+        values, sources = self.analysis[node], self.analysis.sources(node)
+        if not values.numeric:
+            raise Refusal(f"{node!r} is not a number everywhere")
+        if not sources:
+            return
+        if len(sources) > 1:
+            self._number_of_many(node, exact)
+        elif isinstance(sources[0], (Tokens, Indices)):
+            self.numbers[node] = None
+        elif self.is_copy(sources[0]):
+            self._number_of_copy(node, sources[0])
+        elif node is sources[0] and isinstance(node, Aggregate) and not exact:
+            self.raw[node] = None
+        else:
+            self._stored_number(node)
+
+    def can_be_exact(self, node: SOp) -> bool:
+        """Whether the node is an integer that `number(exact=True)` can provide without rounding error."""
+        values = self.analysis[node]
+        if not values.listed or not all(isinstance(value, int) for value in values.universe):
+            return False
+        form = linear_form(node)
+        if len(self.analysis.sources(node)) <= 1 or form is None or set(form.weights) == {node}:
+            return True
+        weights = [*form.weights.values(), form.constant]
+        return all(weight.denominator == 1 for weight in weights) and all(map(self.can_be_exact, form.weights))
+
+    def _number_of_many(self, node: SOp, exact: bool) -> None:
+        form = linear_form(node)
+        if form is None or set(form.weights) == {node}:
+            self._stored_number(node)
+            return
+        for part in form.weights:
+            self.number(part, exact=exact)
+
+    def _number_of_copy(self, node: SOp, source: SOp) -> None:
+        if node is source and self.analysis[source].numeric:
+            self.numbers[source] = None
+        else:
+            self.one_hot[source] = None
+
+    def _stored_number(self, node: SOp) -> None:
+        """Sums of steps are exact only on integers; other numbers are read off a one-hot."""
+        values = self.analysis[node]
+        if not values.listed or not all(isinstance(value, int) for value in values.universe):
+            self.categorical(node)
+        elif node not in self.numbers:
+            self.numbers[node] = None
+            self._feed(node)
+
+    def _feed(self, node: SOp) -> None:
+        """The feed-forward that computes the node reads its sources."""
+        sources = self.analysis.sources(node)
+        raw = [source for source in sources if not self.is_clean(source)]
+        for source in sources:
+            if self.is_clean(source):
+                self.one_hot[source] = None
+        if len(raw) == 1:
+            self.raw[raw[0]] = None
+        elif raw and len(raw) == len(sources) and self._combine(node, raw):
+            self.raw[self.combinations[node].mean] = None
+        elif raw:
+            self.late[node] = {source: self._distinctions(node, source) for source in raw}
+            for part in self.late[node].values():
+                self.categorical(part)
+
+    def _distinctions(self, node: SOp, source: SOp) -> SOp:
+        """A source reduced to what the node needs to know of it: a Map to class numbers.
+
+        Two values are in one class where the node never differs between them, whatever the other sources are.
+        """
+        tuples, values = self.analysis.table(node)
+        at = _position(tuples.sources, source)
+        slices: dict[int, dict[tuple[int, ...], Any]] = {}
+        for row, value in zip(tuples.codes.tolist(), values, strict=True):
+            slices.setdefault(row[at], {})[(*row[:at], *row[at + 1 :])] = value
+        universe = self.analysis[source].universe
+        classes: list[dict[tuple[int, ...], Any]] = []
+        number: dict[Hashable, int] = {}
+        for code in sorted(slices, key=lambda c: universe[c]):
+            number[value_key(universe[code])] = _enter(classes, slices[code])
+        return Map(class_operation(number), (source,))
+
+    def _combine(self, node: SOp, raw: list[SOp]) -> bool:
+        """Whether the node depends on its means only through one linear form that a single head can compute."""
+        form = linear_form(_core(node))
+        means = [source for source in raw if isinstance(source, Aggregate)]
+        if form is None or len(means) < len(raw) or set(form.weights) != set(raw):
+            return False
+        if len({(mean.selector, self.layer_of[mean]) for mean in means}) != 1:
+            return False
+        if any(isinstance(mean.default, str) for mean in means):
+            return False
+        combined = _combined_mean(form, means)
+        self.layer_of[combined] = self.layer_of[means[0]]
+        self.combinations[node] = Combination(combined, form)
+        return True
+
+
+def class_operation(number: Mapping[Hashable, int]) -> Operation:
+    """The operation that maps a value to its class number; equal tables are equal operations."""
+    return Operation("class", 1, tuple(sorted(number.items(), key=repr)), lambda value: number[value_key(value)])
+
+
+def _position(nodes: tuple[SOp, ...], wanted: SOp) -> int:
+    return next(index for index, node in enumerate(nodes) if node is wanted)
+
+
+def _enter(classes: list[dict[tuple[int, ...], Any]], part: dict[tuple[int, ...], Any]) -> int:
+    """The first class that agrees with a slice wherever both are known, extended by it; else a new one."""
+    for index in reversed(range(len(classes))):
+        known = classes[index]
+        if all(value_key(known.get(key, value)) == value_key(value) for key, value in part.items()):
+            known.update(part)
+            return index
+    classes.append(dict(part))
+    return len(classes) - 1
+
+
+def _core(node: SOp) -> SOp:
+    """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
+    while isinstance(node, Map):
+        form = linear_form(node)
+        if form is not None and set(form.weights) != {node}:
+            return node
+        moving = [arg for arg in node.args if not isinstance(arg, Constant)]
+        if len(moving) == 2 and len(node.args) == 2 and node.op.name in ("<", "<=", ">", ">=", "==", "!="):
+            return Map(OPERATIONS["-"], (moving[0], moving[1]))
+        if len(moving) != 1:
+            return node
+        node = moving[0]
+    return node
+
+
+def _combined_mean(form: LinearForm, means: list[Aggregate]) -> Aggregate:
+    """The aggregate of the weighted sum of the means' values, without the form's constant."""
+    total: SOp | None = None
+    default = Fraction(0)
+    for mean in means:
+        weight = form.weights[mean]
+        term = mean.value if weight == 1 else mean.value * _plain(weight)
+        total = term if total is None else total + term
+        default += weight * Fraction(mean.default)
+    assert total is not None
+    return Aggregate(means[0].selector, total, _plain(default))
+
+
+def _plain(value: Fraction) -> int | float:
+    return value.numerator if value.denominator == 1 else float(value)
+
+
+class Reader:
+    """The directions of everything stored, and the functionals that read s-ops off them."""
+
+    def __init__(self, storage: Storage, describe: Callable[[SOp], str]) -> None:
+        self.storage = storage
+        self.analysis = storage.analysis
+        self.one_hot: dict[SOp, list[Direction | None]] = {}
+        self.numbers: dict[SOp, Direction] = {}
+        self.raw: dict[SOp, Direction] = {}
+        self._describe = describe
+        for node, wanted in storage.one_hot.items():
+            self.one_hot[node] = self._one_hot_directions(node, wanted)
+        for node in storage.numbers:
+            if not self._is_view(node):
+                self.numbers[node] = Direction(describe(node), _number_at_bos(node, storage))
+        for node in storage.raw:
+            self.raw[node] = self._raw_direction(node)
+
+    def _is_view(self, node: SOp) -> bool:
+        sources = self.analysis.sources(node)
+        return node in self.one_hot or (len(sources) == 1 and sources[0] in self.one_hot and self._clean(sources[0]))
+
+    def _clean(self, source: SOp) -> bool:
+        return self.storage.is_clean(source)
+
+    def _raw_direction(self, node: SOp) -> Direction:
+        if isinstance(node, SelectorWidth):
+            return Direction(f"1/({self._describe(node)} + 1)", 1.0)
+        assert isinstance(node, Aggregate)
+        return Direction(self._describe(node), float(node.default))
+
+    def _one_hot_directions(self, node: SOp, wanted: set[Hashable] | None) -> list[Direction | None]:
+        """For each code of the node's universe its direction (equal numbers share one), None where nobody reads it."""
+        name = self._describe(node)
+        default = node.default if isinstance(node, Aggregate) and self.storage.is_copy(node) else None
+        universe, codes = self.analysis[node].universe, self.storage.codes(node)
+        read = {codes[c] for c, value in enumerate(universe) if wanted is None or value_key(value) in wanted}
+        shared = {
+            code: Direction(f"{name}={_shown(universe[code])}", 1.0 if _is(universe[code], default) else 0.0)
+            for code in sorted(read)
+        }
+        return [shared.get(code) for code in codes]
+
+    def directions(self) -> list[Direction]:
+        """Every stored direction once, in a fixed order."""
+        found: dict[Direction, None] = {}
+        for space in self.one_hot.values():
+            found.update(dict.fromkeys(d for d in space if d is not None))
+        found.update(dict.fromkeys(self.numbers.values()))
+        found.update(dict.fromkeys(self.raw.values()))
+        return list(found)
+
+    def number(self, node: SOp) -> Functional:
+        """The functional whose value is the node's number."""
+        if node in self.numbers:
+            return {self.numbers[node]: 1.0}
+        if node in self.raw and isinstance(node, Aggregate):
+            return {self.raw[node]: 1.0}
+        sources = self.analysis.sources(node)
+        if not sources:
+            return combine((float(self.analysis[node].universe[0]), {ONE: 1.0}))
+        if len(sources) == 1 and sources[0] in self.one_hot and self._clean(sources[0]):
+            return self.view(node, float)
+        if node in self.one_hot:
+            space = zip(self.one_hot[node], self.analysis[node].universe, strict=True)
+            return combine(*((float(value), {direction: 1.0}) for direction, value in _once(space)))
+        form = linear_form(node)
+        assert form is not None, node
+        assert set(form.weights) != {node}, node
+        parts = [(float(weight), self.number(part)) for part, weight in form.weights.items()]
+        return combine(*parts, (float(form.constant), {ONE: 1.0}))
+
+    def view(self, node: SOp, feature: Callable[[Any], float]) -> Functional:
+        """A function of one one-hot source: the functional whose value is `feature` of the node's value."""
+        tuples, values = self.analysis.table(node)
+        space = self.one_hot[tuples.sources[0]]
+        pairs = [(space[code], feature(value)) for (code,), value in zip(tuples.codes.tolist(), values, strict=True)]
+        return self._agreed(node, pairs)
+
+    def feature(self, node: SOp, weights: Mapping[Hashable, float]) -> Functional:
+        """The functional whose value is `weights[value_key(v)]` (0 if missing) where the node's value is v."""
+        sources = self.analysis.sources(node)
+        if not sources:
+            return combine((weights.get(value_key(self.analysis[node].universe[0]), 0.0), {ONE: 1.0}))
+        if len(sources) == 1 and sources[0] in self.one_hot and self._clean(sources[0]):
+            return self.view(node, lambda value: weights.get(value_key(value), 0.0))
+        universe = self.analysis[node].universe
+        pairs = [(d, weights.get(value_key(v), 0.0)) for d, v in zip(self.one_hot[node], universe, strict=True)]
+        return self._agreed(node, pairs)
+
+    def _agreed(self, node: SOp, pairs: list[tuple[Direction | None, float]]) -> Functional:
+        """The weights by direction. Refusal where values that share a direction are to be told apart."""
+        found: Functional = {}
+        for direction, weight in pairs:
+            if direction is None:
+                continue
+            if abs(found.setdefault(direction, weight) - weight) > 1e-9 * max(1.0, abs(weight)):
+                raise Refusal(f"{node!r} is read apart where {direction.name} differs by type or rounding only")
+        return {direction: weight for direction, weight in found.items() if weight}
+
+
+def _is(value: Any, default: Any) -> bool:
+    return default is not None and bool(value == default)
+
+
+def _once(space: Any) -> list[tuple[Direction, Any]]:
+    """Each stored direction with one of its values."""
+    found: dict[Direction, Any] = {}
+    for direction, value in space:
+        if direction is not None:
+            found.setdefault(direction, value)
+    return list(found.items())
+
+
+def _number_at_bos(node: SOp, storage: Storage) -> float:
+    return float(node.default) if isinstance(node, Aggregate) and storage.is_copy(node) else 0.0
+
+
+def _shown(value: Any) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,65 @@
+"""What can be compiled: every refusal at once, each with its place and reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from compiler.precision import PRECISIONS
+from compiler.selectors import Relation, conjunction
+from compiler.values import ValueAnalysis
+from rasp.elementwise import Atom, atom_key, is_atom
+from rasp.errors import DataFault, Failures, RaspError, Refusal
+from rasp.graph import Aggregate, Node, Selector, SelectorWidth, SOp, topological
+from rasp.source import Span
+
+MAX_LENGTH = 512
+
+
+def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str) -> None:
+    """Nothing, or a DataFault that says what is wrong with the vocabulary, the maximum length or the dtype."""
+    if not vocabulary:
+        raise DataFault("the vocabulary is empty")
+    seen = set()
+    for token in vocabulary:
+        if not is_atom(token):
+            raise DataFault(f"a token is a string or a number, not a {type(token).__name__}")
+        if atom_key(token) in seen:
+            raise DataFault(f"the vocabulary holds {token!r} twice")
+        seen.add(atom_key(token))
+    if not 1 <= max_length <= MAX_LENGTH:
+        raise DataFault(f"the maximum length must be from 1 to {MAX_LENGTH}, not {max_length}")
+    if dtype not in PRECISIONS:
+        raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {dtype!r}")
+
+
+def check_support(
+    root: SOp, vocabulary: Sequence[Atom], max_length: int, origins: Mapping[Node, Span]
+) -> tuple[ValueAnalysis, dict[Selector, tuple[Relation, ...]]]:
+    """The values of every s-op and the conjunction of every selector a head computes.
+
+    Raises Refusal, or Failures with one Refusal for each node that is to blame (nodes above it are not repeated).
+    """
+    conjunctions: dict[Selector, tuple[Relation, ...]] = {}
+    values = ValueAnalysis(vocabulary, max_length, conjunctions)
+    refused: dict[Node, RaspError] = {}
+    tainted: set[Node] = set()
+    for node in topological([root]):
+        if any(child in tainted for child in node.children):
+            tainted.add(node)
+            continue
+        try:
+            _check_node(node, values, conjunctions)
+        except Refusal as error:
+            refused[node] = error.at(origins.get(node))
+            tainted.add(node)
+    if refused:
+        errors = list(refused.values())
+        raise errors[0] if len(errors) == 1 else Failures(errors)
+    return values, conjunctions
+
+
+def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, tuple[Relation, ...]]) -> None:
+    if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in conjunctions:
+        conjunctions[node.selector] = conjunction(node.selector)
+    if isinstance(node, SOp):
+        values[node]
