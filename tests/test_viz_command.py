@@ -1,0 +1,103 @@
+"""rasp draw, and the language's draw(…)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from rasp.__main__ import main
+from rasp.errors import DataFault
+from rasp.graph import indices
+from viz.command import draw_flow
+
+PROGRAM = """flip = select(indices, length - indices - 1, ==);
+reverse = aggregate(flip, tokens);
+letters = ["a"];
+mean = aggregate(select(1, 1, ==), tokens);
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "p.rasp"
+    path.write_text(PROGRAM)
+    return path
+
+
+def draw(*words: str) -> int:
+    return main(["draw", "p.rasp", *words])
+
+
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reverse"],
+        ["reverse", "--kind", "heads"],
+        ["reverse", "--kind", "flow"],
+        ["flip"],
+        ["flip", "--kind", "selector"],
+    ],
+)
+def test_every_kind_is_drawn(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw(*words, "-i", "abcd", "-o", "out.svg") == 0
+    assert capsys.readouterr().out == "out.svg\n"
+    assert ElementTree.parse(tmp_path / "out.svg").getroot().tag.endswith("svg")
+
+
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["reverse", "-i", "abc", "-o", "out.gif"], "cannot write a picture as 'out.gif'"),
+        (["reverse", "-i", "abc", "-o", "no/out.png"], "there is no folder 'no'"),
+        (["reverse", "-o", "out.png"], "a picture shows one input, and 0 are given"),
+        (["reverse", "-i", "a", "-i", "b", "-o", "out.png"], "a picture shows one input, and 2 are given"),
+        (["nothing", "-i", "abc", "-o", "out.png"], "p.rasp defines no nothing"),
+        (["letters", "-i", "abc", "-o", "out.png"], "only s-ops and selectors are drawn"),
+        (["flip", "--kind", "heads", "-i", "abc", "-o", "out.png"], "a selector alone is no model"),
+        (["flip", "--kind", "flow", "-i", "abc", "-o", "out.png"], "a flow picture shows an s-op"),
+        (["reverse", "--kind", "selector", "-i", "abc", "-o", "out.png"], "an s-op has no pattern of its own"),
+        (["mean", "--kind", "flow", "-i", "abc", "-o", "out.png"], "p.rasp:4:8: value error"),
+    ],
+)
+def test_a_mistake_is_said_and_leaves_no_file(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert draw(*words) == 1
+    assert message in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["p.rasp"]
+
+
+@pytest.mark.usefixtures("program")
+def test_the_language_draws_into_comp_flows() -> None:
+    path = Path(draw_flow("next", indices + 1, "abc", {}))
+    assert path == Path("comp_flows/next(abc).pdf")
+    assert path.read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.usefixtures("program")
+def test_an_input_that_is_no_file_name_is_written_as_one() -> None:
+    assert draw_flow("s", indices, "a/b\n:", {}) == "comp_flows/s(a_b__).pdf"
+    assert draw_flow("s", indices, ["x", 1], {}) == "comp_flows/s([_x_, 1]).pdf"
+    assert len(Path(draw_flow("s", indices, "a" * 150, {})).name) == 124
+
+
+def test_a_folder_that_cannot_be_made_is_said(program: Path) -> None:
+    (program.parent / "comp_flows").write_text("")
+    with pytest.raises(DataFault, match="cannot make the folder"):
+        draw_flow("s", indices, "abc", {})
+
+
+def test_another_process_draws_the_same_bytes(program: Path) -> None:
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[1])}
+        command = [sys.executable, "-m", "rasp", "draw", "p.rasp", "reverse", "--kind", "flow", "-i", "abc"]
+        subprocess.run([*command, "-o", f"{seed}.svg"], check=True, env=environment, capture_output=True)
+    assert (program.parent / "1.svg").read_bytes() == (program.parent / "2.svg").read_bytes()
