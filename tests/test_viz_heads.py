@@ -109,6 +109,11 @@ def test_zero_is_paper_and_little_is_a_tint() -> None:
     assert max(SCALE(0.0)[:3]) - min(SCALE(0.0)[:3]) > 0.1
 
 
+def test_only_dense_matrices_become_images() -> None:
+    assert plan_matrix(even(40), letters(40), cell=0.1).raster
+    assert not plan_matrix(flipped(100), letters(100), cell=0.1).raster
+
+
 def test_the_scale_darkens_evenly() -> None:
     red, green, blue = np.array([SCALE(x)[:3] for x in np.linspace(0, 1, 50)]).T
     grey = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2

@@ -40,6 +40,7 @@ from viz.style import (
 
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RULED_CELL = 0.07
+_VECTOR_CELLS = 300
 _WRITTEN_CELL = 0.3
 _PAD = 0.05
 
@@ -70,7 +71,10 @@ class Ticks:
 
 @dataclass(frozen=True, eq=False)
 class MatrixPlan:
-    """Everything decided about one matrix: its numbers, its labels, what is set apart and what is written in cells."""
+    """Everything decided about one matrix: its numbers and labels, what is set apart, what is written in the cells.
+
+    `cell` and `divider` are inches and points; `raster` has the many cells of a dense matrix be one image in an SVG.
+    """
 
     weights: Weights
     boolean: bool
@@ -79,6 +83,7 @@ class MatrixPlan:
     cell: float
     divider: float
     ruled: bool
+    raster: bool
     written: tuple[tuple[int, int, str], ...]
     query: Ticks
     key: Ticks
@@ -103,6 +108,7 @@ def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bo
         cell=cell,
         divider=min(1.0, max(0.4, cell * 12)),
         ruled=cell >= _RULED_CELL,
+        raster=int((weights >= FAINTEST).sum()) > _VECTOR_CELLS,
         written=_cell_texts(weights) if written and not boolean and cell >= _WRITTEN_CELL else (),
         query=_ticks(labels, bos, cell, along_keys=False),
         key=_ticks(labels, bos, cell, along_keys=True),
@@ -146,7 +152,7 @@ def draw_matrix(ax: Axes, plan: MatrixPlan) -> None:
         np.ma.masked_less(plan.weights, FAINTEST),
         cmap=ListedColormap([PAPER, MARKED]) if plan.boolean else SCALE,
         norm=UNIT,
-        rasterized=size > 64,
+        rasterized=plan.raster,
     )
     if plan.ruled:
         _rule(ax, size)
