@@ -19,7 +19,7 @@ from rasp.expression import expression
 from rasp.graph import Aggregate, Best, Constant, Map, Node, Select, Selector, SOp, topological
 from rasp.interpret import Run
 
-_NAME, _FORMULA = 60, 40
+_NAME, _FORMULA = 90, 45
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +43,10 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class HeadView:
-    """A head: its selector's name and pattern [q, k], the rows it reads, and the rows it writes."""
+    """A head: its selector's name, formula and pattern [q, k], the rows it reads, and the rows it writes."""
 
     title: str
+    formula: str
     marked: NDArray[np.bool_]
     reads: tuple[Read, ...]
     writes: tuple[SOp, ...]
@@ -103,12 +104,17 @@ class _Writer:
         )
 
     def _row(self, node: SOp) -> Row:
-        name = self.names.get(node, "")
-        others = {other: text for other, text in self.names.items() if other is not node}
-        formula = expression(node, others, _FORMULA if name else _NAME)
+        name, formula = self._written(node)
         reads = self._sources(node.args) if isinstance(node, Map) else ()
         values = tuple(self.run.sop(node).tolist())
-        return Row(node, name or formula, formula if name and formula != name else "", values, reads)
+        return Row(node, name, formula, values, reads)
+
+    def _written(self, node: Node) -> tuple[str, str]:
+        """The name of a node, and what it stands for where that says more; the latter alone for one without name."""
+        name = self.names.get(node)
+        others = {other: text for other, text in self.names.items() if other is not node}
+        formula = expression(node, others, _FORMULA if name else _NAME)
+        return (name, "" if formula == name else formula) if name else (formula, "")
 
     def _sources(self, nodes: Iterable[SOp]) -> tuple[SOp, ...]:
         """The rows shown among these nodes, or what the hidden ones are made from; each once."""
@@ -128,9 +134,9 @@ class _Writer:
         pairs = [(node, role) for node, role in _parts(head.selector)]
         pairs += [(node.value, "value") for node in writes if isinstance(node, Aggregate)]
         reads = {Read(source, role): None for node, role in pairs for source in self._sources([node])}
-        title = self.names.get(head.selector) or expression(head.selector, self.names, 2 * _NAME)
+        title, formula = self._written(head.selector)
         marked = np.asarray(self.run.selector(head.selector), dtype=bool)
-        return HeadView(title, marked, tuple(reads), tuple(writes))
+        return HeadView(title, formula, marked, tuple(reads), tuple(writes))
 
 
 def _parts(selector: Selector) -> list[tuple[SOp, str]]:

@@ -27,6 +27,7 @@ SIZE = 7.0
 _ROW = 0.2
 _LINE = text_height(SIZE)
 _LANE = 0.08
+_BOLD = 1.12
 _MARGIN = 0.15
 _PAD = 0.12
 _ARROW = 0.14
@@ -159,6 +160,7 @@ class _Block:
 
     head: HeadView
     title: tuple[str, ...]
+    formula: tuple[str, ...]
     sources: tuple[SOp, ...]
     above: tuple[Read, ...]
     beside: tuple[Read, ...]
@@ -214,7 +216,7 @@ class _Page:
 
     def _name_width(self, row: Row) -> float:
         formula = f"  = {row.formula}" if row.formula else ""
-        return min(_WIDEST_NAME, text_width(drawable(row.name), SIZE) * 1.12 + text_width(drawable(formula), SIZE))
+        return min(_WIDEST_NAME, text_width(drawable(row.name), SIZE) * _BOLD + text_width(drawable(formula), SIZE))
 
     def _stage(self, stage: Stage, top: float) -> float:
         """Places a layer from `top` on; the bottom of its band."""
@@ -243,9 +245,9 @@ class _Page:
 
     def _named(self, row: Row, middle: float, colour: str) -> None:
         room = self.table - self.start - 0.06
-        name = fit(drawable(row.name), room / 1.12, SIZE)
+        name = fit(drawable(row.name), room / _BOLD, SIZE)
         self.words.append(Words(self.start, middle, name, colour=colour, bold=True))
-        used = text_width(name, SIZE) * 1.12 + text_width("  ", SIZE)
+        used = text_width(name, SIZE) * _BOLD + text_width("  ", SIZE)
         if row.formula and room - used > 0.3:
             formula = fit(drawable(f"= {row.formula}"), room - used, SIZE)
             self.words.append(Words(self.start + used, middle, formula, colour=QUIET))
@@ -297,14 +299,29 @@ class _Page:
         gutter = _LANE * len(sources) + 0.04 + _ARROW
         left = gutter + max([columns, *(text_width(text, SIZE) for text in labels.values())], default=0.0) + 0.06
         across, down = self.cell * len(self.flow.tokens), self.line * len(self.flow.tokens)
-        ends = [left + across + 0.1 + self._before(head, i) + text_width(t, SIZE) * 1.12 for i, t in enumerate(results)]
+        ends = [
+            left + across + 0.1 + self._before(head, i) + text_width(t, SIZE) * _BOLD for i, t in enumerate(results)
+        ]
         width = max(left + across + 0.1 + self._before(head, len(results)), *ends)
-        title = wrap(drawable(head.title), width - gutter, SIZE, 2)
+        title = wrap(drawable(head.title), (width - gutter) / _BOLD, SIZE, 2)
+        formula = wrap(drawable(f"= {head.formula}"), width - gutter, SIZE, 2) if head.formula else ()
         rows = len(above) + (not _has_tokens(above))
-        above_height = _LINE * len(title) + 0.06 + max(_ROW * rows, _LINE * len(results)) + 0.04
+        above_height = _LINE * (len(title) + len(formula)) + 0.06 + max(_ROW * rows, _LINE * len(results)) + 0.04
         height = above_height + down + 0.06 + _LINE * len(beside) + 0.04
         return _Block(
-            head, title, sources, above, beside, labels, results, left, width, (across, down), above_height, height
+            head,
+            title,
+            formula,
+            sources,
+            above,
+            beside,
+            labels,
+            results,
+            left,
+            width,
+            (across, down),
+            above_height,
+            height,
         )
 
     def _read_label(self, read: Read) -> str:
@@ -339,9 +356,10 @@ class _Page:
         lane = {source: x + _LANE * index for index, source in enumerate(block.sources)}
         grid = Grid(x + block.left, y + block.above_height, self.cell, self.line, block.head.marked)
         self.grids.append(grid)
-        for index, line in enumerate(block.title):
-            left = x + _LANE * len(block.sources) + 0.04
-            self.words.append(Words(left, y + _LINE * (index + 0.5), line, bold=True))
+        left = x + _LANE * len(block.sources) + 0.04
+        for index, line in enumerate([*block.title, *block.formula]):
+            own = index < len(block.title)
+            self.words.append(Words(left, y + _LINE * (index + 0.5), line, colour=INK if own else QUIET, bold=own))
         self._above(block, grid)
         self._beside(block, grid)
         self._results(block, grid)
