@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from rasp.analyse import Analysis, analyse
 from rasp.elaborate import read_source
@@ -53,6 +54,8 @@ def run_run(args: argparse.Namespace) -> int:
         return _run_as_console(args)
     program = load_program(args.file)
     name, value = _shown(program, args.show)
+    if args.json and not isinstance(value, Node):
+        raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors have an output")
     failed = False
     for given in given_inputs(args):
         try:
@@ -74,19 +77,15 @@ def _shown(program: Program, name: str | None) -> tuple[str, Value]:
 def _write_run(program: Program, name: str, value: Value, given: Input, as_json: bool) -> None:
     run = Run(given)
     if as_json:
-        print(json.dumps({"input": tokens_of(given), "output": _output(run, name, value)}), flush=True)
+        print(json.dumps({"input": tokens_of(given), "output": _output(run, value)}), flush=True)
         return
     example = Example(given, run)
     view = View(example, example, False, lambda node: expression(node, program.names))
     print(entry(name, value, view), flush=True)
 
 
-def _output(run: Run, name: str, value: Value) -> object:
-    if isinstance(value, SOp):
-        return run.sop(value).tolist()
-    if isinstance(value, Selector):
-        return run.selector(value).tolist()
-    raise TypeFault(f"{name} is {kind(value)}; only s-ops and selectors have an output")
+def _output(run: Run, value: Value) -> object:
+    return run.selector(value).tolist() if isinstance(value, Selector) else run.sop(cast(SOp, value)).tolist()
 
 
 def _run_as_console(args: argparse.Namespace) -> int:

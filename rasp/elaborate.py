@@ -168,7 +168,7 @@ class Elaborator:
         if isinstance(error, EvaluationFault):
             origin = self.origins.get(error.node, origin)
         error.span, frame = outside_library(origin)
-        error.notes += _call_chain(frame)
+        error.notes[:0] = _call_chain(frame)
         return error
 
     # -- functions
@@ -178,7 +178,10 @@ class Elaborator:
         if len(args) != len(function.parameters):
             raise TypeFault(_argument_count(function, len(args)))
         if isinstance(function, Primitive):
-            return function.build(*args)
+            built = function.build(*args)
+            if isinstance(built, Node):
+                self.mark(built, site)
+            return built
         assert isinstance(function, Closure)
         if self.depth >= CALLS:
             raise ValueFault(f"calls are nested more than {CALLS} deep", hint="does the recursion ever end?")

@@ -333,9 +333,10 @@ class _Parser:
         self.enter()
         before = len(self.errors)
         body = self.statements_until("}", opening)
+        closing = self.advance()
         if not body and len(self.errors) == before:
-            self.fail("a statement in the body of the loop")
-        self.advance()
+            span = Span(self.source, closing.start, closing.end)
+            self.report(SyntaxFault("expected a statement in the body of the loop, found `}`", span))
         self.depth -= 1
         return For(self.span_from(start), names, iterable, body)
 

@@ -106,7 +106,7 @@ class Session:
         inside a statement waits for the rest.
         """
         parsed = parse(_Chunk(name, text, first_line), closed=closed)
-        if parsed.incomplete or parsed.goes_on and not closed:
+        if parsed.incomplete or (parsed.goes_on and not closed):
             return Reply(incomplete=True)
         return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
 

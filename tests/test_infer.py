@@ -1,0 +1,36 @@
+"""Labels known from the graph alone."""
+
+import pytest
+
+from rasp.infer import labels
+from rasp.program import parse_program
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("tokens", "strings"),
+        ("tokens_bool", "bools"),
+        ("tokens_asis", "unknown"),
+        ("indices + 1", "ints"),
+        ("indices / 2", "floats"),
+        ("indices + 0.5", "floats"),
+        ("indices ^ indices", "numbers"),
+        ('tokens + "a"', "strings"),
+        ("not indices", "bools"),
+        ('tokens in ["a"]', "bools"),
+        ("round(indices / 2)", "ints"),
+        ("1 if indices > 1 else 2.0", "numbers"),
+        ("1 if indices > 1 else True", "ints"),
+        ('1 if indices > 1 else "a"', "unknown"),
+        ("selector_width(full_s)", "ints"),
+        ("average(indices)", "numbers"),
+        ("aggregate(full_s, indices / 2, 0.0)", "floats"),
+        ('shift(tokens, 1, "-")', "strings"),
+        ("shift(indices > 1, 1, 0)", "ints"),
+        ('{"a": 1}[tokens]', "unknown"),
+    ],
+)
+def test_labels(text: str, label: str) -> None:
+    node = parse_program(f"x = {text};").sop("x")
+    assert labels([node])[node] == label

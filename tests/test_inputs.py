@@ -1,0 +1,59 @@
+"""Inputs from a command line and from files."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from rasp.errors import DataFault
+from rasp.inputs import parse_input, read_inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("abc", "abc"),
+        ("[1, 2.5, true, \"a\"]", [1, 2.5, True, "a"]),
+        ('"a b"', "a b"),
+        ("[()]", "[()]"),
+        ("[[1]]", "[[1]]"),
+        ("[null]", "[null]"),
+        ("[", "["),
+        ('"', '"'),
+        ("{}", "{}"),
+        ("12", "12"),
+        ("[" * 5000, "[" * 5000),
+    ],
+)  # fmt: skip
+def test_parse_input(text: str, expected: object) -> None:
+    assert parse_input(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "[]", '""'])
+def test_empty_inputs_are_refused(text: str) -> None:
+    with pytest.raises(DataFault, match="at least one token"):
+        parse_input(text)
+
+
+def test_read_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "inputs.txt"
+    path.write_text('abc\n\n[1, 2]\n"x y"\n')
+    assert list(read_inputs(str(path))) == ["abc", [1, 2], "x y"]
+
+
+def test_the_line_of_a_bad_input_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "inputs.txt"
+    path.write_text("abc\n[]\n")
+    with pytest.raises(DataFault, match="line 2 of"):
+        list(read_inputs(str(path)))
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("ab\n[1]\n"))
+    assert list(read_inputs("-")) == ["ab", [1]]
+
+
+@pytest.mark.parametrize("name", ["nothing/here", "."])
+def test_files_that_cannot_be_read(name: str) -> None:
+    with pytest.raises(DataFault, match="cannot read"):
+        list(read_inputs(name))

@@ -1,0 +1,45 @@
+"""Warnings about groupings: text in, the text with brackets out."""
+
+import pytest
+
+from rasp.parser import parse
+from rasp.source import Source
+from rasp.surprises import Surprise, surprises
+
+
+def found(text: str) -> list[Surprise]:
+    return surprises(parse(Source("test", text)).program)
+
+
+@pytest.mark.parametrize(
+    ("text", "groupings"),
+    [
+        ("not a == b;", ["(not a) == b"]),
+        ("not a in b;", ["(not a) in b"]),
+        ("a and b or c;", ["(a and b) or c"]),
+        ("a or b and c;", ["(a or b) and c"]),
+        ("x in l and y;", ["x in (l and y)"]),
+        ("y and x in l;", ["(y and x) in l"]),
+        ("3 > 2 > 1;", ["(3 > 2) > 1"]),
+        ("1 if a else 2 if b else 3;", ["(1 if a else 2) if b else 3"]),
+        ("x in l if c else d;", ["x in (l if c else d)"]),
+        ("x = [not a == b, a < b < c];", ["(not a) == b", "(a < b) < c"]),
+        ("def f(x) { y = not x == 1; return x in l or y; }", ["(not x) == 1", "x in (l or y)"]),
+        ("a and\n  b or c;", ["(a and b) or c"]),
+        ("not (a == b); (not a) == b; a and b and c; (a and b) or c; x in (l and y); (3 > 2) > 1;", []),
+        ("(1 if a else 2) if b else 3; 1 if a else (2 if b else 3); not a and b; x in l;", []),
+        ("-2^2; 2^3^2; 2*3%4;", []),
+    ],
+)
+def test_groupings(text: str, groupings: list[str]) -> None:
+    assert [surprise.grouping for surprise in found(text)] == groupings
+
+
+def test_the_whole_warning() -> None:
+    (surprise,) = found("x = 1;\ny = not x == 1;")
+    assert str(surprise) == (
+        "test:2:5: warning: not binds tighter than a comparison\n"
+        "    y = not x == 1;\n"
+        "        ^^^^^^^^^^\n"
+        "  read as: (not x) == 1"
+    )
