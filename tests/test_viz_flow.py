@@ -147,3 +147,13 @@ def overlaps(figure: Figure) -> list[tuple[str, str]]:
         for j, b in enumerate(boxes[:i])
         if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
     ]
+
+
+def test_many_heads_of_a_layer_stand_in_several_rows() -> None:
+    node: SOp = indices
+    for distance in range(8):
+        node = node + aggregate(select(indices, indices - distance), indices)
+    layout = lay_out(contents(node, "abcdefgh"))
+    assert len({grid.y for grid in layout.grids}) > 1
+    assert layout.width < 15
+    assert overlaps(flow(node, "abcdefgh")) == []

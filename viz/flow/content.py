@@ -19,7 +19,7 @@ from rasp.expression import expression
 from rasp.graph import Aggregate, Best, Constant, Map, Node, Select, Selector, SOp, topological
 from rasp.interpret import Run
 
-_NAME, _FORMULA = 90, 45
+_NAME, _FORMULA, _RESULT = 90, 45, 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,17 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class HeadView:
-    """A head: its selector's name, formula and pattern [q, k], the rows it reads, and the rows it writes."""
+    """A head: its selector's name, formula and pattern [q, k], the rows it reads, the rows it writes and their names.
+
+    A result without a name is called by what is aggregated, as the selector is named already.
+    """
 
     title: str
     formula: str
     marked: NDArray[np.bool_]
     reads: tuple[Read, ...]
     writes: tuple[SOp, ...]
+    results: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +140,12 @@ class _Writer:
         reads = {Read(source, role): None for node, role in pairs for source in self._sources([node])}
         title, formula = self._written(head.selector)
         marked = np.asarray(self.run.selector(head.selector), dtype=bool)
-        return HeadView(title, formula, marked, tuple(reads), tuple(writes))
+        return HeadView(title, formula, marked, tuple(reads), tuple(writes), tuple(map(self._result, writes)))
+
+    def _result(self, node: Gather) -> str:
+        if node in self.names or not isinstance(node, Aggregate):
+            return self._written(node)[0]
+        return f"aggregate(…, {self.names.get(node.value) or expression(node.value, self.names, _RESULT)})"
 
 
 def _parts(selector: Selector) -> list[tuple[SOp, str]]:

@@ -34,9 +34,11 @@ _ARROW = 0.14
 _TITLE = 0.24
 _WIDEST_NAME = 2.8
 _WIDEST_READ = 2.2
-_WIDEST_WRITE = 2.6
+_WIDEST_WRITE = 2.2
 _SMALLEST_CELL, _LARGEST_CELL = 0.2, 0.6
 _SIDE = 6.5
+_WIDEST_LAYER = 13.0
+_APART = 0.3
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,30 @@ class _Block:
     height: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Written:
+    """A result that has yet to reach its row: where it begins, its track below the heads, and whether it is near."""
+
+    head: str
+    node: SOp
+    start: Point
+    track: float
+    near: bool
+
+
+def _chunks(blocks: Sequence[_Block]) -> list[list[_Block]]:
+    """The heads of a layer in rows that are not too wide."""
+    chunks: list[list[_Block]] = [[]]
+    room = _WIDEST_LAYER
+    for block in blocks:
+        if chunks[-1] and block.width > room:
+            chunks.append([])
+            room = _WIDEST_LAYER
+        chunks[-1].append(block)
+        room -= block.width + _APART
+    return chunks
+
+
 @dataclass(eq=False)
 class _Page:
     """Collects what is drawn, from top to bottom."""
@@ -262,39 +288,51 @@ class _Page:
         self.edges.append(Edge(self.rows[source].name, target, points, self.colour[source]))
 
     def _heads(self, stage: Stage, top: float) -> float:
-        """Places the heads of a layer side by side under their tracks; the top of the table that follows."""
-        blocks = [self._block(head) for head in stage.heads]
+        """Places the heads of a layer, side by side while they fit; the top of the table that follows."""
+        written: list[_Written] = []
+        chunks = _chunks([self._block(head) for head in stage.heads])
+        for chunk in chunks:
+            top = self._chunk(chunk, top, written, last=chunk is chunks[-1])
+        table = top + 0.08
+        middle = {row.node: table + _ROW * (index + 0.5) for index, row in enumerate(stage.rows)}
+        near = [result for result in written if result.near]
+        far = [result for result in written if not result.near]
+        beyond = self.right + 0.15
+        for results, first in ((near, self.table_end + 0.12), (far, beyond)):
+            for index, result in enumerate(reversed(results), 1):
+                self._write(result, first + _LANE * index, middle[result.node])
+        return table
+
+    def _chunk(self, blocks: Sequence[_Block], top: float, written: list[_Written], *, last: bool) -> float:
+        """Places heads side by side under their tracks, and notes what they write; the end of the tracks below them."""
         sources = list(dict.fromkeys(source for block in blocks for source in block.sources))
         track = {source: top + _LANE * index for index, source in enumerate(sources)}
         y = top + _LANE * len(sources) + 0.06
-        bottom = y + max(block.height for block in blocks)
-        order = {row.node: index for index, row in enumerate(stage.rows)}
-        writes = len([node for block in blocks for node in block.head.writes])
-        table = bottom + _LANE * writes + 0.08
+        below = y + max(block.height for block in blocks)
         x = self.start
-        level = 0
         for block in blocks:
             self._place(block, x, y, track)
             for index, node in enumerate(block.head.writes):
                 start = (self._result_x(block, x, index), y + block.above_height + block.pattern[1])
-                row_y = table + _ROW * (order[node] + 0.5)
-                self._write(block, node, start, bottom + _LANE * level, row_y, writes - level)
-                level += 1
-            x += block.width + 0.3
-        self.right = max(self.right, x - 0.3, self.table_end + 0.12 + _LANE * (writes + 1))
-        return table
+                written.append(_Written(block.head.title, node, start, below, last))
+                below += _LANE
+            x += block.width + _APART
+            self.right = max(self.right, x - _APART)
+        return below
 
-    def _write(self, block: _Block, node: SOp, start: Point, track: float, row_y: float, lane: int) -> None:
-        x = self.table_end + 0.12 + _LANE * lane
-        points = (start, (start[0], track), (x, track), (x, row_y), (self.table_end + 0.02, row_y))
-        self.edges.append(Edge(block.head.title, self.rows[node].name, points, self.colour[node]))
+    def _write(self, result: _Written, x: float, row: float) -> None:
+        """The edge from a head's result to its row, down the lane at x."""
+        (start, top), track = result.start, result.track
+        points = ((start, top), (start, track), (x, track), (x, row), (self.table_end + 0.02, row))
+        self.edges.append(Edge(result.head, self.rows[result.node].name, points, self.colour[result.node]))
+        self.right = max(self.right, x)
 
     def _block(self, head: HeadView) -> _Block:
         sources = tuple(dict.fromkeys(read.node for read in head.reads))
         above = tuple(read for read in head.reads if read.role != "query")
         beside = tuple(read for read in head.reads if read.role == "query")
         labels = {read: self._read_label(read) for read in head.reads}
-        results = tuple(fit(drawable(self.rows[node].name), _WIDEST_WRITE, SIZE) for node in head.writes)
+        results = tuple(fit(drawable(name), _WIDEST_WRITE, SIZE) for name in head.results)
         columns = sum(self._column(read.node) for read in beside) + self._token_column(beside)
         gutter = _LANE * len(sources) + 0.04 + _ARROW
         left = gutter + max([columns, *(text_width(text, SIZE) for text in labels.values())], default=0.0) + 0.06
