@@ -14,7 +14,8 @@ from rasp.errors import TypeFault
 from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens
 from viz.flow import flow
 from viz.flow.content import Flow, contents
-from viz.flow.layout import Layout, lay_out
+from viz.flow.elements import Layout
+from viz.flow.layout import lay_out
 
 flip = select(indices, length - indices - 1)
 reverse = aggregate(flip, tokens)

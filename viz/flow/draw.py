@@ -13,7 +13,8 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 from rasp.elementwise import Atom
 from rasp.graph import Node, SOp
 from viz.flow.content import contents
-from viz.flow.layout import Band, Cells, Edge, Grid, Layout, Words, lay_out
+from viz.flow.elements import Band, Cells, Edge, Grid, Layout, Words
+from viz.flow.layout import lay_out
 from viz.style import DIVIDER, GRID, HATCHED, INK, MARKED, PAPER, QUIET, Box, axes_at, new_figure, styled
 
 _GROUND = "#f6f7f9"

@@ -10,26 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rasp.elementwise import Atom
 from rasp.graph import SOp, Tokens
 from viz.flow.content import Flow, HeadView, Read, Row, Stage
+from viz.flow.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
+from viz.flow.lanes import colours, lanes
 from viz.labels import NOTHING_SELECTED, label
 from viz.style import INK, QUIET, drawable, fit, text_height, text_width, wrap
 
-Point = tuple[float, float]
-
-COLOURS = ("#0b6e8c", "#b3541e", "#5b3fa0", "#2f7d32", "#a3265f", "#7a5c00", "#3a5fcd", "#5c6470", "#c0392b", "#008a6a")
-
-SIZE = 7.0
 _ROW = 0.2
 _LINE = text_height(SIZE)
 _LANE = 0.08
 _BOLD = 1.12
 _MARGIN = 0.15
-_PAD = 0.12
 _ARROW = 0.14
 _TITLE = 0.24
 _WIDEST_NAME = 2.8
@@ -39,87 +32,6 @@ _SMALLEST_CELL, _LARGEST_CELL = 0.2, 0.6
 _SIDE = 6.5
 _WIDEST_LAYER = 13.0
 _APART = 0.3
-
-
-@dataclass(frozen=True)
-class Words:
-    """A text at a point: its left, middle or right end there, its middle line there."""
-
-    x: float
-    y: float
-    text: str
-    align: str = "left"
-    colour: str = INK
-    bold: bool = False
-    size: float = SIZE
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Values in a row of cells, or a column of them, framed in the colour of their row; tokens alone have no frame."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    texts: tuple[str, ...]
-    colour: str | None = None
-    across: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """A selector's pattern: columns are keys, `cell` wide; rows are queries, `line` high."""
-
-    x: float
-    y: float
-    cell: float
-    line: float
-    marked: NDArray[np.bool_]
-
-    @property
-    def right(self) -> float:
-        return self.x + self.cell * len(self.marked)
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.line * len(self.marked)
-
-    @property
-    def empty(self) -> tuple[int, ...]:
-        """The queries that select nothing."""
-        return tuple(int(row) for row in np.flatnonzero(~self.marked.any(axis=1)))
-
-
-@dataclass(frozen=True)
-class Edge:
-    """A line from what is read to what reads it, or from a head's result to its row."""
-
-    source: str
-    target: str
-    points: tuple[Point, ...]
-    colour: str
-
-
-@dataclass(frozen=True)
-class Band:
-    """The ground of a layer."""
-
-    top: float
-    height: float
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """The whole picture: its size and all that is drawn."""
-
-    width: float
-    height: float
-    bands: tuple[Band, ...]
-    words: tuple[Words, ...]
-    cells: tuple[Cells, ...]
-    grids: tuple[Grid, ...]
-    edges: tuple[Edge, ...]
 
 
 def lay_out(flow: Flow) -> Layout:
@@ -456,39 +368,3 @@ class _Page:
 
 def _has_tokens(reads: Sequence[Read]) -> bool:
     return any(isinstance(read.node, Tokens) for read in reads)
-
-
-def lanes(flow: Flow) -> dict[SOp, int]:
-    """The lane of every row that is read, 0 nearest to the tables; rows share one where they are never read at once."""
-    spans = {node: span for node, span in _spans(flow).items() if span[1]}
-    lane: dict[SOp, int] = {}
-    for node, (start, end) in spans.items():
-        busy = {lane[other] for other in lane if spans[other][1] >= start and spans[other][0] <= end}
-        lane[node] = next(index for index in range(len(spans) + 1) if index not in busy)
-    return lane
-
-
-def colours(flow: Flow) -> dict[SOp, str]:
-    """The colour of every row: where they run out, the one whose row was read for the last time longest ago."""
-    used = dict.fromkeys(COLOURS, -1)
-    chosen: dict[SOp, str] = {}
-    for node, (start, end) in _spans(flow).items():
-        chosen[node] = min(used, key=used.__getitem__)
-        used[chosen[node]] = max(start, end)
-    return chosen
-
-
-def _spans(flow: Flow) -> dict[SOp, tuple[int, int]]:
-    """The line of the page on which each row stands, and the last one on which it is read, 0 if it never is."""
-    line = 0
-    first: dict[SOp, int] = {}
-    last: dict[SOp, int] = {}
-    for stage in flow.stages:
-        for head in stage.heads:
-            last.update((read.node, line) for read in head.reads)
-        for row in stage.rows:
-            line += 1
-            first[row.node] = line
-            last.update((source, line) for source in row.reads)
-        line += 1
-    return {node: (line, last.get(node, 0)) for node, line in first.items()}
