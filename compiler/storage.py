@@ -160,15 +160,19 @@ class Storage:
         """
         tuples, values = self.analysis.table(node)
         at = _position(tuples.sources, source)
+        order = (at, *(index for index in range(len(tuples.sources)) if index != at))
+        stands_for = [self.codes(tuples.sources[index]) for index in order]
         slices: dict[int, dict[tuple[int, ...], Any]] = {}
         for row, value in zip(tuples.codes.tolist(), values, strict=True):
-            slices.setdefault(row[at], {})[(*row[:at], *row[at + 1 :])] = value
+            code, *rest = (codes[row[index]] for index, codes in zip(order, stands_for, strict=True))
+            slices.setdefault(code, {})[tuple(rest)] = value
         universe = self.analysis[source].universe
         classes: list[dict[tuple[int, ...], Any]] = []
-        number: dict[Hashable, int] = {}
-        for code in sorted(slices, key=lambda c: universe[c]):
-            number[value_key(universe[code])] = _enter(classes, slices[code])
-        return Map(class_operation(number), (source,))
+        number = {code: _enter(classes, slices[code]) for code in sorted(slices, key=lambda c: universe[c])}
+        return Map(
+            class_operation({value_key(v): number[c] for v, c in zip(universe, self.codes(source), strict=True)}),
+            (source,),
+        )
 
     def _combine(self, node: SOp, raw: list[SOp]) -> bool:
         """Whether the node depends on its means only through one linear form that a single head can compute."""

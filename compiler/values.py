@@ -346,7 +346,7 @@ def _undefined_reason(analysis: ValueAnalysis, node: SOp, tuples: Tuples, values
 
 def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     form = linear_form(node)
-    if form is None:
+    if form is None or set(form.weights) == {node}:
         raise Refusal(f"{node!r} is no linear function of numbers whose values are too many to list")
     low = high = Fraction(form.constant)
     for part, weight in form.weights.items():

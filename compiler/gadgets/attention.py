@@ -78,17 +78,16 @@ def plan_head(
 ) -> HeadPlan:
     """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact."""
     competes = head.kind == "width" or not analysis.spread(head.selector).never_empty
-    parts = [_plan_part(relation, analysis, storage, competes, limit) for relation in relations]
-    kept = tuple(part for part in parts if part.dimensions)
-    for query, key in (dimension for part in kept for dimension in part.dimensions):
+    parts = tuple(_plan_part(relation, analysis, storage, competes, limit) for relation in relations)
+    for query, key in (dimension for part in parts for dimension in part.dimensions):
         query.demand(storage)
         key.demand(storage)
-    full = sum(part.full for part in kept)
-    largest = 2 * (sum(part.largest for part in kept) + full + 1)
+    full = sum(part.full for part in parts)
+    largest = 2 * (sum(part.largest for part in parts) + full + 1)
     if largest >= limit:
         raise Refusal(f"the scores of {head.selector!r} reach {largest:,.0f}, beyond exact integers", hint=_WIDER)
     below = 0.0 if head.kind == "width" else 0.5 if competes else 1.0
-    return HeadPlan(layer, head, kept, full - below)
+    return HeadPlan(layer, head, parts, full - below)
 
 
 _WIDER = "use float64, or a smaller maximum length"
