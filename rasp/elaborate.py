@@ -580,29 +580,26 @@ def _dict(self: Elaborator, node: syntax.DictDisplay, scope: Scope) -> Value:
     return found
 
 
-def _rounds(
-    self: Elaborator, node: syntax.ListComprehension | syntax.DictComprehension, scope: Scope
-) -> Iterable[Scope]:
+def _rounds(self: Elaborator, node: syntax.ListComprehension | syntax.DictComprehension, scope: Scope) -> list[Scope]:
     """A scope for each element of a comprehension, its names set."""
     for name in node.names:
         _check_local(self, name)
+    rounds: list[Scope] = []
     for element in operate.elements(self.value(node.iterable, scope), "a comprehension"):
         inner = Scope("local", scope, scope.where)
         for name, value in _bound(node.names, element):
             inner.names[name.name] = value
-        yield inner
+        rounds.append(inner)
+    return rounds
 
 
 def _list_comprehension(self: Elaborator, node: syntax.ListComprehension, scope: Scope) -> Value:
-    found: list[Value] = []
-    for inner in list(_rounds(self, node, scope)):
-        found.append(self.value(node.element, inner))
-    return found
+    return [self.value(node.element, inner) for inner in _rounds(self, node, scope)]
 
 
 def _dict_comprehension(self: Elaborator, node: syntax.DictComprehension, scope: Scope) -> Value:
     found: dict[Atom, Value] = {}
-    for inner in list(_rounds(self, node, scope)):
+    for inner in _rounds(self, node, scope):
         key = _key(self, node.key, inner)
         found[key] = self.value(node.value, inner)
     return found

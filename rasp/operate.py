@@ -150,12 +150,20 @@ def _bounded(count: int) -> bool:
 def _same(left: Value, right: Value) -> bool:
     """Equality of atoms, lists and dictionaries; s-ops, selectors and functions in them are equal if identical."""
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right, strict=True))
+        return len(left) == len(right) and _same_items(left, right)
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+        return left.keys() == right.keys() and _same_items(list(left.values()), [right[key] for key in left])
     if is_atom(left) and is_atom(right):
         return bool(compute("==", left, right))
     return left is right
+
+
+def _same_items(left: list[Value], right: list[Value]) -> bool:
+    # A loop: lists may be nested deeper than `all` has C stack for.
+    for a, b in zip(left, right, strict=True):  # noqa: SIM110
+        if not _same(a, b):
+            return False
+    return True
 
 
 def _ordered(op: str, left: list[Value], right: list[Value]) -> bool:

@@ -181,13 +181,13 @@ class Session:
 
     def _try(self, value: Value) -> None:
         """Evaluates every s-op and selector of a value on the running example."""
-        waiting = [value]
+        waiting, seen = [value], set[int]()
         while waiting:
             top = waiting.pop()
-            if isinstance(top, list):
-                waiting += [item for item in top if isinstance(item, (list, dict, Node))]
-            elif isinstance(top, dict):
-                waiting += top.values()
+            if isinstance(top, (list, dict)) and id(top) not in seen:
+                seen.add(id(top))
+                items = top if isinstance(top, list) else top.values()
+                waiting += [item for item in items if isinstance(item, (list, dict, Node))]
             elif isinstance(top, Node):
                 self._computed(top, self.settings.sop_example)
 

@@ -15,6 +15,8 @@ from rasp.scope import Function, Value
 
 Input: TypeAlias = "str | list[Atom]"
 
+MAX_PRINTED = 2_000_000
+
 _SKIPPED = "[skipped full display: identical values]"
 
 
@@ -117,8 +119,21 @@ def grid(marked: Matrix, tokens: Sequence[Atom]) -> list[str]:
 
 
 def entry(name: str, value: Value, view: View) -> str:
-    """What is printed for a value under a name."""
+    """What is printed for a value under a name. ValueFault where it would fill the screen for hours."""
+    if isinstance(value, (list, dict)):
+        _check_size(value)
     return "\n".join(_entry(name, value, view))
+
+
+def _check_size(value: Value) -> None:
+    left, waiting = MAX_PRINTED, [value]
+    while waiting:
+        top = waiting.pop()
+        left -= len(top) if isinstance(top, (str, list, dict)) else 1
+        if left < 0:
+            raise ValueFault(f"this has more than {MAX_PRINTED} parts, too many to print")
+        if isinstance(top, (list, dict)):
+            waiting += top if isinstance(top, list) else top.values()
 
 
 def _entry(name: str, value: Value, view: View) -> list[str]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rasp import analyse, parse_program
 from rasp.session import Session
 
 
@@ -632,3 +633,54 @@ def test_length_and_full_are_the_nodes_of_the_graph() -> None:
     scope = Session().scope
     assert scope.lookup("length") is length
     assert scope.lookup("full_s") is full
+
+
+# -- sizes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2^60000 > 2^59999;", "True"),
+        ("for i in range(60) { l=[i, l] if i else [0]; } l == l;", "True"),
+        ("def f() { l=[0]; for i in range(20000) { l=[l]; } return l; } f() == f();", "True"),
+        ("def f(n) { return [x for x in (f(n-1) if n>0 else [7])]; } f(1000);", "[7]"),
+        ("def f(n) { return [[x(n-1)] for x in [f]][0][0] if n>0 else 7; } f(1000);", "7"),
+        ("def f(n) { load_it = n; for i in [n] { r = f(i-1) if i>0 else 7; } return r; } f(1000);", "7"),
+    ],
+)
+def test_large_values(text: str, expected: str) -> None:
+    assert last(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["l=[0]; for i in range(60) { l=[l,l]; } l;", "l=[0]*1000000; for i in [1] { m=[l]*1000000; } m;"]
+)
+def test_what_is_too_large_to_print(text: str) -> None:
+    (error,) = Session().push(text).errors
+    assert "too many to print" in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "heads"),
+    [
+        ("length", [1]),
+        ("has_focus(full_s)", [1]),
+        ("count(tokens, 'a')", [1]),
+        ("contains(tokens, 'a')", [1]),
+        ("average(indices)", [1]),
+        ("max(indices, 2)", []),
+        ("load_from_location(tokens, 1)", [1]),
+        ("shift(tokens, 1, '-')", [1]),
+        ("mark_last_instance(tokens, 'a')", [1]),
+        ("mark_first_instance(tokens, 'a')", [1]),
+        ("aggregate(select_from_last(tokens, 'a'), indices)", [1]),
+        ("aggregate(select_next_identical(tokens), indices)", [1]),
+        ("sort(tokens, tokens)", [1, 1]),
+        ("tokens[2]", [1]),
+        ("tokens[-1]", [1, 1]),
+        ("'a' in tokens", [1]),
+    ],
+)
+def test_heads_of_the_library(text: str, heads: list[int]) -> None:
+    assert analyse([parse_program(f"x = {text};").sop("x")]).heads == heads
