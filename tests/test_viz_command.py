@@ -10,9 +10,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from compiler.artifact import save
+from compiler.pipeline import compile_sop
 from rasp.__main__ import main
 from rasp.errors import DataFault
 from rasp.graph import indices
+from rasp.program import load_program
 from viz.command import draw_flow
 
 PROGRAM = """flip = select(indices, length - indices - 1, ==);
@@ -61,9 +64,11 @@ def test_every_kind_is_drawn(words: list[str], tmp_path: Path, capsys: pytest.Ca
         (["reverse", "-i", "a", "-i", "b", "-o", "out.png"], "a picture shows one input, and 2 are given"),
         (["nothing", "-i", "abc", "-o", "out.png"], "p.rasp defines no nothing"),
         (["letters", "-i", "abc", "-o", "out.png"], "only s-ops and selectors are drawn"),
-        (["flip", "--kind", "heads", "-i", "abc", "-o", "out.png"], "a selector alone is no model"),
-        (["flip", "--kind", "flow", "-i", "abc", "-o", "out.png"], "a flow picture shows an s-op"),
+        (["flip", "--kind", "heads", "-i", "abc", "-o", "out.png"], "a selector alone has no heads picture"),
+        (["flip", "--kind", "flow", "-i", "abc", "-o", "out.png"], "a selector alone has no flow picture"),
         (["reverse", "--kind", "selector", "-i", "abc", "-o", "out.png"], "an s-op has no pattern of its own"),
+        (["reverse", "--vocab", "a-c", "-i", "abz", "-o", "out.png"], '"z" at position 2 is not in the vocabulary'),
+        (["reverse", "--max-length", "2", "-i", "abc", "-o", "out.png"], "the model takes at most 2"),
         (["mean", "--kind", "flow", "-i", "abc", "-o", "out.png"], "p.rasp:4:8: value error"),
     ],
 )
@@ -73,6 +78,25 @@ def test_a_mistake_is_said_and_leaves_no_file(
     assert draw(*words) == 1
     assert message in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["p.rasp"]
+
+
+@pytest.mark.usefixtures("program")
+def test_vocabulary_and_length_are_taken_from_the_input_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw("reverse", "-i", "hello", "-o", "out.png") == 0
+    assert capsys.readouterr().err == "from the input: a vocabulary of 4, maximum length 5\n"
+    assert draw("reverse", "-i", "hello", "--vocab", "a-z", "--max-length", "9", "-o", "out.png") == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("program")
+def test_a_saved_model_is_drawn_like_its_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = load_program("p.rasp")
+    save(compile_sop(program.sop("reverse"), "abc", 5, names=program.names), "m.safetensors")
+    assert main(["draw", "m.safetensors", "-i", "abc", "-o", "model.svg"]) == 0
+    assert draw("reverse", "-i", "abc", "-o", "program.svg") == 0
+    assert (tmp_path / "model.svg").read_bytes() == (tmp_path / "program.svg").read_bytes()
+    assert main(["draw", "m.safetensors", "--kind", "flow", "-i", "abc", "-o", "flow.svg"]) == 1
+    assert "only the heads are drawn" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("program")

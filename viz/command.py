@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from rasp.elementwise import Atom, atom_key
+from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
@@ -22,38 +23,42 @@ from viz.heads import heads
 from viz.save import check_target, save
 from viz.single import selector
 
+if TYPE_CHECKING:
+    from compiler.model import CompiledModel
+
 _FOLDER = Path("comp_flows")
 _LONGEST_NAME = 120
+_NO_FILE_NAME = set('/\\:*?"<>|')
 
 
 def draw_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp draw`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example:\n  rasp draw programs/reverse.rasp -i hello -o reverse.svg"
-    parser.add_argument("file", metavar="FILE", help="a .rasp program")
+    parser.epilog = (
+        "examples:\n"
+        "  rasp draw programs/reverse.rasp reverse -i hello -o reverse.svg\n"
+        "  rasp draw programs/reverse.rasp reverse -i hello --kind flow -o flow.pdf\n"
+        "  rasp draw reverse.safetensors -i hello -o heads.png"
+    )
+    parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
     input_arguments(parser)
     parser.add_argument(
         "--kind",
-        choices=list(_KINDS),
+        choices=["heads", "selector", "flow"],
         help="heads: the compiled model's attention (default for an s-op); selector: the cells it marks (default for a "
         "selector); flow: the computation, layer by layer",
     )
+    parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the compiled model (default: those of the input)")
+    parser.add_argument("--max-length", type=int, metavar="N", help="its longest input (default: this input's length)")
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True, help="a .png, .svg or .pdf file to write")
 
 
 def draw_run(args: argparse.Namespace) -> int:
-    """Draws one s-op or selector on one input, and says where the picture is."""
+    """Draws one s-op, selector or compiled model on one input, and says where the picture is."""
     target = check_target(args.output)
     tokens = _only_input(args)
-    program = load_program(args.file)
-    node = _node(program, args.name)
-    chosen = args.kind or ("selector" if isinstance(node, Selector) else "heads")
-    try:
-        figure = _KINDS[chosen](node, tokens, program)
-    except RaspError as error:
-        program.place(error, node)
-        raise
+    figure = _of_model(args, tokens) if args.file.endswith(".safetensors") else _of_program(args, tokens)
     print(save(figure, target))
     return 0
 
@@ -71,7 +76,7 @@ def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> 
 def _file_name(name: str, given: Input) -> str:
     """NAME(INPUT) without what a file name cannot hold."""
     text = f"{name}({given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)})"
-    safe = "".join(char if char.isprintable() and char not in {os.sep, "/", "\\", ":", '"'} else "_" for char in text)
+    safe = "".join("_" if char in _NO_FILE_NAME or not char.isprintable() else char for char in text)
     return safe if len(safe) <= _LONGEST_NAME else safe[: _LONGEST_NAME - 1] + "…"
 
 
@@ -82,6 +87,30 @@ def _only_input(args: argparse.Namespace) -> list[Atom]:
     return tokens_of(found[0])
 
 
+def _of_model(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
+    """The heads of a saved model, which has its own s-op, vocabulary and length."""
+    if args.name or args.vocab or args.max_length or args.kind not in (None, "heads"):
+        raise DataFault(
+            "of a compiled model only the heads are drawn, as it is", hint="draw the program for another kind or name"
+        )
+    from compiler.artifact import load
+
+    return _heads_of(load(args.file), tokens)
+
+
+def _of_program(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
+    program = load_program(args.file)
+    node = _node(program, args.name)
+    kind = args.kind or ("selector" if isinstance(node, Selector) else "heads")
+    try:
+        if isinstance(node, Selector):
+            return _draw_selector(node, kind, tokens, program)
+        return _draw_sop(node, kind, tokens, program, args)
+    except RaspError as error:
+        program.place(error, node)
+        raise
+
+
 def _node(program: Program, name: str | None) -> SOp | Selector:
     value = program.sop() if name is None else program.variable(name)
     if isinstance(value, (SOp, Selector)):
@@ -89,35 +118,41 @@ def _node(program: Program, name: str | None) -> SOp | Selector:
     raise TypeFault(f"{name} is {kind_of(value)}; only s-ops and selectors are drawn")
 
 
-def _draw_heads(node: SOp | Selector, tokens: list[Atom], program: Program) -> Figure:
-    """What the compiled model attends to, its vocabulary and length taken from the input."""
-    if not isinstance(node, SOp):
-        raise TypeFault("a selector alone is no model", hint="leave out --kind heads, or name an s-op that uses it")
-    from compiler.pipeline import compile_sop
+def _draw_selector(node: Selector, kind: str, tokens: list[Atom], program: Program) -> Figure:
+    if kind != "selector":
+        raise TypeFault(f"a selector alone has no {kind} picture", hint=f"leave out --kind {kind}, or name an s-op")
+    figure = selector(node, tokens, title=program.names.get(node)).figure
+    assert isinstance(figure, Figure)
+    return figure
 
-    vocabulary = list({atom_key(token): token for token in tokens}.values())
-    model = compile_sop(node, vocabulary, len(tokens), names=program.names, origins=program.origins)
+
+def _draw_sop(node: SOp, kind: str, tokens: list[Atom], program: Program, args: argparse.Namespace) -> Figure:
+    if kind == "selector":
+        raise TypeFault("an s-op has no pattern of its own", hint="use --kind heads or flow, or name a selector")
+    if kind == "flow":
+        return flow(node, tokens, names=program.names)
+    return _heads_of(_compiled(node, tokens, program, args), tokens)
+
+
+def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Namespace) -> CompiledModel:
+    """The compiled model of an s-op; vocabulary and length are the input's where they are not given, which is said."""
+    from compiler.pipeline import compile_sop
+    from compiler.vocabulary import parse_vocabulary, vocabulary_of
+
+    vocabulary = vocabulary_of([tokens]) if args.vocab is None else parse_vocabulary(args.vocab)
+    longest = len(tokens) if args.max_length is None else args.max_length
+    if args.vocab is None or args.max_length is None:
+        print(
+            f"from the input: a vocabulary of {len(vocabulary)}, maximum length {longest}", file=sys.stderr, flush=True
+        )
+    return compile_sop(node, vocabulary, longest, names=program.names, origins=program.origins)
+
+
+def _heads_of(model: CompiledModel, tokens: list[Atom]) -> Figure:
+    """What the heads of a model attend to on an input, each under the name of its selector."""
     titles = [[_title(head.name, head.kind) for head in layer.heads] for layer in model.layers]
     return heads(model.run(tokens).attention, tokens, titles=titles)
 
 
 def _title(name: str, kind: str) -> str:
     return f"{name} (width)" if kind == "width" else name
-
-
-def _draw_selector(node: SOp | Selector, tokens: list[Atom], program: Program) -> Figure:
-    if not isinstance(node, Selector):
-        raise TypeFault("an s-op has no pattern of its own", hint="use --kind heads or flow, or name a selector")
-    axes = selector(node, tokens, title=program.names.get(node))
-    figure = axes.figure
-    assert isinstance(figure, Figure)
-    return figure
-
-
-def _draw_flow(node: SOp | Selector, tokens: list[Atom], program: Program) -> Figure:
-    if not isinstance(node, SOp):
-        raise TypeFault("a flow picture shows an s-op", hint="leave out --kind flow to draw the selector's pattern")
-    return flow(node, tokens, names=program.names)
-
-
-_KINDS = {"heads": _draw_heads, "selector": _draw_selector, "flow": _draw_flow}
