@@ -34,7 +34,11 @@ def check(guard: Readout, logits: Array) -> None:
         if (variance > _CLEAN / 2).any():
             position = int((variance > _CLEAN / 2).argmax())
             raise ValueFault(f"not so at position {position}: {guard.name}, as values without a mean need")
-    elif len(set(decode(guard, logits))) > 1:
+        return
+    found = decode(guard, logits)
+    if guard.check == "defined" and not all(found):
+        raise ValueFault(f"not so at position {found.index(False)}: {guard.name}")
+    if guard.check == "uniform" and len(set(found)) > 1:
         raise ValueFault(f"not so on this input: {guard.name}")
 
 

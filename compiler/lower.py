@@ -14,7 +14,7 @@ from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicL
 from compiler.rounding import number_error
 from compiler.selectors import Relation
 from compiler.storage import RAW_TOKENS, Reader, Storage
-from compiler.values import ValueAnalysis, Values, value_key
+from compiler.values import DEFINED, UNDEFINED, ValueAnalysis, Values, value_key
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom, Operation
 from rasp.graph import Aggregate, Indices, Map, Node, Selector, SelectorWidth, SOp, topological
@@ -66,6 +66,9 @@ def plan(
     storage = Storage(values, analysis.layer_of)
     demand_output(root, storage, precision)
     guards: list[tuple[str, str, tuple[SOp, ...]]] = []
+    for node in values.partial:
+        storage.categorical(Map(DEFINED, (node,)))
+        guards.append((f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)))
     for node in _mixed(root, values):
         storage.categorical(Map(_KIND, (node,)))
         guards.append((f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),)))
@@ -200,7 +203,8 @@ def _embeddings(
         for node, direction in reader.numbers.items():
             sources = storage.analysis.sources(node)
             if len(sources) == 1 and sources[0] is source:
-                columns[direction] = [float(value) for value in storage.analysis.table(node)[1]]
+                values = storage.analysis.table(node)[1]
+                columns[direction] = [0.0 if value is UNDEFINED else float(value) for value in values]
     return tokens, positions
 
 
@@ -224,6 +228,6 @@ def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None
 
 
 def _guard(name: str, check: str, nodes: Sequence[SOp], reader: Reader) -> SymbolicReadout:
-    if check == "uniform":
+    if check != "single":
         return _categorical_readout(name, nodes[0], reader, check)
     return SymbolicReadout(name, "single", (), tuple(reader.number(node) for node in nodes), check)

@@ -75,16 +75,24 @@ class CompiledModel:
         named = describe(token) if is_atom(token) else f"a {type(token).__name__}"
         raise DataFault(f"{named} at position {position} is not in the vocabulary", hint=f"tokens are {shown}{more}")
 
-    def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
-        """The model on one input; engine `torch` or `reference`. DataFault for bad input, ValueFault where the program
-        has no value."""
-        ids = self.encode(tokens)
-        trace = self._torch_trace(ids) if engine == "torch" else forward(self.weights, ids)
-        for guard, logits in zip(self.weights.guards, trace.guards, strict=True):
-            check(guard, logits[1:])
-        return Result(tuple(tokens), decode(self.weights.output, trace.logits[1:]), trace)
-
-    def _torch_trace(self, ids: np.ndarray[Any, np.dtype[np.int64]]) -> Trace:
+    def trace(self, token_ids: np.ndarray[Any, np.dtype[np.int64]], engine: str = "torch") -> Trace:
+        """The forward pass on token ids [T] or [B, T]; engine `torch` or `reference`."""
+        if engine == "reference":
+            return forward(self.weights, token_ids)
         from compiler.network import trace
 
-        return trace(self.network, ids)
+        return trace(self.network, token_ids)
+
+    def decode(self, trace: Trace, index: int | tuple[()] = ()) -> list[Atom]:
+        """The output values of a trace (of input `index` of a batch). ValueFault where the program has none."""
+        for guard, logits in zip(self.weights.guards, trace.guards, strict=True):
+            check(guard, logits[index][1:])
+        return decode(self.weights.output, trace.logits[index][1:])
+
+    def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
+        """The model on one input; engine `torch` or `reference`.
+
+        DataFault for an input the model cannot take, ValueFault where the program has no value on it.
+        """
+        trace = self.trace(self.encode(tokens), engine)
+        return Result(tuple(tokens), self.decode(trace), trace)

@@ -91,31 +91,32 @@ class Transformer(nn.Module):
 
 
 def trace(network: Transformer, token_ids: Any) -> Trace:
-    """Everything one forward pass did, as numpy arrays; `token_ids` [T] with BOS first."""
+    """Everything one forward pass did, as numpy arrays; `token_ids` [T] or [B, T], BOS first."""
     patterns: list[list[Array]] = [[] for _ in network.layers]
     residuals: list[Array] = []
+    batch = torch.from_numpy(np.atleast_2d(token_ids))
+    keep = _keeper(batched=token_ids.ndim == 2)
     handles = []
     for layer, found in zip(network.layers, patterns, strict=True):
         assert isinstance(layer, Layer)
-        handles.append(layer.resid.register_forward_hook(_keep_in(residuals)))
+        handles.append(layer.resid.register_forward_hook(lambda *call: residuals.append(keep(call[2]))))
         for head in layer.heads:
             assert isinstance(head, Head)
-            handles.append(head.pattern.register_forward_hook(_keep_in(found)))
+            handles.append(head.pattern.register_forward_hook(lambda *call, found=found: found.append(keep(call[2]))))
     try:
         with torch.no_grad():
-            batch = torch.from_numpy(token_ids)[None]
-            embedding = (network.W_E[batch] + network.W_pos[: batch.shape[1]])[0].numpy()
+            embedding = keep(network.W_E[batch] + network.W_pos[: batch.shape[1]])
             x = network.residual(batch)
-            logits = (x @ network.W_U)[0].numpy()
-            guards = tuple((x @ guard)[0].numpy() for guard in network.guards)
+            logits = keep(x @ network.W_U)
+            guards = tuple(keep(x @ guard) for guard in network.guards)
     finally:
         for handle in handles:
             handle.remove()
     return Trace(logits, guards, tuple(map(tuple, patterns)), (embedding, *residuals))
 
 
-def _keep_in(found: list[Array]) -> Callable[[nn.Module, Any, Tensor], None]:
-    return lambda module, inputs, output: found.append(output[0].numpy())
+def _keeper(batched: bool) -> Callable[[Tensor], Array]:
+    return lambda tensor: tensor.numpy() if batched else tensor[0].numpy()
 
 
 def _parameter(array: Array) -> nn.Parameter:

@@ -24,8 +24,8 @@ class Trace:
 
 
 def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]]) -> Trace:
-    """The trace of a model on token ids [T], BOS (0) first."""
-    x = model.W_E[token_ids] + model.W_pos[: len(token_ids)]
+    """The trace of a model on token ids [T] (or [B, T]: every array then has B in front), BOS (0) first."""
+    x = model.W_E[token_ids] + model.W_pos[: token_ids.shape[-1]]
     attention: list[tuple[Array, ...]] = []
     residuals = [x]
     for layer in model.layers:
@@ -42,9 +42,9 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
 
 def _pattern(x: Array, head: HeadWeights) -> Array:
     """softmax over keys; [T, T], row = query."""
-    scores = (x @ head.W_Q) @ (x @ head.W_K).T
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    result: Array = weights / weights.sum(axis=1, keepdims=True)
+    scores = (x @ head.W_Q) @ (x @ head.W_K).swapaxes(-1, -2)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    result: Array = weights / weights.sum(axis=-1, keepdims=True)
     return result
 
 

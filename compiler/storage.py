@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from compiler.residual import ONE, Direction, Functional, combine
-from compiler.values import LinearForm, ValueAnalysis, linear_form, value_key
+from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, value_key
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens
@@ -318,8 +318,8 @@ class Reader:
         """A function of one one-hot source: the functional whose value is `feature` of the node's value."""
         tuples, values = self.analysis.table(node)
         space = self.one_hot[tuples.sources[0]]
-        pairs = [(space[code], feature(value)) for (code,), value in zip(tuples.codes.tolist(), values, strict=True)]
-        return self._agreed(node, pairs)
+        defined = [(code, value) for (code,), value in zip(tuples.codes.tolist(), values, strict=True) if _has(value)]
+        return self._agreed(node, [(space[code], feature(value)) for code, value in defined])
 
     def feature(self, node: SOp, weights: Mapping[Hashable, float]) -> Functional:
         """The functional whose value is `weights[value_key(v)]` (0 if missing) where the node's value is v."""
@@ -341,6 +341,10 @@ class Reader:
             if abs(found.setdefault(direction, weight) - weight) > 1e-9 * max(1.0, abs(weight)):
                 raise Refusal(f"{node!r} is read apart where {direction.name} differs by type or rounding only")
         return {direction: weight for direction, weight in found.items() if weight}
+
+
+def _has(value: Any) -> bool:
+    return value is not UNDEFINED
 
 
 def _is(value: Any, default: Any) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 
 from compiler.cells import Cells, Ints
 from compiler.selectors import BoolTable, Relation
-from rasp.elementwise import Atom, atom_key, evaluate_atoms
+from rasp.elementwise import Atom, Operation, atom_key, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
 from rasp.interpret import convert
@@ -39,6 +39,7 @@ class _Undefined:
 
 
 UNDEFINED = _Undefined()
+DEFINED = Operation("defined", 1, (), lambda value: value is not UNDEFINED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +129,10 @@ class Spread:
 
 
 class ValueAnalysis:
-    """Value sets of s-ops and marked-key counts of selectors, each computed once and kept."""
+    """Value sets of s-ops and marked-key counts of selectors, each computed once and kept.
+
+    `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
+    """
 
     def __init__(
         self, vocabulary: Sequence[Atom], max_length: int, conjunctions: Mapping[Selector, Sequence[Relation]]
@@ -140,6 +144,7 @@ class ValueAnalysis:
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
         self._spreads: dict[Selector, Spread] = {}
+        self.partial: dict[SOp, None] = {}
 
     def __getitem__(self, node: SOp) -> Values:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
@@ -169,7 +174,15 @@ class ValueAnalysis:
         return self._tuples[sources]
 
     def table(self, node: SOp) -> tuple[Tuples, list[Any]]:
-        """An s-op as a function of its sources: the reachable combinations, and its value for each."""
+        """An s-op as a function of its sources: the reachable combinations, and its value for each.
+
+        UNDEFINED stands where the s-op, or one it is made of, has no value.
+        """
+        tuples, known = self.evaluated(node)
+        return tuples, known[node]
+
+    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, list[Any]]]:
+        """The reachable combinations of an s-op's sources, and the values there of every s-op it is made of."""
         tuples = self.tuples(self.sources(node))
         columns = {
             source: [self[source].universe[code] for code in tuples.codes[:, index].tolist()]
@@ -226,8 +239,8 @@ def value_key(value: Any) -> Hashable:
     return tuple(map(atom_key, value)) if isinstance(value, tuple) else atom_key(value)
 
 
-def _evaluate(root: SOp, columns: Mapping[SOp, list[Any]], count: int) -> list[Any]:
-    """The values of an s-op where its sources have the values in `columns`; UNDEFINED where an operation fails."""
+def _evaluate(root: SOp, columns: Mapping[SOp, list[Any]], count: int) -> dict[SOp, list[Any]]:
+    """The values of an s-op and its parts for given values of the sources; UNDEFINED where an operation fails."""
     known: dict[SOp, list[Any]] = dict(columns)
     pending = [root]
     while pending:
@@ -239,7 +252,7 @@ def _evaluate(root: SOp, columns: Mapping[SOp, list[Any]], count: int) -> list[A
         pending.pop()
         if node not in known:
             known[node] = _elementwise(node, known, count)
-    return known[root]
+    return known
 
 
 def _arguments(node: SOp) -> tuple[SOp, ...]:
@@ -267,6 +280,8 @@ def _converted(kind: str, token: Any) -> Any:
 
 
 def _apply(node: Map, row: tuple[Any, ...]) -> Any:
+    if node.op is DEFINED:
+        return row[0] is not UNDEFINED
     if any(value is UNDEFINED for value in row):
         return UNDEFINED
     if node.op.name == "joint":
@@ -279,7 +294,9 @@ def _or_undefined(compute: Callable[[], Any]) -> Any:
         value = compute()
     except RaspError:
         return UNDEFINED
-    return UNDEFINED if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Refusal(f"an operation may give {value}, which no residual stream can hold")
+    return value
 
 
 def _grouped(cells: Cells, sets: Sequence[Iterable[int]], cell_set: Ints, universe: Sequence[Any]) -> Values:
@@ -322,26 +339,29 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     unlisted = [source for source in analysis.sources(node) if not analysis[source].listed]
     if unlisted:
         return _bounded(analysis, node)
-    tuples, values = analysis.table(node)
+    tuples, known = analysis.evaluated(node)
+    values = known[node]
+    if any(value is UNDEFINED for value in values):
+        _note_failures(analysis, node, known)
     codes: dict[Hashable, int] = {}
     universe: list[Any] = []
     for value in values:
-        if value is UNDEFINED:
-            raise Refusal(_undefined_reason(analysis, node, tuples, values))
-        if codes.setdefault(value_key(value), len(universe)) == len(universe):
+        if value is not UNDEFINED and codes.setdefault(value_key(value), len(universe)) == len(universe):
             universe.append(value)
-    of_tuple = np.array([codes[value_key(value)] for value in values], dtype=np.intp)
-    sets = [np.unique(of_tuple[pattern]).tolist() for pattern in tuples.patterns]
-    return _grouped(analysis.cells, sets, tuples.cell_pattern, universe)
+    if not universe:
+        raise Refusal(f"{node!r} has no value on any input")
+    of_tuple = np.array([-1 if value is UNDEFINED else codes[value_key(value)] for value in values], dtype=np.intp)
+    found = [np.unique(of_tuple[pattern]) for pattern in tuples.patterns]
+    return _grouped(analysis.cells, [set(c[c >= 0].tolist()) for c in found], tuples.cell_pattern, universe)
 
 
-def _undefined_reason(analysis: ValueAnalysis, node: SOp, tuples: Tuples, values: list[Any]) -> str:
-    row = next(t for t, value in enumerate(values) if value is UNDEFINED)
-    given = ", ".join(
-        f"{source!r} = {analysis[source].universe[tuples.codes[row, index]]!r}"
-        for index, source in enumerate(tuples.sources)
-    )
-    return f"{node!r} has no value where {given}" if given else f"{node!r} has no value"
+def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, list[Any]]) -> None:
+    """Notes the node as partial where its own operation fails, not one it reads."""
+    args = [known[arg] for arg in node.args] if isinstance(node, Map) else []
+    if any(
+        value is UNDEFINED and not any(arg[row] is UNDEFINED for arg in args) for row, value in enumerate(known[node])
+    ):
+        analysis.partial[node] = None
 
 
 def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
@@ -596,6 +616,7 @@ _RULES: dict[type[SOp], Callable[[ValueAnalysis, Any], Values]] = {
 }
 
 __all__ = [
+    "DEFINED",
     "UNDEFINED",
     "LinearForm",
     "Spread",

@@ -11,7 +11,7 @@ s-op; compare nodes with `is`.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias, cast
 
@@ -313,15 +313,15 @@ def indicator(value: SOpLike) -> SOp:
     return apply("indicator", value)
 
 
-def topological(roots: Iterable[Node]) -> Iterator[Node]:
-    """Every node the roots need, each once, children before parents, in a fixed order."""
+def topological(roots: Iterable[Node], known: Container[Node] = ()) -> Iterator[Node]:
+    """Every node the roots need, each once, children before parents, in a fixed order; nothing below a known node."""
     seen: set[int] = set()
     stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
     while stack:
         node, expanded = stack.pop()
         if expanded:
             yield node
-        elif id(node) not in seen:
+        elif id(node) not in seen and node not in known:
             seen.add(id(node))
             stack.append((node, True))
             stack += [(child, False) for child in reversed(node.children) if id(child) not in seen]

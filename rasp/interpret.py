@@ -80,10 +80,8 @@ class Run:
         return self._value(node)
 
     def _value(self, root: Node) -> Any:
-        if root not in self._values:
-            for node in topological([root]):
-                if node not in self._values:
-                    self._values[node] = self._evaluate(node)
+        for node in topological([root], self._values):
+            self._values[node] = self._evaluate(node)
         return self._values[root]
 
     def _evaluate(self, node: Node) -> Any:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 
+_WIDTH = 160
+_MARGIN = 60
+
+
 @dataclass(frozen=True)
 class Source:
     """A text and the name errors call it by (a path, or `<console>`)."""
@@ -58,8 +62,11 @@ class Span:
         return f"{self.source.name}:{self.line}:{self.column}"
 
     def excerpt(self) -> str:
-        """The source line with carets under the span, two lines of text."""
-        line = self.source.line(self.line)
-        lead = "".join("\t" if char == "\t" else " " for char in line[: self.column - 1])
-        width = max(1, min(self.end - self.start, len(line) - self.column + 1))
+        """The source line with carets under the span, two lines of text; of a long line the part around the span."""
+        whole = self.source.line(self.line)
+        first = max(0, self.column - 1 - _MARGIN) if len(whole) > _WIDTH else 0
+        line = whole[first : first + _WIDTH]
+        before = whole[first : self.column - 1]
+        lead = "".join("\t" if char == "\t" else " " for char in before)
+        width = max(1, min(self.end - self.start, len(line) - len(before)))
         return f"    {line}\n    {lead}{'^' * width}"

@@ -34,6 +34,7 @@ from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.rounding import number_error
 from compiler.storage import Reader, Storage
+from compiler.values import UNDEFINED
 from rasp.errors import Refusal
 from rasp.graph import Map, SelectorWidth, SOp
 
@@ -57,10 +58,12 @@ class RawInput:
 
 def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
     """The hidden units that write a stored one-hot or number. Refusal where steps would not be exact."""
-    tuples, values = storage.analysis.table(node)
+    tuples, found = storage.analysis.table(node)
+    defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
+    rows = tuples.codes[defined].tolist()
+    values = [found[row] for row in defined]
     parts = [_Part(source, node, storage, reader) for source in tuples.sources]
     clean = [index for index, part in enumerate(parts) if part.space]
-    rows = tuples.codes.tolist()
     contexts = [tuple(parts[index].code[row[index]] for index in clean) for row in rows]
     spaces = [parts[index].space for index in clean]
     targets = list(map(_target(node, reader), values, _codes(node, storage, values)))

@@ -1,0 +1,205 @@
+"""A compiled model as one .safetensors file: tensors under stable names, everything else as JSON metadata."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
+from compiler.model import CompiledModel
+from compiler.precision import PRECISIONS
+from rasp.elementwise import is_atom
+from rasp.errors import DataFault, RaspError
+
+FORMAT = "rasp-compiler model"
+VERSION = 1
+_KEY = "rasp"
+
+
+def save(model: CompiledModel, path: str | Path) -> None:
+    """Writes the model to a file, whole or not at all. DataFault where it cannot be written."""
+    weights = model.weights
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in weights.tensors().items()}
+    content = to_bytes(tensors, {_KEY: json.dumps(_description(weights), ensure_ascii=False)})
+    write_whole(Path(path), content)
+
+
+def load(path: str | Path) -> CompiledModel:
+    """The model in a file. DataFault for a missing, damaged or foreign file; every field and shape is checked."""
+    tensors, text = _read(Path(path))
+    if text is None:
+        raise DataFault(f"{path} is a safetensors file, but not a compiled RASP model")
+    try:
+        weights = _weights(json.loads(text), tensors)
+    except RaspError as error:
+        raise DataFault(f"{path} is damaged: {error.message}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataFault(f"{path} is damaged: its description is not complete ({error})") from error
+    return CompiledModel(weights)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file through a temporary one beside it, so that it is there whole or not at all."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise DataFault(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataFault(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
+def _description(weights: ModelWeights) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": weights.name,
+        "program": weights.program,
+        "vocabulary": weights.vocabulary,
+        "max_length": weights.max_length,
+        "dtype": weights.dtype,
+        "causal": False,
+        "directions": weights.directions,
+        "layers": [_layer_description(layer) for layer in weights.layers],
+        "output": _readout_description(weights.output),
+        "guards": list(map(_readout_description, weights.guards)),
+        "predicted_heads": weights.predicted_heads,
+        "notes": weights.notes,
+    }
+
+
+def _layer_description(layer: LayerWeights) -> dict[str, Any]:
+    heads = [{"name": head.name, "kind": head.kind} for head in layer.heads]
+    return {"heads": heads, "neurons": None if layer.feed_forward is None else layer.feed_forward.neurons}
+
+
+def _readout_description(readout: Readout) -> dict[str, Any]:
+    return {"name": readout.name, "kind": readout.kind, "values": readout.values, "check": readout.check}
+
+
+def _read(path: Path) -> tuple[dict[str, Array], str | None]:
+    if not path.is_file():
+        raise DataFault(f"there is no file {path}")
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            return {name: file.get_tensor(name) for name in file.keys()}, text  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise DataFault(f"{path} is not a safetensors file, or is damaged: {error}") from error
+
+
+def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeights:
+    if found.get("format") != FORMAT:
+        raise DataFault("it is not a compiled RASP model")
+    if found["version"] != VERSION:
+        raise DataFault(f"its format version is {found['version']}, this program reads {VERSION}")
+    _check_plain(found)
+    take = _Tensors(tensors, found["dtype"], len(found["directions"]))
+    vocabulary, longest = tuple(found["vocabulary"]), found["max_length"]
+    model = ModelWeights(
+        name=str(found["name"]),
+        vocabulary=vocabulary,
+        max_length=longest,
+        dtype=found["dtype"],
+        directions=tuple(map(str, found["directions"])),
+        W_E=take("W_E", len(vocabulary) + 1, take.width),
+        W_pos=take("W_pos", longest + 1, take.width),
+        layers=tuple(_layer(layer, f"layers.{at}", take) for at, layer in enumerate(found["layers"])),
+        output=_readout(found["output"], "W_U", take),
+        guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
+        predicted_heads=tuple(map(int, found["predicted_heads"])),
+        program=str(found["program"]),
+        notes=tuple(map(str, found["notes"])),
+    )
+    take.check_all_taken()
+    return model
+
+
+def _check_plain(found: Mapping[str, Any]) -> None:
+    if found["dtype"] not in PRECISIONS:
+        raise DataFault(f"its dtype is {found['dtype']!r}")
+    if not isinstance(found["max_length"], int) or found["max_length"] < 1:
+        raise DataFault(f"its maximum length is {found['max_length']!r}")
+    if not found["vocabulary"] or not all(map(is_atom, found["vocabulary"])):
+        raise DataFault("its vocabulary is not a list of tokens")
+    if found["causal"] is not False:
+        raise DataFault("it is a causal model, which this program cannot run")
+
+
+class _Tensors:
+    """Takes tensors by name, checking shape, dtype and that numbers are finite."""
+
+    def __init__(self, tensors: dict[str, Array], dtype: str, width: int) -> None:
+        self.tensors = dict(tensors)
+        self.dtype = dtype
+        self.width = width
+
+    def __call__(self, name: str, *shape: int | None) -> Array:
+        if name not in self.tensors:
+            raise DataFault(f"the tensor {name} is missing")
+        tensor = self.tensors.pop(name)
+        fits = len(tensor.shape) == len(shape) and all(
+            want in (None, size) for want, size in zip(shape, tensor.shape, strict=True)
+        )
+        if not fits:
+            raise DataFault(f"the tensor {name} has shape {tensor.shape}, expected {shape}")
+        if tensor.dtype != self.dtype:
+            raise DataFault(f"the tensor {name} is {tensor.dtype}, expected {self.dtype}")
+        if not np.isfinite(tensor).all():
+            raise DataFault(f"the tensor {name} holds numbers that are not finite")
+        return tensor
+
+    def check_all_taken(self) -> None:
+        if self.tensors:
+            raise DataFault(f"there are tensors that belong to nothing: {', '.join(sorted(self.tensors))}")
+
+
+def _layer(found: Mapping[str, Any], prefix: str, take: _Tensors) -> LayerWeights:
+    heads = tuple(_head(head, f"{prefix}.heads.{at}", take) for at, head in enumerate(found["heads"]))
+    neurons = found["neurons"]
+    if neurons is None:
+        return LayerWeights(heads, None)
+    count = len(neurons)
+    feed_forward = FeedForwardWeights(
+        W_in=take(f"{prefix}.mlp.W_in", take.width, count),
+        b_in=take(f"{prefix}.mlp.b_in", count),
+        W_out=take(f"{prefix}.mlp.W_out", count, take.width),
+        neurons=tuple(map(str, neurons)),
+    )
+    return LayerWeights(heads, feed_forward)
+
+
+def _head(found: Mapping[str, Any], prefix: str, take: _Tensors) -> HeadWeights:
+    queries = take(f"{prefix}.W_Q", take.width, None)
+    keys = take(f"{prefix}.W_K", *queries.shape)
+    values = take(f"{prefix}.W_V", take.width, None)
+    outputs = take(f"{prefix}.W_O", values.shape[1], take.width)
+    return HeadWeights(str(found["name"]), str(found["kind"]), queries, keys, values, outputs)
+
+
+def _readout(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
+    values = tuple(found["values"])
+    if found["kind"] not in ("categorical", "number", "single") or not all(map(is_atom, values)):
+        raise DataFault(f"the readout {found['name']!r} has no meaning here")
+    logits = {"categorical": len(values), "number": 1, "single": 2}[found["kind"]]
+    return Readout(str(found["name"]), found["kind"], values, take(name, take.width, logits), found["check"])

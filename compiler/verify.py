@@ -1,0 +1,157 @@
+"""Proof by comparison: interpreter, numpy reference and torch network on the same inputs."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from compiler.model import CompiledModel
+from rasp.elementwise import Atom
+from rasp.errors import RaspError
+from rasp.graph import SOp
+from rasp.interpret import Run
+
+EXHAUSTIVE = 200_000
+ENGINES = ("reference", "torch")
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+_BATCH_ENTRIES = 4_000_000
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """An input on which an engine and the interpreter disagree; an output is a list, or the text of an error."""
+
+    tokens: tuple[Atom, ...]
+    engine: str
+    expected: list[Atom] | str
+    found: list[Atom] | str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How many inputs were compared, whether those are all there are, and the first difference, if any.
+
+    On `undefined` of them the program has no value, and the model said so too.
+    """
+
+    count: int
+    exhaustive: bool
+    undefined: int
+    counterexample: Counterexample | None
+
+
+def input_count(vocabulary_size: int, max_length: int) -> int:
+    """How many inputs of 1 to `max_length` tokens there are."""
+    return sum(vocabulary_size**n for n in range(1, max_length + 1))
+
+
+def verify(
+    sop: SOp,
+    model: CompiledModel,
+    *,
+    count: int = 2_000,
+    seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Verification:
+    """Compares interpreter, reference and torch: on every input where there are at most 200,000, else on `count`
+    random ones and the boundary cases (length 1, length N, all tokens equal, sorted, reversed).
+
+    Stops at the first difference. `progress(done, total)` is called as inputs are done.
+    """
+    vocabulary, longest = model.weights.vocabulary, model.weights.max_length
+    total = input_count(len(vocabulary), longest)
+    exhaustive = total <= EXHAUSTIVE
+    inputs: Iterable[tuple[Atom, ...]] = _all_inputs(vocabulary, longest)
+    if not exhaustive:
+        inputs = sorted(_some_inputs(vocabulary, longest, count, seed), key=len)
+        total = len(inputs)
+    done = undefined = 0
+    for batch in _batches(inputs, model):
+        expected = [_interpreted(sop, tokens) for tokens in batch]
+        difference = _first_difference(model, batch, expected)
+        if difference is not None:
+            at, counterexample = difference
+            return Verification(done + at + 1, False, undefined, counterexample)
+        done += len(batch)
+        undefined += sum(isinstance(output, str) for output in expected)
+        progress(done, total)
+    return Verification(done, exhaustive, undefined, None)
+
+
+def _all_inputs(vocabulary: Sequence[Atom], longest: int) -> Iterator[tuple[Atom, ...]]:
+    for n in range(1, longest + 1):
+        yield from itertools.product(vocabulary, repeat=n)
+
+
+def _some_inputs(vocabulary: Sequence[Atom], longest: int, count: int, seed: int) -> Iterator[tuple[Atom, ...]]:
+    """Boundary cases, then random inputs: lengths uniform, every other one over a small part of the vocabulary."""
+    rng = random.Random(seed)
+    yield from ((token,) for token in vocabulary[:1000])
+    for token in (vocabulary[0], vocabulary[-1]):
+        yield from ((token,) * n for n in {2, longest // 2, longest} if 1 <= n <= longest)
+    for _ in range(max(4, count // 100)):
+        full = [rng.randrange(len(vocabulary)) for _ in range(longest)]
+        yield from (tuple(vocabulary[i] for i in order) for order in (full, sorted(full), sorted(full)[::-1]))
+    for number in range(count):
+        part = vocabulary if number % 2 else rng.sample(vocabulary, min(len(vocabulary), rng.randint(1, 4)))
+        yield tuple(rng.choice(part) for _ in range(rng.randint(1, longest)))
+
+
+def _batches(inputs: Iterable[tuple[Atom, ...]], model: CompiledModel) -> Iterator[list[tuple[Atom, ...]]]:
+    """The inputs, which come by length, in groups of one length that are small enough for memory."""
+    widest = max([model.weights.d_model, *(len(ff.b_in) for ff in _feed_forwards(model))])
+    for length, group in itertools.groupby(inputs, key=len):
+        size = max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
+        while batch := list(itertools.islice(group, size)):
+            yield batch
+
+
+def _feed_forwards(model: CompiledModel) -> list[Any]:
+    return [layer.feed_forward for layer in model.weights.layers if layer.feed_forward is not None]
+
+
+def _interpreted(sop: SOp, tokens: Sequence[Atom]) -> list[Atom] | str:
+    try:
+        found: list[Atom] = Run(tokens).sop(sop).tolist()
+    except RaspError as error:
+        return error.message
+    return found
+
+
+def _first_difference(
+    model: CompiledModel, batch: list[tuple[Atom, ...]], expected: list[list[Atom] | str]
+) -> tuple[int, Counterexample] | None:
+    token_ids = np.stack([model.encode(tokens) for tokens in batch])
+    traces = [(engine, model.trace(token_ids, engine)) for engine in ENGINES]
+    tolerance = TOLERANCE[model.weights.dtype]
+    for at, (tokens, want) in enumerate(zip(batch, expected, strict=True)):
+        for engine, trace in traces:
+            found = _decoded(model, trace, at)
+            if not agree(want, found, tolerance):
+                return at, Counterexample(tokens, engine, want, found)
+    return None
+
+
+def _decoded(model: CompiledModel, trace: Any, index: int) -> list[Atom] | str:
+    try:
+        return model.decode(trace, index)
+    except RaspError as error:
+        return error.message
+
+
+def agree(expected: list[Atom] | str, found: list[Atom] | str, tolerance: float) -> bool:
+    """Whether two outputs are the same: both errors, or equal lists with numbers within the relative tolerance."""
+    if isinstance(expected, str) or isinstance(found, str):
+        return isinstance(expected, str) and isinstance(found, str)
+    return len(expected) == len(found) and all(_same(a, b, tolerance) for a, b in zip(expected, found, strict=True))
+
+
+def _same(a: Atom, b: Atom, tolerance: float) -> bool:
+    if isinstance(a, str) or isinstance(b, str):
+        return a == b
+    return a == b or abs(a - b) <= tolerance * max(abs(a), 1.0)

@@ -1,0 +1,101 @@
+"""Vocabularies and maximum lengths, from the command line or from inputs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rasp.elementwise import Atom, atom_key
+from rasp.errors import DataFault
+
+_RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+_LARGEST = 100_000
+_FORMS = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
+
+
+def parse_vocabulary(text: str) -> tuple[Atom, ...]:
+    """The tokens a text stands for: characters with ranges such as `a-z`, `0..9`, a comma list, or `@FILE`.
+
+    A list whose items are all numbers is a list of numbers. DataFault where there is no such vocabulary.
+    """
+    if text.startswith("@") and len(text) > 1:
+        return _from_file(text[1:])
+    numbers = _RANGE.fullmatch(text)
+    if numbers:
+        return _range(int(numbers[1]), int(numbers[2]), text)
+    if "," in text and len(text) > 1:
+        return _list(text)
+    return _distinct(_characters(text), text)
+
+
+def vocabulary_of(inputs: Iterable[Sequence[Atom]]) -> tuple[Atom, ...]:
+    """The distinct tokens of some inputs, numbers first, each kind in order."""
+    found = {atom_key(token): token for tokens in inputs for token in tokens}
+    return tuple(sorted(found.values(), key=lambda token: (isinstance(token, str), token)))
+
+
+def _from_file(path: str) -> tuple[Atom, ...]:
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataFault(f"cannot read the vocabulary {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise DataFault(
+            f"the vocabulary {path} is not JSON: {error}", hint='write a list such as ["a", "b"]'
+        ) from error
+    if not isinstance(found, list) or not found or not all(isinstance(t, (int, float, str)) for t in found):
+        raise DataFault(f"the vocabulary {path} must be a JSON list of strings, numbers or booleans")
+    return _distinct(found, path)
+
+
+def _range(first: int, last: int, text: str) -> tuple[Atom, ...]:
+    if last < first:
+        raise DataFault(f"the range {text} is empty", hint=f"write {last}..{first}")
+    if last - first >= _LARGEST:
+        raise DataFault(f"the range {text} has more than {_LARGEST:,} tokens")
+    return tuple(range(first, last + 1))
+
+
+def _list(text: str) -> tuple[Atom, ...]:
+    items = text.split(",")
+    if not all(items):
+        raise DataFault(f"the vocabulary {text!r} has an empty item", hint=f"a vocabulary is {_FORMS}")
+    return _distinct(_as_numbers(items) or list(items), text)
+
+
+def _as_numbers(items: list[str]) -> list[Atom] | None:
+    try:
+        found = [json.loads(item) for item in items]
+    except ValueError:
+        return None
+    return found if all(isinstance(item, (int, float)) for item in found) else None
+
+
+def _characters(text: str) -> list[Atom]:
+    """The characters of a text, `x-y` standing for all from x to y."""
+    found: list[Atom] = []
+    at = 0
+    while at < len(text):
+        if at + 2 < len(text) and text[at + 1] == "-":
+            first, last = text[at], text[at + 2]
+            if last < first:
+                raise DataFault(f"the range {first}-{last} in the vocabulary is empty", hint=f"write {last}-{first}")
+            found += map(chr, range(ord(first), ord(last) + 1))
+            at += 3
+        else:
+            found.append(text[at])
+            at += 1
+    return found
+
+
+def _distinct(tokens: list[Atom], text: str) -> tuple[Atom, ...]:
+    if not tokens:
+        raise DataFault("the vocabulary is empty", hint=f"a vocabulary is {_FORMS}")
+    found: dict[object, Atom] = {}
+    for token in tokens:
+        if atom_key(token) in found:
+            raise DataFault(f"the vocabulary {text!r} holds {token!r} twice")
+        found[atom_key(token)] = token
+    return tuple(found.values())
