@@ -6,7 +6,6 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
-
 _WIDTH = 160
 _MARGIN = 60
 
