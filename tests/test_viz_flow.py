@@ -158,3 +158,9 @@ def test_many_heads_of_a_layer_stand_in_several_rows() -> None:
     assert len({grid.y for grid in layout.grids}) > 1
     assert layout.width < 15
     assert overlaps(flow(node, "abcdefgh")) == []
+
+
+def test_a_result_without_a_name_is_called_by_what_its_head_does() -> None:
+    heads = contents(aggregate(flip, tokens), "abc").stages[-1].heads
+    widths = contents(selector_width(flip), "abc").stages[-1].heads
+    assert [head.results for head in (*heads, *widths)] == [("aggregate(…, tokens)",), ("selector_width(…)",)]

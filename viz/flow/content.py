@@ -16,7 +16,19 @@ from rasp.analyse import Analysis, Gather, Head, analyse, head_of
 from rasp.elementwise import Atom
 from rasp.errors import TypeFault
 from rasp.expression import expression
-from rasp.graph import Aggregate, Best, Constant, Map, Node, Select, Selector, SOp, topological
+from rasp.graph import (
+    Aggregate,
+    Best,
+    Constant,
+    Map,
+    Node,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    length,
+    topological,
+)
 from rasp.interpret import Run
 
 _NAME, _FORMULA, _RESULT = 90, 45, 30
@@ -117,7 +129,7 @@ class _Writer:
         """The name of a node, and what it stands for where that says more; the latter alone for one without name."""
         name = self.names.get(node)
         others = {other: text for other, text in self.names.items() if other is not node}
-        formula = expression(node, others, _FORMULA if name else _NAME)
+        formula = expression(node, others, _FORMULA if name and isinstance(node, SOp) else _NAME)
         return (name, "" if formula == name else formula) if name else (formula, "")
 
     def _sources(self, nodes: Iterable[SOp]) -> tuple[SOp, ...]:
@@ -143,8 +155,10 @@ class _Writer:
         return HeadView(title, formula, marked, tuple(reads), tuple(writes), tuple(map(self._result, writes)))
 
     def _result(self, node: Gather) -> str:
-        if node in self.names or not isinstance(node, Aggregate):
+        if node in self.names or node is length:
             return self._written(node)[0]
+        if isinstance(node, SelectorWidth):
+            return "selector_width(…)"
         return f"aggregate(…, {self.names.get(node.value) or expression(node.value, self.names, _RESULT)})"
 
 
