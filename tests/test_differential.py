@@ -1,0 +1,72 @@
+"""Random programs give the same on the interpreter, the numpy reference and torch, or are refused with a reason.
+
+`pytest tests/test_differential.py --programs 5000 --seed 100000` runs other ones and more of them; a failure names its
+seed, and `--programs 1 --seed SEED` runs it again.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from compiler.model import CompiledModel
+from compiler.pipeline import compile_sop
+from compiler.verify import ENGINES, TOLERANCE, agree
+from rasp.elementwise import Atom
+from rasp.errors import Failures, RaspError, Refusal
+from rasp.interpret import run
+from tests.random_graphs import Case, random_case
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        first, count = metafunc.config.getoption("--seed"), metafunc.config.getoption("--programs")
+        metafunc.parametrize("seed", range(first, first + count))
+
+
+def compiled(case: Case) -> CompiledModel | None:
+    """The model, or None where it is refused; any other error is a failure of the test."""
+    try:
+        return compile_sop(case.root, case.vocabulary, case.max_length, dtype=case.dtype)
+    except (Refusal, Failures) as error:
+        reasons = error.errors if isinstance(error, Failures) else [error]
+        assert all(isinstance(reason, Refusal) and reason.message for reason in reasons), case
+        return None
+
+
+def interpreted(case: Case, tokens: tuple[Atom, ...]) -> list[Atom] | str:
+    try:
+        return run(case.root, tokens)
+    except RaspError as error:
+        return error.message
+
+
+def inferred(model: CompiledModel, tokens: tuple[Atom, ...], engine: str) -> list[Atom] | str:
+    try:
+        return model.run(tokens, engine=engine).output
+    except RaspError as error:
+        return error.message
+
+
+def test_engines_agree(seed: int) -> None:
+    case = random_case(seed)
+    model = compiled(case)
+    if model is None:
+        return
+    assert sum(model.weights.heads) <= sum(model.weights.predicted_heads), case
+    assert model.weights.depth <= len(model.weights.predicted_heads), case
+    for tokens in case.inputs:
+        expected = interpreted(case, tokens)
+        for engine in ENGINES:
+            found = inferred(model, tokens, engine)
+            assert agree(expected, found, TOLERANCE[case.dtype]), f"{case}\n{engine} on {tokens}: {expected} / {found}"
+
+
+def test_most_random_programs_compile() -> None:
+    refused = [seed for seed in range(100) if compiled(random_case(seed, longest=5)) is None]
+    assert len(refused) < 25
+
+
+def test_a_seed_is_one_program() -> None:
+    first, again = random_case(7), random_case(7)
+    assert first == again
+    assert first.root is again.root
