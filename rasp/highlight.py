@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pygments.lexer import RegexLexer, bygroups, include, words
@@ -33,6 +34,9 @@ COMMAND_WORDS = ("set", "show", "example", "examples", "on", "off", "s-op", "sel
                  "exit", "quit")  # fmt: skip
 
 
+_groups: Callable[..., Any] = bygroups
+
+
 class RaspLexer(RegexLexer):
     """Everything the parser accepts, the commands of the console, and the console's colon commands."""
 
@@ -55,7 +59,7 @@ class RaspLexer(RegexLexer):
             (r'"[^"\n]*"', String.Double),
             (r"'[^'\n]*'", String.Single),
             include("commands"),
-            (r"(def)(\s+)([A-Za-z_]\w*)", bygroups(Keyword, Whitespace, Name.Function)),
+            (r"(def)(\s+)([A-Za-z_]\w*)", _groups(Keyword, Whitespace, Name.Function)),
             (words(KEYWORDS, r"\b", r"\b"), Keyword),
             (words(WORD_OPERATORS, r"\b", r"\b"), Operator.Word),
             (words(FORMS, r"\b", r"\b"), Name.Builtin),
@@ -69,13 +73,13 @@ class RaspLexer(RegexLexer):
         "commands": [
             (
                 r"\b(set|show)([ \t]+)(?:(s-op|selector)([ \t]+))?(example)\b",
-                bygroups(Keyword, Whitespace, Keyword, Whitespace, Keyword),
+                _groups(Keyword, Whitespace, Keyword, Whitespace, Keyword),
             ),
             (
                 r"\b(?:(s-op|selector)([ \t]+))?(examples)([ \t]+)(on|off)\b",
-                bygroups(Keyword, Whitespace, Keyword, Whitespace, Keyword),
+                _groups(Keyword, Whitespace, Keyword, Whitespace, Keyword),
             ),
-            (r"\b(full seq display)(\s+)(on|off)\b", bygroups(Keyword, Whitespace, Keyword)),
+            (r"\b(full seq display)(\s+)(on|off)\b", _groups(Keyword, Whitespace, Keyword)),
             (r"\b(full seq display|s-op)\b", Keyword),
             (r"\b(load|draw|exit|quit)\b(?=\s*[\"'(;#]|\s*$)", Keyword),
         ],
