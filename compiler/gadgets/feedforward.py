@@ -255,10 +255,11 @@ class _StepBuilder:
         ]
 
     def _gate(self, box: Box, strength: float) -> Functional:
-        """−strength on every indicator outside the box."""
+        """−strength on every indicator outside the box. Twins share a direction: it is inside where one of them is."""
         terms = []
         for codes, space in zip(box, self.spaces, strict=True):
-            outside = frozenset(range(len(space))) - codes
+            inside = {space[code] for code in codes}
+            outside = frozenset(code for code, direction in enumerate(space) if direction not in inside)
             terms.append((-strength, _indicator(outside, space)))
         return combine(*terms)
 
