@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError
+from rasp.files import write_whole
 
 FORMAT = "rasp-compiler model"
 VERSION = 1
@@ -46,29 +45,6 @@ def load(path: str | Path) -> CompiledModel:
     return CompiledModel(weights)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file through a temporary one beside it, so that it is there whole or not at all."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise DataFault(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataFault(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
 def _description(weights: ModelWeights) -> dict[str, Any]:
     return {
         "format": FORMAT,
@@ -78,7 +54,7 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
         "vocabulary": weights.vocabulary,
         "max_length": weights.max_length,
         "dtype": weights.dtype,
-        "causal": False,
+        "causal": weights.causal,
         "directions": weights.directions,
         "layers": [_layer_description(layer) for layer in weights.layers],
         "output": _readout_description(weights.output),
@@ -127,6 +103,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         layers=tuple(_layer(layer, f"layers.{at}", take) for at, layer in enumerate(found["layers"])),
         output=_readout(found["output"], "W_U", take),
         guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
+        causal=found["causal"],
         predicted_heads=tuple(map(int, found["predicted_heads"])),
         program=str(found["program"]),
         notes=tuple(map(str, found["notes"])),
@@ -142,8 +119,8 @@ def _check_plain(found: Mapping[str, Any]) -> None:
         raise DataFault(f"its maximum length is {found['max_length']!r}")
     if not found["vocabulary"] or not all(map(is_atom, found["vocabulary"])):
         raise DataFault("its vocabulary is not a list of tokens")
-    if found["causal"] is not False:
-        raise DataFault("it is a causal model, which this program cannot run")
+    if not isinstance(found["causal"], bool):
+        raise DataFault("it does not say whether it is causal")
 
 
 class _Tensors:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rasp.elaborate import read_source
 from rasp.errors import RaspError
+from rasp.files import write_whole
 from rasp.layout import canonical
 from rasp.source import Source
-from rasp.whole import write_whole
 
 
 def fmt_arguments(parser: argparse.ArgumentParser) -> None:

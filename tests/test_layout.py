@@ -271,7 +271,7 @@ def test_fmt_of_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 def test_a_refused_write_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from rasp.errors import DataFault
-    from rasp.whole import write_whole
+    from rasp.files import write_whole
 
     with pytest.raises(DataFault, match="cannot write"):
         write_whole(tmp_path, "text")

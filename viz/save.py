@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from rasp.errors import DataFault
+from rasp.files import write_whole
 from viz.style import styled
 
 _DPI = 160
@@ -44,14 +44,3 @@ def rendered(figure: Figure, suffix: str) -> bytes:
     with styled():
         figure.savefig(stream, format=suffix[1:], dpi=_DPI, metadata=_METADATA[suffix])
     return stream.getvalue()
-
-
-def write_whole(target: Path, content: bytes) -> None:
-    """Writes beside the target, then moves into place: a reader sees the old file or the new one."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, target)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataFault(f"cannot write {str(target)!r}: {error.strerror or error}") from error

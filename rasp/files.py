@@ -10,12 +10,15 @@ from pathlib import Path
 from rasp.errors import DataFault
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes beside the file, then moves into place: a reader sees the old text or the new one. Links stay links."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes beside the file, then moves into place: a reader sees the old content or the new. Links stay links.
+
+    Text is written as UTF-8. DataFault where the file cannot be written.
+    """
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
         with suppress(FileNotFoundError):
             shutil.copymode(target, beside)
         os.replace(beside, target)
