@@ -8,7 +8,7 @@ import numpy as np
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, Readout
 from compiler.lower import SymbolicModel, SymbolicReadout
-from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer
+from compiler.residual import BOS, ONE, Block, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer
 from rasp.errors import Refusal
 
 
@@ -43,7 +43,7 @@ class Assembler:
     def _head(self, head: SymbolicHead) -> HeadWeights:
         values = self._columns([functional for functional, _ in head.values])
         outputs = self._columns([{direction: 1.0} for _, direction in head.values]).T
-        queries, keys = self._columns(head.queries), self._columns(head.keys)
+        queries, keys = self._blocks(head.queries), self._blocks(head.keys)
         return HeadWeights(head.name, head.kind, queries, keys, values, np.ascontiguousarray(outputs))
 
     def _feed_forward(self, neurons: Sequence[Neuron]) -> FeedForwardWeights:
@@ -55,6 +55,16 @@ class Assembler:
         return FeedForwardWeights(
             self._columns([neuron.inputs for neuron in neurons]), biases, np.ascontiguousarray(outputs), purposes
         )
+
+    def _blocks(self, blocks: Sequence[Block]) -> Array:
+        """The blocks side by side, [D, sum of widths]."""
+        matrix = np.zeros((len(self.row), sum(block.width for block in blocks)), dtype=self.dtype)
+        column = 0
+        for block in blocks:
+            rows = [self.row[direction] for direction in block.directions]
+            matrix[rows, column : column + block.width] = block.matrix
+            column += block.width
+        return matrix
 
     def _columns(self, functionals: Sequence[Functional | Mapping[Direction, float]]) -> Array:
         """One column a functional, [D, number of functionals]."""

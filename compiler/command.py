@@ -57,6 +57,7 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-length", type=_length, metavar="N", help="longest input (default: that of the longest input given)"
     )
+    parser.add_argument("--causal", action="store_true", help="decoder-only: no position attends to later ones")
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     input_arguments(parser)
 
@@ -70,6 +71,7 @@ class _Subject:
     vocabulary: tuple[Atom, ...]
     max_length: int
     dtype: str
+    causal: bool
 
     @property
     def sop(self) -> SOp:
@@ -81,6 +83,7 @@ class _Subject:
             self.vocabulary,
             self.max_length,
             dtype=self.dtype,
+            causal=self.causal,
             name=self.name or self.program.default,
             names=self.program.names,
             origins=self.program.origins,
@@ -100,7 +103,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     longest = max(map(len, inputs)) if args.max_length is None else args.max_length
     if missing:
         _say(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
-    return _Subject(program, args.name, vocabulary, longest, args.dtype)
+    return _Subject(program, args.name, vocabulary, longest, args.dtype, args.causal)
 
 
 def _shown(vocabulary: Sequence[Atom]) -> str:

@@ -5,6 +5,7 @@ O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in
 
     x       = W_E[token] + W_pos[position]                                    [T, D]
     scores  = (x W_Q) (x W_K)^T            (no division: the scale is in W_Q)  [T, T]
+              (causal: minus infinity where the key is after the query)
     x       = x + softmax(scores) (x W_V) W_O     summed over the heads        [T, D]
     x       = x + relu(x W_in + b_in) W_out                                    [T, D]
     logits  = x W_U                                                           [T, O]
@@ -82,6 +83,7 @@ class ModelWeights:
     layers: tuple[LayerWeights, ...]
     output: Readout
     guards: tuple[Readout, ...]
+    causal: bool
     predicted_heads: tuple[int, ...]
     program: str
     notes: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from compiler.gadgets.feedforward import neurons_for
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicLayer
 from compiler.rounding import number_error
-from compiler.selectors import Relation
+from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
 from compiler.values import DEFINED, UNDEFINED, ValueAnalysis, Values, value_key
 from rasp.analyse import Analysis, Gather, Head, head_of
@@ -59,7 +59,7 @@ def plan(
     root: SOp,
     analysis: Analysis,
     values: ValueAnalysis,
-    conjunctions: Mapping[Selector, Sequence[Relation]],
+    conjunctions: Mapping[Selector, Conjunction],
     precision: Precision,
 ) -> Plan:
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""

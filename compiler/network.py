@@ -25,11 +25,11 @@ class Head(nn.Module):
         self.W_O = _parameter(weights.W_O)
         self.pattern = nn.Identity()
 
-    def forward(self, x: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
-        """What the head adds to the residual stream, [B, T, D]. `hidden_keys` [B, T] is true at padding."""
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        """What the head adds to the residual stream, [B, T, D]. `hidden` [B or 1, T, T] is true where no one looks."""
         scores = (x @ self.W_Q) @ (x @ self.W_K).transpose(-1, -2)  # [B, T, T]
-        if hidden_keys is not None:
-            scores = scores.masked_fill(hidden_keys[:, None, :], float("-inf"))
+        if hidden is not None:
+            scores = scores.masked_fill(hidden, float("-inf"))
         pattern: Tensor = self.pattern(scores.softmax(dim=-1))
         return pattern @ (x @ self.W_V) @ self.W_O
 
@@ -57,8 +57,8 @@ class Layer(nn.Module):
         self.mlp = None if weights.feed_forward is None else FeedForward(weights.feed_forward)
         self.resid = nn.Identity()
 
-    def forward(self, x: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
-        written = [head(x, hidden_keys) for head in self.heads]
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        written = [head(x, hidden) for head in self.heads]
         for update in written:
             x = x + update
         if self.mlp is not None:
@@ -72,22 +72,32 @@ class Transformer(nn.Module):
 
     def __init__(self, weights: ModelWeights) -> None:
         super().__init__()
+        self.causal = weights.causal
         self.W_E = _parameter(weights.W_E)
         self.W_pos = _parameter(weights.W_pos)
         self.layers = nn.ModuleList(map(Layer, weights.layers))
         self.W_U = _parameter(weights.output.W_U)
         self.guards = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
 
-    def forward(self, token_ids: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
-        """Logits of the output, [B, T, O]."""
-        return self.residual(token_ids, hidden_keys) @ self.W_U
+    def forward(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
+        """Logits of the output, [B, T, O]. `padding` [B, T] is true at tokens that are none."""
+        return self.residual(token_ids, padding) @ self.W_U
 
-    def residual(self, token_ids: Tensor, hidden_keys: Tensor | None = None) -> Tensor:
+    def residual(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
         """The residual stream after the last layer, [B, T, D]."""
         x: Tensor = self.W_E[token_ids] + self.W_pos[: token_ids.shape[1]]
+        hidden = self._hidden(token_ids, padding)
         for layer in self.layers:
-            x = layer(x, hidden_keys)
+            x = layer(x, hidden)
         return x
+
+    def _hidden(self, token_ids: Tensor, padding: Tensor | None) -> Tensor | None:
+        """True where a query must not look: at padding, and after itself if causal. [B or 1, T, T]"""
+        size = token_ids.shape[1]
+        later = torch.ones(size, size, dtype=torch.bool, device=token_ids.device).triu(1)[None] if self.causal else None
+        if padding is None:
+            return later
+        return padding[:, None, :] if later is None else later | padding[:, None, :]
 
 
 def trace(network: Transformer, token_ids: Any) -> Trace:

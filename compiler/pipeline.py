@@ -23,6 +23,7 @@ def compile_sop(
     max_length: int,
     *,
     dtype: str = "float32",
+    causal: bool = False,
     name: str | None = None,
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
@@ -30,6 +31,7 @@ def compile_sop(
 ) -> CompiledModel:
     """Exact weights for an s-op over a vocabulary, for inputs of 1 to `max_length` tokens.
 
+    `causal` masks every head to keys at or before the query (the interpreter's causal mode is the program then).
     `names` and `origins` (from a Program) name the parts and place the errors; `program` is kept in the artifact.
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.
@@ -37,7 +39,7 @@ def compile_sop(
     check_options(vocabulary, max_length, dtype)
     precision = PRECISIONS[dtype]
     describe = _describer(names or {})
-    values, conjunctions = check_support(sop, vocabulary, max_length, origins or {})
+    values, conjunctions = check_support(sop, vocabulary, max_length, origins or {}, causal)
     analysis = analyse([sop])
     planned = plan(sop, analysis, values, conjunctions, precision)
     symbolic = lower(sop, planned, describe, precision)
@@ -55,6 +57,7 @@ def compile_sop(
             layers=tuple(map(assembler.layer, symbolic.layers)),
             output=assembler.readout(symbolic.output),
             guards=tuple(map(assembler.readout, symbolic.guards)),
+            causal=causal,
             predicted_heads=tuple(analysis.heads),
             program=program,
         )

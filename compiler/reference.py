@@ -29,7 +29,7 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
     attention: list[tuple[Array, ...]] = []
     residuals = [x]
     for layer in model.layers:
-        patterns = [_pattern(x, head) for head in layer.heads]
+        patterns = [_pattern(x, head, model.causal) for head in layer.heads]
         for head, pattern in zip(layer.heads, patterns, strict=True):
             x = x + pattern @ (residuals[-1] @ head.W_V) @ head.W_O
         if layer.feed_forward is not None:
@@ -40,9 +40,11 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
     return Trace(x @ model.output.W_U, guards, tuple(attention), tuple(residuals))
 
 
-def _pattern(x: Array, head: HeadWeights) -> Array:
+def _pattern(x: Array, head: HeadWeights, causal: bool) -> Array:
     """softmax over keys; [T, T], row = query."""
     scores = (x @ head.W_Q) @ (x @ head.W_K).swapaxes(-1, -2)
+    if causal:
+        scores = np.where(np.tri(x.shape[-2], dtype=bool), scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: Array = weights / weights.sum(axis=-1, keepdims=True)
     return result

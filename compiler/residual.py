@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,7 @@ class Direction:
 
 
 Functional: TypeAlias = dict[Direction, float]
+Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 ONE = Direction("one")
 BOS = Direction("bos", 1.0)
@@ -48,13 +51,40 @@ def masked(functional: Mapping[Direction, float], value_at_bos: float = 0.0) -> 
 
 
 @dataclass(frozen=True, eq=False)
+class Block:
+    """Several functionals at once: `matrix` [directions, functionals] holds their coefficients."""
+
+    directions: tuple[Direction, ...]
+    matrix: Matrix
+
+    @staticmethod
+    def of(functional: Mapping[Direction, float]) -> Block:
+        """A block of one functional."""
+        return Block(tuple(functional), np.array([[weight] for weight in functional.values()]).reshape(-1, 1))
+
+    @property
+    def width(self) -> int:
+        return self.matrix.shape[1]
+
+    def scaled(self, factor: float) -> Block:
+        return Block(self.directions, self.matrix * factor)
+
+    def masked(self) -> Block:
+        """The block with every functional made 0 at BOS."""
+        values = np.array([direction.at_bos for direction in self.directions]) @ self.matrix
+        if not values.any():
+            return self
+        return Block((*self.directions, BOS), np.concatenate([self.matrix, -values[None, :]]))
+
+
+@dataclass(frozen=True, eq=False)
 class SymbolicHead:
-    """A head in names. Dimension d of the head compares `queries[d]` with `keys[d]`; channel c writes `values[c]`."""
+    """A head in names: score dimensions in blocks, query and key side alike; channel c writes `values[c]`."""
 
     name: str
     kind: str
-    queries: list[Functional]
-    keys: list[Functional]
+    queries: list[Block]
+    keys: list[Block]
     values: list[tuple[Functional, Direction]]
 
 

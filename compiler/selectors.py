@@ -47,9 +47,46 @@ def joint(parts: tuple[SOp, ...]) -> SOp:
     return parts[0] if len(parts) == 1 else Map(_JOINT, parts)
 
 
-def conjunction(selector: Selector) -> tuple[Relation, ...]:
-    """The relations whose conjunction is the selector, in the order of the text. Refusal for `select_best`."""
-    return tuple(_relation(factor) for factor in _factors(_inward(selector, False)))
+@dataclass(frozen=True)
+class Conjunction:
+    """What one head computes: of the keys that satisfy all relations, those with the best scores.
+
+    `scores` come in order of importance: ties of the first are broken by the second. None: all such keys.
+    """
+
+    relations: tuple[Relation, ...]
+    scores: tuple[SOp, ...] = ()
+
+
+def conjunction(selector: Selector) -> Conjunction:
+    """The selector as one head computes it. Refusal where select_best stands inside `or`, `not` or beside keys."""
+    scores: list[SOp] = []
+    plain = selector
+    while (best := _outer_best(plain)) is not None:
+        scores.append(best.score)
+        plain = best.selector
+    return Conjunction(tuple(map(_relation, _factors(_inward(plain, False)))), tuple(reversed(scores)))
+
+
+def _outer_best(selector: Selector) -> Best | None:
+    """The selector as a Best, if it is one: a condition on the query alone may as well come before the choice."""
+    if isinstance(selector, Best):
+        return selector
+    if not isinstance(selector, And):
+        return None
+    for side, other in ((selector.left, selector.right), (selector.right, selector.left)):
+        best = _outer_best(side)
+        if best is not None and _reads_no_key(other):
+            return Best(And(best.selector, other), best.score)
+    return None
+
+
+def _reads_no_key(selector: Selector) -> bool:
+    if isinstance(selector, Select):
+        return isinstance(selector.keys, Constant)
+    return not isinstance(selector, Best) and all(
+        _reads_no_key(child) for child in selector.children if isinstance(child, Selector)
+    )
 
 
 _JOINT = Operation("joint", -1, (), lambda *values: values)  # type: ignore[arg-type]
@@ -64,7 +101,10 @@ def _inward(selector: Selector, negated: bool) -> Selector:
             sides = _inward(left, negated), _inward(right, negated)
             return And(*sides) if isinstance(selector, And) is not negated else Or(*sides)
         case Best():
-            raise Refusal(f"select_best is not compiled yet: {selector!r}")
+            raise Refusal(
+                f"{selector!r} is combined with a selector that reads keys, and no single head can do that",
+                hint="put the condition inside: select_best(a and b, score), or aggregate twice",
+            )
         case _:
             return Not(selector) if negated else selector
 

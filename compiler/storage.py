@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from compiler.residual import ONE, Direction, Functional, combine
+from compiler.residual import ONE, Block, Direction, Functional, Matrix, combine
 from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, value_key
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
@@ -331,6 +331,29 @@ class Reader:
         universe = self.analysis[node].universe
         pairs = [(d, weights.get(value_key(v), 0.0)) for d, v in zip(self.one_hot[node], universe, strict=True)]
         return self._agreed(node, pairs)
+
+    def block(self, node: SOp, row_of: Mapping[Hashable, int], table: Matrix) -> Block:
+        """The functionals whose values are `table[row_of[value_key(v)]]` where the node's value is v (0 if missing)."""
+        found: dict[Direction, int] = {}
+        for direction, value in self._read_values(node):
+            row = row_of.get(value_key(value), -1)
+            if found.setdefault(direction, row) != row:
+                raise Refusal(f"{node!r} is read apart where {direction.name} differs by type or rounding only")
+        kept = {direction: row for direction, row in found.items() if row >= 0 and table[row].any()}
+        return Block(tuple(kept), table[list(kept.values())].reshape(len(kept), table.shape[1]))
+
+    def _read_values(self, node: SOp) -> list[tuple[Direction, Any]]:
+        """Each direction that tells something of a node's value, with a value it stands for."""
+        sources = self.analysis.sources(node)
+        if not sources:
+            return [(ONE, self.analysis[node].universe[0])]
+        if not self.storage.is_view(node):
+            pairs = zip(self.one_hot[node], self.analysis[node].universe, strict=True)
+            return [(direction, value) for direction, value in pairs if direction is not None]
+        tuples, values = self.analysis.table(node)
+        space = self.one_hot[tuples.sources[0]]
+        rows = zip(tuples.codes.tolist(), values, strict=True)
+        return [(d, value) for (code,), value in rows if _has(value) and (d := space[code]) is not None]
 
     def _agreed(self, node: SOp, pairs: list[tuple[Direction | None, float]]) -> Functional:
         """The weights by direction. Refusal where values that share a direction are to be told apart."""

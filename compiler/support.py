@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from compiler.precision import PRECISIONS
-from compiler.selectors import Relation, conjunction
+from compiler.selectors import Conjunction, conjunction
 from compiler.values import ValueAnalysis
 from rasp.elementwise import Atom, atom_key, is_atom
 from rasp.errors import DataFault, Failures, RaspError, Refusal
@@ -33,14 +33,14 @@ def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str) -> No
 
 
 def check_support(
-    root: SOp, vocabulary: Sequence[Atom], max_length: int, origins: Mapping[Node, Span]
-) -> tuple[ValueAnalysis, dict[Selector, tuple[Relation, ...]]]:
+    root: SOp, vocabulary: Sequence[Atom], max_length: int, origins: Mapping[Node, Span], causal: bool = False
+) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
     """The values of every s-op and the conjunction of every selector a head computes.
 
     Raises Refusal, or Failures with one Refusal for each node that is to blame (nodes above it are not repeated).
     """
-    conjunctions: dict[Selector, tuple[Relation, ...]] = {}
-    values = ValueAnalysis(vocabulary, max_length, conjunctions)
+    conjunctions: dict[Selector, Conjunction] = {}
+    values = ValueAnalysis(vocabulary, max_length, conjunctions, causal)
     refused: dict[Node, RaspError] = {}
     tainted: set[Node] = set()
     for node in topological([root]):
@@ -58,8 +58,24 @@ def check_support(
     return values, conjunctions
 
 
-def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, tuple[Relation, ...]]) -> None:
+_COUNT_INSTEAD = "whether there is one: selector_width of the selector inside select_best"
+
+
+def _check_score(score: SOp, values: ValueAnalysis) -> None:
+    found = values[score]
+    if not found.listed:
+        raise Refusal(f"the scores {score!r} of select_best are too many to list")
+    if not found.numbers:
+        raise Refusal(f"select_best needs a score of numbers, and {score!r} may be something else")
+
+
+def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, Conjunction]) -> None:
     if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in conjunctions:
-        conjunctions[node.selector] = conjunction(node.selector)
+        found = conjunction(node.selector)
+        for score in found.scores:
+            _check_score(score, values)
+        conjunctions[node.selector] = found
+    if isinstance(node, SelectorWidth) and conjunctions[node.selector].scores:
+        raise Refusal(f"how many keys are best is not what a head can count: {node!r}", hint=_COUNT_INSTEAD)
     if isinstance(node, SOp):
         values[node]

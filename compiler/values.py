@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from compiler.cells import Cells, Ints
-from compiler.selectors import BoolTable, Relation
+from compiler.selectors import BoolTable, Conjunction, Relation
 from rasp.elementwise import Atom, Operation, atom_key, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
@@ -135,11 +135,16 @@ class ValueAnalysis:
     """
 
     def __init__(
-        self, vocabulary: Sequence[Atom], max_length: int, conjunctions: Mapping[Selector, Sequence[Relation]]
+        self,
+        vocabulary: Sequence[Atom],
+        max_length: int,
+        conjunctions: Mapping[Selector, Conjunction],
+        causal: bool = False,
     ) -> None:
         self.vocabulary = tuple(vocabulary)
         self.cells = Cells(max_length)
         self.conjunctions = conjunctions
+        self.causal = causal
         self._values: dict[SOp, Values] = {}
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
@@ -149,7 +154,10 @@ class ValueAnalysis:
     def __getitem__(self, node: SOp) -> Values:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
         if node not in self._values:
-            self._values[node] = _RULES[type(node)](self, node)
+            found = _RULES[type(node)](self, node)
+            if found.listed and not found.universe:
+                raise Refusal(f"{node!r} has no value on any input")
+            self._values[node] = found
         return self._values[node]
 
     def sources(self, node: SOp) -> tuple[SOp, ...]:
@@ -348,8 +356,6 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     for value in values:
         if value is not UNDEFINED and codes.setdefault(value_key(value), len(universe)) == len(universe):
             universe.append(value)
-    if not universe:
-        raise Refusal(f"{node!r} has no value on any input")
     of_tuple = np.array([-1 if value is UNDEFINED else codes[value_key(value)] for value in values], dtype=np.intp)
     found = [np.unique(of_tuple[pattern]) for pattern in tuples.patterns]
     return _grouped(analysis.cells, [set(c[c >= 0].tolist()) for c in found], tuples.cell_pattern, universe)
@@ -460,14 +466,24 @@ def _possible(queries: Values, keys: Values, table: BoolTable) -> tuple[BoolTabl
     return some, every
 
 
-def _spread(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Spread:
+def _spread(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
     cells = analysis.cells
     low = np.zeros(len(cells), dtype=np.intp)
     high = np.zeros(len(cells), dtype=np.intp)
-    for n, some, every in _rows(analysis, relations):
+    for n, some, every in _rows(analysis, selector.relations):
         low[cells.row(n)] = every.sum(axis=1)
         high[cells.row(n)] = some.sum(axis=1)
-    return Spread(low, high)
+    if not selector.scores:
+        return Spread(low, high)
+    distinct = any(_tells_positions_apart(analysis, score) for score in selector.scores)
+    return Spread(np.minimum(low, 1), np.minimum(high, 1) if distinct else high)
+
+
+def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:
+    sources = analysis.sources(score)
+    if len(sources) != 1 or not isinstance(sources[0], Indices):
+        return False
+    return len(set(analysis.table(score)[1])) == analysis.cells.max_length
 
 
 def _rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
@@ -491,7 +507,7 @@ def _rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tu
                 every_here[diagonal, diagonal] = _own(analysis[relation.keys], table, row, np.all)
             some &= some_here
             every &= every_here
-        yield n, some, every
+        yield (n, np.tril(some), np.tril(every)) if analysis.causal else (n, some, every)
 
 
 def _own(values: Values, table: BoolTable, row: slice, quantifier: Callable[[Any], Any]) -> list[bool]:
@@ -541,7 +557,7 @@ def _marked_values(analysis: ValueAnalysis, selector: Selector, value: SOp) -> t
     arrays: list[Ints] = []
     cell_set = np.empty(len(analysis.cells), dtype=np.intp)
     masks = values.masks.astype(np.float32)
-    for n, some, _ in _rows(analysis, analysis.conjunctions[selector]):
+    for n, some, _ in _rows(analysis, analysis.conjunctions[selector].relations):
         row = analysis.cells.row(n)
         reached = some.astype(np.float32) @ masks[values.cell_pattern[row]] > 0
         for cell, mask in zip(range(row.start, row.stop), reached, strict=True):

@@ -72,7 +72,7 @@ def verify(
         total = len(inputs)
     done = undefined = 0
     for batch in _batches(inputs, model):
-        expected = [_interpreted(sop, tokens) for tokens in batch]
+        expected = [_interpreted(sop, tokens, model.weights.causal) for tokens in batch]
         difference = _first_difference(model, batch, expected)
         if difference is not None:
             at, counterexample = difference
@@ -115,9 +115,9 @@ def _feed_forwards(model: CompiledModel) -> list[Any]:
     return [layer.feed_forward for layer in model.weights.layers if layer.feed_forward is not None]
 
 
-def _interpreted(sop: SOp, tokens: Sequence[Atom]) -> list[Atom] | str:
+def _interpreted(sop: SOp, tokens: Sequence[Atom], causal: bool) -> list[Atom] | str:
     try:
-        found: list[Atom] = Run(tokens).sop(sop).tolist()
+        found: list[Atom] = Run(tokens, causal=causal).sop(sop).tolist()
     except RaspError as error:
         return error.message
     return found

@@ -12,14 +12,13 @@ is the default. For a width it is full: with w marked keys BOS weighs 1/(w+1), w
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, combine, masked
-from compiler.selectors import BoolTable, Relation
+from compiler.residual import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
+from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader, Storage, class_operation
 from compiler.values import ValueAnalysis, value_key
 from rasp.analyse import Gather, Head
@@ -31,37 +30,40 @@ _SMALL_TABLE = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Feature:
-    """What one side of a score dimension reads: a number (`weights` None), or a weight for each value of a node."""
+class Side:
+    """What one side of a score part reads: a node as a number times `factor`, or a row of `table` for each value."""
 
     node: SOp
-    weights: Mapping[Hashable, float] | None
     factor: float = 1.0
-
-    def functional(self, reader: Reader) -> Functional:
-        if self.weights is None:
-            return combine((self.factor, reader.number(self.node)))
-        return combine((self.factor, reader.feature(self.node, self.weights)))
+    row_of: Mapping[Hashable, int] | None = None
+    table: Matrix | None = None
 
     def demand(self, storage: Storage) -> None:
-        if self.weights is None:
+        if self.row_of is None or self.table is None:
             storage.number(self.node, exact=True)
         else:
-            storage.categorical(self.node, {key for key, weight in self.weights.items() if weight})
+            marked = set(np.flatnonzero(self.table.any(axis=1)).tolist())
+            storage.categorical(self.node, {key for key, row in self.row_of.items() if row in marked})
+
+    def block(self, reader: Reader) -> Block:
+        if self.row_of is None or self.table is None:
+            return Block.of(reader.number(self.node)).scaled(self.factor)
+        return reader.block(self.node, self.row_of, self.table).scaled(self.factor)
 
 
 @dataclass(frozen=True, eq=False)
 class ScorePart:
-    """A relation as score dimensions, (query, key) each; `full` is the score of a match, `largest` bounds the sums."""
+    """A relation as score dimensions, (query, key) sides; `full` is the score of a match, `largest` bounds the sums."""
 
-    dimensions: tuple[tuple[Feature, Feature], ...]
+    sides: tuple[tuple[Side, Side], ...]
     full: int
     largest: float
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class HeadPlan:
-    """A head before its directions are known. `bos` is the BOS score; `halves` whether scores may be half-integers."""
+    """A head before its directions are known; `bos` is the BOS score, a half-integer where BOS competes."""
 
     layer: int
     head: Head
@@ -69,28 +71,64 @@ class HeadPlan:
     bos: float
 
     @property
-    def needs_bos(self) -> bool:
+    def has_halves(self) -> bool:
         return self.bos != int(self.bos)
 
 
+_WIDER = "use float64, or a smaller maximum length"
+
+
 def plan_head(
-    layer: int, head: Head, relations: Sequence[Relation], analysis: ValueAnalysis, storage: Storage, limit: float
+    layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, limit: float
 ) -> HeadPlan:
     """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact."""
     competes = head.kind == "width" or not analysis.spread(head.selector).never_empty
-    parts = tuple(_plan_part(relation, analysis, storage, competes, limit) for relation in relations)
-    for query, key in (dimension for part in parts for dimension in part.dimensions):
+    best = _best_parts(selector.scores, analysis, storage)
+    reach = sum(part.largest for part in best)
+    weight = 2 * (reach + 1) if best else 1
+    relations = selector.relations
+    parts = [_plan_part(relation, analysis, storage, competes, limit / (2 * weight)) for relation in relations]
+    every = (*(replace(part, weight=weight) for part in parts), *best)
+    for query, key in (side for part in every for side in part.sides):
         query.demand(storage)
         key.demand(storage)
     full = sum(part.full for part in parts)
-    largest = 2 * (sum(part.largest for part in parts) + full + 1)
+    offset = sum(abs(part.full) for part in best)
+    largest = 2 * (weight * (sum(part.largest for part in parts) + full + 1) + reach + offset)
     if largest >= limit:
         raise Refusal(f"the scores of {head.selector!r} reach {largest:,.0f}, beyond exact integers", hint=_WIDER)
+    if best:
+        return HeadPlan(layer, head, every, weight * full + sum(part.full for part in best) - 1)
     below = 0.0 if head.kind == "width" else 0.5 if competes else 1.0
-    return HeadPlan(layer, head, parts, full - below)
+    return HeadPlan(layer, head, every, full - below)
 
 
-_WIDER = "use float64, or a smaller maximum length"
+def _best_parts(scores: Sequence[SOp], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
+    """The scores of select_best as one dimension each; `full` is the smallest value the part can have.
+
+    Let S be the score of the selector inside, full at c, and s the score of a key, within a range R of integers. In
+    2(R + 1)·S + s a marked key has at least 2(R + 1)c + min s, any other at most R + 2 less, and among the marked
+    keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the lowest marked key. Of several
+    scores, each weighs more than the whole range of those after it.
+    """
+    parts: list[ScorePart] = []
+    weight = 1.0
+    for score in reversed(scores):
+        node = _integer_score(score, analysis, storage)
+        low, high = analysis[node].range
+        part = ScorePart(((Side(Constant(1)), Side(node)),), int(weight * low), weight * (high - low), weight)
+        parts.append(part)
+        weight *= high - low + 1
+    return parts
+
+
+def _integer_score(score: SOp, analysis: ValueAnalysis, storage: Storage) -> SOp:
+    """The score itself where it is an exact integer, else its rank among its possible values."""
+    if storage.can_be_exact(score):
+        return score
+    universe = analysis[score].universe
+    rank = {value: number for number, value in enumerate(sorted(set(universe)))}
+    return Map(class_operation({value_key(value): rank[value] for value in universe}), (score,))
 
 
 def _plan_part(
@@ -100,14 +138,14 @@ def _plan_part(
     if table.all():
         return ScorePart((), 0, 0)
     by_table = _table_part(relation, storage, table)
-    if len(by_table.dimensions) <= _SMALL_TABLE or not _is_equality(relation, analysis, table):
-        return by_table
+    if by_table.largest <= _SMALL_TABLE or not _is_equality(relation, analysis, table):
+        return replace(by_table, largest=1)
     by_square = _square_part(relation, analysis, storage, competes)
-    return by_square if by_square is not None and by_square.largest * 4 < limit else by_table
+    return by_square if by_square is not None and by_square.largest * 2 < limit else replace(by_table, largest=1)
 
 
 def _table_part(relation: Relation, storage: Storage, table: BoolTable) -> ScorePart:
-    """Score M[q, k], the relation's own truth table, full score 1.
+    """Score M[q, k], the relation's own truth table, full score 1. `largest` counts the dimensions.
 
     Equal rows and equal columns are merged to classes. With one-hot key classes, dimension d holds [k in class d] on
     the key side and M[q, d] on the query side, so the sum over d is M[q, k]; or the sides change places. Classes
@@ -115,16 +153,18 @@ def _table_part(relation: Relation, storage: Storage, table: BoolTable) -> Score
     """
     rows, row_of = _classes(table)
     columns, column_of = _classes(rows.T)
-    small = columns.T
-    query_node, query_values = _class_node(relation.queries, storage, row_of)
-    key_node, key_values = _class_node(relation.keys, storage, column_of)
-    by_key = [d for d in range(small.shape[1]) if small[:, d].any()]
-    by_query = [d for d in range(small.shape[0]) if small[d].any()]
-    if len(by_key) <= len(by_query):
-        dimensions = [(_row(query_node, query_values, small[:, d]), _one(key_node, key_values, d)) for d in by_key]
-    else:
-        dimensions = [(_one(query_node, query_values, d), _row(key_node, key_values, small[d])) for d in by_query]
-    return ScorePart(tuple(dimensions), 1, 1)
+    small = columns.T.astype(np.float64)
+    query_node, query_rows = _class_node(relation.queries, storage, row_of)
+    key_node, key_rows = _class_node(relation.keys, storage, column_of)
+    by_key, by_query = np.flatnonzero(small.any(axis=0)), np.flatnonzero(small.any(axis=1))
+    one_hot_keys = len(by_key) <= len(by_query)
+    query_table = small[:, by_key] if one_hot_keys else np.eye(len(small))[:, by_query]
+    key_table = np.eye(small.shape[1])[:, by_key] if one_hot_keys else small[by_query].T
+    sides = (
+        Side(query_node, row_of=query_rows, table=query_table),
+        Side(key_node, row_of=key_rows, table=key_table),
+    )
+    return ScorePart((sides,), 1, min(len(by_key), len(by_query)))
 
 
 def _classes(table: BoolTable) -> tuple[BoolTable, list[int]]:
@@ -135,28 +175,17 @@ def _classes(table: BoolTable) -> tuple[BoolTable, list[int]]:
     return table[[first[c] for c in range(len(found))]], class_of
 
 
-def _class_node(node: SOp, storage: Storage, class_of: Sequence[int]) -> tuple[SOp, list[set[Hashable]]]:
-    """A node whose value tells the class, and for each class the keys of its values there.
+def _class_node(node: SOp, storage: Storage, class_of: Sequence[int]) -> tuple[SOp, dict[Hashable, int]]:
+    """A node whose value tells the class, and the class of each of its values.
 
-    The node itself where the feed-forward need not merge anything, else a Map to the class number.
+    The node itself where a feed-forward need not merge anything, else a Map to the class number.
     """
     universe = storage.analysis[node].universe
+    number = {value_key(value): found for value, found in zip(universe, class_of, strict=True)}
     count = max(class_of) + 1
     if storage.is_view(node) or count == len(universe):
-        members: list[set[Hashable]] = [set() for _ in range(count)]
-        for value, number in zip(universe, class_of, strict=True):
-            members[number].add(value_key(value))
-        return node, members
-    table = {value_key(value): number for value, number in zip(universe, class_of, strict=True)}
-    return Map(class_operation(table), (node,)), [{value_key(number)} for number in range(count)]
-
-
-def _one(node: SOp, members: Sequence[set[Hashable]], number: int) -> Feature:
-    return Feature(node, dict.fromkeys(members[number], 1.0))
-
-
-def _row(node: SOp, members: Sequence[set[Hashable]], marks: Any) -> Feature:
-    return Feature(node, {key: 1.0 for number, keys in enumerate(members) if marks[number] for key in keys})
+        return node, number
+    return Map(class_operation(number), (node,)), {value_key(found): found for found in range(count)}
 
 
 def _is_equality(relation: Relation, analysis: ValueAnalysis, table: BoolTable) -> bool:
@@ -180,14 +209,11 @@ def _square_part(relation: Relation, analysis: ValueAnalysis, storage: Storage, 
     if any(len(analysis.sources(node)) > 1 for node in (key_square, *([query_square] if competes else []))):
         return None
     one = Constant(1)
-    dimensions = [
-        (Feature(queries, None, 2.0), Feature(keys, None)),
-        (Feature(one, None), Feature(key_square, None, -1.0)),
-    ]
+    sides = [(Side(queries, 2.0), Side(keys)), (Side(one), Side(key_square, -1.0))]
     if competes:
-        dimensions.append((Feature(query_square, None, -1.0), Feature(one, None)))
+        sides.append((Side(query_square, -1.0), Side(one)))
     q, k = (max(map(abs, analysis[node].range)) for node in (queries, keys))
-    return ScorePart(tuple(dimensions), 0, 2 * q * k + k * k + q * q)
+    return ScorePart(tuple(sides), 0, 2 * q * k + k * k + q * q)
 
 
 def _square(node: SOp) -> SOp:
@@ -201,12 +227,13 @@ def lower_head(
 
     At the BOS query every dimension but the last is 0, and the last scores BOS alone: BOS attends to itself.
     """
-    scale = precision.vanish * (2.0 if plan.needs_bos else 1.0)
-    queries = [combine((scale, {BOS: 1.0}), (scale * plan.bos, {ONE: 1.0}))]
-    keys: list[Functional] = [{BOS: 1.0}]
-    for query, key in (dimension for part in plan.parts for dimension in part.dimensions):
-        queries.append(combine((scale, masked(query.functional(reader)))))
-        keys.append(masked(key.functional(reader)))
+    scale = precision.vanish * (2.0 if plan.has_halves else 1.0)
+    queries = [Block.of({BOS: scale, ONE: scale * plan.bos} if plan.bos else {BOS: scale})]
+    keys = [Block.of({BOS: 1.0})]
+    for part in plan.parts:
+        for query, key in part.sides:
+            queries.append(query.block(reader).scaled(scale * part.weight).masked())
+            keys.append(key.block(reader).masked())
     values = [channel for node in gathers for channel in _channels(node, storage, reader)]
     return SymbolicHead(name, plan.head.kind, queries, keys, values)
 
