@@ -83,6 +83,7 @@ class Session:
     """A console: its variables, its settings, and what it prints.
 
     `kind` is "console", or "file" where library names may be set too. Without a `drawing`, draw is an error.
+    `performed` has every statement that succeeded.
     """
 
     def __init__(self, drawing: Drawing | None = None, kind: str = "console") -> None:
@@ -91,6 +92,7 @@ class Session:
         self.drawing = drawing
         first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
         self.settings = Settings(first, first)
+        self.performed: list[syntax.Statement] = []
         self._kept: list[tuple[bool, bool]] = []
         self._parts: list[str | RaspError] = []
 
@@ -142,6 +144,8 @@ class Session:
             self.elaborator.perform(item, self.scope, Mode.CONSOLE)
         except RaspError as error:
             self._parts.append(error)
+        else:
+            self.performed.append(item)
 
     # -- names
 

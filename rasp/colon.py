@@ -1,0 +1,368 @@
+"""The colon commands of the console. `COMMANDS` names them all; each takes the console and the text behind its name,
+and gives a text or a whole reply."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rasp import manual, syntax
+from rasp.analyse import analyse
+from rasp.elementwise import column
+from rasp.errors import DataFault, NameFault, SyntaxFault
+from rasp.explain import cost_text, layers_text, titled, trace_text, type_text
+from rasp.files import write_whole
+from rasp.graph import Node, Selector
+from rasp.inputs import tokens_of
+from rasp.interpret import Run
+from rasp.layout import canonical
+from rasp.lexer import lex
+from rasp.session import Reply
+from rasp.show import Input, values
+from rasp.source import Source
+
+if TYPE_CHECKING:
+    from rasp.console import Console
+
+_WIDTH = 80
+_OPERATOR = re.compile(r"([-+*/%^<>]|[=!<>]=|and|or|if|in) ")
+
+
+@dataclass(frozen=True)
+class ColonCommand:
+    """A command: how it is written, what it does in a line, and what does it."""
+
+    usage: str
+    summary: str
+    run: Callable[[Console, str], str | Reply]
+    more: str = ""
+
+    @property
+    def help_text(self) -> str:
+        return "\n".join([self.usage, f"  {self.summary}", *(f"  {line}" for line in self.more.splitlines())])
+
+
+def command(word: str) -> ColonCommand:
+    """The command of that name, or the first one that begins so. NameFault where there is none."""
+    found = COMMANDS.get(word) or next((COMMANDS[name] for name in COMMANDS if word and name.startswith(word)), None)
+    if found is None:
+        raise NameFault(
+            f"there is no command :{word}", hint=f"commands are {', '.join(f':{name}' for name in COMMANDS)}"
+        )
+    return found
+
+
+def _first_and_rest(text: str, usage: str) -> tuple[str, str]:
+    """The first expression of a text (it ends at a blank outside brackets), and what stands behind it."""
+    depth, end = 0, 0
+    for token in lex(Source("", text)).tokens:
+        if token.kind == "end" or (depth == 0 and end and token.start > end):
+            break
+        depth += token.is_("(", "[", "{") - token.is_(")", "]", "}")
+        end = token.end
+    if not end:
+        raise SyntaxFault("a name is missing", hint=f"write {usage}")
+    rest = text[end:].strip()
+    if _OPERATOR.match(rest):
+        raise SyntaxFault("an expression with blanks needs brackets here", hint=f"write ({text[:end]} …)")
+    return text[:end], rest
+
+
+# -- commands
+
+
+def _help(console: Console, rest: str) -> str:
+    if not rest:
+        return _overview()
+    if rest.startswith(":"):
+        return command(rest[1:]).help_text
+    found = [_own_text(console, rest), _manual_text(rest), _command_help(rest)]
+    texts = [text for text in found if text]
+    if not texts:
+        raise NameFault(f"there is no help on {rest}", hint=":help lists what there is; :type EXPR for an expression")
+    return "\n".join(texts)
+
+
+def _overview() -> str:
+    width = max(len(command.usage) for command in COMMANDS.values())
+    lines = [
+        "Statements end with a semicolon (the last one of a line needs none): x = indices + 1;",
+        "A name alone shows its value; S(\"input\") shows an s-op on another input.",
+        "",
+        *(f"  {command.usage:{width}}  {command.summary}" for command in COMMANDS.values()),
+        "",
+        *_topics(),
+        "",
+        "Enter runs a complete statement, Alt-Enter begins a new line, Ctrl-D leaves.",
+        ":help NAME, or ?NAME, says more about any of these words; commands may be shortened (:t for :type).",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+_TOPICS = {"inputs": ("s-op", "selector"), "forms": ("form",), "functions": ("function",), "statements": ("keyword",),
+           "commands": ("command",)}  # fmt: skip
+
+
+def _topics() -> list[str]:
+    lines: list[str] = []
+    for topic, kinds in _TOPICS.items():
+        words = [word for word, entry in manual.ENTRIES.items() if entry.kind in kinds]
+        line = f"  {topic + ':':12}"
+        for word in words:
+            if len(line) + len(word) > _WIDTH - 2:
+                lines.append(line.rstrip(" "))
+                line = " " * 14
+            line += word + ("" if word is words[-1] else ", ")
+        lines.append(line)
+    return lines
+
+
+def _own_text(console: Console, name: str) -> str:
+    """A variable of the session: its type, and how it is written."""
+    value = console.session.scope.names.get(name)
+    if value is None or name == "tokens":
+        return ""
+    text = f"{name}: {type_text(value)}"
+    if isinstance(value, Node):
+        others = {node: known for node, known in console.names().items() if node is not value}
+        return f"{text}\n  {name} = {titled(value, others)}"
+    return text
+
+
+def _manual_text(name: str) -> str:
+    words = [word for word in manual.ENTRIES if word == name or (" " in word and name in word.split())]
+    return "\n".join(manual.entry_text(manual.ENTRIES[word]) for word in words)
+
+
+def _command_help(name: str) -> str:
+    return COMMANDS[name].help_text if name in COMMANDS else ""
+
+
+def _type(console: Console, rest: str) -> str:
+    return f"{rest or 'out'}: {type_text(console.value(rest or 'out'))}"
+
+
+def _layers(console: Console, rest: str) -> str:
+    return layers_text(rest or "out", console.node(rest or "out"), console.names(), console.origins())
+
+
+def _trace(console: Console, rest: str) -> str:
+    name, given = _first_and_rest(rest, COMMANDS["trace"].usage)
+    return trace_text(console.node(name), Run(console.given(given)), console.names())
+
+
+def _heads(console: Console, rest: str) -> str:
+    name, given = _first_and_rest(rest, COMMANDS["heads"].usage)
+    node, tokens = console.node(name), tokens_of(console.given(given))
+    terminal = console.room("viz.terminal")
+    run = Run(tokens)
+    if isinstance(node, Selector):
+        return str(terminal.heatmap(run.selector(node), tokens, title=titled(node, console.names())))
+    found = analyse([node])
+    attention = [[_attention(run, head.selector) for head in layer] for layer in found.layers]
+    titles = [[titled(head.selector, console.names()) for head in layer] for layer in found.layers]
+    picture = terminal.heatmaps(attention, tokens, titles=titles, width=_WIDTH)
+    return f"{name}: {cost_text(found)}\na row is a query, darker is more attention\n{picture}".rstrip()
+
+
+def _attention(run: Run, selector: Selector) -> Any:
+    """The weights of a head: each row spread evenly over what it marks."""
+    marked = run.selector(selector)
+    return marked / marked.sum(axis=1, keepdims=True).clip(min=1)
+
+
+def _compile(console: Console, rest: str) -> str:
+    name, options = _first_and_rest(rest, COMMANDS["compile"].usage)
+    node = console.sop(name)
+    chosen = _compile_options(options)
+    example = console.session.settings.sop_example.run.tokens
+    vocabularies = console.room("compiler.vocabulary")
+    vocabulary = chosen.get("--vocab")
+    model = console.room("compiler.pipeline").compile_sop(
+        node,
+        vocabularies.parse_vocabulary(vocabulary) if vocabulary else vocabularies.vocabulary_of([example]),
+        _number(chosen.get("--max-length", str(len(example)))),
+        dtype=chosen.get("--dtype", "float32"),
+        name=name,
+        names=console.names(),
+        origins=console.origins(),
+    )
+    text = str(console.room("compiler.report").report(model))
+    return "\n".join([text, *_on_example(console, model)])
+
+
+def _compile_options(text: str) -> dict[str, str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise SyntaxFault(f"{error}".lower(), hint=f"write {COMMANDS['compile'].usage}") from error
+    options = dict(zip(words[::2], words[1::2], strict=False))
+    unknown = [word for word in words[::2] if word not in ("--vocab", "--max-length", "--dtype")]
+    if unknown or len(words) % 2:
+        raise SyntaxFault(f"cannot read {(unknown or words)[-1]} here", hint=f"write {COMMANDS['compile'].usage}")
+    return options
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise DataFault(f"a maximum length is a number, not {text}")
+    return int(text)
+
+
+def _on_example(console: Console, model: Any) -> list[str]:
+    """What the weights compute on the running example, where its tokens are in the vocabulary."""
+    example = console.session.settings.sop_example
+    try:
+        output = model.run(example.run.tokens, engine="reference").output
+    except DataFault:
+        return []
+    return [f"  the weights on {example.text}: {values(column(output))}"]
+
+
+def _draw(console: Console, rest: str) -> Reply:
+    name, given = _first_and_rest(rest, COMMANDS["draw"].usage)
+    text = f"draw({name}, {_written(console.given(given))});" if given else f"draw({name});"
+    return console.session.push(text)
+
+
+def _written(given: Input) -> str:
+    if not isinstance(given, str):
+        return repr(given)
+    return f"'{given}'" if '"' in given else f'"{given}"'
+
+
+def _load(console: Console, rest: str) -> Reply:
+    if not rest:
+        raise SyntaxFault("a file is missing", hint="write :load FILE")
+    path = rest.strip("\"'")
+    return console.session.push(f'load "{path.removesuffix(".rasp")}";')
+
+
+def _reload(console: Console, rest: str) -> Reply:
+    path = console.loaded()
+    if path is None:
+        raise DataFault("nothing has been loaded yet", hint="write :load FILE")
+    return console.session.push(f'load "{path}";')
+
+
+def _save(console: Console, rest: str) -> str:
+    if not rest:
+        raise SyntaxFault("a file is missing", hint="write :save FILE")
+    path = Path(rest.strip("\"'")).with_suffix(".rasp")
+    kept = [done for done in console.session.performed if not isinstance(done, _NOT_SAVED)]
+    write_whole(path, canonical(Source(str(path), "".join(map(_line, kept)))))
+    return f"{len(kept)} statement{'' if len(kept) == 1 else 's'} saved as {path}"
+
+
+def _line(statement: syntax.Statement) -> str:
+    """A statement as it was typed, with the semicolon that may be missing at the console."""
+    text = statement.span.text
+    ended = text.endswith(";") or isinstance(statement, (syntax.Command, syntax.Define, syntax.For))
+    return text + ("\n" if ended else ";\n")
+
+
+_NOT_SAVED = (syntax.Draw, syntax.Exit, syntax.ShowExample)
+
+
+def _set(console: Console, rest: str) -> Reply | str:
+    name, _, value = rest.partition(" ")
+    if not name:
+        return "\n".join(f"  {name:10} {option.now(console)}" for name, option in _OPTIONS.items())
+    if name not in _OPTIONS:
+        raise NameFault(f"there is no option {name}", hint=f"options are {', '.join(_OPTIONS)}")
+    option = _OPTIONS[name]
+    value = value.strip()
+    if not value:
+        return f"  {name:10} {option.now(console)}"
+    if option.values and value not in option.values:
+        raise NameFault(f"{name} is one of {', '.join(option.values)}", hint=f"write :set {name} {option.values[0]}")
+    return option.change(console, value)
+
+
+@dataclass(frozen=True)
+class _Option:
+    """Something `:set` changes: its values (any where there are none), what it is now, and how it changes."""
+
+    values: tuple[str, ...]
+    now: Callable[[Console], str]
+    change: Callable[[Console, str], Reply]
+
+
+def _set_example(console: Console, value: str) -> Reply:
+    return console.session.push(f"set example {_written(console.given(value))}")
+
+
+def _statement(text: str) -> Callable[[Console, str], Reply]:
+    return lambda console, value: console.session.push(f"{text} {value}")
+
+
+def _own(field: str) -> Callable[[Console, str], Reply]:
+    def change(console: Console, value: str) -> Reply:
+        setattr(console.options, field, value)
+        return Reply()
+
+    return change
+
+
+def _switch(on: bool) -> str:
+    return "on" if on else "off"
+
+
+_OPTIONS: dict[str, _Option] = {
+    "example": _Option((), lambda console: console.session.settings.sop_example.text, _set_example),
+    "examples": _Option(
+        ("on", "off"), lambda console: _switch(console.session.settings.sop_examples), _statement("examples")
+    ),
+    "full": _Option(
+        ("on", "off"), lambda console: _switch(console.session.settings.full), _statement("full seq display")
+    ),
+    "color": _Option(("auto", "always", "never"), lambda console: console.options.color, _own("color")),
+    "keys": _Option(("emacs", "vi"), lambda console: console.options.keys, _own("keys")),
+}
+OPTIONS = {name: option.values for name, option in _OPTIONS.items()}
+
+
+def _quit(console: Console, rest: str) -> Reply:
+    return Reply(ended=True)
+
+
+COMMANDS: dict[str, ColonCommand] = {
+    "help": ColonCommand(
+        ":help [NAME]",
+        "what there is, or more about one word",
+        _help,
+        "NAME is a word of the language, a variable or a :command; also written ?NAME",
+    ),
+    "type": ColonCommand(":type EXPR", "what kind of value it is, its layers and heads", _type),
+    "layers": ColonCommand(":layers NAME", "the heads of every layer that an s-op needs", _layers),
+    "trace": ColonCommand(
+        ":trace NAME [INPUT]",
+        "each step of an s-op on an input, a column a position",
+        _trace,
+        "A selector shows which keys each position marks, a block for a marked one.\n"
+        "INPUT is text, with or without quotes, or a list; without it, the example.",
+    ),
+    "heads": ColonCommand(
+        ":heads NAME [INPUT]",
+        "what every head attends to, drawn in the terminal",
+        _heads,
+        "A row is a query, a column a key; ∅ ends a row that attends to nothing.",
+    ),
+    "compile": ColonCommand(
+        ":compile NAME [OPTION..]",
+        "exact transformer weights: heads, d_model, parameters",
+        _compile,
+        "for example :compile hist --vocab a-z --max-length 20\n"
+        "Without --vocab and --max-length: the tokens and the length of the example.\n--dtype is float32 or float64.",
+    ),
+    "draw": ColonCommand(":draw NAME [INPUT]", "how an s-op is computed, as a picture in comp_flows/", _draw),
+    "load": ColonCommand(":load FILE", "runs a file and takes over its public names", _load),
+    "reload": ColonCommand(":reload", "loads the file loaded last once more", _reload),
+    "save": ColonCommand(":save FILE", "writes what was typed in this session to a .rasp file", _save),
+    "set": ColonCommand(":set [OPTION VALUE]", "example, examples, full, color, keys; alone, shows them", _set),
+    "quit": ColonCommand(":quit", "leaves the console", _quit),
+}

@@ -1,0 +1,127 @@
+"""A session with colon commands: what a person at a terminal talks to. Text in, a reply out; it prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+from rasp import colon, operate, syntax
+from rasp.elaborate import Elaborator, Mode, Silent, outside_library
+from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
+from rasp.graph import Constant, Indices, Node, SOp, Tokens
+from rasp.interpret import EvaluationFault
+from rasp.parser import parse
+from rasp.scope import Scope, Value
+from rasp.session import Reply, Session
+from rasp.show import Input
+from rasp.source import Source, Span
+
+Room = Callable[[str], ModuleType]
+
+
+def _no_room(module: str) -> ModuleType:
+    raise DataFault(f"this console cannot reach {module}", hint="start it with `rasp`")
+
+
+@dataclass
+class Options:
+    """What `:set` changes beside the settings of the session."""
+
+    color: str = "auto"
+    keys: str = "emacs"
+
+
+class Console:
+    """A session that also answers colon commands. `room` finds the modules of other rooms when one is needed."""
+
+    def __init__(self, session: Session, room: Room = _no_room) -> None:
+        self.session: Session = session
+        self.room: Room = room
+        self.options: Options = Options()
+
+    def push(self, text: str, *, closed: bool = True, name: str = "<console>", first_line: int = 1) -> Reply:
+        """Answers a colon command; runs any other text as the session does."""
+        if is_colon_command(text):
+            return self.answer(text)
+        return self.session.push(text, closed=closed, name=name, first_line=first_line)
+
+    def finish(self, text: str, *, name: str = "<console>", first_line: int = 1) -> Reply:
+        """Runs a text after which nothing comes."""
+        return self.session.finish(text, name=name, first_line=first_line)
+
+    def answer(self, line: str) -> Reply:
+        """The reply to a colon command; whatever goes wrong stands in it."""
+        try:
+            word, rest = _command_and_rest(line)
+            said = colon.command(word).run(self, rest)
+        except EvaluationFault as error:
+            return Reply((error.at(self.origins().get(error.node)),))
+        except RaspError as error:
+            return Reply((error,))
+        return said if isinstance(said, Reply) else Reply((said,) if said else ())
+
+    # -- what commands need
+
+    def value(self, text: str) -> Value:
+        """The value of an expression; nothing is tried, stored or printed."""
+        parsed = parse(Source("<console>", text), closed=True)
+        if parsed.errors:
+            raise parsed.errors[0]
+        statements = parsed.program.statements
+        if len(statements) != 1 or not isinstance(statements[0], syntax.Evaluate):
+            raise SyntaxFault("expected one expression", hint="for example :type indices + 1")
+        scope = Scope("local", self.session.scope, "console")
+        Elaborator(Silent()).perform(statements[0], scope, Mode.CONSOLE)
+        if "out" not in scope.names:
+            raise TypeFault("an s-op applied to an input is not a value", hint="name the s-op, then the input")
+        return scope.names["out"]
+
+    def node(self, text: str) -> Node:
+        """The s-op or selector an expression stands for."""
+        value = self.value(text)
+        if not isinstance(value, Node):
+            raise TypeFault(f"{text} is {operate.kind(value)}, no s-op or selector")
+        return value
+
+    def sop(self, text: str) -> SOp:
+        """The s-op an expression stands for."""
+        node = self.node(text)
+        if not isinstance(node, SOp):
+            raise TypeFault(f"{text} is a selector, no s-op", hint="aggregate something with it")
+        return node
+
+    def given(self, text: str) -> Input:
+        """The input a text means: an expression, a variable, or its characters; the example where it is empty."""
+        if not text:
+            return self.session.settings.sop_example.given
+        if text[0] in "\"'[(" or text in self.session.scope.names:
+            return operate.atoms_of_input(self.value(text))
+        return text
+
+    def names(self) -> dict[Node, str]:
+        """The variable of each node that has one; what is built in keeps its own name."""
+        named = self.session.names().items()
+        return {node: name for node, name in named if not isinstance(node, (Tokens, Indices, Constant))}
+
+    def origins(self) -> dict[Node, Span]:
+        """Where each node was written."""
+        return {node: outside_library(origin)[0] for node, origin in self.session.elaborator.origins.items()}
+
+    def loaded(self) -> str | None:
+        """The path of the file loaded last."""
+        loads = [done for done in self.session.performed if isinstance(done, syntax.Load)]
+        return loads[-1].path if loads else None
+
+
+def is_colon_command(text: str) -> bool:
+    """Whether a text is for the console itself rather than for the session."""
+    return text.lstrip().startswith((":", "?"))
+
+
+def _command_and_rest(line: str) -> tuple[str, str]:
+    text = line.strip()
+    if text.startswith("?"):
+        return "help", text[1:].strip().rstrip(";")
+    word, _, rest = text[1:].partition(" ")
+    return word, rest.strip().rstrip(";").rstrip()

@@ -1,0 +1,124 @@
+"""What every word of the language means, in a line or two: for help and for completion."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A word: what it is, how it is written, what it does, and an example to try."""
+
+    kind: str
+    usage: str
+    text: str
+    example: str = ""
+
+
+def _function(usage: str, text: str, example: str) -> Entry:
+    return Entry("function", usage, text, example)
+
+
+ENTRIES: dict[str, Entry] = {
+    # inputs
+    "tokens": Entry("s-op", "tokens", "the input, as strings (a variable: it may be set)", 'tokens("hey");'),
+    "tokens_str": Entry("s-op", "tokens_str", "the input, each token as a string", "tokens_str([1, 2]);"),
+    "tokens_int": Entry("s-op", "tokens_int", "the input, each token as an int", 'tokens_int("123");'),
+    "tokens_float": Entry("s-op", "tokens_float", "the input, each token as a float", "tokens_float([1, 2.5]);"),
+    "tokens_bool": Entry("s-op", "tokens_bool", "the truth value of each token", "tokens_bool([0, 1]);"),
+    "tokens_asis": Entry("s-op", "tokens_asis", "the input as it is given", "tokens_asis([1, 2]);"),
+    "indices": Entry("s-op", "indices", "the position, counted from 0", "indices;"),
+    "length": Entry("s-op", "length", "the number of positions, at every position", "length;"),
+    "full_s": Entry("selector", "full_s", "marks every cell", "full_s;"),
+    "True": Entry("value", "True", "the true boolean"),
+    "False": Entry("value", "False", "the false boolean"),
+    "out": Entry("value", "out", "the value of the last expression statement", "1 + 1; out * 2;"),
+    # forms
+    "select": Entry(
+        "form",
+        "select(KEYS, QUERIES, OP)",
+        "a selector: row i marks every column j where KEYS[j] OP QUERIES[i]; OP is one of == != < <= > >=",
+        "select(indices, indices, <);",
+    ),
+    "aggregate": Entry(
+        "form",
+        "aggregate(SELECTOR, VALUE, DEFAULT)",
+        "an s-op: at each position the mean of VALUE over the marked positions; the value itself where one is marked, "
+        "DEFAULT (0 when left out) where none is",
+        "aggregate(select(indices, length - 1 - indices, ==), tokens);",
+    ),
+    "indicator": Entry("form", "indicator(S)", "1 where the s-op is true, else 0", 'indicator(tokens == "l");'),
+    "round": Entry("form", "round(X)", "the nearest int; ties go to the even one", "round(indices / 2);"),
+    "range": Entry("form", "range(STOP) or range(START, STOP, STEP)", "a list of ints", "range(5, 0, -2);"),
+    "zip": Entry("form", "zip(L1, L2, ..)", "a list of lists: the first of each, the second of each, ..",
+                 'zip([1, 2], ["a", "b"]);'),
+    "len": Entry("form", "len(LIST)", "how many elements a list has (for an input use the s-op length)",
+                 "len([1, 2, 3]);"),
+    # functions of the library
+    "selector_width": _function("selector_width(s)", "how many positions each row of a selector marks",
+                                "selector_width(select(tokens, tokens, ==));"),
+    "select_best": _function(
+        "select_best(s, score)",
+        "a selector: of the keys that s marks in a row, those whose score is the largest",
+        "select_best(select(tokens, tokens, ==) and select(indices, indices, <), indices);",
+    ),
+    "has_focus": _function("has_focus(s)", "whether each row of a selector marks anything",
+                           "has_focus(select(indices, indices, <));"),
+    "count": _function("count(q, a)", "how often q equals a, at every position", 'count(tokens, "l");'),
+    "contains": _function("contains(q, a)", "whether q equals a anywhere, at every position",
+                          'contains(tokens, "l");'),
+    "max": _function("max(a, b)", "the larger of two atoms or s-ops", "max(indices, 2);"),
+    "min": _function("min(a, b)", "the smaller of two atoms or s-ops", "min(indices, 2);"),
+    "average": _function("average(q)", "the mean over all positions", "average(indices);"),
+    "load_from_location": _function("load_from_location(q, i)", "q at position i; 0 where there is none",
+                                    "load_from_location(tokens, 1);"),
+    "shift": _function("shift(q, n, f)", "q moved n to the right, f where nothing arrives",
+                       'shift(tokens, 1, "-");'),
+    "mark_last_instance": _function("mark_last_instance(q, v)", "True at the last position where q equals v",
+                                    'mark_last_instance(tokens, "l");'),
+    "mark_first_instance": _function("mark_first_instance(q, v)", "True at the first position where q equals v",
+                                     'mark_first_instance(tokens, "l");'),
+    "select_from_last": _function("select_from_last(q, v)", "selector of the last position where q equals v",
+                                  'select_from_last(tokens, "l");'),
+    "select_from_first": _function("select_from_first(q, v)", "selector of the first position where q equals v",
+                                   'select_from_first(tokens, "l");'),
+    "sort": _function("sort(q, k)", "q in the rising order of k; ties keep their order", "sort(tokens, tokens);"),
+    "select_next_identical": _function("select_next_identical(q)",
+                                       "selector from each position to the next one with the same value",
+                                       "select_next_identical(tokens);"),
+    # keywords and statements
+    "def": Entry("keyword", "def NAME(A, B) { statements return E; }", "defines a function",
+                 "def inc(x) { return x + 1; }"),
+    "return": Entry("keyword", "return E1, E2;", "the last statement of a function: what a call gives"),
+    "for": Entry("keyword", "for NAME in LIST { statements }", "runs the statements for each element",
+                 "s = 0; for i in range(4) { s = s + i; } s;"),
+    "in": Entry("keyword", "X in LIST", "whether X is among the elements; the loosest operator",
+                'tokens in ["a", "e"];'),
+    "if": Entry("keyword", "A if CONDITION else B", "A where the condition holds, else B",
+                '"x" if indices > 1 else tokens;'),
+    "else": Entry("keyword", "A if CONDITION else B", "A where the condition holds, else B"),
+    "not": Entry("keyword", "not X", "true where X is not; binds tighter than ==, so write not (a == b)",
+                 'not (tokens == "l");'),
+    "and": Entry("keyword", "A and B", "both; for selectors cell by cell. Shares one level with or",
+                 "select(tokens, tokens, ==) and select(indices, indices, <);"),
+    "or": Entry("keyword", "A or B", "either; for selectors cell by cell. Shares one level with and",
+                "indices < 1 or indices > 3;"),
+    "load": Entry("keyword", 'load "PATH";', "runs PATH.rasp and takes over its public names"),
+    "draw": Entry("keyword", "draw(S); or draw(S, INPUT);", "draws how an s-op is computed, into comp_flows/",
+                  "draw(length);"),
+    # commands
+    "set example": Entry("command", "set example INPUT", "the input that everything is shown on; "
+                         "also set s-op example, set selector example", 'set example "abc"'),
+    "show example": Entry("command", "show example", "the running examples"),
+    "examples": Entry("command", "examples on, examples off", "whether examples are shown; "
+                      "also s-op examples, selector examples", "examples off"),
+    "full seq display": Entry("command", "full seq display on, full seq display off",
+                              "s-ops under their input, in columns", "full seq display on"),
+    "exit": Entry("command", "exit or quit", "leaves the console"),
+    "quit": Entry("command", "exit or quit", "leaves the console"),
+}  # fmt: skip
+
+
+def entry_text(entry: Entry) -> str:
+    """An entry as help shows it."""
+    lines = [f"{entry.usage}   ({entry.kind})", f"  {entry.text}"]
+    return "\n".join([*lines, *([f"  try: {entry.example}"] if entry.example else [])])
