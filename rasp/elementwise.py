@@ -115,6 +115,25 @@ class Operation:
 
         return Operation("entry", 1, tuple((atom_key(k), atom_key(v)) for k, v in pairs), at)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by name and data; a Python function by reference."""
+        return _restored, (self.name, self.key)
+
+
+def _restored(name: str, key: Any) -> Operation:
+    if callable(key):
+        return Operation.python(key)
+    if name == "entry":
+        return Operation.entry([(_atom(k), _atom(v)) for k, v in key])
+    if name in ("in", "element"):
+        return (Operation.member if name == "in" else Operation.element)([_atom(part) for part in key])
+    return OPERATIONS[name]
+
+
+def _atom(key: tuple[str, Any]) -> Atom:
+    """The atom that a key of `atom_key` stands for."""
+    return float(key[1]) if key[0] == "float" else key[1]
+
 
 class ElementFault(ValueFault):
     """An operation has no value at some position: `position` and the atoms it was given there."""

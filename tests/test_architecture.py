@@ -1,0 +1,95 @@
+"""Which room may import which: rasp <- compiler <- viz, and the heavy libraries only where they belong."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("rasp", "compiler", "viz")
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for room in ROOMS
+    for path in sorted((ROOT / room).rglob("*.py"))
+}
+DEPENDENCIES = {"rasp": {"rasp"}, "compiler": {"rasp", "compiler"}, "viz": {"rasp", "compiler", "viz"}}
+MAY_IMPORT_TORCH = ("compiler.network", "compiler.export")
+
+
+def imports(path: Path, *, late: bool = True) -> Iterator[str]:
+    """The modules a file imports; with `late` false only what importing the file imports."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield node.module or ""
+        elif late or (not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not _only_typing(node)):
+            waiting += ast.iter_child_nodes(node)
+
+
+def _only_typing(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def top(module: str) -> str:
+    return module.split(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_rooms_import_one_way(module: str) -> None:
+    rooms = {top(name) for name in imports(MODULES[module])} & set(ROOMS)
+    assert rooms <= DEPENDENCIES[top(module)]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
+    found = {top(name) for name in imports(MODULES[module])}
+    assert "torch" not in found or module.startswith(MAY_IMPORT_TORCH)
+    assert "matplotlib" not in found or top(module) == "viz"
+    assert "lark" not in found
+
+
+def test_nothing_imports_the_door() -> None:
+    assert not [module for module in MODULES if "rasp.__main__" in imports(MODULES[module])]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_say_what_they_are(module: str) -> None:
+    assert module.split(".")[-1] not in ("utils", "util", "helpers", "common", "misc")
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """Which heavy libraries a fresh Python has after importing these modules."""
+    heavy = ["torch", "matplotlib", "lark", "compiler", "viz"]
+    code = f"import sys, {', '.join(modules)}; print(*(name for name in {heavy} if name in sys.modules))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    return set(done.stdout.split())
+
+
+def test_rasp_loads_nothing_heavy() -> None:
+    assert loaded_by(["rasp"]) == set()
+    assert loaded_by([module for module in MODULES if top(module) == "rasp"]) == set()
+
+
+def test_the_compiler_loads_torch_only_to_run_a_network() -> None:
+    light = [name for name in MODULES if top(name) == "compiler" and not name.startswith(MAY_IMPORT_TORCH)]
+    assert loaded_by(light) == {"compiler"}
+    assert loaded_by(["compiler.network"]) == {"compiler", "torch"}
+
+
+def test_the_check_sees_imports() -> None:
+    assert "torch" in imports(MODULES["compiler.network"])
+    assert "compiler.network" in imports(MODULES["compiler.model"])
+    assert "compiler.network" not in imports(MODULES["compiler.model"], late=False)
