@@ -1,0 +1,170 @@
+"""Value sets: whatever the interpreter gives on an input of length n at position i is in the set of cell (n, i)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from contextlib import suppress
+
+import pytest
+
+from compiler.cells import Cells
+from compiler.support import check_support
+from compiler.values import ValueAnalysis, Values, linear_form, value_key
+from rasp.elementwise import Atom
+from rasp.errors import Failures, RaspError, Refusal
+from rasp.graph import (
+    Constant,
+    SelectorWidth,
+    SOp,
+    aggregate,
+    full,
+    indicator,
+    indices,
+    length,
+    select,
+    selector_width,
+    tokens,
+    tokens_asis,
+    tokens_int,
+    topological,
+    where,
+)
+from rasp.interpret import Run
+from tests.random_graphs import random_case
+
+BEFORE = select(indices, indices, "<")
+UP_TO = select(indices, indices, "<=")
+SAME = select(tokens, tokens)
+
+
+def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length: int = 3) -> ValueAnalysis:
+    found = check_support(root, vocabulary, max_length, {})
+    assert isinstance(found[0], ValueAnalysis)
+    return found[0]
+
+
+def cell(values: Values, n: int, i: int) -> set[Atom]:
+    """What is possible at position i of an input of length n."""
+    codes = values.patterns[values.cell_pattern[n * (n - 1) // 2 + i]]
+    return {values.universe[code] for code in codes.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("node", "at", "expected"),
+    [
+        (tokens, (2, 0), {"a", "b"}),
+        (indices, (3, 2), {2}),
+        (length, (2, 0), {2}),
+        (length - 1 - indices, (3, 0), {2}),
+        (length - indices * 0 == 3, (3, 1), {True}),
+        (selector_width(BEFORE), (3, 2), {2}),
+        (selector_width(SAME), (3, 0), {1, 2, 3}),
+        (selector_width(SAME & BEFORE), (3, 1), {0, 1}),
+        (aggregate(select(indices, indices - 1), tokens, "-"), (3, 0), {"-"}),
+        (aggregate(select(indices, indices - 1), tokens, "-"), (3, 1), {"a", "b"}),
+        (aggregate(UP_TO, indicator(tokens == "a")), (3, 0), {0, 1}),
+        (aggregate(UP_TO, indicator(tokens == "a")), (3, 1), {0.0, 0.5, 1.0}),
+        (aggregate(full, indices, "-"), (1, 0), {0}),
+        (tokens + tokens, (1, 0), {"aa", "bb"}),
+        (where(tokens == "a", tokens == "a", tokens == "b"), (1, 0), {True}),
+    ],
+)
+def test_cells(node: SOp, at: tuple[int, int], expected: set[Atom]) -> None:
+    values = analysis_of(node)[node]
+    assert cell(values, *at) == expected
+
+
+def listed_cells(analysis: ValueAnalysis, node: SOp) -> list[set[object]]:
+    values = analysis[node]
+    sets = [{value_key(values.universe[code]) for code in codes.tolist()} for codes in values.patterns]
+    return [sets[pattern] for pattern in values.cell_pattern.tolist()]
+
+
+def check_superset(root: SOp, vocabulary: tuple[Atom, ...], max_length: int) -> int:
+    """How many values were looked up; AssertionError at one that is not in its set."""
+    analysis = analysis_of(root, vocabulary, max_length)
+    nodes = [node for node in topological([root]) if isinstance(node, SOp)]
+    cells = {node: listed_cells(analysis, node) for node in nodes if analysis[node].listed}
+    looked = 0
+    for n in range(1, max_length + 1):
+        for given in itertools.product(vocabulary, repeat=n):
+            run = Run(given)
+            for node in nodes:
+                try:
+                    found = run.sop(node).tolist()
+                except RaspError:
+                    continue
+                for i, value in enumerate(found):
+                    looked += 1
+                    if node in cells:
+                        assert value_key(value) in cells[node][n * (n - 1) // 2 + i], (node, given, i, value)
+                    else:
+                        low, high = analysis[node].range
+                        assert low - 1e-9 <= value <= high + 1e-9, (node, given, i, value)
+    return looked
+
+
+@pytest.mark.parametrize("first", range(0, 400, 50))
+def test_what_happens_is_in_the_sets(first: int) -> None:
+    looked = 0
+    for seed in range(first, first + 50):
+        case = random_case(seed, longest=3, depth=4)
+        with suppress(Refusal, Failures):
+            looked += check_superset(case.root, case.vocabulary[:2], max_length=4)
+    assert looked > 20_000
+
+
+def test_marked_keys_are_counted_from_both_sides() -> None:
+    node = selector_width(SAME & BEFORE)
+    analysis = analysis_of(node, max_length=4)
+    assert isinstance(node, SelectorWidth)
+    spread = analysis.spread(node.selector)
+    assert spread.low.max() == 0
+    assert spread.high.tolist() == [i for n in range(1, 5) for i in range(n)]
+
+
+def test_where_an_operation_fails_no_value_is_listed() -> None:
+    inverse = 1 / tokens_int
+    node = where(inverse > 0, inverse, 0)
+    analysis = analysis_of(node, (0, 1, 2))
+    assert set(analysis[node].universe) == {1.0, 0.5}
+    assert list(analysis.partial) == [inverse]
+
+
+def test_what_never_has_a_value_is_refused() -> None:
+    with pytest.raises(Refusal, match="has no value on any input"):
+        analysis_of(1 / (indices - indices))
+
+
+def test_means_that_are_too_many_are_bounds() -> None:
+    node = aggregate(UP_TO, tokens_asis)
+    values = analysis_of(2 * node - 1, (0.1, 0.75, -2.5))[2 * node - 1]
+    assert not values.listed
+    assert values.range == (-6.0, 0.5)
+
+
+def test_equal_numbers_of_several_types_are_twins() -> None:
+    values = analysis_of(tokens_asis, (1, True, 1.0, 2, "1"))[tokens_asis]
+    codes = values.twins
+    assert len({codes[0], codes[1], codes[2]}) == 1
+    assert len(set(codes)) == 3
+
+
+def test_linear_forms_are_exact() -> None:
+    form = linear_form((indices * 3 - length / 4 + 0.1) / 2 - indices)
+    assert form is not None
+    assert {str(node): weight for node, weight in form.weights.items()} == {"indices": 0.5, "length": -0.125}
+    assert math.isclose(form.constant, 0.05)
+    product = linear_form(indices * length)
+    assert product is not None
+    assert set(product.weights) == {indices * length}
+    assert linear_form(indices + Constant("x")) is not None
+    assert linear_form(Constant("x")) is None
+
+
+def test_cells_of_a_length_are_together() -> None:
+    cells = Cells(4)
+    assert len(cells) == 10
+    assert cells.length[cells.row(3)].tolist() == [3, 3, 3]
+    assert cells.position[cells.row(3)].tolist() == [0, 1, 2]
