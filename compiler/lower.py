@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from compiler.gadgets.attention import HeadPlan, lower_head, plan_head, single_guard
+from compiler.gadgets.attention import HeadPlan, distances, lower_head, may_mix, plan_head
 from compiler.gadgets.feedforward import neurons_for
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicLayer
@@ -44,12 +44,25 @@ class SymbolicModel:
 
 
 @dataclass(frozen=True, eq=False)
+class Guard:
+    """Something that must hold for the program to have a value: what is read, and the `check` of a Readout."""
+
+    name: str
+    check: str
+    nodes: tuple[SOp, ...]
+
+    @property
+    def aggregates(self) -> tuple[Aggregate, ...]:
+        return tuple(node for node in self.nodes if isinstance(node, Aggregate))
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """All heads from the last layer to the first, with what they write, and everything stored on their behalf."""
 
     storage: Storage
     heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
-    guards: tuple[tuple[str, str, tuple[SOp, ...]], ...]
+    guards: tuple[Guard, ...]
 
 
 _KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
@@ -65,31 +78,46 @@ def plan(
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
     storage = Storage(values, analysis.layer_of)
     demand_output(root, storage, precision)
-    guards: list[tuple[str, str, tuple[SOp, ...]]] = []
-    for node in values.partial:
-        storage.categorical(Map(DEFINED, (node,)))
-        guards.append((f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)))
-    for node in _mixed(root, values):
-        storage.categorical(Map(_KIND, (node,)))
-        guards.append((f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),)))
+    guards = _value_guards(root, values)
+    for guard in guards:
+        storage.categorical(guard.nodes[0])
+    guarded: dict[Selector, Guard] = {}
     heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
+    risky = {head_of(node) for node in topological([root]) if isinstance(node, Aggregate) and may_mix(node, storage)}
     for layer in range(analysis.depth, 0, -1):
-        for head, members in _members(storage, layer).items():
+        for head, members in _members(storage, layer, analysis).items():
             for node in members:
                 demand_value(node, storage)
-            singles = single_guard(members, storage, values.cells.max_length)
-            if singles is not None:
-                storage.number(singles[0])
-                storage.number(singles[1])
-                extra = tuple(Aggregate(head.selector, z, 0) for z in singles)
-                for node in extra:
-                    storage.layer_of[node] = layer
-                    storage.raw[node] = None
-                guards.append((f"{head.selector!r} marks at most one key", "single", extra))
-                members = (*members, *extra)
-            plan_ = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
-            heads.append((plan_, tuple(members)))
-    return Plan(storage, tuple(reversed(heads)), tuple(guards))
+            if head in risky and head.selector not in guarded:
+                guarded[head.selector] = _single_guard(head, layer, storage)
+                members = (*members, *guarded[head.selector].aggregates)
+            if members:
+                found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
+                heads.append((found, members))
+    return Plan(storage, tuple(reversed(heads)), (*guards, *guarded.values()))
+
+
+def _value_guards(root: SOp, values: ValueAnalysis) -> list[Guard]:
+    """Guards for operations that may fail, and for s-ops that may mix strings and numbers on one input."""
+    defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in values.partial]
+    uniform = [
+        Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),))
+        for node in _mixed(root, values)
+    ]
+    return defined + uniform
+
+
+def _single_guard(head: Head, layer: int, storage: Storage) -> Guard:
+    """The guard that a head marks at most one key; the head writes two more means for it.
+
+    The rows of a selector are the same in every layer, so one guard a selector is enough.
+    """
+    means = tuple(Aggregate(head.selector, z, 0) for z in distances(storage.analysis.cells.max_length))
+    for mean in means:
+        storage.number(mean.value)
+        storage.layer_of[mean] = layer
+        storage.raw[mean] = None
+    return Guard(f"{head.selector!r} marks at most one key", "single", means)
 
 
 def _mixed(root: SOp, values: ValueAnalysis) -> list[SOp]:
@@ -100,9 +128,9 @@ def _mixed(root: SOp, values: ValueAnalysis) -> list[SOp]:
     ]
 
 
-def _members(storage: Storage, layer: int) -> dict[Head, tuple[Gather, ...]]:
-    """The heads of a layer and the aggregates and widths each of them writes."""
-    found: dict[Head, dict[Gather, None]] = {}
+def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tuple[Gather, ...]]:
+    """The heads of a layer, as analysed, and the aggregates and widths each writes: none where nobody reads them."""
+    found: dict[Head, dict[Gather, None]] = {head: {} for head in analysis.layers[layer - 1]}
     for node in (*storage.one_hot, *storage.numbers, *storage.raw):
         is_gather = isinstance(node, (Aggregate, SelectorWidth))
         if is_gather and storage.layer_of[node] == layer and (node in storage.raw or storage.is_copy(node)):
@@ -174,7 +202,7 @@ def lower(root: SOp, planned: Plan, describe: Callable[[Node], str], precision: 
         position_features,
         tuple(layers),
         _readout(root, storage, reader, describe, precision),
-        tuple(_guard(name, check, nodes, reader) for name, check, nodes in planned.guards),
+        tuple(_guard(guard, reader) for guard in planned.guards),
     )
 
 
@@ -227,7 +255,7 @@ def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None
     return SymbolicReadout(name, "categorical", tuple(universe[code] for code in groups), logits, check)
 
 
-def _guard(name: str, check: str, nodes: Sequence[SOp], reader: Reader) -> SymbolicReadout:
-    if check != "single":
-        return _categorical_readout(name, nodes[0], reader, check)
-    return SymbolicReadout(name, "single", (), tuple(reader.number(node) for node in nodes), check)
+def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
+    if guard.check != "single":
+        return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
+    return SymbolicReadout(guard.name, "single", (), tuple(map(reader.number, guard.nodes)), guard.check)

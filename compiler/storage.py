@@ -40,13 +40,15 @@ class Storage:
         self.numbers: dict[SOp, None] = {}
         self.raw: dict[SOp, None] = {}
         self.combinations: dict[SOp, Combination] = {}
+        self.combined: dict[SOp, None] = {}
         self.late: dict[SOp, dict[SOp, SOp]] = {}
 
     def is_copy(self, node: SOp) -> bool:
         """Whether an aggregate only ever copies strings, booleans or integers, so that its one-hot is exact."""
         if not isinstance(node, Aggregate) or not self.analysis[node].listed:
             return False
-        if any(isinstance(value, float) for value in self.analysis[node].universe):
+        values = self.analysis[node]
+        if values.numeric and any(isinstance(value, float) for value in values.universe):
             return False
         return self.analysis.spread(node.selector).at_most_one or not self.analysis[node.value].numbers
 
@@ -185,6 +187,9 @@ class Storage:
         if any(isinstance(mean.default, str) for mean in means):
             return False
         combined = _combined_mean(form, means)
+        if combined in self.layer_of and combined not in self.combined:
+            return False
+        self.combined[combined] = None
         self.layer_of[combined] = self.layer_of[means[0]]
         self.combinations[node] = Combination(combined, form)
         return True

@@ -22,7 +22,7 @@ from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader, Storage, class_operation
 from compiler.values import ValueAnalysis, value_key
 from rasp.analyse import Gather, Head
-from rasp.elementwise import OPERATIONS
+from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SOp
 
@@ -263,16 +263,18 @@ def _copy_channels(node: Aggregate, storage: Storage, reader: Reader) -> list[tu
     ]
 
 
-def single_guard(gathers: Sequence[Gather], storage: Storage, max_length: int) -> tuple[SOp, SOp] | None:
-    """Two s-ops, z and z², whose means betray a row that marks several keys where only one may be; None if none can.
+def may_mix(node: Aggregate, storage: Storage) -> bool:
+    """Whether an aggregate copies values that have no mean, and may mark several keys for all that is known."""
+    return storage.is_copy(node) and not storage.analysis.spread(node.selector).at_most_one
+
+
+def distances(max_length: int) -> tuple[SOp, SOp]:
+    """Two s-ops, z and z², whose means betray a row that marks several keys: z is the distance from the middle.
 
     The variance of z over the marked positions is 0 for one position and at least ¼ for several, z being an integer
     of its own at each.
     """
-    for node in gathers:
-        if isinstance(node, Aggregate) and storage.is_copy(node):
-            spread = storage.analysis.spread(node.selector)
-            if not spread.at_most_one:
-                z = Map(OPERATIONS["-"], (Indices(), Constant(max_length // 2)))
-                return z, _square(z)
-    return None
+    middle = max_length // 2
+    z = Map(Operation("distance", 1, middle, lambda index: index - middle), (Indices(),))
+    square = Map(Operation("square distance", 1, middle, lambda index: (index - middle) ** 2), (Indices(),))
+    return z, square
