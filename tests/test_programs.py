@@ -1,0 +1,125 @@
+"""Every program in programs/: what its header promises holds on every engine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+
+from compiler.model import CompiledModel
+from compiler.pipeline import compile_sop
+from compiler.verify import ENGINES, verify
+from compiler.vocabulary import parse_vocabulary
+from rasp.analyse import analyse
+from rasp.elementwise import Atom, column
+from rasp.inputs import parse_input, tokens_of
+from rasp.interpret import run
+from rasp.program import Program, load_program
+from rasp.show import values
+
+PROGRAMS = Path(__file__).parent.parent / "programs"
+FILES = sorted(path.name for path in PROGRAMS.glob("*.rasp"))
+KEYS = ("input", "output", "vocab", "layers", "heads")
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A program and what its header says."""
+
+    program: Program
+    header: dict[str, str]
+
+    @cached_property
+    def given(self) -> list[Atom]:
+        return tokens_of(parse_input(self.header["input"]))
+
+    @cached_property
+    def vocabulary(self) -> tuple[Atom, ...]:
+        return parse_vocabulary(self.header["vocab"])
+
+    @cached_property
+    def heads(self) -> list[int]:
+        return [int(count) for count in self.header["heads"].split(",") if count.strip()]
+
+    @cached_property
+    def few_tokens(self) -> tuple[Atom, ...]:
+        """Three tokens of the vocabulary, of the input if it has as many."""
+        return tuple(dict.fromkeys([*self.given, *self.vocabulary]))[:3]
+
+    def compile(self, vocabulary: tuple[Atom, ...], max_length: int, dtype: str = "float32") -> CompiledModel:
+        program = self.program
+        return compile_sop(program.sop(), vocabulary, max_length, dtype=dtype, names=program.names)
+
+
+@pytest.fixture(params=FILES)
+def promise(request: pytest.FixtureRequest) -> Promise:
+    path = PROGRAMS / request.param
+    header = re.match(r"(#.*\n)*", path.read_text(encoding="utf-8"))
+    assert header is not None
+    return Promise(load_program(path), dict(re.findall(r"^# ([\w-]+): +(.*)$", header[0], re.MULTILINE)))
+
+
+def printed(atoms: list[Atom]) -> str:
+    """`[h, e]`: as the language prints values, with no repetition sign and no type."""
+    text = values(column(atoms)).rsplit(" (", 1)[0]
+    same = re.fullmatch(r"\[(.*)\]\*(\d+)", text)
+    return f"[{', '.join([same[1]] * int(same[2]))}]" if same else text
+
+
+def test_the_header_is_complete(promise: Promise) -> None:
+    text = promise.program.source.text
+    assert set(KEYS) <= set(promise.header)
+    assert re.match(r"# [A-Z\d].*[.:]\n", text), "the first line says what the program does"
+    assert set(promise.given) <= set(promise.vocabulary)
+    assert len(promise.heads) == int(promise.header["layers"])
+
+
+def test_the_interpreter_keeps_the_promise(promise: Promise) -> None:
+    assert printed(run(promise.program.sop(), promise.given)) == promise.header["output"]
+
+
+def test_the_analysis_keeps_the_promise(promise: Promise) -> None:
+    assert analyse([promise.program.sop()]).heads == promise.heads
+
+
+def test_the_compiled_model_keeps_the_promise(promise: Promise) -> None:
+    model = promise.compile(promise.vocabulary, max(len(promise.given), 12))
+    assert model.weights.heads == promise.heads
+    for engine in ENGINES:
+        assert printed(model.run(promise.given, engine=engine).output) == promise.header["output"]
+    assert verify(promise.program.sop(), model, count=40).counterexample is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_short_input(promise: Promise, dtype: str) -> None:
+    model = promise.compile(promise.few_tokens, 5, dtype)
+    found = verify(promise.program.sop(), model)
+    assert (found.counterexample, found.exhaustive) == (None, True)
+    assert found.count == sum(len(promise.few_tokens) ** n for n in range(1, 6))
+
+
+@pytest.mark.parametrize("max_length", [40])
+def test_long_inputs(promise: Promise, max_length: int) -> None:
+    model = promise.compile(promise.vocabulary, max_length)
+    assert model.weights.heads == promise.heads
+    assert verify(promise.program.sop(), model, count=10).counterexample is None
+
+
+@pytest.mark.parametrize("name", ["reverse", "histogram", "sort"])
+@pytest.mark.parametrize("max_length", [20, 40])
+def test_letters(name: str, max_length: int) -> None:
+    program = load_program(PROGRAMS / f"{name}.rasp")
+    model = compile_sop(program.sop(), parse_vocabulary("a-z"), max_length)
+    found = verify(program.sop(), model, count=300)
+    assert found.counterexample is None
+    assert found.count > 300
+    assert model.weights.parameters["total"] < 22_000_000 / 4
+
+
+def test_reverse_where_others_are_wrong() -> None:
+    program = load_program(PROGRAMS / "reverse.rasp")
+    model = compile_sop(program.sop(), parse_vocabulary("a-p"), 20)
+    assert verify(program.sop(), model, count=10_000).counterexample is None
