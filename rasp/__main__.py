@@ -17,7 +17,7 @@ from rasp.show import Input
 # Each module has NAME_arguments(parser) and NAME_run(args) -> exit status.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("rasp.command", "evaluate a program on inputs"),
-    "repl": ("rasp.command", "a console for statements"),
+    "repl": ("rasp.start", "a console for statements"),
     "check": ("rasp.command", "read programs without running them: layers, heads, mistakes, surprises"),
     "fmt": ("rasp.fmt", "lay programs out in one canonical way"),
     "analyse": ("rasp.command", "the layers and heads an s-op needs"),
@@ -26,6 +26,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("compiler.command", "compare compiled weights with the program"),
     "draw": ("viz.command", "draw how an s-op is computed"),
 }
+
+# `rasp` alone, or followed by one of these, is the console.
+CONSOLE_OPTIONS = ("-i", "--no-init", "--color")
 
 # A function like `session.Drawing`: draws an s-op, gives the path of the picture.
 DRAWING = ("viz.command", "draw_flow")
@@ -63,11 +66,13 @@ def _tolerate_any_text() -> None:
 
 
 def _dispatch(argv: list[str]) -> int:
+    if not argv or argv[0].split("=")[0] in CONSOLE_OPTIONS:
+        argv = ["repl", *argv]
     chosen = next((word for word in argv if not word.startswith("-")), None)
     parser = argparse.ArgumentParser(
         prog="rasp",
         description="RASP programs: run them, count their layers and heads, compile them into transformer weights.",
-        epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console.",
+        epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console (rasp repl).",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="SUBCOMMAND")
     for name, (module, summary) in COMMANDS.items():
@@ -75,8 +80,8 @@ def _dispatch(argv: list[str]) -> int:
         if name == chosen:
             getattr(_room(module), f"{name}_arguments")(sub)
             sub.set_defaults(parser=sub)
-    args = parser.parse_args(argv or ["repl"])
-    args.drawing = _draw
+    args = parser.parse_args(argv)
+    args.drawing, args.room = _draw, _room
     status: int = getattr(_room(COMMANDS[args.command][0]), f"{args.command}_run")(args)
     sys.stdout.flush()
     return status

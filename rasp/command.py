@@ -1,4 +1,4 @@
-"""The subcommands run, analyse, check and repl: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives
+"""The subcommands run, analyse and check: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives
 the exit status."""
 
 from __future__ import annotations
@@ -197,20 +197,3 @@ def _row(name: str, node: Node, label: str) -> tuple[str, str, str, str, str]:
     found = analyse([node])
     heads = f"heads {found.heads}" if found.heads else "no heads"
     return name, "selector" if isinstance(node, Selector) else "s-op", label, f"layer {found.depth}", heads
-
-
-# -- repl
-
-
-def repl_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(parser, "rasp repl", "echo 'indices+1;' | rasp repl")
-
-
-def repl_run(args: argparse.Namespace) -> int:
-    """A console; without banner and prompts where standard input is not a terminal."""
-    from rasp import repl
-
-    session = Session(args.drawing)
-    if sys.stdin.isatty():
-        return repl.interactive(session)
-    return repl.piped(session, sys.stdin, sys.stdout, sys.stderr)

@@ -7,17 +7,23 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from rasp import colon, operate, syntax
+from rasp.complete import Names
 from rasp.elaborate import Elaborator, Mode, Silent, outside_library
+from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
+from rasp.explain import type_text
+from rasp.expression import expression, literal
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.interpret import EvaluationFault
 from rasp.parser import parse
-from rasp.scope import Scope, Value
+from rasp.reading import is_colon_command
+from rasp.scope import Function, Scope, Value
 from rasp.session import Reply, Session
 from rasp.show import Input
 from rasp.source import Source, Span
 
 Room = Callable[[str], ModuleType]
+_SHORT = 30
 
 
 def _no_room(module: str) -> ModuleType:
@@ -47,7 +53,9 @@ class Console:
         return self.session.push(text, closed=closed, name=name, first_line=first_line)
 
     def finish(self, text: str, *, name: str = "<console>", first_line: int = 1) -> Reply:
-        """Runs a text after which nothing comes."""
+        """Answers a colon command; runs any other text, after which nothing comes."""
+        if is_colon_command(text):
+            return self.answer(text)
         return self.session.finish(text, name=name, first_line=first_line)
 
     def answer(self, line: str) -> Reply:
@@ -60,6 +68,33 @@ class Console:
         except RaspError as error:
             return Reply((error,))
         return said if isinstance(said, Reply) else Reply((said,) if said else ())
+
+    # -- what a terminal shows
+
+    @property
+    def status(self) -> str:
+        """The running examples, and what is not as at the start, in a line."""
+        settings = self.session.settings
+        sop, selector = settings.sop_example.text, settings.selector_example.text
+        parts = [f"example {_cut(sop)}"] if sop == selector else [f"s-op {_cut(sop)}", f"selector {_cut(selector)}"]
+        hidden = {"s-op": settings.sop_examples, "selector": settings.selector_examples}
+        parts += [f"{which} examples off" for which, shown in hidden.items() if not shown]
+        return "  ·  ".join(parts + ["full display"] * settings.full)
+
+    def completions(self) -> Names:
+        """What may be completed."""
+        variables = [name for name in self.session.scope.names if name not in ("tokens", "out")]
+        notes = {name: command.summary for name, command in colon.COMMANDS.items()}
+        return Names(variables, self._describe, notes, colon.OPTIONS)
+
+    def _describe(self, name: str) -> tuple[str, str]:
+        value = self.session.scope.names[name]
+        if isinstance(value, Function):
+            return "function", f"{name}({', '.join(value.parameters)})"
+        if not isinstance(value, Node):
+            return "value", _cut(literal(value)) if is_atom(value) else type_text(value)
+        others = {node: other for node, other in self.names().items() if node is not value}
+        return operate.kind(value).split()[1], expression(value, others)
 
     # -- what commands need
 
@@ -114,9 +149,8 @@ class Console:
         return loads[-1].path if loads else None
 
 
-def is_colon_command(text: str) -> bool:
-    """Whether a text is for the console itself rather than for the session."""
-    return text.lstrip().startswith((":", "?"))
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def _command_and_rest(line: str) -> tuple[str, str]:

@@ -13,6 +13,11 @@ class Entry(NamedTuple):
     text: str
     example: str = ""
 
+    @property
+    def note(self) -> str:
+        """The entry in a line: how a function is called, and what it does."""
+        return f"{self.usage}: {self.text}" if "(" in self.usage else self.text
+
 
 def _function(usage: str, text: str, example: str) -> Entry:
     return Entry("function", usage, text, example)

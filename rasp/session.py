@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rasp import operate, show, syntax
+from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.elaborate import Elaborator, Mode, in_order, new_scope
 from rasp.errors import RaspError, ValueFault
 from rasp.expression import expression
@@ -17,9 +18,6 @@ from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View
 from rasp.source import Source
 from rasp.surprises import Surprise, surprises
-
-BANNER = "RASP 0.1"
-FIRST_EXAMPLE = "hello"
 
 
 class Drawing(Protocol):
@@ -99,7 +97,7 @@ class Session:
     @property
     def banner(self) -> str:
         """What a console says at its start."""
-        return f"{BANNER}\nrunning example is: {FIRST_EXAMPLE}"
+        return BANNER
 
     def push(self, text: str, *, closed: bool = True, name: str = "<console>", first_line: int = 1) -> Reply:
         """Runs a text, unless it is incomplete.

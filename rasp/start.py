@@ -1,0 +1,83 @@
+"""The subcommand repl: a console at a terminal, or fed by a pipe. What each needs is imported when it is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rasp.console import Console
+
+
+def repl_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `rasp repl`, which are also those of `rasp` alone."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "example:\n  rasp -i programs/sort.rasp\n  echo 'indices+1;' | rasp repl"
+    parser.add_argument("-i", dest="file", metavar="FILE", help="load this program first")
+    parser.add_argument("--no-init", action="store_true", help=f"do not run {init_file()}")
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colours (default: auto; see NO_COLOR)"
+    )
+
+
+def repl_run(args: argparse.Namespace) -> int:
+    """A console; without banner and prompts where standard input is not a terminal."""
+    return _at_terminal(args) if sys.stdin.isatty() else _by_pipe(args)
+
+
+def _by_pipe(args: argparse.Namespace) -> int:
+    from rasp.piped import piped, write
+
+    console = _console(args, ())
+    failed = args.file is not None and write(console.push(f":load {args.file}"), sys.stdout, sys.stderr)
+    return int(failed) | piped(console, sys.stdin, sys.stdout, sys.stderr)
+
+
+def _at_terminal(args: argparse.Namespace) -> int:
+    """A prompt. The console behind it is made while the first input is typed, unless there is something to run."""
+    from rasp.repl import Terminal
+
+    first = [] if args.no_init or not init_file().is_file() else [init_file()]
+    terminal = Terminal(lambda: _console(args, first), history_file(), args.color)
+    terminal.greet()
+    if first:
+        terminal.wait()
+    ended = args.file is not None and terminal.answer(f":load {args.file}")
+    return 0 if ended else terminal.run()
+
+
+def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
+    """A console that has run these files, of which only the errors are shown."""
+    from rasp.console import Console
+    from rasp.elaborate import read_source
+    from rasp.piped import piped
+    from rasp.session import Session
+
+    console = Console(Session(args.drawing), args.room)
+    console.options.color = args.color
+    for path in first:
+        piped(console, read_source(path).text.splitlines(True), io.StringIO(), sys.stderr, name=str(path))
+    console.session.performed.clear()
+    return console
+
+
+def history_file() -> Path:
+    """Where the lines typed are kept."""
+    return _folder("XDG_STATE_HOME", ".local/state") / "history"
+
+
+def init_file() -> Path:
+    """The statements a console at a terminal begins with."""
+    return _folder("XDG_CONFIG_HOME", ".config") / "init.rasp"
+
+
+def _folder(variable: str, default: str) -> Path:
+    """Our folder in one of the XDG base folders; these must be absolute."""
+    given = os.environ.get(variable, "")
+    base = given if os.path.isabs(given) else os.path.join(os.path.expanduser("~"), default)
+    return Path(base, "rasp")
