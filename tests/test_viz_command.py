@@ -43,7 +43,10 @@ def draw(*words: str) -> int:
     [
         ["reverse"],
         ["reverse", "--kind", "heads"],
+        ["reverse", "--kind", "compare"],
         ["reverse", "--kind", "flow"],
+        ["reverse", "--kind", "residual"],
+        ["reverse", "--kind", "weights"],
         ["flip"],
         ["flip", "--kind", "selector"],
     ],
@@ -94,9 +97,11 @@ def test_a_saved_model_is_drawn_like_its_program(tmp_path: Path, capsys: pytest.
     save(compile_sop(program.sop("reverse"), "abc", 5, names=program.names), "m.safetensors")
     assert main(["draw", "m.safetensors", "-i", "abc", "-o", "model.svg"]) == 0
     assert draw("reverse", "-i", "abc", "-o", "program.svg") == 0
-    assert (tmp_path / "model.svg").read_bytes() == (tmp_path / "program.svg").read_bytes()
+    model, own = ((tmp_path / name).read_text() for name in ("model.svg", "program.svg"))
+    assert model.count('id="axes_') == own.count('id="axes_') > 0
+    assert main(["draw", "m.safetensors", "--kind", "weights", "-i", "abc", "-o", "weights.svg"]) == 0
     assert main(["draw", "m.safetensors", "--kind", "flow", "-i", "abc", "-o", "flow.svg"]) == 1
-    assert "only the heads are drawn" in capsys.readouterr().err
+    assert "heads, residual and weights are drawn" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("program")

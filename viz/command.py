@@ -18,10 +18,13 @@ from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.operate import kind as kind_of
 from rasp.program import Program, load_program
 from rasp.show import Input
+from viz.compare import compare, computed, head_title
 from viz.flow import flow
 from viz.heads import heads
+from viz.residual import residual
 from viz.save import check_target, save
 from viz.single import selector
+from viz.weights import weights
 
 if TYPE_CHECKING:
     from compiler.model import CompiledModel
@@ -45,9 +48,10 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     input_arguments(parser)
     parser.add_argument(
         "--kind",
-        choices=["heads", "selector", "flow"],
-        help="heads: the compiled model's attention (default for an s-op); selector: the cells it marks (default for a "
-        "selector); flow: the computation, layer by layer",
+        choices=["heads", "compare", "flow", "residual", "weights", "selector"],
+        help="heads: the compiled model's attention (default for an s-op); compare: what each selector asks for beside "
+        "what the softmax gives; flow: the computation, layer by layer; residual: the residual stream after each "
+        "layer; weights: the matrices by name; selector: the cells it marks (default for a selector)",
     )
     parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the compiled model (default: those of the input)")
     parser.add_argument("--max-length", type=int, metavar="N", help="its longest input (default: this input's length)")
@@ -88,14 +92,28 @@ def _only_input(args: argparse.Namespace) -> list[Atom]:
 
 
 def _of_model(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
-    """The heads of a saved model, which has its own s-op, vocabulary and length."""
-    if args.name or args.vocab or args.max_length or args.kind not in (None, "heads"):
+    """A picture of a saved model, which has its own s-op, vocabulary and length."""
+    if args.name or args.vocab or args.max_length or args.kind in ("compare", "flow", "selector"):
         raise DataFault(
-            "of a compiled model only the heads are drawn, as it is", hint="draw the program for another kind or name"
+            "of a compiled model heads, residual and weights are drawn, as it is",
+            hint="draw the program for another kind or name",
         )
     from compiler.artifact import load
 
-    return _heads_of(load(args.file), tokens)
+    return _picture(load(args.file), args.kind or "heads", tokens)
+
+
+def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
+    """The picture of a model alone, its program not at hand."""
+    if kind == "residual":
+        return residual(model, tokens)
+    if kind == "weights":
+        return weights(model)
+    titles = [
+        [head_title(head.name, head.kind, getattr(head, "line", None)) for head in layer.heads]
+        for layer in model.layers
+    ]
+    return heads(model.run(tokens).attention, tokens, titles=titles)
 
 
 def _of_program(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
@@ -131,7 +149,12 @@ def _draw_sop(node: SOp, kind: str, tokens: list[Atom], program: Program, args: 
         raise TypeFault("an s-op has no pattern of its own", hint="use --kind heads or flow, or name a selector")
     if kind == "flow":
         return flow(node, tokens, names=program.names)
-    return _heads_of(_compiled(node, tokens, program, args), tokens)
+    model = _compiled(node, tokens, program, args)
+    if kind == "compare":
+        return compare(node, model, tokens, names=program.names, origins=program.origins)
+    if kind == "heads":
+        return _heads_of(node, model, tokens, program)
+    return _picture(model, kind, tokens)
 
 
 def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Namespace) -> CompiledModel:
@@ -148,11 +171,8 @@ def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Na
     return compile_sop(node, vocabulary, longest, names=program.names, origins=program.origins)
 
 
-def _heads_of(model: CompiledModel, tokens: list[Atom]) -> Figure:
-    """What the heads of a model attend to on an input, each under the name of its selector."""
-    titles = [[_title(head.name, head.kind) for head in layer.heads] for layer in model.layers]
-    return heads(model.run(tokens).attention, tokens, titles=titles)
-
-
-def _title(name: str, kind: str) -> str:
-    return f"{name} (width)" if kind == "width" else name
+def _heads_of(node: SOp, model: CompiledModel, tokens: list[Atom], program: Program) -> Figure:
+    """What the heads of a model attend to on an input, in the order of flow pictures."""
+    layers = computed(node, model, tokens, names=program.names, origins=program.origins)
+    attention = [[head.given for head in layer] for layer in layers]
+    return heads(attention, tokens, titles=[[head.title for head in layer] for layer in layers])

@@ -93,27 +93,49 @@ class _Slot:
         return self.left + self.title_width + _GAP
 
 
-def heads(attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]] | None = None) -> Figure:
+def heads(
+    attention: Any,
+    tokens: Sequence[Atom],
+    *,
+    titles: Sequence[Sequence[str]] | None = None,
+    rows: Sequence[str] | None = None,
+) -> Figure:
     """A figure of all heads: one row a layer, one column a head.
 
     `attention` holds layers, each with heads [T, T]; layers may differ in their number of heads, and have none.
-    `tokens` are the T tokens, or T − 1 where position 0 is BOS. `titles` name the heads, layer by layer. DataFault
-    where these do not fit together.
+    `tokens` are the T tokens, or T − 1 where position 0 is BOS. `titles` name the heads, layer by layer, `rows` the
+    layers (else by number). DataFault where these do not fit together.
     """
-    return draw_heads(plan_heads(attention, tokens, titles=titles))
+    return draw_heads(plan_heads(attention, tokens, titles=titles, rows=rows))
 
 
-def plan_heads(attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]] | None = None) -> HeadsPlan:
+def plan_heads(
+    attention: Any,
+    tokens: Sequence[Atom],
+    *,
+    titles: Sequence[Sequence[str]] | None = None,
+    rows: Sequence[str] | None = None,
+) -> HeadsPlan:
     """Where everything stands in the figure of all heads, in inches. DataFault where sizes do not fit."""
     layers = [layer_weights(layer, tokens, number) for number, layer in enumerate(attention, 1)]
     names = _names(layers, titles)
+    row_names = _row_names(layers, rows)
     size = _one_size(layers)
     columns = max(map(len, layers), default=0)
     cell = cell_size(size, min(_SIDE, _WIDEST_GRID / max(columns, 1)), _SMALLEST_CELL, _LARGEST_CELL)
     plans = [[plan_matrix(head, tokens, cell) for head in layer] for layer in layers]
     first = next((plan for row in plans for plan in row), None)
     slot = _slot(first, cell * size) if first else _Slot(0.0, 0.0, 0.0)
-    return _arranged(plans, names, slot)
+    return _arranged(plans, names, row_names, slot)
+
+
+def _row_names(layers: list[list[Weights]], rows: Sequence[str] | None) -> list[str]:
+    """A name for each row; DataFault where the names given are not as many as the rows."""
+    if rows is None:
+        return [f"layer {number}" for number in range(1, len(layers) + 1)]
+    if len(rows) != len(layers):
+        raise DataFault(f"{len(rows)} names for {len(layers)} rows of heads")
+    return list(rows)
 
 
 def _names(layers: list[list[Weights]], titles: Sequence[Sequence[str]] | None) -> list[list[str]]:
@@ -139,20 +161,20 @@ def _slot(plan: MatrixPlan, side: float) -> _Slot:
     return _Slot(side, _AXIS_NAME + plan.query.width + _PAD, plan.key.height + _PAD + _AXIS_NAME)
 
 
-def _arranged(plans: list[list[MatrixPlan]], names: list[list[str]], slot: _Slot) -> HeadsPlan:
+def _arranged(plans: list[list[MatrixPlan]], names: list[list[str]], row_names: list[str], slot: _Slot) -> HeadsPlan:
     """The grid, row by row from the top."""
     panels: list[Panel] = []
     rows: list[tuple[str, float, bool]] = []
     top = _MARGIN
-    for index, (layer, row_names) in enumerate(zip(plans, names, strict=True)):
+    for index, (layer, titles, name) in enumerate(zip(plans, names, row_names, strict=True)):
         if not layer:
-            rows.append((f"layer {index + 1}: no heads", top + _NO_HEADS / 2, False))
+            rows.append((f"{name}: no heads", top + _NO_HEADS / 2, False))
             top += _NO_HEADS + _GAP / 2
             continue
-        row = _row(index, layer, row_names, slot, top)
+        row = _row(index, layer, titles, slot, top)
         panels += row
         square = row[0].square
-        rows.append((f"layer {index + 1}", square.top + square.height / 2, True))
+        rows.append((name, square.top + square.height / 2, True))
         top = square.top + square.height + slot.below + _GAP / 2
     return _framed(panels, rows or [("no attention layers", top + _NO_HEADS / 2, False)], slot, top)
 

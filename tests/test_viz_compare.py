@@ -1,0 +1,55 @@
+"""Heads beside their selectors: the attention that is asked for is the attention that there is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compiler.pipeline import compile_sop
+from rasp.program import parse_program
+from viz.compare import _plan, attention_asked, compare, computed
+from viz.flow.content import contents
+
+PROGRAM = parse_program(
+    """same = select(tokens, tokens, ==);
+count = selector_width(same);
+first = selector_width(same and select(indices, indices, <)) == 0;
+out_ = aggregate(select(count, indices, ==), indices, 0) if first else 9;
+"""
+)
+
+
+def test_a_mean_is_even_over_what_is_marked_and_a_width_counts_bos() -> None:
+    marked = np.array([[True, True], [False, False]])
+    assert attention_asked(marked, "aggregate").tolist() == [[1, 0, 0], [0, 0.5, 0.5], [1, 0, 0]]
+    assert attention_asked(marked, "width").tolist() == [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("text", ["a", "abab", "cabba"])
+def test_softmax_gives_what_the_selector_asks_for(text: str) -> None:
+    sop = PROGRAM.sop("out_")
+    model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
+    layers = computed(sop, model, text, names=PROGRAM.names, origins=PROGRAM.origins)
+    assert [len(layer) for layer in layers] == [2, 1]
+    assert max(head.off for layer in layers for head in layer) < 1e-6
+
+
+def test_heads_stand_in_the_order_of_flow_pictures_and_name_their_lines() -> None:
+    sop = PROGRAM.sop("out_")
+    model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
+    layers = computed(sop, model, "abab", names=PROGRAM.names, origins=PROGRAM.origins)
+    stages = contents(sop, "abab", PROGRAM.names).stages[1:]
+    assert [[head.name for head in layer] for layer in layers] == [[h.title for h in stage.heads] for stage in stages]
+    assert {head.title for head in layers[0]} == {
+        "same (width), line 1",
+        "same and select(indices, indices, <) (width), line 3",
+    }
+
+
+def test_three_panels_a_head_and_no_hatching_in_a_difference() -> None:
+    sop = PROGRAM.sop("first")
+    model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
+    plan = _plan([head for layer in computed(sop, model, "abc") for head in layer], "abc")
+    assert [bool(panel.matrix.empty) for panel in plan.panels] == [True, True, False]
+    assert plan.panels[2].title[0].startswith("difference")
+    assert len([ax for ax in compare(sop, model, "abc").axes if ax.get_xlabel() == "key"]) == 3

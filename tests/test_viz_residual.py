@@ -1,0 +1,132 @@
+"""The residual stream and the weights by name: what is shown, in which order, under which names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from compiler.model import CompiledModel
+from compiler.pipeline import compile_sop
+from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
+from viz.directions import decoded, groups, split, written
+from viz.residual import plan_residual, residual
+from viz.weights import layer_tables, plan_weights, weights
+
+flip = select(indices, length - indices - 1)
+reverse = aggregate(flip, tokens)
+before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
+ordered = aggregate(select(selector_width(before), indices), tokens)
+NAMES: dict[Node, str] = {flip: "flip", reverse: "reverse", before: "before", ordered: "sorted"}
+
+
+def model(vocabulary: str = "abc", longest: int = 4) -> CompiledModel:
+    return compile_sop(reverse, vocabulary, longest, names=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("direction", "parts"),
+    [
+        ("tokens=a", ("tokens", "a")),
+        ("tokens==", ("tokens", "=")),
+        ('tokens="', ("tokens", '"')),
+        ("next=", ("next", "")),
+        ('tokens == "a=b"=True', ('tokens == "a=b"', "True")),
+        ('1.0 if (tokens == "x") else 0.0', ('1.0 if (tokens == "x") else 0.0', None)),
+        ("selector_width(select(tokens, tokens, ==))", ("selector_width(select(tokens, tokens, ==))", None)),
+    ],
+)
+def test_a_direction_is_an_sop_and_perhaps_a_value(direction: str, parts: tuple[str, str | None]) -> None:
+    assert split(direction) == parts
+
+
+def test_directions_of_one_sop_are_a_group_that_stands_for_a_value() -> None:
+    (one, letters, number) = groups(["one", "tokens=a", "tokens= ", "length"])
+    assert (letters.name, letters.members, letters.values) == ("tokens", (1, 2), ("a", "␣"))
+    assert decoded(letters, np.array([1.0, 0, 1, 5])) == "␣"
+    assert decoded(letters, np.array([1.0, 0, 0, 5])) == ""
+    assert decoded(letters, np.array([1.0, 1, 1, 5])) == ""
+    assert (one.values, number.values) == ((), ())
+
+
+def test_numbers_are_short() -> None:
+    assert [written(x) for x in (1.0, 1 / 3, -0.25, -2304.0, 2.0**24)] == ["1", ".333", "-.25", "-2304", "1.68e+07"]
+
+
+def test_the_stream_is_read_from_top_to_bottom_in_the_order_of_writing() -> None:
+    plan = plan_residual(model(), "abca")
+    assert [panel.title for panel in plan.panels] == ["embedding", "after layer 1", "after layer 2"]
+    heads = [line.label for line in plan.lines if line.direction is None or not line.group.values]
+    assert heads[:3] == ["one", "bos", "tokens_asis"]
+    assert heads[-1] == "reverse"
+
+
+def test_a_group_says_its_value_and_what_changed_is_marked() -> None:
+    plan = plan_residual(model(), "abca")
+    line = [line.label for line in plan.lines].index("reverse")
+    assert [panel.texts[line][1:] for panel in plan.panels] == [("",) * 4, ("",) * 4, ("a", "c", "b", "a")]
+    assert not plan.panels[0].changed.any()
+    assert plan.panels[2].changed[line + 1 :].sum() == 4
+    assert not plan.panels[2].changed[:line].any()
+
+
+def test_what_is_0_throughout_is_left_out_and_counted() -> None:
+    plan = plan_residual(model("abcdefgh"), "ab")
+    assert "= h" not in [line.label for line in plan.lines]
+    assert plan.note.endswith("not shown: 12 directions that are 0 throughout")
+
+
+def test_large_groups_fold_where_there_are_many() -> None:
+    plan = plan_residual(compile_sop(ordered, range(20), 20, names=NAMES), list(range(20)))
+    assert any(line.label.endswith("(20 directions)") for line in plan.lines)
+    assert len(plan.lines) < 20
+
+
+def test_weights_say_what_a_head_does() -> None:
+    (_, first), (_, second) = layer_tables(model().weights)
+    titles = [table.title for table in (*first, *second)]
+    assert titles[-2:] == ["W_QK of flip", "W_OV of flip"]
+    moves = second[1]
+    assert moves.rows == ("tokens_asis=a", "tokens_asis=b", "tokens_asis=c")
+    assert moves.columns == ("reverse=a", "reverse=b", "reverse=c")
+    assert (moves.numbers == np.eye(3)).all()
+
+
+def test_a_neuron_is_a_column_and_the_rounding_constant_a_letter() -> None:
+    (table,) = (table for _, tables in layer_tables(model().weights) for table in tables if "W_in" in table.title)
+    assert table.rows == ("one", "1/(length + 1)", "bias", "length")
+    assert table.rule == 3
+    assert table.texts[0][1] == "R"
+    assert table.texts[2][1].startswith("−R+")
+
+
+def test_large_matrices_are_cut_and_say_so() -> None:
+    tables = [table for _, tables in layer_tables(model("abcdefgh", 40).weights) for table in tables]
+    assert [table.note for table in tables if table.note] == ["the first 40 of 79 columns"]
+    assert max(len(table.columns) for table in tables) == 40
+
+
+@pytest.mark.parametrize("size", [3, 12, 60])
+def test_no_two_texts_overlap(size: int) -> None:
+    compiled = model("abcd", size)
+    assert overlaps(residual(compiled, ("abcd" * 15)[:size])) == []
+    assert overlaps(weights(compiled)) == []
+
+
+def test_a_model_without_layers_has_weights_too() -> None:
+    assert plan_weights(compile_sop(tokens, "ab", 3)).notes[0] == "There are no layers."
+
+
+def overlaps(figure: Figure) -> list[tuple[str, str]]:
+    """Pairs of texts of a figure that stand on one another."""
+    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    boxes = [text.get_window_extent() for text in texts]
+    return [
+        (texts[i].get_text(), texts[j].get_text())
+        for i, a in enumerate(boxes)
+        for j, b in enumerate(boxes[:i])
+        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
+    ]

@@ -1,0 +1,146 @@
+"""The heads of a compiled model beside their selectors: what the interpreter asks for, what the softmax gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from compiler.ir import HeadWeights
+from compiler.model import CompiledModel
+from rasp.analyse import Head, analyse
+from rasp.elementwise import Atom
+from rasp.expression import expression
+from rasp.graph import Node, Selector, SOp
+from rasp.interpret import Run
+from rasp.source import Span
+from viz.attention import Weights
+from viz.heads import HeadsPlan, draw_heads, plan_heads
+
+_EXACT = 1e-12
+_DIFFERENCE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A head on one input: its place in the weights, its selector, and its attention, asked for and given.
+
+    Both matrices are [T + 1, T + 1], BOS first. `line` is where the program builds the selector.
+    """
+
+    layer: int
+    place: tuple[int, int]
+    name: str
+    kind: str
+    line: int | None
+    selector: Selector
+    asked: Weights
+    given: Weights
+
+    @property
+    def title(self) -> str:
+        return head_title(self.name, self.kind, self.line)
+
+    @property
+    def off(self) -> float:
+        """The largest difference between what is asked for and what is given."""
+        return float(np.abs(self.asked - self.given).max())
+
+
+def head_title(name: str, kind: str, line: int | None) -> str:
+    """What a head is called in pictures: its selector's name, whether it measures a width, the line in the program."""
+    named = f"{name} (width)" if kind == "width" else name
+    return named if line is None else f"{named}, line {line}"
+
+
+def computed(
+    sop: SOp,
+    model: CompiledModel,
+    tokens: Sequence[Atom],
+    *,
+    names: Mapping[Node, str] | None = None,
+    origins: Mapping[Node, Span] | None = None,
+) -> list[list[Computed]]:
+    """The heads of an s-op's compiled model on an input, layer by layer, each layer in the order of the analysis.
+
+    DataFault for an input the model cannot take; ValueFault where the s-op has no value on it.
+    """
+    trace = model.run(tokens, engine="reference").trace
+    run = Run(tokens, causal=model.weights.causal)
+    layers = [at for at, layer in enumerate(model.weights.layers) if layer.heads]
+    found = []
+    for number, (at, wanted) in enumerate(zip(layers, analyse([sop]).layers, strict=True), 1):
+        own = model.weights.layers[at].heads
+        row = []
+        for head, place in zip(wanted, _places(wanted, own, names or {}), strict=True):
+            given = trace.attention[at][place].astype(np.float64)
+            asked = attention_asked(run.selector(head.selector), head.kind)
+            line = _line(own[place], head.selector, origins or {})
+            row.append(Computed(number, (at, place), own[place].name, head.kind, line, head.selector, asked, given))
+        found.append(row)
+    return found
+
+
+def _places(wanted: Sequence[Head], own: Sequence[HeadWeights], names: Mapping[Node, str]) -> list[int]:
+    """For each head of the analysis its number among a layer's weights: by name and kind, else whichever is left."""
+    left = list(range(len(own)))
+    found: list[int | None] = []
+    for head in wanted:
+        called = (expression(head.selector, names), head.kind)
+        place = next((at for at in left if (own[at].name, own[at].kind) == called), None)
+        found.append(place)
+        if place is not None:
+            left.remove(place)
+    return [left.pop(0) if place is None else place for place in found]
+
+
+def _line(head: HeadWeights, selector: Selector, origins: Mapping[Node, Span]) -> int | None:
+    known: int | None = getattr(head, "line", None)
+    return origins[selector].line if known is None and selector in origins else known
+
+
+def attention_asked(marked: np.ndarray[tuple[int, int], np.dtype[np.bool_]], kind: str) -> Weights:
+    """The attention [T + 1, T + 1] that a selector [T, T] asks for.
+
+    The mean over the marked keys; over BOS where nothing is marked, and with BOS as one key more in a width.
+    """
+    size = len(marked)
+    keys = np.zeros((size + 1, size + 1))
+    keys[1:, 1:] = marked
+    keys[:, 0] = (kind == "width") | ~keys.any(axis=1)
+    return np.asarray(keys / keys.sum(axis=1, keepdims=True))
+
+
+def compare(
+    sop: SOp,
+    model: CompiledModel,
+    tokens: Sequence[Atom],
+    *,
+    names: Mapping[Node, str] | None = None,
+    origins: Mapping[Node, Span] | None = None,
+) -> Figure:
+    """A figure with one row a head: what its selector asks for, what the model's softmax gives, and the difference."""
+    rows = [head for layer in computed(sop, model, tokens, names=names, origins=origins) for head in layer]
+    return draw_heads(_plan(rows, tokens))
+
+
+def _plan(rows: Sequence[Computed], tokens: Sequence[Atom]) -> HeadsPlan:
+    """Three panels a head. Empty rows are hatched in the first two only: an empty difference means that all is well."""
+    plan = plan_heads(
+        [[head.asked, head.given, np.abs(head.asked - head.given)] for head in rows],
+        tokens,
+        titles=[[f"selector: {head.title}", "softmax", _difference(head.off)] for head in rows],
+        rows=[f"layer {head.layer}" for head in rows],
+    )
+    panels = tuple(
+        replace(panel, matrix=replace(panel.matrix, empty=())) if panel.head == _DIFFERENCE else panel
+        for panel in plan.panels
+    )
+    hatched = any(panel.matrix.empty for panel in panels)
+    return replace(plan, panels=panels, note=plan.note if hatched else ())
+
+
+def _difference(off: float) -> str:
+    return "difference: none" if off < _EXACT else f"difference: at most {off:.0e}"

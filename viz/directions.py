@@ -1,0 +1,79 @@
+"""The named directions of a residual stream, grouped by the s-op they store. No drawing here.
+
+A direction is called `tokens=a` where it says that an s-op has a value, and by an expression where it holds a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.ir import ModelWeights
+from viz.labels import label
+
+_QUOTES = "\"'"
+_NO_SPLIT_AFTER = " =<>!"
+_CLOSE = 1e-3
+_LONGEST_INTEGER = 1e5
+
+
+@dataclass(frozen=True)
+class Group:
+    """The directions of one s-op: their rows in the stream, and the value each stands for (none of a number)."""
+
+    name: str
+    members: tuple[int, ...]
+    values: tuple[str, ...]
+
+
+def groups(directions: Sequence[str]) -> tuple[Group, ...]:
+    """The directions by s-op, in the order in which the first of each comes."""
+    found: dict[tuple[str, bool], list[tuple[int, str]]] = {}
+    for row, direction in enumerate(directions):
+        name, value = split(direction)
+        found.setdefault((name, value is not None), []).append((row, label(value or "")))
+    return tuple(
+        Group(name, tuple(row for row, _ in parts), tuple(value for _, value in parts) if valued else ())
+        for (name, valued), parts in found.items()
+    )
+
+
+def split(direction: str) -> tuple[str, str | None]:
+    """The s-op and the value of `tokens=a`; no value where a direction holds a number."""
+    quote = ""
+    for at, char in enumerate(direction):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in _QUOTES:
+            quote = char
+        elif char == "=" and at and direction[at - 1] not in _NO_SPLIT_AFTER:
+            return direction[:at], direction[at + 1 :]
+    return direction, None
+
+
+def decoded(group: Group, column: NDArray[Any]) -> str:
+    """The value that a residual vector says the s-op has: where one direction is 1 and the others are 0, else ''."""
+    parts = column[list(group.members)]
+    if not group.values or np.abs(np.sort(parts) - np.eye(len(parts))[-1]).max() > _CLOSE:
+        return ""
+    return group.values[int(parts.argmax())]
+
+
+def stage_names(weights: ModelWeights) -> tuple[str, ...]:
+    """What the stream is called at the start and after each layer; only layers with heads are numbered."""
+    names, number = ["embedding"], 0
+    for layer in weights.layers:
+        number += bool(layer.heads)
+        names.append(f"after layer {number}" if layer.heads else "after a feed-forward")
+    return tuple(names)
+
+
+def written(number: float) -> str:
+    """A number to 3 digits, or a whole one in full while it is short: 1, .333, -2304, 1e+07."""
+    text = f"{number:.0f}" if number == round(number) and abs(number) < _LONGEST_INTEGER else f"{number:.3g}"
+    head, point, tail = text.partition(".")
+    return f"{head[:-1]}.{tail}" if point and head in ("0", "-0") else text

@@ -1,0 +1,286 @@
+"""The residual stream of a model on one input: named directions × positions, at the start and after each layer.
+
+Decided first (`plan_residual`), drawn after. The directions stand in groups, one an s-op, in the order in which they
+are first written; a group's own line says the value that its directions stand for. What a layer changed is framed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from compiler.model import CompiledModel
+from rasp.elementwise import Atom
+from viz.directions import Group, decoded, groups, stage_names, written
+from viz.labels import position_labels
+from viz.style import (
+    DIVIDER,
+    GRID,
+    INK,
+    LABEL_SIZE,
+    MARKED,
+    PAPER,
+    QUIET,
+    SMALLEST_SIZE,
+    TITLE_SIZE,
+    Box,
+    axes_at,
+    drawable,
+    fit,
+    new_figure,
+    styled,
+    text_height,
+    text_width,
+)
+
+CHANGED = "#b3541e"
+_NEGATIVE = "#a3265f"
+_ROW = 0.17
+_SMALLEST_CELL, _LARGEST_CELL = 0.1, 0.55
+_SIDE = 6.0
+_WIDEST_NAME = 2.6
+_INDENT = 0.12
+_BOLD = 1.12
+_GAP = 0.25
+_MARGIN = 0.15
+_MANY_LINES = 70
+_MANY_VALUES = 8
+_ZERO = 1e-6
+_ALWAYS = ("one", "bos")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the picture: a direction, or the value a group of them stands for (`direction` is None there)."""
+
+    label: str
+    direction: int | None
+    group: Group
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """The stream at one moment: the text and the number [line, position] of each cell, and which ones are new."""
+
+    title: str
+    box: Box
+    texts: tuple[tuple[str, ...], ...]
+    numbers: NDArray[np.float64]
+    changed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class ResidualPlan:
+    """The whole picture, in inches."""
+
+    width: float
+    height: float
+    names: float
+    cell: float
+    size: float
+    lines: tuple[Line, ...]
+    tokens: tuple[str, ...]
+    panels: tuple[Panel, ...]
+    note: str
+
+
+def residual(model: CompiledModel, tokens: Sequence[Atom]) -> Figure:
+    """A figure of a model's residual stream on an input, at the start and after each layer.
+
+    Directions that are 0 throughout are left out. DataFault for an input that the model cannot take.
+    """
+    return draw_residual(plan_residual(model, tokens))
+
+
+def plan_residual(model: CompiledModel, tokens: Sequence[Atom]) -> ResidualPlan:
+    """Where everything stands in the picture, and what it says."""
+    streams = [stream.astype(np.float64) for stream in model.run(tokens, engine="reference").trace.residuals]
+    weights = model.weights
+    lines = _lines(groups(weights.directions), streams)
+    positions = tuple(drawable(text) for text in position_labels(tokens, len(tokens) + 1))
+    texts = _all_texts(lines, streams)
+    cell = _cell(texts, positions)
+    size = min(LABEL_SIZE, max(SMALLEST_SIZE, cell * 72 / 1.6))
+    names = min(_WIDEST_NAME, max((_name_width(line) for line in lines), default=0.0)) + 0.08
+    top = _MARGIN + text_height(TITLE_SIZE) + 2 * text_height(LABEL_SIZE) + 0.08
+    side = cell * len(positions)
+    boxes = [Box(_MARGIN + names + at * (side + _GAP), top, side, _ROW * len(lines)) for at in range(len(streams))]
+    panels = _panels(stage_names(weights), boxes, texts, streams, lines)
+    return ResidualPlan(
+        boxes[-1].left + side + _MARGIN,
+        top + _ROW * len(lines) + text_height(LABEL_SIZE, 2) + _MARGIN,
+        names,
+        cell,
+        size,
+        lines,
+        positions,
+        panels,
+        _note(streams),
+    )
+
+
+def _lines(found: Sequence[Group], streams: Sequence[NDArray[Any]]) -> tuple[Line, ...]:
+    """The groups that are not 0 throughout, the earliest written first; large ones folded where there are many."""
+    live = {group: _live(group, streams) for group in found}
+    first = {group: _first(group, streams) for group in found if live[group]}
+    ordered = sorted(first, key=lambda group: first[group])
+    open_ = [line for group in ordered for line in _group_lines(group, live[group], folded=False)]
+    if len(open_) <= _MANY_LINES:
+        return tuple(open_)
+    many = {group for group in ordered if len(live[group]) > _MANY_VALUES}
+    return tuple(line for group in ordered for line in _group_lines(group, live[group], folded=group in many))
+
+
+def _live(group: Group, streams: Sequence[NDArray[Any]]) -> list[int]:
+    return [row for row in group.members if any(np.abs(stream[:, row]).max() > _ZERO for stream in streams)]
+
+
+def _first(group: Group, streams: Sequence[NDArray[Any]]) -> int:
+    return next(at for at, stream in enumerate(streams) if np.abs(stream[:, list(group.members)]).max() > _ZERO)
+
+
+def _group_lines(group: Group, live: Sequence[int], *, folded: bool) -> list[Line]:
+    if not group.values:
+        return [Line(group.name, live[0], group)]
+    values = dict(zip(group.members, group.values, strict=True))
+    if len(group.members) == 1:
+        return [Line(f"{group.name} = {values[live[0]]}", live[0], group)]
+    if folded:
+        return [Line(f"{group.name}  ({len(live)} directions)", None, group)]
+    return [Line(group.name, None, group), *(Line(f"= {values[row]}", row, group) for row in live)]
+
+
+def _all_texts(lines: Sequence[Line], streams: Sequence[NDArray[Any]]) -> list[tuple[tuple[str, ...], ...]]:
+    """What stands in each cell of each line, stream by stream; a number's zeros from where it is first written."""
+    first = {line: _first(line.group, streams) for line in lines}
+    return [tuple(_texts(line, stream, at >= first[line]) for line in lines) for at, stream in enumerate(streams)]
+
+
+def _texts(line: Line, stream: NDArray[Any], there: bool) -> tuple[str, ...]:
+    if line.direction is None:
+        return tuple(drawable(decoded(line.group, vector)) for vector in stream)
+    zero = "0" if there and not line.group.values and line.label not in _ALWAYS else ""
+    numbers = stream[:, line.direction].tolist()
+    return tuple(("" if at == 0 else zero) if abs(x) <= _ZERO else written(x) for at, x in enumerate(numbers))
+
+
+def _cell(texts: Sequence[Sequence[Sequence[str]]], tokens: Sequence[str]) -> float:
+    """Inches of a cell: as wide as the widest text, within limits; less where there are many positions."""
+    every = [*tokens, *(text for panel in texts for line in panel for text in line)]
+    widest = max((text_width(text, LABEL_SIZE) for text in every), default=0.0) * _BOLD + 0.06
+    fair = min(_LARGEST_CELL, max(0.2, widest))
+    return max(_SMALLEST_CELL, min(fair, _SIDE / len(tokens)))
+
+
+def _name_width(line: Line) -> float:
+    indent, bold = (0.0, _BOLD) if _leads(line) else (_INDENT, 1.0)
+    return indent + text_width(drawable(line.label), LABEL_SIZE) * bold
+
+
+def _leads(line: Line) -> bool:
+    """Whether a line is the first of its group."""
+    return line.direction is None or len(line.group.members) == 1
+
+
+def _panels(
+    titles: Sequence[str],
+    boxes: Sequence[Box],
+    texts: Sequence[tuple[tuple[str, ...], ...]],
+    streams: Sequence[NDArray[Any]],
+    lines: Sequence[Line],
+) -> tuple[Panel, ...]:
+    panels = []
+    before: NDArray[Any] | None = None
+    for title, box, cells, stream in zip(titles, boxes, texts, streams, strict=True):
+        numbers = np.array([np.zeros(len(stream)) if n.direction is None else stream[:, n.direction] for n in lines])
+        new = np.zeros(numbers.shape, dtype=bool) if before is None else np.abs(numbers - before) > _ZERO
+        panels.append(Panel(title, box, cells, numbers, new))
+        before = numbers
+    return tuple(panels)
+
+
+def _note(streams: Sequence[NDArray[Any]]) -> str:
+    zero = sum(int(np.abs(column).max() <= _ZERO) for column in np.concatenate(streams).T)
+    note = f"d_model {streams[0].shape[1]}; framed: changed by the layer"
+    return f"{note}; not shown: {zero} directions that are 0 throughout" if zero else note
+
+
+def draw_residual(plan: ResidualPlan) -> Figure:
+    """The planned picture, drawn."""
+    with styled():
+        figure = new_figure(plan.width, plan.height)
+        largest = np.maximum(np.max([np.abs(panel.numbers).max(axis=1) for panel in plan.panels], axis=0), _ZERO)
+        for panel in plan.panels:
+            _draw_panel(figure, plan, panel, largest)
+        _draw_names(figure, plan)
+        figure.text(_MARGIN / plan.width, _MARGIN / plan.height, plan.note, size=LABEL_SIZE, color=QUIET)
+    return figure
+
+
+def _draw_panel(figure: Figure, plan: ResidualPlan, panel: Panel, largest: NDArray[np.float64]) -> None:
+    ax = axes_at(figure, panel.box)
+    ax.set(xlim=(0, len(plan.tokens)), ylim=(len(plan.lines), 0))
+    ax.tick_params(length=0, labelleft=False, labelbottom=False)
+    ax.set_title(panel.title, loc="left", fontsize=TITLE_SIZE, weight="bold", pad=22)
+    _draw_cells(ax, panel, largest)
+    for line, row in enumerate(panel.texts):
+        _draw_texts(ax, plan, line, row, panel)
+    ax.vlines(range(1, len(plan.tokens)), 0, len(plan.lines), colors=GRID, linewidth=0.4)
+    starts = [at for at, line in enumerate(plan.lines) if at and _leads(line)]
+    ax.hlines(starts, 0, len(plan.tokens), colors=DIVIDER, linewidth=0.6)
+    _draw_positions(ax, plan)
+
+
+def _draw_cells(ax: Axes, panel: Panel, largest: NDArray[np.float64]) -> None:
+    filled = np.argwhere(np.abs(panel.numbers) > _ZERO).tolist()
+    ground = [Rectangle((x, line), 1, 1) for line, x in filled]
+    colours = [_tint(panel.numbers[line, x], float(largest[line])) for line, x in filled]
+    ax.add_collection(PatchCollection(ground, facecolors=colours, edgecolors="none"))
+    framed = [Rectangle((x + 0.06, line + 0.06), 0.88, 0.88) for line, x in np.argwhere(panel.changed).tolist()]
+    ax.add_collection(PatchCollection(framed, facecolors="none", edgecolors=CHANGED, linewidths=0.8, zorder=2.5))
+
+
+def _tint(number: float, largest: float) -> tuple[float, ...]:
+    """Paper for 0, the full colour's light half for the largest: ink stays legible on it."""
+    share = 0.15 + 0.3 * abs(number) / largest
+    full = np.array(to_rgb(MARKED if number > 0 else _NEGATIVE))
+    return tuple((np.array(to_rgb(PAPER)) * (1 - share) + full * share).tolist())
+
+
+def _draw_texts(ax: Axes, plan: ResidualPlan, line: int, row: Sequence[str], panel: Panel) -> None:
+    bold = plan.lines[line].direction is None
+    for x, text in enumerate(row):
+        if text and text_width(text, plan.size) * (_BOLD if bold else 1) <= plan.cell:
+            weight = "bold" if bold else "normal"
+            ax.text(x + 0.5, line + 0.5, text, ha="center", va="center_baseline", size=plan.size, weight=weight)
+
+
+def _draw_positions(ax: Axes, plan: ResidualPlan) -> None:
+    """BOS and the tokens above the columns; every 5th or so where they are many."""
+    needed = max(text_width(text, plan.size) for text in plan.tokens[1:]) + 0.03
+    step = next((step for step in (1, 2, 5, 10, 20) if step * plan.cell >= needed), 50)
+    for x in range(0, len(plan.tokens), step):
+        text = plan.tokens[x] if x else "BOS"
+        style: dict[str, Any] = {"color": INK} if x else {"color": QUIET, "style": "italic"}
+        shown = fit(text, max(step * plan.cell, 0.25), plan.size)
+        ax.text(x + 0.5, -0.55, shown, ha="center", va="center_baseline", size=plan.size, **style)
+
+
+def _draw_names(figure: Figure, plan: ResidualPlan) -> None:
+    top = plan.panels[0].box.top
+    for at, line in enumerate(plan.lines):
+        y = 1 - (top + _ROW * (at + 0.5)) / plan.height
+        leads = _leads(line)
+        x = _MARGIN + (0.0 if leads else _INDENT)
+        text = fit(drawable(line.label), (plan.names - 0.06) / (_BOLD if leads else 1), LABEL_SIZE)
+        weight, colour = ("bold", INK) if leads else ("normal", QUIET)
+        figure.text(x / plan.width, y, text, size=LABEL_SIZE, va="center_baseline", weight=weight, color=colour)
