@@ -1,0 +1,26 @@
+"""Compiling and comparing in one step: what most tests of the compiler do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from compiler.model import CompiledModel
+from compiler.pipeline import compile_sop
+from compiler.verify import verify
+from rasp.analyse import analyse
+from rasp.elementwise import Atom
+from rasp.graph import SOp
+
+
+def exact(
+    root: SOp, vocabulary: Sequence[Atom] = "ab", max_length: int = 5, *, dtype: str = "float32", count: int = 300
+) -> CompiledModel:
+    """The compiled model, no larger than predicted, after comparison with the interpreter found no difference."""
+    model = compile_sop(root, tuple(vocabulary), max_length, dtype=dtype)
+    found = verify(root, model, count=count)
+    assert found.counterexample is None, f"{root}: {found.counterexample}"
+    assert found.undefined < found.count, f"{root} has no value on any input"
+    predicted = analyse([root])
+    assert model.weights.depth <= predicted.depth, root
+    assert sum(model.weights.heads) <= sum(predicted.heads), root
+    return model

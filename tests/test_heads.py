@@ -1,0 +1,263 @@
+"""Selectors as attention heads: every comparison and combination, empty rows, widths, defaults, shared heads."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from compiler.pipeline import compile_sop
+from compiler.selectors import conjunction
+from rasp.elementwise import Atom
+from rasp.errors import Refusal
+from rasp.graph import (
+    Selector,
+    SOp,
+    aggregate,
+    full,
+    indicator,
+    indices,
+    length,
+    select,
+    select_best,
+    selector_width,
+    sop,
+    tokens,
+    tokens_asis,
+    tokens_bool,
+    tokens_float,
+    tokens_int,
+    where,
+)
+from rasp.interpret import run
+from tests.exact import exact
+
+COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+SAME = select(tokens, tokens)
+SELF = select(indices, indices)
+BEFORE = select(indices, indices, "<")
+PREVIOUS = select(indices, indices - 1)
+COUNT = selector_width(SAME)
+
+
+@pytest.mark.parametrize("op", COMPARISONS)
+@pytest.mark.parametrize(
+    ("keys", "queries", "vocabulary"),
+    [
+        (tokens, tokens, "abc"),
+        (indices, indices, "a"),
+        (indices, length - 1 - indices, "a"),
+        (tokens_int, indices, (0, 1, 3)),
+        (indices, tokens_int, (-1, 0, 2)),
+        (tokens_float, tokens_float, (0.5, -1.5, 0.25)),
+        (tokens_float, indices, (0.5, 1.0, 2)),
+        (tokens_bool, tokens_asis == 1, (0, 1, 2)),
+        (tokens_asis, True, (False, True, 1, 2.5)),
+        (COUNT, COUNT, "ab"),
+        (COUNT, indices, "ab"),
+        (COUNT % 2, sop(1), "ab"),
+        (tokens, "b", "abc"),
+        (2, indices, "a"),
+        (2, 1, "a"),
+    ],
+)
+def test_comparisons(op: str, keys: SOp | Atom, queries: SOp | Atom, vocabulary: tuple[Atom, ...]) -> None:
+    exact(selector_width(select(keys, queries, op)), vocabulary, 4)
+
+
+SELECTORS = [
+    full,
+    ~full,
+    ~SAME,
+    ~~SAME,
+    SAME & BEFORE,
+    SAME & ~BEFORE,
+    SAME | BEFORE,
+    ~(SAME | BEFORE),
+    ~(SAME & ~BEFORE),
+    SAME & BEFORE & select(tokens, "a"),
+    (SAME & BEFORE) | (~SAME & ~BEFORE),
+    (SAME | BEFORE) & (select(tokens, "a") | SELF),
+    select(tokens, "a") | select("b", tokens),
+    select(tokens, "a") & select("b", tokens),
+    SAME & ~SAME,
+    SAME | ~SAME,
+    select(COUNT, COUNT, "<") | (select(COUNT, COUNT) & BEFORE),
+    select(COUNT, 2) | select(indices, COUNT, ">"),
+    select(indices, 0) & select(COUNT, length),
+]
+
+
+@pytest.mark.parametrize("selector", SELECTORS)
+def test_combinations(selector: Selector) -> None:
+    exact(selector_width(selector), "ab", 4)
+    exact(aggregate(selector, indices, -1), "ab", 4)
+    exact(aggregate(selector, indicator(tokens == "a"), 0.5), "ab", 4)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("value", "default", "vocabulary"),
+    [
+        (tokens, "", "abc"),
+        (tokens, "a", "abc"),
+        (tokens, "not a token", "abc"),
+        (indices, 0, "a"),
+        (indices, -1, "a"),
+        (indices * 7 - 3, 100, "a"),
+        (tokens_asis, 0, (-1, -2, 5)),
+        (tokens_asis, 0.5, (0.25, -0.75)),
+        (tokens_asis, False, (True, False)),
+        (tokens == "a", True, "ab"),
+        (tokens + "!", "", "ab"),
+        (sop("x"), "y", "ab"),
+        (sop(3), 4, "ab"),
+        (COUNT, 0, "ab"),
+        (where(tokens == "a", COUNT, -COUNT), 0, "ab"),
+    ],
+)
+def test_copies_of_every_type(value: SOp, default: Atom, vocabulary: tuple[Atom, ...], dtype: str) -> None:
+    exact(aggregate(PREVIOUS, value, default), vocabulary, 5, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("selector", [full, SAME, select(indices, indices, "<="), BEFORE])
+@pytest.mark.parametrize(
+    "value",
+    [
+        indices,
+        -indices,
+        indicator(tokens == "a"),
+        where(tokens == "a", -1, 1),
+        where(tokens == "a", 0.1, -2.5),
+        indices * indices,
+        where(tokens == "a", 1000, 0),
+        COUNT,
+        aggregate(SAME, indices),
+        aggregate(BEFORE, indices, -1),
+    ],
+)
+def test_means(selector: Selector, value: SOp, dtype: str) -> None:
+    exact(aggregate(selector, value), "ab", 5, dtype=dtype)
+
+
+def test_several_aggregates_of_one_selector_are_one_head() -> None:
+    root = aggregate(SAME, indices) + aggregate(SAME, indices * 2, 1)
+    assert exact(root).weights.heads == [1]
+
+
+def test_copies_of_several_types_share_a_head() -> None:
+    root = where(aggregate(PREVIOUS, tokens, "") == "a", aggregate(PREVIOUS, indices, -1), 9)
+    assert exact(root).weights.heads == [1]
+
+
+def test_a_selector_written_twice_is_one_head() -> None:
+    root = selector_width(select(tokens, tokens)) + selector_width(select(tokens, tokens, "=="))
+    assert exact(root).weights.heads == [1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+def test_equal_tokens(count: int) -> None:
+    model = compile_sop(COUNT, ("a", "b"), 40)
+    assert model.run("a" * count).output == [count] * count
+
+
+@pytest.mark.parametrize(("max_length", "dtype"), [(100, "float32"), (200, "float32"), (400, "float64")])
+def test_length_of_long_inputs(max_length: int, dtype: str) -> None:
+    model = compile_sop(length, ("a",), max_length, dtype=dtype)
+    for n in (1, max_length - 1, max_length):
+        assert model.run(["a"] * n, engine="reference").output == [n] * n
+        assert model.run(["a"] * n).output == [n] * n
+
+
+def test_softmax_is_exactly_uniform() -> None:
+    model = exact(aggregate(SAME, indices), "ab", 5)
+    (head,) = model.run("ababa").attention[0]
+    expected = np.array(run(SAME, "ababa"), dtype=float)
+    assert (head[1:, 1:] == (expected / expected.sum(axis=1, keepdims=True)).astype(np.float32)).all()
+    assert (head[1:, 0] == 0).all()
+
+
+def test_an_empty_row_attends_to_bos_alone() -> None:
+    model = exact(aggregate(BEFORE & SAME, indices), "ab", 5)
+    (head,) = model.run("ab").attention[0]
+    assert (head[:, 0] == 1).all()
+
+
+def test_a_width_gives_bos_a_share() -> None:
+    model = exact(selector_width(SAME), "ab", 5)
+    (head,) = model.run("aaab").attention[0]
+    assert head[1:, 0].tolist() == [0.25, 0.25, 0.25, 0.5]
+
+
+def test_a_conjunction_adds_scores() -> None:
+    assert len(conjunction(SAME & BEFORE & ~SELF).relations) == 3
+    assert len(conjunction(~(SAME | BEFORE)).relations) == 2
+    assert len(conjunction(SAME | BEFORE).relations) == 1
+    assert conjunction(select_best(SAME & BEFORE, indices)).scores == (indices,)
+
+
+def test_an_equality_of_integers_needs_few_dimensions() -> None:
+    model = exact(aggregate(select(indices, length - 1 - indices), tokens, "-"), "ab", 30)
+    (_, (head,)) = [layer.heads for layer in model.layers]
+    assert head.W_Q.shape[1] <= 4
+
+
+def test_equal_columns_are_one_dimension() -> None:
+    model = exact(selector_width(select(tokens, "e", "<")), "abcdefgh", 3, count=100)
+    assert model.layers[0].heads[0].W_Q.shape[1] <= 2
+
+
+@pytest.mark.parametrize(
+    ("selector", "score"),
+    [
+        (full, indices),
+        (full, -indices),
+        (SAME, indices),
+        (BEFORE, indicator(tokens == "a")),
+        (select(tokens, "a"), COUNT),
+        (SAME & BEFORE, -indices),
+        (full, COUNT),
+        (full, where(tokens == "a", -2.5, 0.25)),
+        (~full, indices),
+        (full, sop(1)),
+        (SAME | BEFORE, indices % 2),
+    ],
+)
+def test_select_best(selector: Selector, score: SOp) -> None:
+    best = select_best(selector, score)
+    exact(aggregate(best, indices, -1), "ab", 4)
+    exact(aggregate(best, indicator(tokens == "a"), 0.5), "ab", 4)
+
+
+def test_select_best_copies_strings() -> None:
+    exact(aggregate(select_best(full, indices), tokens), "abc", 4)
+    exact(aggregate(select_best(SAME & BEFORE, indices), tokens + "!", "-"), "abc", 4)
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        select_best(SAME, indices),
+        select_best(SAME, indices) & BEFORE,
+        select_best(full, COUNT) | SELF,
+        ~select_best(SAME, indices),
+        select_best(select_best(full, COUNT), indices),
+    ],
+)
+@pytest.mark.parametrize("width", [True, False])
+def test_select_best_inside_others_is_exact_or_refused(selector: Selector, width: bool) -> None:
+    root = selector_width(selector) if width else aggregate(selector, indices, -1)
+    with suppress(Refusal):
+        exact(root, "ab", 4)
+
+
+def test_how_many_are_best_is_refused() -> None:
+    with pytest.raises(Refusal, match="how many keys are best"):
+        compile_sop(selector_width(select_best(full, COUNT)), ("a", "b"), 4)
+
+
+def test_a_string_and_a_number_cannot_be_ordered() -> None:
+    with pytest.raises(Refusal, match="cannot order"):
+        compile_sop(selector_width(select(tokens, tokens_int, "<")), ("1", "2"), 3)
