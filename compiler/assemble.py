@@ -18,6 +18,7 @@ class Assembler:
     def __init__(self, model: SymbolicModel, dtype: str) -> None:
         self.model = model
         self.dtype = dtype
+        self.smallest, self.largest = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
         self.row = {direction: index for index, direction in enumerate(model.directions)}
 
     def embeddings(self, vocabulary_size: int, max_length: int) -> tuple[Array, Array]:
@@ -28,7 +29,7 @@ class Assembler:
         tokens[1:, self.row[ONE]] = 1
         for table, features in ((tokens, self.model.token_features), (positions, self.model.position_features)):
             for direction, column in features.items():
-                table[1:, self.row[direction]] = column
+                table[1:, self.row[direction]] = list(map(self._stored, column))
         return tokens, positions
 
     def layer(self, layer: SymbolicLayer) -> LayerWeights:
@@ -71,5 +72,11 @@ class Assembler:
         matrix = np.zeros((len(self.row), len(functionals)), dtype=self.dtype)
         for column, functional in enumerate(functionals):
             for direction, weight in functional.items():
-                matrix[self.row[direction], column] = weight
+                matrix[self.row[direction], column] = self._stored(weight)
         return matrix
+
+    def _stored(self, weight: float) -> float:
+        """The weight, or Refusal where the dtype cannot come near it."""
+        if weight != 0 and not self.smallest <= abs(weight) <= self.largest:
+            raise Refusal(f"a weight of {weight:.3g} is beyond {self.dtype}", hint="use float64, or other numbers")
+        return weight

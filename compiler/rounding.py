@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
+
 from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values import linear_form
@@ -30,7 +33,22 @@ def number_error(node: SOp, storage: Storage, precision: Precision) -> float:
     return error + (len(form.weights) + 3) * precision.unit * total
 
 
+def mean_error_at(mean: Aggregate, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:
+    """A bound on the error of a head's mean as a function of the mean itself.
+
+    Each of the T terms of Σ w·v is off by at most T + 8 units of its size. Where no value has the other sign, the
+    sizes add up to the mean, so the error is relative to it; else they add up to at most the largest value.
+    """
+    values = storage.analysis[mean.value]
+    ends = (*values.range, float(mean.default))
+    relative = (storage.analysis.cells.max_length + 8) * precision.unit
+    added = number_error(mean.value, storage, precision)
+    if min(ends) >= 0 or max(ends) <= 0:
+        return lambda level: relative * abs(float(level)) + added
+    largest = max(map(abs, ends))
+    return lambda level: relative * largest + added
+
+
 def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> float:
-    terms = storage.analysis.cells.max_length + 8
-    largest = max(map(abs, (*storage.analysis[mean.value].range, float(mean.default))))
-    return terms * precision.unit * largest + number_error(mean.value, storage, precision)
+    ends = map(Fraction, (*storage.analysis[mean.value].range, mean.default))
+    return max(map(mean_error_at(mean, storage, precision), ends))

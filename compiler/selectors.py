@@ -44,7 +44,7 @@ def joint(parts: tuple[SOp, ...]) -> SOp:
     """The s-op whose value is the tuple of the parts' values; a constant where there are none."""
     if not parts:
         return Constant(True)
-    return parts[0] if len(parts) == 1 else Map(_JOINT, parts)
+    return parts[0] if len(parts) == 1 else Map(JOINT, parts)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _reads_no_key(selector: Selector) -> bool:
     )
 
 
-_JOINT = Operation("joint", -1, (), lambda *values: values)  # type: ignore[arg-type]
+JOINT = Operation("joint", -1, (), lambda *values: values)  # type: ignore[arg-type]
 
 
 def _inward(selector: Selector, negated: bool) -> Selector:

@@ -14,12 +14,14 @@ from fractions import Fraction
 from typing import Any
 
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, combine
+from compiler.selectors import JOINT
 from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, value_key
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens
 
 RAW_TOKENS = Tokens("asis")
+_DEAR = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Storage:
         self.combinations: dict[SOp, Combination] = {}
         self.combined: dict[SOp, None] = {}
         self.late: dict[SOp, dict[SOp, SOp]] = {}
+        self.lines: dict[SOp, LinearForm] = {}
 
     def is_copy(self, node: SOp) -> bool:
         """Whether an aggregate only ever copies strings, booleans or integers, so that its one-hot is exact."""
@@ -141,39 +144,68 @@ class Storage:
 
     def _feed(self, node: SOp) -> None:
         """The feed-forward that computes the node reads its sources."""
+        factors = self.analysis.factors(node)
         sources = self.analysis.sources(node)
-        raw = [source for source in sources if not self.is_clean(source)]
-        for source in sources:
-            if self.is_clean(source):
-                self.one_hot[source] = None
+        raw = [factor for factor, source in zip(factors, sources, strict=True) if not self.is_clean(source)]
+        if len(sources) > 1 and self._follow_line(node, len(raw)):
+            return
+        self.one_hot.update({source: None for source in sources if self.is_clean(source)})
         if len(raw) == 1:
-            self.raw[raw[0]] = None
+            self.raw[self.analysis.sources(raw[0])[0]] = None
         elif raw and len(raw) == len(sources) and self._combine(node, raw):
             self.raw[self.combinations[node].mean] = None
         elif raw:
-            self.late[node] = {source: self._distinctions(node, source) for source in raw}
+            self.late[node] = {factor: self._distinctions(node, factor) for factor in raw}
             for part in self.late[node].values():
                 self.categorical(part)
 
-    def _distinctions(self, node: SOp, source: SOp) -> SOp:
-        """A source reduced to what the node needs to know of it: a Map to class numbers.
+    def _follow_line(self, node: SOp, raw: int) -> bool:
+        """Whether the node is a function of one linear form of exact integers, and steps along it are cheaper."""
+        form = linear_form(_core(node))
+        if form is None or len(form.weights) < 2 or not all(map(self.can_be_exact, form.weights)):
+            return False
+        if any(weight.denominator != 1 for weight in (*form.weights.values(), form.constant)):
+            return False
+        tuples, values = self.analysis.table(Map(JOINT, (_core(node), node)))
+        along: dict[Any, Any] = {}
+        for level, value in (value for value in values if value is not UNDEFINED):
+            if along.setdefault(level, value) != value:
+                return False
+        cost_of_table = _DEAR if raw == 1 else len(tuples.codes) * (2 if raw else 1)
+        if 2 * len(along) >= cost_of_table:
+            return False
+        self.lines[node] = form
+        for part in form.weights:
+            self.number(part, exact=True)
+        if any(self.layer(part) == self.layer(node) and not self.is_view(part) for part in form.weights):
+            self.late[node] = {}
+        return True
 
-        Two values are in one class where the node never differs between them, whatever the other sources are.
+    def core(self, node: SOp) -> SOp:
+        """The linear s-op that the node is a function of."""
+        return _core(node)
+
+    def _distinctions(self, node: SOp, factor: SOp) -> SOp:
+        """A factor reduced to what the node needs to know of it: a Map to class numbers.
+
+        Two values are in one class where the node never differs between them, whatever the other factors are.
         """
         tuples, values = self.analysis.table(node)
-        at = _position(tuples.sources, source)
-        order = (at, *(index for index in range(len(tuples.sources)) if index != at))
-        stands_for = [self.codes(tuples.sources[index]) for index in order]
+        at = _position(tuples.factors, factor)
+        order = (at, *(index for index in range(len(tuples.factors)) if index != at))
+        stands_for = [self.codes(tuples.factors[index]) for index in order]
         slices: dict[int, dict[tuple[int, ...], Any]] = {}
         for row, value in zip(tuples.codes.tolist(), values, strict=True):
             code, *rest = (codes[row[index]] for index, codes in zip(order, stands_for, strict=True))
             slices.setdefault(code, {})[tuple(rest)] = value
-        universe = self.analysis[source].universe
+        universe = self.analysis[factor].universe
         classes: list[dict[tuple[int, ...], Any]] = []
         number = {code: _enter(classes, slices[code]) for code in sorted(slices, key=lambda c: universe[c])}
         return Map(
-            class_operation({value_key(v): number[c] for v, c in zip(universe, self.codes(source), strict=True)}),
-            (source,),
+            class_operation(
+                {value_key(v): number[c] for v, c in zip(universe, self.codes(factor), strict=True) if c in number}
+            ),
+            (factor,),
         )
 
     def _combine(self, node: SOp, raw: list[SOp]) -> bool:
@@ -316,13 +348,17 @@ class Reader:
         form = linear_form(node)
         assert form is not None, node
         assert set(form.weights) != {node}, node
+        return self.line(form)
+
+    def line(self, form: LinearForm) -> Functional:
+        """The functional whose value is a linear form of stored numbers."""
         parts = [(float(weight), self.number(part)) for part, weight in form.weights.items()]
         return combine(*parts, (float(form.constant), {ONE: 1.0}))
 
     def view(self, node: SOp, feature: Callable[[Any], float]) -> Functional:
         """A function of one one-hot source: the functional whose value is `feature` of the node's value."""
         tuples, values = self.analysis.table(node)
-        space = self.one_hot[tuples.sources[0]]
+        space = self.one_hot[tuples.factors[0]]
         defined = [(code, value) for (code,), value in zip(tuples.codes.tolist(), values, strict=True) if _has(value)]
         return self._agreed(node, [(space[code], feature(value)) for code, value in defined])
 
@@ -356,7 +392,7 @@ class Reader:
             pairs = zip(self.one_hot[node], self.analysis[node].universe, strict=True)
             return [(direction, value) for direction, value in pairs if direction is not None]
         tuples, values = self.analysis.table(node)
-        space = self.one_hot[tuples.sources[0]]
+        space = self.one_hot[tuples.factors[0]]
         rows = zip(tuples.codes.tolist(), values, strict=True)
         return [(d, value) for (code,), value in rows if _has(value) and (d := space[code]) is not None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from compiler.precision import PRECISIONS
@@ -23,6 +24,8 @@ def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str) -> No
     for token in vocabulary:
         if not is_atom(token):
             raise DataFault(f"a token is a string or a number, not a {type(token).__name__}")
+        if isinstance(token, float) and not math.isfinite(token):
+            raise DataFault(f"a token is a finite number, not {token}")
         if atom_key(token) in seen:
             raise DataFault(f"the vocabulary holds {token!r} twice")
         seen.add(atom_key(token))

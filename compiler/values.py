@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from compiler.cells import Cells, Ints
-from compiler.selectors import BoolTable, Conjunction, Relation
+from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from rasp.elementwise import Atom, Operation, atom_key, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
@@ -29,6 +29,8 @@ MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
 MAX_MEANS = 40_000
 _SAME = 1e-13
+_MAX_BITS = 1000
+_CRUMB = 1e-15
 
 
 class _Undefined:
@@ -84,12 +86,14 @@ class Values:
     def twins(self) -> tuple[int, ...]:
         """For each code the first code whose value no number of the same dtype can tell from it.
 
-        1, 1.0 and True are twins, and so are floats that differ by rounding only, like 2/3 − 1/3 and 1/3.
+        1, 1.0 and True are twins, and so are floats that differ by rounding only: 2/3 − 1/3 and 1/3, or 0 and what is
+        left of 0.1 + 0.2 − 0.3, a few units of the largest value.
         """
         numbers = sorted((float(v), code) for code, v in enumerate(self.universe) if isinstance(v, (int, float)))
         first = list(range(len(self.universe)))
+        crumb = _CRUMB * max((abs(number) for number, _ in numbers), default=0.0)
         for (before, left), (after, right) in pairwise(numbers):
-            if after - before <= _SAME * max(abs(before), abs(after)):
+            if after - before <= max(crumb, _SAME * max(abs(before), abs(after))):
                 first[right] = first[left]
         return tuple(first)
 
@@ -104,9 +108,9 @@ class Values:
 
 @dataclass(frozen=True, eq=False)
 class Tuples:
-    """The reachable combinations of some sources: `codes[t, s]` is the code of source s in combination t."""
+    """The reachable combinations of some s-ops: `codes[t, f]` is the code of s-op f's value in combination t."""
 
-    sources: tuple[SOp, ...]
+    factors: tuple[SOp, ...]
     codes: Ints
     patterns: tuple[Ints, ...]
     cell_pattern: Ints
@@ -147,6 +151,7 @@ class ValueAnalysis:
         self.causal = causal
         self._values: dict[SOp, Values] = {}
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
+        self._factors: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
         self._spreads: dict[Selector, Spread] = {}
         self.partial: dict[SOp, None] = {}
@@ -157,6 +162,8 @@ class ValueAnalysis:
             found = _RULES[type(node)](self, node)
             if found.listed and not found.universe:
                 raise Refusal(f"{node!r} has no value on any input")
+            if any(isinstance(value, int) and value.bit_length() > _MAX_BITS for value in found.universe):
+                raise Refusal(f"{node!r} may be an int that no float can hold")
             self._values[node] = found
         return self._values[node]
 
@@ -175,14 +182,52 @@ class ValueAnalysis:
             return (node,)
         return tuple({source: None for arg in node.args for source in self.sources(arg)})
 
-    def tuples(self, sources: tuple[SOp, ...]) -> Tuples:
-        """The reachable combinations of these sources. Refusal where they are too many or cannot be listed."""
-        if sources not in self._tuples:
-            self._tuples[sources] = self._join(sources)
-        return self._tuples[sources]
+    def factors(self, node: SOp) -> tuple[SOp, ...]:
+        """For each source of an s-op, what the s-op needs of it: the source, or the largest parts that read it alone.
+
+        `a == 0 and b > 0` needs two booleans, not all values of a and b.
+        """
+        sources = self.sources(node)
+        if len(sources) <= 1:
+            return sources
+        if node not in self._factors:
+            parts = self._parts(node)
+            self._factors[node] = tuple(self._factor(source, tuple(parts[source])) for source in sources)
+        return self._factors[node]
+
+    def _parts(self, root: SOp) -> dict[SOp, dict[SOp, None]]:
+        """For each source the largest s-ops within the root that read it alone."""
+        found: dict[SOp, dict[SOp, None]] = {source: {} for source in self.sources(root)}
+        seen: set[SOp] = set()
+        pending = [root]
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            sources = self.sources(node)
+            if len(sources) == 1:
+                found[sources[0]][node] = None
+            elif isinstance(node, Map):
+                pending += reversed(node.args)
+        return found
+
+    def _factor(self, source: SOp, parts: tuple[SOp, ...]) -> SOp:
+        if any(part is source for part in parts):
+            return source
+        factor = parts[0] if len(parts) == 1 else Map(JOINT, parts)
+        if not self[source].listed or len(self[factor].universe) < len(self[source].universe):
+            return factor
+        return source
+
+    def tuples(self, factors: tuple[SOp, ...]) -> Tuples:
+        """The reachable combinations of these s-ops. Refusal where they are too many or cannot be listed."""
+        if factors not in self._tuples:
+            self._tuples[factors] = self._join(factors)
+        return self._tuples[factors]
 
     def table(self, node: SOp) -> tuple[Tuples, list[Any]]:
-        """An s-op as a function of its sources: the reachable combinations, and its value for each.
+        """An s-op as a function of its factors: the reachable combinations, and its value for each.
 
         UNDEFINED stands where the s-op, or one it is made of, has no value.
         """
@@ -190,12 +235,15 @@ class ValueAnalysis:
         return tuples, known[node]
 
     def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, list[Any]]]:
-        """The reachable combinations of an s-op's sources, and the values there of every s-op it is made of."""
-        tuples = self.tuples(self.sources(node))
-        columns = {
-            source: [self[source].universe[code] for code in tuples.codes[:, index].tolist()]
-            for index, source in enumerate(tuples.sources)
-        }
+        """The reachable combinations of an s-op's factors, and the values there of every s-op made of them."""
+        tuples = self.tuples(self.factors(node))
+        columns: dict[SOp, list[Any]] = {}
+        for index, factor in enumerate(tuples.factors):
+            universe = self[factor].universe
+            columns[factor] = [universe[code] for code in tuples.codes[:, index].tolist()]
+            if isinstance(factor, Map) and factor.op is JOINT:
+                for place, part in enumerate(factor.args):
+                    columns[part] = [value[place] for value in columns[factor]]
         return tuples, _evaluate(node, columns, len(tuples.codes))
 
     def spread(self, selector: Selector) -> Spread:
@@ -212,20 +260,20 @@ class ValueAnalysis:
                 raise Refusal(f"{side!r} is compared in a selector, but its possible values are too many to list")
         return relation.table(queries.universe, keys.universe)
 
-    def _join(self, sources: tuple[SOp, ...]) -> Tuples:
-        if not sources:
+    def _join(self, factors: tuple[SOp, ...]) -> Tuples:
+        if not factors:
             zero = np.zeros(len(self.cells), dtype=np.intp)
             return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), zero)
-        last = self[sources[-1]]
+        last = self[factors[-1]]
         if not last.listed:
-            raise Refusal(f"the possible values of {sources[-1]!r} are too many to list")
-        if len(sources) == 1:
+            raise Refusal(f"the possible values of {factors[-1]!r} are too many to list")
+        if len(factors) == 1:
             codes = np.arange(len(last.universe), dtype=np.intp)[:, None]
-            return Tuples(sources, codes, last.patterns, last.cell_pattern)
-        return _product(sources, self.tuples(sources[:-1]), last)
+            return Tuples(factors, codes, last.patterns, last.cell_pattern)
+        return _product(factors, self.tuples(factors[:-1]), last)
 
 
-def _product(sources: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
+def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
     width = len(right.universe)
     pairs, cell_pattern = np.unique(left.cell_pattern * len(right.patterns) + right.cell_pattern, return_inverse=True)
     sides = [(left.patterns[p // len(right.patterns)], right.patterns[p % len(right.patterns)]) for p in pairs.tolist()]
@@ -233,13 +281,13 @@ def _product(sources: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
         sides = [(np.arange(len(left.codes)), np.arange(width))]
         cell_pattern = np.zeros_like(cell_pattern)
     if max(len(a) * len(b) for a, b in sides) > MAX_TUPLES:
-        raise Refusal(f"{' and '.join(map(repr, sources))} have too many possible combinations (over {MAX_TUPLES:,})")
+        raise Refusal(f"{' and '.join(map(repr, factors))} have too many possible combinations (over {MAX_TUPLES:,})")
     products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
     reached = np.unique(np.concatenate(products))
     if len(reached) > MAX_TUPLES:
-        raise Refusal(f"{' and '.join(map(repr, sources))} have {len(reached):,} possible combinations")
+        raise Refusal(f"{' and '.join(map(repr, factors))} have {len(reached):,} possible combinations")
     codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
-    return Tuples(sources, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
+    return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
 
 
 def value_key(value: Any) -> Hashable:
@@ -248,7 +296,7 @@ def value_key(value: Any) -> Hashable:
 
 
 def _evaluate(root: SOp, columns: Mapping[SOp, list[Any]], count: int) -> dict[SOp, list[Any]]:
-    """The values of an s-op and its parts for given values of the sources; UNDEFINED where an operation fails."""
+    """The values of an s-op and its parts for given values of some of them; UNDEFINED where an operation fails."""
     known: dict[SOp, list[Any]] = dict(columns)
     pending = [root]
     while pending:
@@ -292,7 +340,7 @@ def _apply(node: Map, row: tuple[Any, ...]) -> Any:
         return row[0] is not UNDEFINED
     if any(value is UNDEFINED for value in row):
         return UNDEFINED
-    if node.op.name == "joint":
+    if node.op is JOINT:
         return row
     return _or_undefined(lambda: evaluate_atoms(node.op, row))
 
@@ -344,8 +392,7 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
 
 
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
-    unlisted = [source for source in analysis.sources(node) if not analysis[source].listed]
-    if unlisted:
+    if any(not analysis[factor].listed for factor in analysis.factors(node)):
         return _bounded(analysis, node)
     tuples, known = analysis.evaluated(node)
     values = known[node]

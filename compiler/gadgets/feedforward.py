@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -32,11 +32,12 @@ from typing import Any, TypeAlias
 from compiler.gadgets.boxes import Box, cover
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
-from compiler.rounding import number_error
+from compiler.rounding import mean_error_at
+from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
-from compiler.values import UNDEFINED
+from compiler.values import UNDEFINED, LinearForm, value_key
 from rasp.errors import Refusal
-from rasp.graph import Map, SelectorWidth, SOp
+from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 
 Context: TypeAlias = tuple[int, ...]
 Target: TypeAlias = Mapping[Direction, float]
@@ -45,54 +46,104 @@ _WIDER = "use float64, or a smaller maximum length"
 
 @dataclass(frozen=True, eq=False)
 class RawInput:
-    """A raw number: its direction, its true reading in each combination, and a bound on its rounding error.
+    """A raw number: its direction, and a bound on its rounding error where its true value is the argument.
 
     `sign` −1 turns it round: the reciprocal of a width falls where the width rises, and thresholds are smallest there.
     """
 
     direction: Direction
-    readings: Sequence[Fraction]
-    error: float
+    error: Callable[[Fraction], float]
     sign: int = 1
 
 
 def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
     """The hidden units that write a stored one-hot or number. Refusal where steps would not be exact."""
+    if node in storage.lines:
+        return _line_neurons(node, storage, reader, precision)
     tuples, found = storage.analysis.table(node)
     defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
     rows = tuples.codes[defined].tolist()
     values = [found[row] for row in defined]
-    parts = [_Part(source, node, storage, reader) for source in tuples.sources]
-    clean = [index for index, part in enumerate(parts) if part.space]
-    contexts = [tuple(parts[index].code[row[index]] for index in clean) for row in rows]
-    spaces = [parts[index].space for index in clean]
+    parts = [_part(factor, node, storage, reader) for factor in tuples.factors]
+    clean = [index for index, part in enumerate(parts) if part is not None]
+    spaces = [part for part in parts if part is not None]
+    contexts = [tuple(space.code[row[index]] for index, space in zip(clean, spaces, strict=True)) for row in rows]
     targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
     if len(clean) == len(parts):
         return _box_neurons(str(node), contexts, targets, spaces)
-    raw = _raw_input(node, tuples.sources, rows, clean, storage, reader, precision)
-    return _StepBuilder(str(node), contexts, targets, spaces, raw, precision).neurons()
+    raw, readings = _raw_readings(node, tuples.factors, rows, clean, storage, reader, precision)
+    entries = [
+        (context, target, reading)
+        for context, target, levels in zip(contexts, targets, readings, strict=True)
+        for reading in levels
+    ]
+    return _StepBuilder(str(node), entries, spaces, raw, precision).neurons()
 
 
-class _Part:
-    """A source as a feed-forward reads it: its one-hot directions (none if raw), and the one-hot code of each value.
+@dataclass(frozen=True, eq=False)
+class Space:
+    """A factor as a feed-forward reads it: the code that stands for each value, and the directions of each such code.
 
-    A feed-forward of its own, after the layer's, reads what it needs of a raw source as a one-hot of classes.
+    The sum of a code's directions is 1 where the factor has that value, and 0 elsewhere.
     """
 
-    def __init__(self, source: SOp, node: SOp, storage: Storage, reader: Reader) -> None:
-        self.space: Sequence[Direction | None] = []
-        self.code: Sequence[int] = ()
-        if storage.is_clean(source):
-            self.space = reader.one_hot[source]
-            self.code = storage.codes(source)
-        elif node in storage.late:
-            self._read_classes(source, storage.late[node][source], storage, reader)
+    code: Sequence[int]
+    directions: Mapping[int, frozenset[Direction]]
 
-    def _read_classes(self, source: SOp, classes: SOp, storage: Storage, reader: Reader) -> None:
-        self.space = reader.one_hot[classes]
-        number = {value: code for code, value in enumerate(storage.analysis[classes].universe)}
-        (operation,) = [part.op for part in (classes,) if isinstance(part, Map)]
-        self.code = [number[operation.function(value)] for value in storage.analysis[source].universe]
+    @property
+    def everything(self) -> frozenset[Direction]:
+        return frozenset().union(*self.directions.values())
+
+    def indicator(self, codes: frozenset[int]) -> Functional:
+        return {direction: 1.0 for code in codes for direction in self.directions[code]}
+
+    def outside(self, codes: frozenset[int]) -> Functional:
+        inside = self.indicator(codes)
+        return {direction: 1.0 for direction in self.everything if direction not in inside}
+
+
+def _part(factor: SOp, node: SOp, storage: Storage, reader: Reader) -> Space | None:
+    """The space of a factor; None where it is to be read raw.
+
+    A feed-forward of its own, after the layer's, reads what it needs of a raw factor as a one-hot of classes.
+    """
+    analysis = storage.analysis
+    (source,) = analysis.sources(factor)
+    if storage.is_clean(source):
+        value_of = {code: value for (code,), value in _single_table(factor, storage)}
+        return _space(
+            factor, [(value_of[c], d) for c, d in enumerate(reader.one_hot[source]) if c in value_of], storage
+        )
+    if node not in storage.late:
+        return None
+    classes = storage.late[node][factor]
+    assert isinstance(classes, Map)
+    known = dict(zip(analysis[classes].universe, reader.one_hot[classes], strict=True))
+    pairs = [(value, known[classes.op.function(value)]) for value in analysis[factor].universe]
+    return _space(factor, pairs, storage)
+
+
+def _single_table(factor: SOp, storage: Storage) -> list[tuple[list[int], Any]]:
+    tuples, values = storage.analysis.table(factor)
+    return [(row, value) for row, value in zip(tuples.codes.tolist(), values, strict=True) if value is not UNDEFINED]
+
+
+def _space(factor: SOp, pairs: Sequence[tuple[Any, Direction | None]], storage: Storage) -> Space:
+    """The space in which each (value, direction) says that the direction is 1 only where the factor has that value.
+
+    Values that share directions share a code; Refusal where they share some, but not all.
+    """
+    number = {value_key(value): code for code, value in enumerate(storage.analysis[factor].universe)}
+    directions: dict[int, set[Direction]] = defaultdict(set)
+    for value, direction in pairs:
+        if direction is not None:
+            directions[number[value_key(value)]].add(direction)
+    first: dict[frozenset[Direction], int] = {}
+    code = [first.setdefault(frozenset(directions[c]), c) for c in range(len(number))]
+    kept = {c: found for found, c in first.items()}
+    if sum(map(len, kept.values())) != len(frozenset().union(*kept.values())):
+        raise Refusal(f"{factor!r} tells values apart that differ by type or rounding only")
+    return Space(code, kept)
 
 
 def _codes(node: SOp, storage: Storage, values: Sequence[Any]) -> list[int]:
@@ -117,7 +168,7 @@ def _freeze(target: Target) -> frozenset[tuple[Direction, float]]:
 
 
 def _box_neurons(
-    name: str, contexts: Sequence[Context], targets: Sequence[Target], spaces: Sequence[Sequence[Direction | None]]
+    name: str, contexts: Sequence[Context], targets: Sequence[Target], spaces: Sequence[Space]
 ) -> list[Neuron]:
     groups: dict[frozenset[tuple[Direction, float]], dict[Context, None]] = defaultdict(dict)
     known: dict[Context, Target] = {}
@@ -133,45 +184,76 @@ def _box_neurons(
     ]
 
 
-def _conjunction(box: Box, spaces: Sequence[Sequence[Direction | None]]) -> Functional:
-    """Σ indicators − (m − 1), over the sources that the box restricts."""
-    restricted = [(codes, space) for codes, space in zip(box, spaces, strict=True) if len(codes) < len(space)]
-    terms = [(1.0, _indicator(codes, space)) for codes, space in restricted]
+def _conjunction(box: Box, spaces: Sequence[Space]) -> Functional:
+    """Σ indicators − (m − 1), over the factors that the box restricts."""
+    restricted = [(codes, space) for codes, space in zip(box, spaces, strict=True) if space.outside(codes)]
+    terms = [(1.0, space.indicator(codes)) for codes, space in restricted]
     return masked(combine(*terms, (1.0 - len(terms), {ONE: 1.0})))
 
 
-def _indicator(codes: frozenset[int], space: Sequence[Direction | None]) -> Functional:
-    return {direction: 1.0 for code in codes if (direction := space[code]) is not None}
-
-
-def _raw_input(
+def _raw_readings(
     node: SOp,
-    sources: tuple[SOp, ...],
+    factors: tuple[SOp, ...],
     rows: Sequence[Sequence[int]],
     clean: Sequence[int],
     storage: Storage,
     reader: Reader,
     precision: Precision,
-) -> RawInput:
+) -> tuple[RawInput, list[list[Fraction]]]:
+    """The one raw number the node reads, and every true reading it can have in each combination."""
     analysis = storage.analysis
     combination = storage.combinations.get(node)
     if combination is not None:
-        weights = [combination.form.weights[source] for source in sources]
-        universes = [[Fraction(value) for value in analysis[source].universe] for source in sources]
-        limit = analysis.cells.max_length
-        readings = [
-            sum((w * _true_mean(u[c], limit) for w, u, c in zip(weights, universes, row, strict=True)), Fraction())
-            for row in rows
-        ]
-        return RawInput(reader.raw[combination.mean], readings, number_error(combination.mean, storage, precision))
-    (index,) = set(range(len(sources))) - set(clean)
-    source = sources[index]
+        raw = RawInput(reader.raw[combination.mean], _error_of(combination.mean, storage, precision))
+        return raw, _combined_readings(combination.form, factors, rows, storage)
+    (index,) = set(range(len(factors))) - set(clean)
+    (source,) = analysis.sources(factors[index])
     universe = analysis[source].universe
-    if isinstance(source, SelectorWidth):
-        readings = [Fraction(1, universe[row[index]] + 1) for row in rows]
-        return RawInput(reader.raw[source], readings, 4 * precision.unit, -1)
-    readings = [Fraction(universe[row[index]]) for row in rows]
-    return RawInput(reader.raw[source], readings, number_error(source, storage, precision))
+    levels: dict[Hashable, list[Fraction]] = defaultdict(list)
+    is_width = isinstance(source, SelectorWidth)
+    for (code,), value in _single_table(factors[index], storage):
+        reading = Fraction(1, universe[code] + 1) if is_width else Fraction(universe[code])
+        levels[value_key(value)].append(reading)
+    readings = [levels[value_key(analysis[factors[index]].universe[row[index]])] for row in rows]
+    if is_width:
+        return RawInput(reader.raw[source], lambda level: 4 * precision.unit * abs(float(level)), -1), readings
+    return RawInput(reader.raw[source], _error_of(source, storage, precision)), readings
+
+
+def _combined_readings(
+    form: LinearForm, means: tuple[SOp, ...], rows: Sequence[Sequence[int]], storage: Storage
+) -> list[list[Fraction]]:
+    limit = storage.analysis.cells.max_length
+    weights = [form.weights[mean] for mean in means]
+    universes = [[_true_mean(Fraction(v), limit) for v in storage.analysis[mean].universe] for mean in means]
+    return [[sum((w * u[c] for w, u, c in zip(weights, universes, row, strict=True)), Fraction())] for row in rows]
+
+
+def _error_of(mean: SOp, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:
+    assert isinstance(mean, Aggregate)
+    return mean_error_at(mean, storage, precision)
+
+
+def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
+    """Steps along a linear form ℓ of exact integers: ReLU(ℓ − v + 1) − ReLU(ℓ − v) is exactly 1 from v on, else 0."""
+    form = storage.lines[node]
+    core = storage.core(node)
+    _, pairs = storage.analysis.table(Map(JOINT, (core, node)))
+    along = dict(pair for pair in pairs if pair is not UNDEFINED)
+    values = [along[level] for level in sorted(along)]
+    targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
+    line = reader.line(form)
+    found = [Neuron(str(node), {ONE: 1.0}, 0.0, dict(targets[0]))] if targets[0] else []
+    lowest, highest = min(along), max(along)
+    if (highest - lowest) * len(along) * 4 >= precision.exact:
+        raise Refusal(f"{node!r} is a sum of steps beyond exact integers", hint=_WIDER)
+    for level, (before, after) in zip(sorted(along)[1:], pairwise(targets), strict=True):
+        change = combine((1.0, after), (-1.0, before))
+        if change:
+            back = {direction: -weight for direction, weight in change.items()}
+            found.append(Neuron(str(node), masked(combine((1.0, line), (1.0 - level, {ONE: 1.0}))), 0.0, change))
+            found.append(Neuron(str(node), masked(combine((1.0, line), (-float(level), {ONE: 1.0}))), 0.0, back))
+    return found
 
 
 def _true_mean(value: Fraction, max_length: int) -> Fraction:
@@ -186,18 +268,17 @@ class _StepBuilder:
     def __init__(
         self,
         name: str,
-        contexts: Sequence[Context],
-        targets: Sequence[Target],
-        spaces: Sequence[Sequence[Direction | None]],
+        entries: Sequence[tuple[Context, Target, Fraction]],
+        spaces: Sequence[Space],
         raw: RawInput,
         precision: Precision,
     ) -> None:
         self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
-        self.levels = sorted({raw.sign * reading for reading in raw.readings})
+        self.levels = sorted({raw.sign * reading for _, _, reading in entries})
         rank = {level: index for index, level in enumerate(self.levels)}
         self.tables: dict[Context, dict[int, Target]] = defaultdict(dict)
         self.sums: dict[Direction, float] = defaultdict(float)
-        for context, target, reading in zip(contexts, targets, raw.readings, strict=True):
+        for context, target, reading in entries:
             self._enter(context, rank[raw.sign * reading], target)
 
     def _enter(self, context: Context, level: int, target: Target) -> None:
@@ -225,13 +306,13 @@ class _StepBuilder:
 
     def _boxes(self, contexts: list[Context]) -> list[Box]:
         if len(contexts) == len(self.tables):
-            return [tuple(frozenset(range(len(space))) for space in self.spaces)]
+            return [tuple(frozenset(space.directions) for space in self.spaces)]
         return cover(contexts)
 
     def _step(self, level: int, change: Functional, box: Box) -> list[Neuron]:
         lower, upper = self.levels[level - 1], self.levels[level]
         slope = 2.0 ** math.ceil(math.log2(8 / (upper - lower)))
-        if self.raw.error * slope > 2:
+        if max(self.raw.error(lower), self.raw.error(upper)) * slope > 2:
             raise Refusal(
                 f"{self.name}: {self.raw.direction.name} may be {float(lower):.9g} or {float(upper):.9g}, too close to "
                 f"tell apart in {self.precision.name}",
@@ -256,12 +337,7 @@ class _StepBuilder:
 
     def _gate(self, box: Box, strength: float) -> Functional:
         """−strength on every indicator outside the box. Twins share a direction: it is inside where one of them is."""
-        terms = []
-        for codes, space in zip(box, self.spaces, strict=True):
-            inside = {space[code] for code in codes}
-            outside = frozenset(code for code, direction in enumerate(space) if direction not in inside)
-            terms.append((-strength, _indicator(outside, space)))
-        return combine(*terms)
+        return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
 
     def _check_sums(self) -> None:
         """Every output is a sum of integers below the exact range, whatever the order."""
