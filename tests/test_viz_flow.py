@@ -74,7 +74,7 @@ def test_a_selector_has_no_flow() -> None:
 
 
 def test_edges_join_what_is_read_to_what_reads_it() -> None:
-    edges = [(edge.source, edge.target) for edge in lay_out(contents(reverse, "abc", NAMES)).edges]
+    edges = [(edge.source, edge.target) for edge in lay_out(contents(reverse, "abc", NAMES))[0].edges]
     assert sorted(edges) == [
         ("(length - indices) - 1", "flip"),
         ("flip", "reverse"),
@@ -107,7 +107,8 @@ def test_edges_of_different_rows_share_no_stretch_down() -> None:
 
 def layout_of(size: int) -> Layout:
     node, names = four_layers()
-    return lay_out(contents(node, "abcdefghijkl"[:size], names))
+    (layout,) = lay_out(contents(node, "abcdefghijkl"[:size], names))
+    return layout
 
 
 def flow_of(size: int) -> Flow:
@@ -123,7 +124,25 @@ def test_layers_follow_one_another_down_the_page() -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 12])
 def test_every_value_is_written_where_there_is_room(size: int) -> None:
-    assert all("" not in cells.texts for cells in lay_out(flow_of(size)).cells)
+    assert all("" not in cells.texts for cells in lay_out(flow_of(size))[0].cells)
+
+
+def test_a_long_computation_goes_on_in_further_columns() -> None:
+    layouts = lay_out(flow_of(60))
+    titles = [[words.text for words in layout.words if words.bold and "layer" in words.text] for layout in layouts]
+    assert titles[0] == ["layer 1"]
+    assert [column[0] for column in titles[1:]] == ["from earlier layers"] * (len(titles) - 1)
+    assert [title for column in titles for title in column[1:]] == ["layer 2", "layer 3", "layer 4"]
+    assert max(layout.height for layout in layouts) < 20
+
+
+def test_a_row_keeps_its_colour_in_every_column() -> None:
+    colours: dict[str, set[str]] = {}
+    for layout in lay_out(flow_of(60)):
+        for words in layout.words:
+            if words.text in ("tokens", "count", "indices"):
+                colours.setdefault(words.text, set()).add(words.colour)
+    assert all(len(found) == 1 for found in colours.values())
 
 
 @pytest.mark.parametrize("size", [3, 12, 60])
@@ -154,7 +173,7 @@ def test_many_heads_of_a_layer_stand_in_several_rows() -> None:
     node: SOp = indices
     for distance in range(8):
         node = node + aggregate(select(indices, indices - distance), indices)
-    layout = lay_out(contents(node, "abcdefgh"))
+    (layout,) = lay_out(contents(node, "abcdefgh"))
     assert len({grid.y for grid in layout.grids}) > 1
     assert layout.width < 15
     assert overlaps(flow(node, "abcdefgh")) == []

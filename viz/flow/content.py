@@ -6,8 +6,8 @@ readers are said to read what these read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,11 +70,26 @@ class HeadView:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """One layer: its heads, and the rows there are after it that were not there before. Stage 0 is the input."""
+    """One layer: its heads, and the rows there are after it that were not there before.
 
-    number: int
+    Stage 0 is the input. One without a number begins a further column: rows of earlier layers that are read there.
+    """
+
+    number: int | None
     heads: tuple[HeadView, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        if self.number is None:
+            return "from earlier layers"
+        return f"layer {self.number}" if self.number else "input"
+
+    @property
+    def reads(self) -> set[SOp]:
+        """The rows that its heads and its own rows are made from."""
+        by_heads = {read.node for head in self.heads for read in head.reads}
+        return by_heads.union(*(row.reads for row in self.rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +102,31 @@ class Flow:
     @property
     def rows(self) -> dict[SOp, Row]:
         return {row.node: row for stage in self.stages for row in stage.rows}
+
+
+def columns(flow: Flow, heights: Sequence[float], tallest: float) -> list[Flow]:
+    """The flow cut between layers into parts no taller than that, as far as single layers allow.
+
+    The input stays with the first layer. Each part after the first begins with the rows of earlier parts that it reads.
+    """
+    parts: list[list[Stage]] = []
+    room = 0.0
+    for stage, height in zip(flow.stages, heights, strict=True):
+        if not parts or (height > room and parts[-1][-1].number):
+            parts.append([])
+            room = tallest
+        parts[-1].append(stage)
+        room -= height
+    return [Flow(flow.tokens, tuple(_with_carried(part, flow))) for part in parts]
+
+
+def _with_carried(part: Sequence[Stage], flow: Flow) -> Iterator[Stage]:
+    own = {row.node for stage in part for row in stage.rows}
+    reads = set[SOp]().union(*(stage.reads for stage in part)) - own
+    if reads:
+        carried = tuple(replace(row, reads=(), formula="") for node, row in flow.rows.items() if node in reads)
+        yield Stage(None, (), carried)
+    yield from part
 
 
 def contents(node: SOp, tokens: Sequence[Atom], names: Mapping[Node, str] | None = None) -> Flow:

@@ -25,29 +25,36 @@ def flow(node: SOp, tokens: Sequence[Atom], *, names: Mapping[Node, str] | None 
     """A figure of the computation of an s-op on an input, layer by layer.
 
     Each layer shows its heads, with what they read and write, and a table of the rows it adds; `names` are the names
-    of s-ops and selectors. TypeFault for a selector; where the s-op has no value on the input, the interpreter's fault.
+    of s-ops and selectors. Long computations go on in further columns. TypeFault for a selector; where the s-op has
+    no value on the input, the interpreter's fault.
     """
-    return draw_layout(lay_out(contents(node, tokens, names)))
+    return draw_layouts(lay_out(contents(node, tokens, names)))
 
 
-def draw_layout(layout: Layout) -> Figure:
-    """The planned picture, drawn."""
+def draw_layouts(layouts: Sequence[Layout]) -> Figure:
+    """The planned columns, drawn side by side."""
     with styled():
-        figure = new_figure(layout.width, layout.height)
-        ax = axes_at(figure, Box(0.0, 0.0, layout.width, layout.height))
-        ax.set(xlim=(0, layout.width), ylim=(layout.height, 0))
-        ax.axis("off")
-        for band in layout.bands:
-            _draw_band(ax, band, layout.width)
-        for edge in layout.edges:
-            _draw_edge(ax, edge)
-        for grid in layout.grids:
-            _draw_grid(ax, grid)
-        for cells in layout.cells:
-            _draw_cells(ax, cells)
-        for words in layout.words:
-            _draw_words(ax, words)
+        figure = new_figure(sum(layout.width for layout in layouts), max(layout.height for layout in layouts))
+        left = 0.0
+        for layout in layouts:
+            _draw_layout(axes_at(figure, Box(left, 0.0, layout.width, layout.height)), layout)
+            left += layout.width
     return figure
+
+
+def _draw_layout(ax: Axes, layout: Layout) -> None:
+    ax.set(xlim=(0, layout.width), ylim=(layout.height, 0))
+    ax.axis("off")
+    for band in layout.bands:
+        _draw_band(ax, band, layout.width)
+    for edge in layout.edges:
+        _draw_edge(ax, edge)
+    for grid in layout.grids:
+        _draw_grid(ax, grid)
+    for cells in layout.cells:
+        _draw_cells(ax, cells)
+    for words in layout.words:
+        _draw_words(ax, words)
 
 
 def _draw_band(ax: Axes, band: Band, width: float) -> None:

@@ -7,12 +7,12 @@ its result to the row's right end. Edges run only across and down, so they cross
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rasp.elementwise import Atom
 from rasp.graph import SOp, Tokens
-from viz.flow.content import Flow, HeadView, Read, Row, Stage
+from viz.flow.content import Flow, HeadView, Read, Row, Stage, columns
 from viz.flow.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
 from viz.flow.lanes import colours, lanes
 from viz.labels import NOTHING_SELECTED, label
@@ -31,12 +31,19 @@ _WIDEST_WRITE = 2.2
 _SMALLEST_CELL, _LARGEST_CELL = 0.2, 0.6
 _SIDE = 6.5
 _WIDEST_LAYER = 13.0
+_FEWEST_TO_SPLIT = 3
+_TALLEST, _COLUMN = 22.0, 14.0
 _APART = 0.3
 
 
-def lay_out(flow: Flow) -> Layout:
-    """The places of everything in a flow."""
-    return _Page(flow).layout()
+def lay_out(flow: Flow) -> list[Layout]:
+    """The places of everything in a flow: one layout, or where that is too tall, several to stand side by side."""
+    whole = _Page(flow, colours(flow))
+    layout = whole.layout()
+    if layout.height <= _TALLEST or len(layout.bands) < _FEWEST_TO_SPLIT:
+        return [layout]
+    parts = columns(flow, [band.height for band in layout.bands], _COLUMN)
+    return [_Page(part, whole.colour).layout() for part in parts]
 
 
 def cell_width(flow: Flow) -> float:
@@ -116,6 +123,7 @@ class _Page:
     """Collects what is drawn, from top to bottom."""
 
     flow: Flow
+    colour: Mapping[SOp, str]
     bands: list[Band] = field(default_factory=list)
     words: list[Words] = field(default_factory=list)
     cells: list[Cells] = field(default_factory=list)
@@ -124,7 +132,6 @@ class _Page:
 
     def __post_init__(self) -> None:
         self.rows = self.flow.rows
-        self.colour = colours(self.flow)
         self.cell = cell_width(self.flow)
         self.line = min(self.cell, _ROW)
         self.lane = lanes(self.flow)
@@ -158,8 +165,9 @@ class _Page:
 
     def _stage(self, stage: Stage, top: float) -> float:
         """Places a layer from `top` on; the bottom of its band."""
-        title = f"layer {stage.number}" if stage.number else "input"
-        self.words.append(Words(self.start, top + _TITLE / 2 + 0.03, title, colour=QUIET, bold=True, size=SIZE + 1))
+        self.words.append(
+            Words(self.start, top + _TITLE / 2 + 0.03, stage.title, colour=QUIET, bold=True, size=SIZE + 1)
+        )
         y = top + _TITLE + 0.05
         if stage.heads:
             y = self._heads(stage, y)
