@@ -14,10 +14,11 @@ from rasp.graph import Aggregate, Node, Selector, SelectorWidth, SOp, topologica
 from rasp.source import Span
 
 MAX_LENGTH = 512
+PREFERENCES = ("depth", "small")
 
 
-def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str) -> None:
-    """Nothing, or a DataFault that says what is wrong with the vocabulary, the maximum length or the dtype."""
+def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str, prefer: str) -> None:
+    """Nothing, or a DataFault that says what is wrong with the vocabulary or one of the options."""
     if not vocabulary:
         raise DataFault("the vocabulary is empty")
     seen = set()
@@ -33,6 +34,8 @@ def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str) -> No
         raise DataFault(f"the maximum length must be from 1 to {MAX_LENGTH}, not {max_length}")
     if dtype not in PRECISIONS:
         raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {dtype!r}")
+    if prefer not in PREFERENCES:
+        raise DataFault(f"prefer is one of {', '.join(PREFERENCES)}, not {prefer!r}")
 
 
 def check_support(

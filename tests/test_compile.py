@@ -1,0 +1,279 @@
+"""compile_sop as a whole: edges of vocabularies and lengths, options, refusals with their places, determinism."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from compiler.ir import FeedForwardWeights, HeadWeights
+from compiler.model import CompiledModel
+from compiler.pipeline import compile_sop
+from rasp.elementwise import Atom
+from rasp.errors import DataFault, Failures, RaspError, Refusal
+from rasp.graph import (
+    SOp,
+    aggregate,
+    full,
+    indicator,
+    indices,
+    length,
+    select,
+    selector_width,
+    sop,
+    tokens,
+    tokens_asis,
+    tokens_int,
+    where,
+)
+from rasp.interpret import run
+from rasp.program import Program, parse_program
+from tests.exact import exact
+
+SAME = select(tokens, tokens)
+BEFORE = select(indices, indices, "<")
+REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
+HISTOGRAM = selector_width(SAME)
+ROOTS = [
+    tokens,
+    indices,
+    length,
+    HISTOGRAM,
+    REVERSE,
+    aggregate(BEFORE, indicator(tokens == "a"), 0.5),
+    where(HISTOGRAM > 1, tokens, "-"),
+]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("max_length", [1, 2])
+@pytest.mark.parametrize("vocabulary", ["a", "ab"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_smallest_models(root: SOp, max_length: int, vocabulary: str, dtype: str) -> None:
+    exact(root, vocabulary, max_length, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "vocabulary",
+    [
+        (True,),
+        (True, False),
+        (0, 1, 2),
+        (-3, 10**6),
+        (0.5, -0.25),
+        (1, 1.0, True),
+        (0.0, -0.0),
+        ("a", 1, 2.5, True),
+        ("", "a"),
+        ("ab", "a b", 'quote"', "é", "\n"),
+    ],
+)
+@pytest.mark.parametrize("root", [tokens, HISTOGRAM, REVERSE, tokens == "1"])
+def test_vocabularies_of_all_kinds(root: SOp, vocabulary: tuple[Atom, ...]) -> None:
+    exact(root, vocabulary, 3)
+
+
+@pytest.mark.parametrize("value", [0, 1, -2.5, True, "x", "", 10**6])
+def test_constants(value: Atom) -> None:
+    model = exact(sop(value), "ab", 3)
+    assert model.weights.layers == ()
+    assert [type(found) for found in model.run("ab").output] == [type(value)] * 2
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        selector_width(SAME | BEFORE),
+        selector_width(~(SAME & BEFORE)),
+        aggregate(BEFORE & SAME, tokens, "none"),
+        aggregate(BEFORE, aggregate(BEFORE & SAME, indices)),
+        aggregate(SAME, indices),
+        aggregate(full, where(tokens == "a", -1, 1)),
+        HISTOGRAM * length,
+        selector_width(select(aggregate(full, indices), 1.5, "<")),
+    ],
+)
+def test_what_others_refuse_or_get_wrong(root: SOp) -> None:
+    exact(root, "abc", 6, count=200)
+    exact(root, "ab", 30, count=100)
+
+
+@pytest.mark.parametrize("max_length", [3, 30])
+def test_outputs_are_ints_where_the_program_has_ints(max_length: int) -> None:
+    model = compile_sop(HISTOGRAM, ("a", "b"), max_length)
+    assert [type(value) for value in model.run("aab").output] == [int] * 3
+    assert model.run("aab").output == [2, 2, 1]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_compiling_twice_gives_the_same_weights(root: SOp) -> None:
+    first, second = (compile_sop(root, ("a", "b"), 6).weights for _ in range(2))
+    assert first.directions == second.directions
+    assert first.tensors().keys() == second.tensors().keys()
+    assert all((tensor == second.tensors()[name]).all() for name, tensor in first.tensors().items())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_weight_has_the_dtype(dtype: str) -> None:
+    model = compile_sop(where(HISTOGRAM > 1, REVERSE, "-"), ("a", "b"), 6, dtype=dtype)
+    assert {str(tensor.dtype) for tensor in model.weights.tensors().values()} == {dtype}
+    assert {str(tensor.dtype) for tensor in model.network.parameters()} == {f"torch.{dtype}"}
+
+
+def test_shapes_fit_the_contract() -> None:
+    weights = compile_sop(where(HISTOGRAM > 1, REVERSE, "-"), tuple("abc"), 7).weights
+    width = weights.d_model
+    assert len(set(weights.directions)) == width
+    assert (weights.W_E.shape, weights.W_pos.shape) == ((4, width), (8, width))
+    for layer in weights.layers:
+        for head in layer.heads:
+            check_head(head, width)
+        if layer.feed_forward is not None:
+            check_feed_forward(layer.feed_forward, width)
+    assert weights.output.W_U.shape == (width, len(weights.output.values))
+
+
+def check_head(head: HeadWeights, width: int) -> None:
+    assert head.W_Q.shape == head.W_K.shape
+    assert head.W_Q.shape[0] == head.W_V.shape[0] == head.W_O.shape[1] == width
+    assert head.W_V.shape[1] == head.W_O.shape[0]
+
+
+def check_feed_forward(weights: FeedForwardWeights, width: int) -> None:
+    count = len(weights.neurons)
+    assert (weights.W_in.shape, weights.b_in.shape, weights.W_out.shape) == ((width, count), (count,), (count, width))
+
+
+def test_parameters_are_counted() -> None:
+    weights = compile_sop(HISTOGRAM, ("a", "b"), 4).weights
+    assert weights.parameters["total"] == sum(tensor.size for tensor in weights.tensors().values())
+    assert weights.parameters["nonzero"] == sum((tensor != 0).sum() for tensor in weights.tensors().values())
+
+
+def test_bos_keeps_to_itself() -> None:
+    model = compile_sop(where(HISTOGRAM > 1, REVERSE, "-"), ("a", "b"), 6)
+    for given in ("a", "abab", "bbbbbb"):
+        for heads in model.run(given).attention:
+            assert all((head[0] == np.eye(len(given) + 1)[0]).all() for head in heads)
+
+
+def test_bos_does_not_depend_on_the_input() -> None:
+    model = compile_sop(where(HISTOGRAM > 1, REVERSE, "-"), ("a", "b"), 6)
+    streams = [[residual[0] for residual in model.run(given).trace.residuals] for given in ("a", "abab", "bbbbbb")]
+    for stream in streams[1:]:
+        assert all((first == other).all() for first, other in zip(streams[0], stream, strict=True))
+
+
+def test_a_batch_gives_what_single_inputs_give() -> None:
+    model = compile_sop(REVERSE, tuple("abc"), 5)
+    inputs = ["abcab", "ccccc", "baaab"]
+    for engine in ("reference", "torch"):
+        trace = model.trace(np.stack([model.encode(given) for given in inputs]), engine)
+        assert [model.decode(trace, at) for at in range(3)] == [list(reversed(given)) for given in inputs]
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "max_length", "dtype", "words"),
+    [
+        ((), 3, "float32", "the vocabulary is empty"),
+        (("a", "a"), 3, "float32", "holds 'a' twice"),
+        ((1.0, 1.0), 3, "float32", "holds 1.0 twice"),
+        (("a", None), 3, "float32", "not a NoneType"),
+        (("a",), 0, "float32", "maximum length must be from 1"),
+        (("a",), -1, "float32", "maximum length must be from 1"),
+        (("a",), 10**6, "float32", "maximum length must be from 1"),
+        (("a",), 3, "float16", "the dtype is one of float32, float64, not 'float16'"),
+        ((float("nan"), 1.0), 3, "float32", "nan"),
+        ((float("inf"),), 3, "float32", "inf"),
+    ],
+)
+def test_bad_options(vocabulary: tuple[Atom, ...], max_length: int, dtype: str, words: str) -> None:
+    with pytest.raises(RaspError, match=words):
+        compile_sop(tokens_asis, vocabulary, max_length, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("", "at least one token"),
+        ("aaaa", "4 tokens, the model takes at most 3"),
+        ("ax", 'the string "x" at position 1 is not in the vocabulary'),
+        ([1], "the int 1 at position 0 is not in the vocabulary"),
+        ([None], "a NoneType at position 0"),
+    ],
+)
+def test_inputs_the_model_cannot_take(given: list[Atom], words: str) -> None:
+    model = compile_sop(tokens, ("a", "b"), 3)
+    with pytest.raises(DataFault, match=words):
+        model.run(given)
+
+
+def compiled(program: Program, vocabulary: tuple[Atom, ...], max_length: int) -> CompiledModel:
+    return compile_sop(program.sop(), vocabulary, max_length, names=program.names, origins=program.origins)
+
+
+@pytest.mark.parametrize(
+    ("text", "vocabulary", "places"),
+    [
+        ("x = select(tokens, tokens_int, <);\ny = selector_width(x);", ("1", "2"), ["2:5"]),
+        ("y = 1 /\n 0 + 1;", ("a",), None),
+        ("y = 1 / (indices - indices);", ("a",), ["1:5"]),
+        ("a = 1 / (indices - indices);\nb = 2 / (length - length);\ny = a + b;", ("a",), ["1:5", "2:5"]),
+        ("a = 1 / (indices - indices);\nb = a + 1;\ny = b + a;", ("a",), ["1:5"]),
+    ],
+)
+def test_refusals_come_all_at_once_with_their_places(
+    text: str, vocabulary: tuple[Atom, ...], places: list[str] | None
+) -> None:
+    with pytest.raises(RaspError) as caught:
+        compiled(parse_program(text, "p.rasp"), vocabulary, 3)
+    errors = caught.value.errors if isinstance(caught.value, Failures) else [caught.value]
+    assert all(error.message for error in errors)
+    if places is not None:
+        assert all(isinstance(error, Refusal) for error in errors)
+        assert [str(error.span) for error in errors] == [f"p.rasp:{place}" for place in places]
+
+
+def test_a_refusal_shows_line_and_caret() -> None:
+    with pytest.raises(Refusal) as caught:
+        compiled(parse_program("y = 1 / (indices - indices);", "p.rasp"), ("a",), 3)
+    assert str(caught.value).startswith("p.rasp:1:5: cannot compile: ")
+    assert "y = 1 / (indices - indices);" in str(caught.value)
+    assert "^" in str(caught.value)
+
+
+def test_names_of_the_program_reach_the_weights() -> None:
+    program = parse_program("same = select(tokens, tokens, ==);\nhist = selector_width(same);\ny = hist > 1;")
+    model = compiled(program, ("a", "b"), 4)
+    assert model.weights.layers[0].heads[0].name == "same"
+    assert any("hist" in direction for direction in model.weights.directions)
+
+
+def test_doubling_compiles_at_once() -> None:
+    node: SOp = tokens_int
+    for _ in range(15):
+        node = node + node
+    model = exact(node, (1, 2), 2)
+    assert model.run([1, 2]).output == run(node, [1, 2])
+
+
+@pytest.mark.parametrize(
+    ("root", "dtype"),
+    [
+        (tokens_int * 10**400, "float64"),
+        (sop(10**400), "float64"),
+        (aggregate(BEFORE, indices, 10**400), "float64"),
+        (aggregate(BEFORE, indices, 1e300), "float32"),
+        (aggregate(full, tokens_int * 1e200), "float32"),
+        (aggregate(full, tokens_int * 1e-200), "float32"),
+        (aggregate(full, tokens_int + 10**7), "float32"),
+        (tokens_int * 1e308 * 10, "float64"),
+    ],
+)
+def test_numbers_beyond_the_dtype_are_refused(root: SOp, dtype: str) -> None:
+    with pytest.raises(Refusal):
+        compile_sop(root, (1, 2), 3, dtype=dtype)
+
+
+def test_large_numbers_within_the_dtype() -> None:
+    exact(tokens_int * 10**40, (1, 2), 3)
+    exact(aggregate(full, tokens_int * 1e200), (1, 2), 3, dtype="float64")
