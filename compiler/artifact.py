@@ -14,7 +14,7 @@ from safetensors.numpy import save as to_bytes
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
-from rasp.elementwise import is_atom
+from rasp.elementwise import atom_key, is_atom
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 
@@ -40,7 +40,7 @@ def load(path: str | Path) -> CompiledModel:
         weights = _weights(json.loads(text), tensors)
     except RaspError as error:
         raise DataFault(f"{path} is damaged: {error.message}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise DataFault(f"{path} is damaged: its description is not complete ({error})") from error
     return CompiledModel(weights)
 
@@ -115,10 +115,13 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
 def _check_plain(found: Mapping[str, Any]) -> None:
     if found["dtype"] not in PRECISIONS:
         raise DataFault(f"its dtype is {found['dtype']!r}")
-    if not isinstance(found["max_length"], int) or found["max_length"] < 1:
+    if type(found["max_length"]) is not int or found["max_length"] < 1:
         raise DataFault(f"its maximum length is {found['max_length']!r}")
-    if not found["vocabulary"] or not all(map(is_atom, found["vocabulary"])):
+    vocabulary = found["vocabulary"]
+    if not isinstance(vocabulary, list) or not vocabulary or not all(map(is_atom, vocabulary)):
         raise DataFault("its vocabulary is not a list of tokens")
+    if len(set(map(atom_key, vocabulary))) < len(vocabulary):
+        raise DataFault("its vocabulary holds a token twice")
     if not isinstance(found["causal"], bool):
         raise DataFault("it does not say whether it is causal")
 

@@ -16,7 +16,7 @@ from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
-from compiler.support import MAX_LENGTH
+from compiler.support import MAX_LENGTH, PREFERENCES
 from compiler.verify import Verification, verify
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.elementwise import Atom, column
@@ -58,6 +58,12 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
         "--max-length", type=_length, metavar="N", help="longest input (default: that of the longest input given)"
     )
     parser.add_argument("--causal", action="store_true", help="decoder-only: no position attends to later ones")
+    parser.add_argument(
+        "--prefer",
+        choices=list(PREFERENCES),
+        default="depth",
+        help="depth: the predicted layers and heads; small: two narrow heads may stand for one wide head",
+    )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     input_arguments(parser)
 
@@ -72,6 +78,7 @@ class _Subject:
     max_length: int
     dtype: str
     causal: bool
+    prefer: str
 
     @property
     def sop(self) -> SOp:
@@ -84,6 +91,7 @@ class _Subject:
             self.max_length,
             dtype=self.dtype,
             causal=self.causal,
+            prefer=self.prefer,
             name=self.name or self.program.default,
             names=self.program.names,
             origins=self.program.origins,
@@ -103,7 +111,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     longest = max(map(len, inputs)) if args.max_length is None else args.max_length
     if missing:
         _say(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
-    return _Subject(program, args.name, vocabulary, longest, args.dtype, args.causal)
+    return _Subject(program, args.name, vocabulary, longest, args.dtype, args.causal, args.prefer)
 
 
 def _shown(vocabulary: Sequence[Atom]) -> str:

@@ -9,6 +9,7 @@ from compiler.ir import ModelWeights
 from compiler.lower import lower, plan
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
+from compiler.simplify import Rewritten, split_widths
 from compiler.support import check_options, check_support
 from rasp.analyse import analyse
 from rasp.elementwise import Atom
@@ -24,6 +25,7 @@ def compile_sop(
     *,
     dtype: str = "float32",
     causal: bool = False,
+    prefer: str = "depth",
     name: str | None = None,
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
@@ -32,22 +34,24 @@ def compile_sop(
     """Exact weights for an s-op over a vocabulary, for inputs of 1 to `max_length` tokens.
 
     `causal` masks every head to keys at or before the query (the interpreter's causal mode is the program then).
+    `prefer` is `depth` (the predicted layers and heads) or `small` (two narrow heads may stand for a wide one).
     `names` and `origins` (from a Program) name the parts and place the errors; `program` is kept in the artifact.
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.
     """
-    check_options(vocabulary, max_length, dtype)
+    check_options(vocabulary, max_length, dtype, prefer)
     precision = PRECISIONS[dtype]
-    describe = _describer(names or {})
-    values, conjunctions = check_support(sop, vocabulary, max_length, origins or {}, causal)
-    analysis = analyse([sop])
-    planned = plan(sop, analysis, values, conjunctions, precision)
-    symbolic = lower(sop, planned, describe, precision)
+    predicted = analyse([sop])
+    rewritten = split_widths(sop, names or {}) if prefer == "small" else Rewritten(sop, dict(names or {}), ())
+    root, describe = rewritten.root, _describer(rewritten.names)
+    values, conjunctions = check_support(root, vocabulary, max_length, origins or {}, causal)
+    planned = plan(root, analyse([root]), values, conjunctions, precision)
+    symbolic = lower(root, planned, describe, precision)
     assembler = Assembler(symbolic, dtype)
     W_E, W_pos = assembler.embeddings(len(vocabulary), max_length)  # noqa: N806
     return CompiledModel(
         ModelWeights(
-            name=name or describe(sop),
+            name=name or describe(root),
             vocabulary=tuple(vocabulary),
             max_length=max_length,
             dtype=dtype,
@@ -58,8 +62,9 @@ def compile_sop(
             output=assembler.readout(symbolic.output),
             guards=tuple(map(assembler.readout, symbolic.guards)),
             causal=causal,
-            predicted_heads=tuple(analysis.heads),
+            predicted_heads=tuple(predicted.heads),
             program=program,
+            notes=rewritten.notes,
         )
     )
 

@@ -159,20 +159,27 @@ class Storage:
             for part in self.late[node].values():
                 self.categorical(part)
 
-    def _follow_line(self, node: SOp, raw: int) -> bool:
-        """Whether the node is a function of one linear form of exact integers, and steps along it are cheaper."""
+    def line(self, node: SOp) -> LinearForm | None:
+        """The linear form of several exact integers that alone decides the node's value, if there is one."""
         form = linear_form(_core(node))
         if form is None or len(form.weights) < 2 or not all(map(self.can_be_exact, form.weights)):
-            return False
+            return None
         if any(weight.denominator != 1 for weight in (*form.weights.values(), form.constant)):
+            return None
+        along: dict[Any, Any] = {}
+        for value in self.analysis.table(Map(JOINT, (_core(node), node)))[1]:
+            if value is not UNDEFINED and along.setdefault(value[0], value[1]) != value[1]:
+                return None
+        return form
+
+    def _follow_line(self, node: SOp, raw: int) -> bool:
+        """Whether the node is a function of one linear form of exact integers, and steps along it are cheaper."""
+        form = self.line(node)
+        if form is None:
             return False
         tuples, values = self.analysis.table(Map(JOINT, (_core(node), node)))
-        along: dict[Any, Any] = {}
-        for level, value in (value for value in values if value is not UNDEFINED):
-            if along.setdefault(level, value) != value:
-                return False
-        cost_of_table = _DEAR if raw == 1 else len(tuples.codes) * (2 if raw else 1)
-        if 2 * len(along) >= cost_of_table:
+        steps = 2 * len({level for level, _ in (value for value in values if value is not UNDEFINED)})
+        if steps >= (_DEAR if raw == 1 else len(tuples.codes) * (2 if raw else 1)):
             return False
         self.lines[node] = form
         for part in form.weights:
@@ -253,7 +260,7 @@ def _core(node: SOp) -> SOp:
         form = linear_form(node)
         if form is not None and set(form.weights) != {node}:
             return node
-        moving = [arg for arg in node.args if not isinstance(arg, Constant)]
+        moving = list({arg: None for arg in node.args if not isinstance(arg, Constant)})
         if len(moving) == 2 and len(node.args) == 2 and node.op.name in ("<", "<=", ">", ">=", "==", "!="):
             return Map(OPERATIONS["-"], (moving[0], moving[1]))
         if len(moving) != 1:

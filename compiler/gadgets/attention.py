@@ -206,7 +206,8 @@ def _square_part(relation: Relation, analysis: ValueAnalysis, storage: Storage, 
     exact = [queries, keys, key_square, query_square] if competes else [queries, keys, key_square]
     if not all(map(storage.can_be_exact, exact)):
         return None
-    if any(len(analysis.sources(node)) > 1 for node in (key_square, *([query_square] if competes else []))):
+    squares = (key_square, query_square) if competes else (key_square,)
+    if any(len(analysis.sources(square)) > 1 and storage.line(square) is None for square in squares):
         return None
     one = Constant(1)
     sides = [(Side(queries, 2.0), Side(keys)), (Side(one), Side(key_square, -1.0))]

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -48,7 +48,7 @@ _WIDER = "use float64, or a smaller maximum length"
 class RawInput:
     """A raw number: its direction, and a bound on its rounding error where its true value is the argument.
 
-    `sign` −1 turns it round: the reciprocal of a width falls where the width rises, and thresholds are smallest there.
+    `sign` −1 turns it round, so that steps go down from the top.
     """
 
     direction: Direction
@@ -77,7 +77,22 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
         for context, target, levels in zip(contexts, targets, readings, strict=True)
         for reading in levels
     ]
-    return _StepBuilder(str(node), entries, spaces, raw, precision).neurons()
+    return _cheapest_steps(str(node), entries, spaces, raw, precision)
+
+
+def _cheapest_steps(
+    name: str,
+    entries: Sequence[tuple[Context, Target, Fraction]],
+    spaces: Sequence[Space],
+    raw: RawInput,
+    precision: Precision,
+) -> list[Neuron]:
+    """Steps upwards or downwards along the raw number, whichever keeps the sums smaller."""
+    built = [_StepBuilder(name, entries, spaces, replace(raw, sign=sign), precision) for sign in (1, -1)]
+    neurons = {id(builder): builder.neurons() for builder in built}
+    best = min(built, key=lambda builder: max(builder.sums.values(), default=0.0))
+    best.check_sums()
+    return neurons[id(best)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +231,7 @@ def _raw_readings(
         levels[value_key(value)].append(reading)
     readings = [levels[value_key(analysis[factors[index]].universe[row[index]])] for row in rows]
     if is_width:
-        return RawInput(reader.raw[source], lambda level: 4 * precision.unit * abs(float(level)), -1), readings
+        return RawInput(reader.raw[source], lambda level: 4 * precision.unit * abs(float(level))), readings
     return RawInput(reader.raw[source], _error_of(source, storage, precision)), readings
 
 
@@ -301,7 +316,6 @@ class _StepBuilder:
         for (level, change), contexts in sorted(changes.items(), key=lambda item: item[0][0]):
             for box in self._boxes(contexts):
                 found += self._step(level, dict(change), box)
-        self._check_sums()
         return found
 
     def _boxes(self, contexts: list[Context]) -> list[Box]:
@@ -339,7 +353,7 @@ class _StepBuilder:
         """−strength on every indicator outside the box. Twins share a direction: it is inside where one of them is."""
         return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
 
-    def _check_sums(self) -> None:
+    def check_sums(self) -> None:
         """Every output is a sum of integers below the exact range, whatever the order."""
         for direction, size in self.sums.items():
             if size + 1 >= self.precision.exact:
