@@ -1,0 +1,138 @@
+"""verify: what it counts, what it compares, and that it finds a wrong weight."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compiler.ir import LayerWeights, ModelWeights
+from compiler.model import CompiledModel
+from compiler.pipeline import compile_sop
+from compiler.verify import EXHAUSTIVE, agree, input_count, verify
+from rasp.elementwise import Atom
+from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
+
+REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
+HISTOGRAM = selector_width(select(tokens, tokens))
+
+
+@pytest.mark.parametrize(("size", "longest", "count"), [(1, 5, 5), (2, 3, 14), (3, 1, 3), (26, 20, None)])
+def test_how_many_inputs_there_are(size: int, longest: int, count: int | None) -> None:
+    found = input_count(size, longest)
+    assert found == count or (count is None and found > EXHAUSTIVE)
+
+
+def test_few_inputs_are_all_compared() -> None:
+    found = verify(REVERSE, compile_sop(REVERSE, tuple("abc"), 4))
+    assert (found.count, found.exhaustive, found.undefined, found.counterexample) == (120, True, 0, None)
+
+
+def test_of_many_inputs_some_are_compared() -> None:
+    model = compile_sop(HISTOGRAM, tuple("abcdefgh"), 20)
+    found = verify(HISTOGRAM, model, count=50)
+    assert found.counterexample is None
+    assert not found.exhaustive
+    assert found.count > 58
+
+
+def test_boundary_cases_are_among_them() -> None:
+    model = compile_sop(HISTOGRAM, tuple("abcdefgh"), 20)
+    seen: set[tuple[Atom, ...]] = set()
+    encode = model.encode
+    model.encode = lambda tokens: seen.add(tuple(tokens)) or encode(tokens)  # type: ignore[func-returns-value, method-assign]
+    verify(HISTOGRAM, model, count=10)
+    full = [given for given in seen if len(given) == 20]
+    assert {("a",), ("h",), ("a",) * 20, ("h",) * 20} <= seen
+    assert any(list(given) == sorted(given) and len(set(given)) > 1 for given in full)
+    assert any(list(given) == sorted(given, reverse=True) and len(set(given)) > 1 for given in full)
+
+
+def test_progress_ends_at_the_total() -> None:
+    calls: list[tuple[int, int]] = []
+    verify(REVERSE, compile_sop(REVERSE, ("a", "b"), 5), progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (62, 62)
+    assert calls == sorted(calls)
+
+
+def test_inputs_without_a_value_are_counted() -> None:
+    root = 1 / tokens_int
+    found = verify(root, compile_sop(root, (0, 1), 2))
+    assert (found.count, found.undefined, found.counterexample) == (6, 4, None)
+
+
+def test_another_program_is_told_apart() -> None:
+    found = verify(HISTOGRAM + 1, compile_sop(HISTOGRAM, ("a", "b"), 3))
+    assert found.counterexample is not None
+    assert found.counterexample.tokens == ("a",)
+    assert (found.counterexample.expected, found.counterexample.found) == ([2], [1])
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "same"),
+    [
+        ([1, 2], [1, 2], True),
+        ([1.0], [1], True),
+        ([1.0], [1.0 + 1e-7], True),
+        ([1.0], [1.001], False),
+        ([1e9], [1e9 + 1], True),
+        (["a"], ["a"], True),
+        (["a"], ["b"], False),
+        (["1"], [1], False),
+        ([1], [1, 1], False),
+        ("an error", "another error", True),
+        ("an error", [1], False),
+        ([1], "an error", False),
+        ([0.0], [float("nan")], False),
+    ],
+)
+def test_agreement(expected: list[Atom] | str, found: list[Atom] | str, same: bool) -> None:
+    assert agree(expected, found, 1e-5) is same
+
+
+def changed(weights: ModelWeights, name: str, place: tuple[int, ...], by: float) -> CompiledModel:
+    """The model with one weight changed."""
+    tensors = {key: np.array(tensor) for key, tensor in weights.tensors().items()}
+    tensors[name][place] += by
+    layers = tuple(with_tensors(layer, f"layers.{at}", tensors) for at, layer in enumerate(weights.layers))
+    output = dataclasses.replace(weights.output, W_U=tensors["W_U"])
+    return CompiledModel(
+        dataclasses.replace(weights, W_E=tensors["W_E"], W_pos=tensors["W_pos"], layers=layers, output=output)
+    )
+
+
+def with_tensors(layer: LayerWeights, prefix: str, tensors: dict[str, Any]) -> LayerWeights:
+    def taken(part: Any, prefix: str, *names: str) -> Any:
+        return dataclasses.replace(part, **{name: tensors[f"{prefix}.{name}"] for name in names})
+
+    heads = [taken(head, f"{prefix}.heads.{n}", "W_Q", "W_K", "W_V", "W_O") for n, head in enumerate(layer.heads)]
+    mlp = layer.feed_forward
+    return LayerWeights(tuple(heads), mlp and taken(mlp, f"{prefix}.mlp", "W_in", "b_in", "W_out"))
+
+
+def perturbations(weights: ModelWeights, count: int) -> list[tuple[str, tuple[int, ...]]]:
+    """Some weights of every tensor that are not zero; not where BOS scores itself, since nobody reads BOS later."""
+    rng = random.Random(0)
+    found = []
+    for name, tensor in weights.tensors().items():
+        places = [tuple(map(int, place)) for place in zip(*np.nonzero(tensor), strict=True)]
+        if name.endswith(("W_Q", "W_K")):
+            places = [place for place in places if weights.directions[place[0]] != "bos"]
+        found += [(name, place) for place in rng.sample(places, min(count, len(places)))]
+    return found
+
+
+@pytest.mark.parametrize("root", [HISTOGRAM, REVERSE])
+def test_a_wrong_weight_is_found(root: SOp) -> None:
+    model = compile_sop(root, ("a", "b", "c"), 4)
+    assert verify(root, changed(model.weights, "W_U", (0, 0), 0.0)).counterexample is None
+    missed = [
+        (name, place)
+        for name, place in perturbations(model.weights, 5)
+        if verify(root, changed(model.weights, name, place, -model.weights.tensors()[name][place])).counterexample
+        is None
+    ]
+    assert not missed
