@@ -41,7 +41,7 @@ def _from_file(path: str) -> tuple[Atom, ...]:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataFault(f"cannot read the vocabulary {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataFault(
             f"the vocabulary {path} is not JSON: {error}", hint='write a list such as ["a", "b"]'
         ) from error
