@@ -11,7 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
+from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout, output_tensor
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from rasp.elementwise import atom_key, is_atom
@@ -57,7 +57,7 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
         "causal": weights.causal,
         "directions": weights.directions,
         "layers": [_layer_description(layer) for layer in weights.layers],
-        "output": _readout_description(weights.output),
+        "outputs": list(map(_readout_description, weights.outputs)),
         "guards": list(map(_readout_description, weights.guards)),
         "predicted_heads": weights.predicted_heads,
         "notes": weights.notes,
@@ -101,7 +101,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         W_E=take("W_E", len(vocabulary) + 1, take.width),
         W_pos=take("W_pos", longest + 1, take.width),
         layers=tuple(_layer(layer, f"layers.{at}", take) for at, layer in enumerate(found["layers"])),
-        output=_readout(found["output"], "W_U", take),
+        outputs=tuple(_readout(output, output_tensor(at), take) for at, output in enumerate(found["outputs"])),
         guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
         causal=found["causal"],
         predicted_heads=tuple(map(int, found["predicted_heads"])),
@@ -113,6 +113,8 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
 
 
 def _check_plain(found: Mapping[str, Any]) -> None:
+    if not found["outputs"]:
+        raise DataFault("it has no output")
     if found["dtype"] not in PRECISIONS:
         raise DataFault(f"its dtype is {found['dtype']!r}")
     if type(found["max_length"]) is not int or found["max_length"] < 1:

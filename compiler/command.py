@@ -52,7 +52,7 @@ def _count(text: str) -> int:
 
 
 def _compile_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", nargs="?", help="the s-op (default: the last one of the program)")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops (default: the last one of the program)")
     parser.add_argument("--vocab", metavar="TOKENS", help=f"{_VOCABULARY} (default: the tokens of the inputs)")
     parser.add_argument(
         "--max-length", type=_length, metavar="N", help="longest input (default: that of the longest input given)"
@@ -73,7 +73,7 @@ class _Subject:
     """What a compile command works on."""
 
     program: Program
-    name: str | None
+    names: list[str]
     vocabulary: tuple[Atom, ...]
     max_length: int
     dtype: str
@@ -81,18 +81,18 @@ class _Subject:
     prefer: str
 
     @property
-    def sop(self) -> SOp:
-        return self.program.sop(self.name)
+    def sops(self) -> dict[str, SOp]:
+        names = self.names or [str(self.program.default)]
+        return {name: self.program.sop(name) for name in names}
 
     def compile(self) -> CompiledModel:
         return compile_sop(
-            self.sop,
+            self.sops,
             self.vocabulary,
             self.max_length,
             dtype=self.dtype,
             causal=self.causal,
             prefer=self.prefer,
-            name=self.name or self.program.default,
             names=self.program.names,
             origins=self.program.origins,
             program=self.program.source.text,
@@ -102,7 +102,8 @@ class _Subject:
 def _subject(args: argparse.Namespace) -> _Subject:
     """The program, and vocabulary and length as given or as the inputs have them (which is said)."""
     program = load_program(args.file)
-    program.sop(args.name)
+    for name in args.names or [None]:
+        program.sop(name)
     inputs = [tokens_of(given) for given in given_inputs(args)]
     missing = [flag for flag, value in (("--vocab", args.vocab), ("--max-length", args.max_length)) if value is None]
     if missing and not inputs:
@@ -111,7 +112,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     longest = max(map(len, inputs)) if args.max_length is None else args.max_length
     if missing:
         _say(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
-    return _Subject(program, args.name, vocabulary, longest, args.dtype, args.causal, args.prefer)
+    return _Subject(program, args.names, vocabulary, longest, args.dtype, args.causal, args.prefer)
 
 
 def _shown(vocabulary: Sequence[Atom]) -> str:
@@ -171,16 +172,18 @@ def _infer(model: CompiledModel, given: Input, as_json: bool) -> bool:
     """Whether the input failed."""
     tokens = tokens_of(given)
     try:
-        output = model.run(tokens).output
+        outputs = model.run(tokens).outputs
     except RaspError as error:
         _say(str(error))
         if as_json:
             print(json.dumps({"input": tokens, "error": error.message}), flush=True)
         return True
     if as_json:
-        print(json.dumps({"input": tokens, "output": output}), flush=True)
-    else:
-        print(f"{model.weights.name}({given_text(given)}) = {values(column(output))}", flush=True)
+        only = next(iter(outputs.values())) if len(outputs) == 1 else outputs
+        print(json.dumps({"input": tokens, "output": only}), flush=True)
+        return False
+    for name, output in outputs.items():
+        print(f"{name}({given_text(given)}) = {values(column(output))}", flush=True)
     return False
 
 
@@ -202,9 +205,9 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify_run(args: argparse.Namespace) -> int:
     """Compares interpreter, reference and torch; exit status 1 at a difference."""
-    sop, model = _saved(args) if args.file.endswith(".safetensors") else _compiled(args)
+    sops, model = _saved(args) if args.file.endswith(".safetensors") else _compiled(args)
     with _progress(not args.json and sys.stderr.isatty()) as progress:
-        found = verify(sop, model, count=args.count, seed=args.seed, progress=progress)
+        found = verify(sops, model, count=args.count, seed=args.seed, progress=progress)
     if args.json:
         print(json.dumps(_as_json(model, found)))
     else:
@@ -212,19 +215,20 @@ def verify_run(args: argparse.Namespace) -> int:
     return int(found.counterexample is not None)
 
 
-def _compiled(args: argparse.Namespace) -> tuple[SOp, CompiledModel]:
+def _compiled(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
     subject = _subject(args)
-    return subject.sop, subject.compile()
+    return subject.sops, subject.compile()
 
 
-def _saved(args: argparse.Namespace) -> tuple[SOp, CompiledModel]:
-    """A saved model, and its s-op from the program text it carries."""
-    if args.name or args.vocab or args.max_length:
+def _saved(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
+    """A saved model, and its s-ops from the program text it carries."""
+    if args.names or args.vocab or args.max_length:
         args.parser.error("a compiled model has its own s-op, vocabulary and maximum length")
     model = load(args.file)
     if not model.weights.program:
         raise DataFault(f"{args.file} carries no program to compare with")
-    return parse_program(model.weights.program, args.file).sop(model.weights.name), model
+    program = parse_program(model.weights.program, args.file)
+    return {name: program.sop(name) for name in model.weights.output_names}, model
 
 
 def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
@@ -232,6 +236,7 @@ def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
     difference = None
     if example is not None:
         difference = {
+            "output": example.output,
             "input": example.tokens,
             "engine": example.engine,
             "expected": example.expected,
@@ -250,7 +255,7 @@ def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
 def _verdict(model: CompiledModel, found: Verification) -> Iterator[str]:
     example = found.counterexample
     if example is not None:
-        yield f"{model.weights.name}: DIFFERENT on input {found.count:,}"
+        yield f"{example.output}: DIFFERENT on input {found.count:,}"
         yield f"  input        {json.dumps(example.tokens)}"
         yield f"  interpreter  {_side(example.expected)}"
         yield f"  {example.engine:11}  {_side(example.found)}"

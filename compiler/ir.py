@@ -69,6 +69,11 @@ class Readout:
     check: str | None = None
 
 
+def output_tensor(index: int) -> str:
+    """The name of an output's unembedding: the first one's is plain W_U."""
+    return f"outputs.{index}.W_U" if index else "W_U"
+
+
 @dataclass(frozen=True, eq=False)
 class ModelWeights:
     """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis."""
@@ -81,12 +86,22 @@ class ModelWeights:
     W_E: Array
     W_pos: Array
     layers: tuple[LayerWeights, ...]
-    output: Readout
+    outputs: tuple[Readout, ...]
     guards: tuple[Readout, ...]
     causal: bool
     predicted_heads: tuple[int, ...]
     program: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def output(self) -> Readout:
+        """The first output."""
+        return self.outputs[0]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs, in order."""
+        return [output.name for output in self.outputs]
 
     @property
     def d_model(self) -> int:
@@ -104,7 +119,9 @@ class ModelWeights:
 
     def tensors(self) -> dict[str, Array]:
         """Every weight under its stable name."""
-        found = {"W_E": self.W_E, "W_pos": self.W_pos, "W_U": self.output.W_U}
+        found = {"W_E": self.W_E, "W_pos": self.W_pos}
+        for index, output in enumerate(self.outputs):
+            found[output_tensor(index)] = output.W_U
         for index, guard in enumerate(self.guards):
             found[f"guards.{index}.W_U"] = guard.W_U
         for at, layer in enumerate(self.layers):

@@ -39,7 +39,7 @@ class SymbolicModel:
     token_features: Mapping[Direction, Sequence[float]]
     position_features: Mapping[Direction, Sequence[float]]
     layers: tuple[SymbolicLayer, ...]
-    output: SymbolicReadout
+    outputs: tuple[SymbolicReadout, ...]
     guards: tuple[SymbolicReadout, ...]
 
 
@@ -69,7 +69,7 @@ _KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str
 
 
 def plan(
-    root: SOp,
+    roots: Sequence[SOp],
     analysis: Analysis,
     values: ValueAnalysis,
     conjunctions: Mapping[Selector, Conjunction],
@@ -77,13 +77,14 @@ def plan(
 ) -> Plan:
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
     storage = Storage(values, analysis.layer_of)
-    demand_output(root, storage, precision)
-    guards = _value_guards(root, values)
+    for root in roots:
+        demand_output(root, storage, precision)
+    guards = _value_guards(roots, values)
     for guard in guards:
         storage.categorical(guard.nodes[0])
     guarded: dict[Selector, Guard] = {}
     heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
-    risky = {head_of(node) for node in topological([root]) if isinstance(node, Aggregate) and may_mix(node, storage)}
+    risky = {head_of(node) for node in topological(roots) if isinstance(node, Aggregate) and may_mix(node, storage)}
     for layer in range(analysis.depth, 0, -1):
         for head, members in _members(storage, layer, analysis).items():
             for node in members:
@@ -97,12 +98,12 @@ def plan(
     return Plan(storage, tuple(reversed(heads)), (*guards, *guarded.values()))
 
 
-def _value_guards(root: SOp, values: ValueAnalysis) -> list[Guard]:
+def _value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
     """Guards for operations that may fail, and for s-ops that may mix strings and numbers on one input."""
     defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in values.partial]
     uniform = [
         Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),))
-        for node in _mixed(root, values)
+        for node in _mixed(roots, values)
     ]
     return defined + uniform
 
@@ -120,9 +121,10 @@ def _single_guard(head: Head, layer: int, storage: Storage) -> Guard:
     return Guard(f"{head.selector!r} marks at most one key", "single", means)
 
 
-def _mixed(root: SOp, values: ValueAnalysis) -> list[SOp]:
+def _mixed(roots: Sequence[SOp], values: ValueAnalysis) -> list[SOp]:
     """Inner s-ops that may hold strings and numbers together, on which the program would have no value."""
-    nodes = [node for node in topological([root]) if isinstance(node, SOp) and node is not root]
+    ends = set(roots)
+    nodes = [node for node in topological(roots) if isinstance(node, SOp) and node not in ends]
     return [
         node for node in nodes if values[node].listed and len({isinstance(v, str) for v in values[node].universe}) > 1
     ]
@@ -179,8 +181,10 @@ def _distinct_numbers(values: Values) -> list[Atom]:
     return sorted({code: values.universe[code] for code in values.twins}.values())
 
 
-def lower(root: SOp, planned: Plan, describe: Callable[[Node], str], precision: Precision) -> SymbolicModel:
-    """The network in names of a plan."""
+def lower(
+    outputs: Mapping[str, SOp], planned: Plan, describe: Callable[[Node], str], precision: Precision
+) -> SymbolicModel:
+    """The network in names of a plan, with a readout for each named output."""
     storage = planned.storage
     reader = Reader(storage, describe)
     layers: list[SymbolicLayer] = []
@@ -201,7 +205,7 @@ def lower(root: SOp, planned: Plan, describe: Callable[[Node], str], precision: 
         token_features,
         position_features,
         tuple(layers),
-        _readout(root, storage, reader, describe, precision),
+        tuple(_readout(name, root, storage, reader, precision) for name, root in outputs.items()),
         tuple(_guard(guard, reader) for guard in planned.guards),
     )
 
@@ -236,14 +240,12 @@ def _embeddings(
     return tokens, positions
 
 
-def _readout(
-    root: SOp, storage: Storage, reader: Reader, describe: Callable[[Node], str], precision: Precision
-) -> SymbolicReadout:
+def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: Precision) -> SymbolicReadout:
     values = storage.analysis[root]
     if _reads_number(root, storage, precision):
         listed = tuple(_distinct_numbers(values))
-        return SymbolicReadout(describe(root), "number", listed, (reader.number(root),))
-    return _categorical_readout(describe(root), root, reader, None)
+        return SymbolicReadout(name, "number", listed, (reader.number(root),))
+    return _categorical_readout(name, root, reader, None)
 
 
 def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None) -> SymbolicReadout:

@@ -23,11 +23,19 @@ BOS_LABEL = "BOS"
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One input through the model: output values, and everything the forward pass did (BOS in row and column 0)."""
+    """One input through the model: the values of each output by name, and everything the forward pass did.
+
+    BOS is in row and column 0 of the trace.
+    """
 
     tokens: tuple[Atom, ...]
-    output: list[Atom]
+    outputs: dict[str, list[Atom]]
     trace: Trace
+
+    @property
+    def output(self) -> list[Atom]:
+        """The values of the first output, one a token."""
+        return next(iter(self.outputs.values()))
 
     @property
     def attention(self) -> tuple[tuple[Array, ...], ...]:
@@ -83,11 +91,12 @@ class CompiledModel:
 
         return trace(self.network, token_ids)
 
-    def decode(self, trace: Trace, index: int | tuple[()] = ()) -> list[Atom]:
-        """The output values of a trace (of input `index` of a batch). ValueFault where the program has none."""
+    def decode(self, trace: Trace, index: int | tuple[()] = ()) -> dict[str, list[Atom]]:
+        """The values of each output in a trace (of input `index` of a batch). ValueFault where the program has none."""
         for guard, logits in zip(self.weights.guards, trace.guards, strict=True):
             check(guard, logits[index][1:])
-        return decode(self.weights.output, trace.logits[index][1:])
+        pairs = zip(self.weights.outputs, trace.outputs, strict=True)
+        return {output.name: decode(output, logits[index][1:]) for output, logits in pairs}
 
     def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
         """The model on one input; engine `torch` or `reference`.

@@ -77,10 +77,11 @@ class Transformer(nn.Module):
         self.W_pos = _parameter(weights.W_pos)
         self.layers = nn.ModuleList(map(Layer, weights.layers))
         self.W_U = _parameter(weights.output.W_U)
+        self.more = nn.ParameterList([_parameter(output.W_U) for output in weights.outputs[1:]])
         self.guards = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
 
     def forward(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
-        """Logits of the output, [B, T, O]. `padding` [B, T] is true at tokens that are none."""
+        """Logits of the first output, [B, T, O]. `padding` [B, T] is true at tokens that are none."""
         return self.residual(token_ids, padding) @ self.W_U
 
     def residual(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
@@ -117,12 +118,12 @@ def trace(network: Transformer, token_ids: Any) -> Trace:
         with torch.no_grad():
             embedding = keep(network.W_E[batch] + network.W_pos[: batch.shape[1]])
             x = network.residual(batch)
-            logits = keep(x @ network.W_U)
+            outputs = tuple(keep(x @ output) for output in (network.W_U, *network.more))
             guards = tuple(keep(x @ guard) for guard in network.guards)
     finally:
         for handle in handles:
             handle.remove()
-    return Trace(logits, guards, tuple(map(tuple, patterns)), (embedding, *residuals))
+    return Trace(outputs, guards, tuple(map(tuple, patterns)), (embedding, *residuals))
 
 
 def _keeper(batched: bool) -> Callable[[Tensor], Array]:

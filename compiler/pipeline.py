@@ -9,7 +9,7 @@ from compiler.ir import ModelWeights
 from compiler.lower import lower, plan
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
-from compiler.simplify import Rewritten, split_widths
+from compiler.simplify import rewrite
 from compiler.support import check_options, check_support
 from rasp.analyse import analyse
 from rasp.elementwise import Atom
@@ -19,7 +19,7 @@ from rasp.source import Span
 
 
 def compile_sop(
-    sop: SOp,
+    sop: SOp | Mapping[str, SOp],
     vocabulary: Sequence[Atom],
     max_length: int,
     *,
@@ -31,7 +31,7 @@ def compile_sop(
     origins: Mapping[Node, Span] | None = None,
     program: str = "",
 ) -> CompiledModel:
-    """Exact weights for an s-op over a vocabulary, for inputs of 1 to `max_length` tokens.
+    """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
 
     `causal` masks every head to keys at or before the query (the interpreter's causal mode is the program then).
     `prefer` is `depth` (the predicted layers and heads) or `small` (two narrow heads may stand for a wide one).
@@ -41,17 +41,17 @@ def compile_sop(
     """
     check_options(vocabulary, max_length, dtype, prefer)
     precision = PRECISIONS[dtype]
-    predicted = analyse([sop])
-    rewritten = split_widths(sop, names or {}) if prefer == "small" else Rewritten(sop, dict(names or {}), ())
-    root, describe = rewritten.root, _describer(rewritten.names)
-    values, conjunctions = check_support(root, vocabulary, max_length, origins or {}, causal)
-    planned = plan(root, analyse([root]), values, conjunctions, precision)
-    symbolic = lower(root, planned, describe, precision)
+    given = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
+    rewritten = rewrite(tuple(given.values()), names or {}, prefer)
+    outputs = dict(zip(given, rewritten.roots, strict=True))
+    values, conjunctions = check_support(rewritten.roots, vocabulary, max_length, origins or {}, causal)
+    planned = plan(rewritten.roots, analyse(rewritten.roots), values, conjunctions, precision)
+    symbolic = lower(outputs, planned, _describer(rewritten.names), precision)
     assembler = Assembler(symbolic, dtype)
     W_E, W_pos = assembler.embeddings(len(vocabulary), max_length)  # noqa: N806
     return CompiledModel(
         ModelWeights(
-            name=name or describe(root),
+            name=", ".join(outputs),
             vocabulary=tuple(vocabulary),
             max_length=max_length,
             dtype=dtype,
@@ -59,10 +59,10 @@ def compile_sop(
             W_E=W_E,
             W_pos=W_pos,
             layers=tuple(map(assembler.layer, symbolic.layers)),
-            output=assembler.readout(symbolic.output),
+            outputs=tuple(map(assembler.readout, symbolic.outputs)),
             guards=tuple(map(assembler.readout, symbolic.guards)),
             causal=causal,
-            predicted_heads=tuple(predicted.heads),
+            predicted_heads=tuple(analyse(given.values()).heads),
             program=program,
             notes=rewritten.notes,
         )

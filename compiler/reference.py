@@ -12,15 +12,20 @@ from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """One forward pass: logits of the output and of each guard [T, O], attention of each layer's heads [T, T].
+    """One forward pass: logits of each output and each guard [T, O], attention of each layer's heads [T, T].
 
     `residuals` [T, D]: first the embedding, then the stream after each layer.
     """
 
-    logits: Array
+    outputs: tuple[Array, ...]
     guards: tuple[Array, ...]
     attention: tuple[tuple[Array, ...], ...]
     residuals: tuple[Array, ...]
+
+    @property
+    def logits(self) -> Array:
+        """The logits of the first output."""
+        return self.outputs[0]
 
 
 def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]]) -> Trace:
@@ -37,7 +42,8 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
         attention.append(tuple(patterns))
         residuals.append(x)
     guards = tuple(x @ guard.W_U for guard in model.guards)
-    return Trace(x @ model.output.W_U, guards, tuple(attention), tuple(residuals))
+    outputs = tuple(x @ output.W_U for output in model.outputs)
+    return Trace(outputs, guards, tuple(attention), tuple(residuals))
 
 
 def _pattern(x: Array, head: HeadWeights, causal: bool) -> Array:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from rasp.elementwise import OPERATIONS
 from rasp.expression import expression
@@ -15,15 +15,20 @@ _DISJOINT = ({"<", "=="}, {">", "=="}, {"<", ">"}, {"<", ">="}, {">", "<="}, {"=
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The new root, the name of every renamed node, and what was traded for what."""
+    """The new roots, the name of every renamed node, and what was traded for what."""
 
-    root: SOp
+    roots: tuple[SOp, ...]
     names: dict[Node, str]
     notes: tuple[str, ...]
 
 
-def split_widths(root: SOp, names: Mapping[Node, str]) -> Rewritten:
-    """The s-op with the width of a disjoint `or` as the sum of two widths.
+def rewrite(roots: tuple[SOp, ...], names: Mapping[Node, str], prefer: str) -> Rewritten:
+    """The s-ops to compile: as they are, or with wide heads split where `prefer` is `small`."""
+    return split_widths(roots, names) if prefer == "small" else Rewritten(roots, dict(names), ())
+
+
+def split_widths(roots: Sequence[SOp], names: Mapping[Node, str]) -> Rewritten:
+    """The s-ops with the width of a disjoint `or` as the sum of two widths.
 
     A head that is uniform over a lexicographic order needs one dimension a value (`a < b or (a == b and i < j)` over V
     values and N positions: V·N − 1). The two sides of the `or` never mark the same cell, so their widths add up, and
@@ -32,7 +37,7 @@ def split_widths(root: SOp, names: Mapping[Node, str]) -> Rewritten:
     new: dict[Node, Node] = {}
     notes: list[str] = []
     renamed: dict[Node, str] = {}
-    for node in topological([root]):
+    for node in topological(roots):
         rebuilt = _rebuilt(node, new)
         if isinstance(rebuilt, SelectorWidth) and (parts := _disjoint_parts(rebuilt.selector)) is not None:
             widths = [SelectorWidth(part) for part in parts]
@@ -41,9 +46,7 @@ def split_widths(root: SOp, names: Mapping[Node, str]) -> Rewritten:
         new[node] = rebuilt
         if node in names:
             renamed[rebuilt] = names[node]
-    result = new[root]
-    assert isinstance(result, SOp)
-    return Rewritten(result, {**names, **renamed}, tuple(notes))
+    return Rewritten(tuple(cast(SOp, new[root]) for root in roots), {**names, **renamed}, tuple(notes))
 
 
 def _rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:

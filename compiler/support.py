@@ -39,7 +39,11 @@ def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str, prefe
 
 
 def check_support(
-    root: SOp, vocabulary: Sequence[Atom], max_length: int, origins: Mapping[Node, Span], causal: bool = False
+    roots: Sequence[SOp],
+    vocabulary: Sequence[Atom],
+    max_length: int,
+    origins: Mapping[Node, Span],
+    causal: bool = False,
 ) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
     """The values of every s-op and the conjunction of every selector a head computes.
 
@@ -49,7 +53,7 @@ def check_support(
     values = ValueAnalysis(vocabulary, max_length, conjunctions, causal)
     refused: dict[Node, RaspError] = {}
     tainted: set[Node] = set()
-    for node in topological([root]):
+    for node in topological(roots):
         if any(child in tainted for child in node.children):
             tainted.add(node)
             continue

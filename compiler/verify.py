@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from compiler.model import CompiledModel
+from compiler.reference import Trace
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import SOp
@@ -19,6 +20,7 @@ from rasp.interpret import Run
 EXHAUSTIVE = 200_000
 ENGINES = ("reference", "torch")
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+Outputs: TypeAlias = dict[str, list[Atom]]
 _BATCH_ENTRIES = 4_000_000
 
 
@@ -26,6 +28,7 @@ _BATCH_ENTRIES = 4_000_000
 class Counterexample:
     """An input on which an engine and the interpreter disagree; an output is a list, or the text of an error."""
 
+    output: str
     tokens: tuple[Atom, ...]
     engine: str
     expected: list[Atom] | str
@@ -51,7 +54,7 @@ def input_count(vocabulary_size: int, max_length: int) -> int:
 
 
 def verify(
-    sop: SOp,
+    sop: SOp | Mapping[str, SOp],
     model: CompiledModel,
     *,
     count: int = 2_000,
@@ -61,8 +64,10 @@ def verify(
     """Compares interpreter, reference and torch: on every input where there are at most 200,000, else on `count`
     random ones and the boundary cases (length 1, length N, all tokens equal, sorted, reversed).
 
-    Stops at the first difference. `progress(done, total)` is called as inputs are done.
+    `sop` is the one s-op compiled, or all of them by name. Stops at the first difference. `progress(done, total)` is
+    called as inputs are done.
     """
+    outputs = {model.weights.output.name: sop} if isinstance(sop, SOp) else dict(sop)
     vocabulary, longest = model.weights.vocabulary, model.weights.max_length
     total = input_count(len(vocabulary), longest)
     exhaustive = total <= EXHAUSTIVE
@@ -72,7 +77,7 @@ def verify(
         total = len(inputs)
     done = undefined = 0
     for batch in _batches(inputs, model):
-        expected = [_interpreted(sop, tokens, model.weights.causal) for tokens in batch]
+        expected = [_interpreted(outputs, tokens, model.weights.causal) for tokens in batch]
         difference = _first_difference(model, batch, expected)
         if difference is not None:
             at, counterexample = difference
@@ -115,16 +120,16 @@ def _feed_forwards(model: CompiledModel) -> list[Any]:
     return [layer.feed_forward for layer in model.weights.layers if layer.feed_forward is not None]
 
 
-def _interpreted(sop: SOp, tokens: Sequence[Atom], causal: bool) -> list[Atom] | str:
+def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
+    run = Run(tokens, causal=causal)
     try:
-        found: list[Atom] = Run(tokens, causal=causal).sop(sop).tolist()
+        return {name: run.sop(sop).tolist() for name, sop in outputs.items()}
     except RaspError as error:
         return error.message
-    return found
 
 
 def _first_difference(
-    model: CompiledModel, batch: list[tuple[Atom, ...]], expected: list[list[Atom] | str]
+    model: CompiledModel, batch: list[tuple[Atom, ...]], expected: list[Outputs | str]
 ) -> tuple[int, Counterexample] | None:
     token_ids = np.stack([model.encode(tokens) for tokens in batch])
     traces = [(engine, model.trace(token_ids, engine)) for engine in ENGINES]
@@ -132,12 +137,18 @@ def _first_difference(
     for at, (tokens, want) in enumerate(zip(batch, expected, strict=True)):
         for engine, trace in traces:
             found = _decoded(model, trace, at)
-            if not agree(want, found, tolerance):
-                return at, Counterexample(tokens, engine, want, found)
+            for name in model.weights.output_names:
+                sides = _named(want, name), _named(found, name)
+                if not agree(*sides, tolerance):
+                    return at, Counterexample(name, tokens, engine, *sides)
     return None
 
 
-def _decoded(model: CompiledModel, trace: Any, index: int) -> list[Atom] | str:
+def _named(outputs: Outputs | str, name: str) -> list[Atom] | str:
+    return outputs if isinstance(outputs, str) else outputs[name]
+
+
+def _decoded(model: CompiledModel, trace: Trace, index: int) -> Outputs | str:
     try:
         return model.decode(trace, index)
     except RaspError as error:

@@ -39,7 +39,7 @@ SAME = select(tokens, tokens)
 
 
 def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length: int = 3) -> ValueAnalysis:
-    found = check_support(root, vocabulary, max_length, {})
+    found = check_support([root], vocabulary, max_length, {})
     assert isinstance(found[0], ValueAnalysis)
     return found[0]
 

@@ -100,7 +100,7 @@ def changed(weights: ModelWeights, name: str, place: tuple[int, ...], by: float)
     layers = tuple(with_tensors(layer, f"layers.{at}", tensors) for at, layer in enumerate(weights.layers))
     output = dataclasses.replace(weights.output, W_U=tensors["W_U"])
     return CompiledModel(
-        dataclasses.replace(weights, W_E=tensors["W_E"], W_pos=tensors["W_pos"], layers=layers, output=output)
+        dataclasses.replace(weights, W_E=tensors["W_E"], W_pos=tensors["W_pos"], layers=layers, outputs=(output,))
     )
 
 
