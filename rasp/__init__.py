@@ -1,6 +1,13 @@
-"""RASP programs as a graph of s-ops: written in Python or loaded from a file, interpreted, and measured."""
+"""RASP programs as a graph of s-ops: written in Python or loaded from a file, interpreted, and measured.
 
-from rasp.analyse import Analysis, Head, analyse
+What needs numpy is imported when it is first used, so that the console is there at once.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from rasp.errors import (
     DataFault,
     Failures,
@@ -12,30 +19,33 @@ from rasp.errors import (
     TypeFault,
     ValueFault,
 )
-from rasp.graph import (
-    Node,
-    Selector,
-    SOp,
-    aggregate,
-    elementwise,
-    full,
-    indicator,
-    indices,
-    length,
-    select,
-    select_best,
-    selector_width,
-    tokens,
-    tokens_asis,
-    tokens_bool,
-    tokens_float,
-    tokens_int,
-    where,
-)
-from rasp.interpret import Run
-from rasp.interpret import run as evaluate
-from rasp.program import Program, load_program, parse_program
-from rasp.session import Reply, Session
+
+if TYPE_CHECKING:
+    from rasp.analyse import Analysis, Head, analyse
+    from rasp.graph import (
+        Node,
+        Selector,
+        SOp,
+        aggregate,
+        elementwise,
+        full,
+        indicator,
+        indices,
+        length,
+        select,
+        select_best,
+        selector_width,
+        tokens,
+        tokens_asis,
+        tokens_bool,
+        tokens_float,
+        tokens_int,
+        where,
+    )
+    from rasp.interpret import Run
+    from rasp.interpret import run as evaluate
+    from rasp.program import Program, load_program, parse_program
+    from rasp.session import Reply, Session
 
 __all__ = [
     "Analysis",
@@ -76,3 +86,50 @@ __all__ = [
     "tokens_int",
     "where",
 ]
+
+_HOMES = {
+    "rasp.analyse": ("Analysis", "Head", "analyse"),
+    "rasp.graph": (
+        "Node",
+        "SOp",
+        "Selector",
+        "aggregate",
+        "elementwise",
+        "full",
+        "indicator",
+        "indices",
+        "length",
+        "select",
+        "select_best",
+        "selector_width",
+        "tokens",
+        "tokens_asis",
+        "tokens_bool",
+        "tokens_float",
+        "tokens_int",
+        "where",
+    ),
+    "rasp.interpret": ("Run", "evaluate"),
+    "rasp.program": ("Program", "load_program", "parse_program"),
+    "rasp.session": ("Reply", "Session"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_OWN_NAMES = {"evaluate": "run"}
+
+
+class _Package(ModuleType):
+    """This package: a submodule does not hide the public name it shares (`analyse`)."""
+
+    def __getattr__(self, name: str) -> object:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOME_OF[name]), _OWN_NAMES.get(name, name))
+        self.__dict__[name] = value
+        return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOME_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

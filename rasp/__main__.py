@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from rasp.errors import DataFault, RaspError
-from rasp.graph import Node, SOp
-from rasp.session import Drawing
-from rasp.show import Input
+
+if TYPE_CHECKING:
+    from rasp.graph import Node, SOp
+    from rasp.session import Drawing
+    from rasp.show import Input
 
 # Each module has NAME_arguments(parser) and NAME_run(args) -> exit status.
 COMMANDS: dict[str, tuple[str, str]] = {
