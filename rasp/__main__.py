@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "infer": ("compiler.command", "run compiled weights on inputs"),
     "verify": ("compiler.command", "compare compiled weights with the program"),
     "draw": ("viz.command", "draw how an s-op is computed"),
+    "report": ("viz.report.command", "explain an s-op and its weights on one HTML page"),
 }
 
 # `rasp` alone, or followed by one of these, is the console.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from compiler.pipeline import compile_sop
+from rasp.errors import DataFault
 from rasp.program import parse_program
 from viz.compare import _plan, attention_asked, compare, computed
 from viz.flow.content import contents
@@ -39,11 +40,19 @@ def test_heads_stand_in_the_order_of_flow_pictures_and_name_their_lines() -> Non
     model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
     layers = computed(sop, model, "abab", names=PROGRAM.names, origins=PROGRAM.origins)
     stages = contents(sop, "abab", PROGRAM.names).stages[1:]
-    assert [[head.name for head in layer] for layer in layers] == [[h.title for h in stage.heads] for stage in stages]
-    assert {head.title for head in layers[0]} == {
+    assert [[head.head.name for head in layer] for layer in layers] == [
+        [h.title for h in stage.heads] for stage in stages
+    ]
+    assert {head.head.title for head in layers[0]} == {
         "same (width), line 1",
         "same and select(indices, indices, <) (width), line 3",
     }
+
+
+def test_a_model_of_another_sop_is_refused() -> None:
+    model = compile_sop(PROGRAM.sop("first"), "abc", 6)
+    with pytest.raises(DataFault, match=r"heads \[1\] are not the s-op's, \[2, 1\]"):
+        compare(PROGRAM.sop("out_"), model, "abc")
 
 
 def test_three_panels_a_head_and_no_hatching_in_a_difference() -> None:

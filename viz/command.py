@@ -175,4 +175,4 @@ def _heads_of(node: SOp, model: CompiledModel, tokens: list[Atom], program: Prog
     """What the heads of a model attend to on an input, in the order of flow pictures."""
     layers = computed(node, model, tokens, names=program.names, origins=program.origins)
     attention = [[head.given for head in layer] for layer in layers]
-    return heads(attention, tokens, titles=[[head.title for head in layer] for layer in layers])
+    return heads(attention, tokens, titles=[[head.head.title for head in layer] for layer in layers])

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from compiler.ir import HeadWeights
+from compiler.ir import Array, HeadWeights
 from compiler.model import CompiledModel
 from rasp.analyse import Head, analyse
 from rasp.elementwise import Atom
+from rasp.errors import DataFault
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Run
@@ -24,10 +25,11 @@ _DIFFERENCE = 2
 
 
 @dataclass(frozen=True, eq=False)
-class Computed:
-    """A head on one input: its place in the weights, its selector, and its attention, asked for and given.
+class Matched:
+    """A head of a compiled model with the selector it computes.
 
-    Both matrices are [T + 1, T + 1], BOS first. `line` is where the program builds the selector.
+    `layer` counts from 1 the layers with heads, `place` is its layer's and its own number in the weights, `line` is
+    where the program builds the selector.
     """
 
     layer: int
@@ -36,12 +38,19 @@ class Computed:
     kind: str
     line: int | None
     selector: Selector
-    asked: Weights
-    given: Weights
 
     @property
     def title(self) -> str:
         return head_title(self.name, self.kind, self.line)
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A head on one input: its attention [T + 1, T + 1] as asked for by the selector and as given, BOS first."""
+
+    head: Matched
+    asked: Weights
+    given: Weights
 
     @property
     def off(self) -> float:
@@ -53,6 +62,41 @@ def head_title(name: str, kind: str, line: int | None) -> str:
     """What a head is called in pictures: its selector's name, whether it measures a width, the line in the program."""
     named = f"{name} (width)" if kind == "width" else name
     return named if line is None else f"{named}, line {line}"
+
+
+def matched(
+    sop: SOp,
+    model: CompiledModel,
+    *,
+    names: Mapping[Node, str] | None = None,
+    origins: Mapping[Node, Span] | None = None,
+) -> list[list[Matched]]:
+    """The heads of an s-op's compiled model, layer by layer, each layer in the order of the analysis.
+
+    DataFault for a model whose heads are not those of the s-op, such as one of another s-op or with split heads.
+    """
+    layers = [at for at, layer in enumerate(model.weights.layers) if layer.heads]
+    analysis = analyse([sop])
+    if analysis.heads != model.weights.heads:
+        raise DataFault(f"the model's heads {model.weights.heads} are not the s-op's, {analysis.heads}")
+    found = []
+    for number, (at, wanted) in enumerate(zip(layers, analysis.layers, strict=True), 1):
+        own = model.weights.layers[at].heads
+        places = _places(wanted, own, names or {})
+        found.append(
+            [
+                Matched(
+                    number,
+                    (at, place),
+                    own[place].name,
+                    head.kind,
+                    _line(own[place], head.selector, origins or {}),
+                    head.selector,
+                )
+                for head, place in zip(wanted, places, strict=True)
+            ]
+        )
+    return found
 
 
 def computed(
@@ -67,20 +111,16 @@ def computed(
 
     DataFault for an input the model cannot take; ValueFault where the s-op has no value on it.
     """
-    trace = model.run(tokens, engine="reference").trace
+    attention = model.run(tokens, engine="reference").trace.attention
     run = Run(tokens, causal=model.weights.causal)
-    layers = [at for at, layer in enumerate(model.weights.layers) if layer.heads]
-    found = []
-    for number, (at, wanted) in enumerate(zip(layers, analyse([sop]).layers, strict=True), 1):
-        own = model.weights.layers[at].heads
-        row = []
-        for head, place in zip(wanted, _places(wanted, own, names or {}), strict=True):
-            given = trace.attention[at][place].astype(np.float64)
-            asked = attention_asked(run.selector(head.selector), head.kind)
-            line = _line(own[place], head.selector, origins or {})
-            row.append(Computed(number, (at, place), own[place].name, head.kind, line, head.selector, asked, given))
-        found.append(row)
-    return found
+    return [
+        [_computed(head, run, attention[head.place[0]][head.place[1]]) for head in layer]
+        for layer in matched(sop, model, names=names, origins=origins)
+    ]
+
+
+def _computed(head: Matched, run: Run, given: Array) -> Computed:
+    return Computed(head, attention_asked(run.selector(head.selector), head.kind), given.astype(np.float64))
 
 
 def _places(wanted: Sequence[Head], own: Sequence[HeadWeights], names: Mapping[Node, str]) -> list[int]:
@@ -131,8 +171,8 @@ def _plan(rows: Sequence[Computed], tokens: Sequence[Atom]) -> HeadsPlan:
     plan = plan_heads(
         [[head.asked, head.given, np.abs(head.asked - head.given)] for head in rows],
         tokens,
-        titles=[[f"selector: {head.title}", "softmax", _difference(head.off)] for head in rows],
-        rows=[f"layer {head.layer}" for head in rows],
+        titles=[[f"selector: {head.head.title}", "softmax", _difference(head.off)] for head in rows],
+        rows=[f"layer {head.head.layer}" for head in rows],
     )
     panels = tuple(
         replace(panel, matrix=replace(panel.matrix, empty=())) if panel.head == _DIFFERENCE else panel

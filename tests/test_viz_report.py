@@ -1,0 +1,291 @@
+"""The report page: what it holds, and how it behaves in a real browser."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compiler.pipeline import compile_sop
+from compiler.vocabulary import parse_vocabulary
+from rasp.__main__ import main
+from rasp.elementwise import Atom
+from rasp.errors import DataFault
+from rasp.graph import aggregate, indices, length, select, selector_width, tokens
+from rasp.interpret import run
+from rasp.program import Program, load_program
+from tests.chromium import Chromium, installed
+from viz.report import report
+from viz.report.content import Subject, contents, line_of, shown, sparse
+from viz.report.page import page
+
+PROGRAMS = sorted((Path(__file__).parent.parent / "programs").glob("*.rasp"))
+REVERSE = Path(__file__).parent.parent / "programs" / "reverse.rasp"
+flip = select(indices, length - indices - 1)
+reverse = aggregate(flip, tokens)
+ODD = ["<script>", '"', "&", "'", " ", "</script><b>", "\u2028"]
+
+
+def header(path: Path, word: str) -> str:
+    """What a bundled program's header says: its input, its vocabulary."""
+    found = re.search(rf"^# {word}: {{1,4}}(.*)$", path.read_text(), re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def report_of(path: Path, vocabulary: str, inputs: Sequence[Sequence[Atom]]) -> tuple[Program, str]:
+    program = load_program(path)
+    text = report(
+        program.sop(),
+        inputs,
+        vocabulary=parse_vocabulary(vocabulary),
+        names=program.names,
+        origins=program.origins,
+        source=program.source.text,
+    )
+    return program, text
+
+
+def data_of(text: str) -> Any:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_a_sparse_matrix_holds_every_number() -> None:
+    matrix = np.zeros((3, 4))
+    matrix[0, 0], matrix[1, 3], matrix[2, 0] = 2.5, -1, 2.5
+    packed = sparse(matrix)
+    again = np.zeros(12)
+    places = np.cumsum(packed["cells"][::2]) - 1
+    again[places] = [packed["values"][code] for code in packed["cells"][1::2]]
+    assert (again.reshape(packed["shape"]) == matrix).all()
+
+
+def test_atoms_are_written_as_the_interpreter_writes_them() -> None:
+    assert [shown(atom) for atom in (True, False, 1, 0.5, 1 / 3, 1e20, "x")] == [
+        "T", "F", "1", "0.5", "0.333333333333", "1e+20", "x",
+    ]  # fmt: skip
+
+
+def test_a_direction_has_the_line_of_the_node_it_is_named_after() -> None:
+    lines = {"length": 1, "flip": 2, "select(a, b)": 3}
+    assert [line_of(name, lines) for name in ("flip", "1/(length + 1)", "tokens")] == [2, 1, None]
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_bundled_programs_make_small_pages(path: Path) -> None:
+    given = header(path, "input").strip('"')
+    _, text = report_of(path, header(path, "vocab"), [given])
+    assert len(text.encode()) < 1_000_000
+    assert data_of(text)["live"]
+
+
+def test_the_same_input_makes_the_same_bytes() -> None:
+    assert report(reverse, ["abc"]) == report(reverse, ["abc"])
+
+
+def test_the_policy_lets_in_only_what_is_in_the_file() -> None:
+    text = report(reverse, ["abc"])
+    assert re.search(r"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-", text)
+    assert not re.search(r"https?://|src=|@import|url\(", text)
+
+
+def test_odd_tokens_and_programs_cannot_leave_their_place() -> None:
+    model = compile_sop(reverse, ODD, 5, dtype="float64", name="</title><i>")
+    text = page(contents(Subject(reverse, model), [ODD[:5]]), 'x = "</li><i>";')
+    assert text.count("<script") == 2
+    assert "<i>" not in text
+    assert data_of(text)["vocabulary"] == ODD
+
+
+def test_a_large_model_stays_out_of_the_page_and_its_examples_are_in() -> None:
+    before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
+    data = data_of(report(selector_width(before), ["hello"], vocabulary=parse_vocabulary("a-z"), max_length=16))
+    assert not data["live"]
+    assert data["embedding"] is None
+    assert data["inputs"][0]["trace"]["output"] == data["inputs"][0]["values"] == ["1", "0", "2", "3", "4"]
+
+
+def test_what_has_no_value_is_said() -> None:
+    letters = aggregate(select(tokens, "a"), tokens)
+    (given,) = data_of(report(letters, ["aab"]))["inputs"]
+    assert given["values"] is None
+    assert "only numbers have a mean" in given["fault"]
+
+
+def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "page.html"
+    assert main(["report", str(REVERSE), "-i", "hello", "-i", "abc", "-o", str(target)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"{target}\n", "the vocabulary is that of the inputs\n")
+    assert len(data_of(target.read_text(encoding="utf-8"))["inputs"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-i", "abc", "-o", "page.pdf"], "cannot write a page as 'page.pdf'"),
+        (["-i", "abc", "-o", "no/page.html"], "there is no folder 'no'"),
+        (["-o", "page.html"], "a report shows one input at least"),
+        (["-i", "abz", "--vocab", "a-c", "-o", "page.html"], '"z" at position 2 is not in the vocabulary'),
+    ],
+)
+def test_a_mistake_is_said(
+    words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(REVERSE), *words]) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_input_that_is_too_long_is_refused() -> None:
+    with pytest.raises(DataFault, match="at most 3"):
+        report(reverse, ["abcd"], max_length=3)
+
+
+# -- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    program = installed()
+    if program is None:
+        pytest.skip("there is no Chromium here (Debian: apt-get install chromium)")
+    chromium = Chromium(program, tmp_path_factory.mktemp("profile"))
+    yield chromium
+    chromium.close()
+
+
+def opened(browser: Chromium, folder: Path, text: str) -> None:
+    file = folder / "page.html"
+    file.write_text(text, encoding="utf-8")
+    browser.events.clear()
+    browser.open(file)
+
+
+def row(browser: Chromium, name: str) -> list[str]:
+    """The cells of a row of the output table: their values in full."""
+    found: list[str] = browser.value(
+        "(() => { const row = [...document.querySelectorAll('#output tr')]"
+        f".find((row) => row.cells[0].textContent === {json.dumps(name)});"
+        " return row ? [...row.cells].slice(1).map((cell) => cell.title || cell.textContent) : []; })()"
+    )
+    return found
+
+
+def typed(browser: Chromium, tokens: Sequence[Atom]) -> list[str]:
+    """The model's row after an input was typed and run."""
+    text = "".join(map(str, tokens)) if all(isinstance(t, str) and len(t) == 1 for t in tokens) else json.dumps(tokens)
+    browser.value(
+        f"document.getElementById('typed').value = {json.dumps(text)};document.getElementById('form').requestSubmit()"
+    )
+    return row(browser, "model")
+
+
+def test_the_page_loads_without_complaint_and_without_network(browser: Chromium, tmp_path: Path) -> None:
+    program, text = report_of(REVERSE, "a-z", ["hello", "abc"])
+    opened(browser, tmp_path, text)
+    assert browser.complaints() == []
+    assert browser.requests() == [(tmp_path / "page.html").resolve().as_uri()]
+    assert row(browser, "interpreter") == row(browser, "model") == run(program.sop(), "hello")
+    assert set(row(browser, "difference")) == {"0"}
+    assert browser.value("document.querySelectorAll('table').length") == browser.value(
+        "document.querySelectorAll('table > caption').length"
+    )
+
+
+def test_pointing_at_a_cell_says_its_value_and_lights_every_head(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    browser.point(".layer:nth-child(2) tbody tr:nth-child(2) td:nth-of-type(6)")
+    status = "document.getElementById('status').textContent"
+    assert browser.value(status) == "Layer 2, flip: query 0 “h”, key 4 “o”: attention 1; reads reverse=o"
+    assert browser.value("document.querySelectorAll('tr.lit').length") == 2
+    browser.point(".layer:nth-child(1) tbody tr:nth-child(2) td:nth-of-type(6)")
+    assert "attention 1/6 = .167" in browser.value(status)
+    assert browser.complaints() == []
+
+
+def test_the_keyboard_moves_inside_a_head_and_between_heads(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    browser.value("document.querySelector('.head td[tabindex=\"0\"]').focus()")
+    for key in ("ArrowDown", "ArrowRight", "n"):
+        browser.press(key)
+    status = browser.value("document.getElementById('status').textContent")
+    assert status.startswith("Layer 2, flip: query 1 “e”, key 0 “h”: attention 0")
+
+
+def test_a_line_marks_what_belongs_to_it_and_back(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    browser.value("document.querySelector('#lines button[data-line=\"12\"]').click()")
+    assert browser.value("document.querySelectorAll('.head.linked b')[0].textContent") == "full_s (width)"
+    assert "directions of length" in browser.value("document.getElementById('status').textContent")
+    browser.value("document.querySelector('.head:not(.linked) .line-link').click()")
+    assert browser.value("document.querySelector('#lines [aria-pressed=\"true\"]').dataset.line") == "13"
+
+
+def test_the_stream_is_stepped_through_and_says_what_changed(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    names = "[...document.querySelectorAll('#stages button')].map((button) => button.textContent)"
+    stages = ["embedding", "layer 1: attention", "layer 1: feed-forward", "layer 2: attention"]
+    assert browser.value(names) == stages
+    counts = []
+    for stage in range(4):
+        browser.value(f"document.querySelectorAll('#stages button')[{stage}].click()")
+        counts.append(browser.value("document.querySelectorAll('#residual td.changed').length"))
+    assert counts == [0, 6, 5, 5]
+
+
+@pytest.mark.parametrize("stem", ["reverse", "sort", "balance", "running_fraction", "histogram_bos"])
+def test_typed_inputs_give_the_interpreters_answers(browser: Chromium, tmp_path: Path, stem: str) -> None:
+    path = REVERSE.with_name(f"{stem}.rasp")
+    vocabulary = parse_vocabulary(header(path, "vocab"))
+    program, text = report_of(path, header(path, "vocab"), [vocabulary[:3]])
+    opened(browser, tmp_path, text)
+    chance = random.Random(stem)
+    for _ in range(50 if stem == "reverse" else 20):
+        given = [chance.choice(vocabulary) for _ in range(chance.randint(1, 10))]
+        assert typed(browser, given) == list(map(shown, run(program.sop(), given))), given
+    assert browser.complaints() == []
+
+
+def test_typed_inputs_are_checked(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-c", ["abc"])[1])
+    problem = "document.getElementById('problem').textContent"
+    for text, message in (("abd", "“d” at position 2"), ("a" * 11, "has 11 tokens"), ("", "at least one token")):
+        typed(browser, text)
+        assert message in browser.value(problem)
+    assert typed(browser, "cab") == ["b", "a", "c"]
+    assert browser.value(problem) == ""
+
+
+def test_odd_tokens_are_text_in_the_page(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report(reverse, [ODD], vocabulary=ODD))
+    assert browser.complaints() == []
+    assert row(browser, "model") == list(reversed(ODD))
+    assert typed(browser, ODD[:2]) == ODD[1::-1]
+    assert browser.value("document.querySelectorAll('b').length") == 2
+
+
+def test_an_input_without_a_value_is_said_on_both_sides(browser: Chromium, tmp_path: Path) -> None:
+    letters = aggregate(select(tokens, "a"), tokens)
+    opened(browser, tmp_path, report(letters, ["aab", "abb"]))
+    notes = browser.value("document.getElementById('output').textContent")
+    assert "The interpreter has no value" in notes
+    assert "The model has no value" in notes
+
+
+def test_a_large_model_shows_its_examples(browser: Chromium, tmp_path: Path) -> None:
+    before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
+    text = report(selector_width(before), ["hello", "abba"], vocabulary=parse_vocabulary("a-z"), max_length=16)
+    opened(browser, tmp_path, text)
+    assert row(browser, "model") == ["1", "0", "2", "3", "4"]
+    assert browser.value("document.getElementById('run').hidden")
+    assert browser.complaints() == []

@@ -1,0 +1,74 @@
+"""The subcommand report: a program explained on one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rasp.errors import DataFault, RaspError
+from rasp.files import write_whole
+from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.program import load_program
+from viz.report.page import LEAST_LENGTH, report
+
+
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `rasp report`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "examples:\n"
+        "  rasp report programs/reverse.rasp -i hello -i abc -o reverse.html\n"
+        "  rasp report programs/sort.rasp sorted -i hello --vocab a-z --max-length 10 -o sort.html"
+    )
+    parser.add_argument("file", metavar="FILE", help="a .rasp program")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last one)")
+    input_arguments(parser)
+    parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the model (default: those of the inputs)")
+    parser.add_argument(
+        "--max-length",
+        type=int,
+        metavar="N",
+        help=f"its longest input (default: the longest given, at least {LEAST_LENGTH})",
+    )
+    parser.add_argument("-o", "--output", metavar="PAGE", required=True, help="an .html file to write")
+
+
+def report_run(args: argparse.Namespace) -> int:
+    """Writes the page of an s-op, and says where it is."""
+    from compiler.vocabulary import parse_vocabulary
+
+    target = _target(args.output)
+    inputs = [tokens_of(given) for given in given_inputs(args)]
+    if not inputs:
+        raise DataFault("a report shows one input at least, and none is given", hint="give one with -i")
+    program = load_program(args.file)
+    sop = program.sop(args.name)
+    if args.vocab is None:
+        print("the vocabulary is that of the inputs", file=sys.stderr, flush=True)
+    try:
+        text = report(
+            sop,
+            inputs,
+            vocabulary=None if args.vocab is None else parse_vocabulary(args.vocab),
+            max_length=args.max_length,
+            names=program.names,
+            origins=program.origins,
+            source=program.source.text,
+        )
+    except RaspError as error:
+        program.place(error, sop)
+        raise
+    write_whole(target, text)
+    print(target)
+    return 0
+
+
+def _target(path: str) -> Path:
+    """The path, if a page can be written there. DataFault if not."""
+    target = Path(path)
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise DataFault(f"cannot write a page as {target.name!r}", hint="end the name in .html")
+    if not target.parent.is_dir():
+        raise DataFault(f"there is no folder {str(target.parent)!r} to write {target.name!r} in")
+    return target

@@ -1,0 +1,113 @@
+"""The report page as one text: template, style, script and data, with a policy that lets nothing else in."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Collection, Mapping, Sequence
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from pygments.token import Comment, Keyword, Name, Number, Operator, String
+
+from compiler.pipeline import compile_sop
+from compiler.vocabulary import vocabulary_of
+from rasp.elementwise import Atom
+from rasp.graph import Node, SOp
+from rasp.highlight import RaspLexer
+from rasp.source import Span
+from viz.report.content import LIVE_LIMIT, Subject, contents
+
+LEAST_LENGTH = 10
+_CLASSES: tuple[tuple[Any, str], ...] = (
+    (Comment, "c"),
+    (String, "s"),
+    (Number, "m"),
+    (Keyword, "k"),
+    (Operator.Word, "k"),
+    (Name.Builtin, "f"),
+    (Name.Function, "f"),
+)
+_UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+
+
+def report(
+    sop: SOp,
+    inputs: Sequence[Sequence[Atom]],
+    *,
+    name: str | None = None,
+    vocabulary: Sequence[Atom] | None = None,
+    max_length: int | None = None,
+    names: Mapping[Node, str] | None = None,
+    origins: Mapping[Node, Span] | None = None,
+    source: str = "",
+) -> str:
+    """A page that shows an s-op compiled and at work on some inputs, as the text of one HTML file.
+
+    The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; `names`,
+    `origins` and `source` are those of its program. Errors as for compiling; DataFault for an input that does not fit.
+    """
+    model = compile_sop(
+        sop,
+        vocabulary_of(inputs) if vocabulary is None else vocabulary,
+        max([LEAST_LENGTH, *map(len, inputs)]) if max_length is None else max_length,
+        dtype="float64",
+        name=name,
+        names=names,
+        origins=origins,
+    )
+    return page(contents(Subject(sop, model, names or {}, origins or {}), inputs), source)
+
+
+def page(data: Mapping[str, Any], source: str) -> str:
+    """The page for a report's contents and its program's text."""
+    style, script = (files("viz.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    template = files("viz.report").joinpath("page.html").read_text(encoding="utf-8")
+    return Template(template).substitute(
+        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'",
+        name=html.escape(data["name"]),
+        style=style,
+        script=script,
+        program=_program(source, _linked(data)),
+        limit=f"{LIVE_LIMIT:,}",
+        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_UNSAFE),
+    )
+
+
+def _hash(text: str) -> str:
+    """What a content security policy calls an inline text by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _linked(data: Mapping[str, Any]) -> set[int]:
+    """The lines of the program that something on the page belongs to."""
+    parts = [*data["groups"], *(row for given in data["inputs"] for row in given["rows"])]
+    for layer in data["layers"]:
+        parts += layer["heads"] + (layer["mlp"]["neurons"] if layer["mlp"] else [])
+    return {part["line"] for part in parts if part["line"] is not None}
+
+
+def _program(source: str, linked: Collection[int]) -> str:
+    """The program's lines as list items; those that something belongs to are buttons."""
+    items = []
+    for number, line in enumerate(_coloured_lines(source), 1):
+        inner = f'<button type="button" data-line="{number}">{line}</button>' if number in linked else line
+        items.append(f"<li><code>{inner}</code></li>")
+    return "\n".join(items)
+
+
+def _coloured_lines(source: str) -> list[str]:
+    """The lines of a program as HTML."""
+    lines = [""]
+    for kind, text in RaspLexer(ensurenl=False, stripnl=False).get_tokens(source.rstrip("\n")):
+        css = next((css for family, css in _CLASSES if kind in family), "")
+        for at, part in enumerate(text.split("\n")):
+            if at:
+                lines.append("")
+            escaped = html.escape(part)
+            lines[-1] += f'<span class="{css}">{escaped}</span>' if css and part else escaped
+    return lines
