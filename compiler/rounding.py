@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from compiler.precision import Precision
 from compiler.storage import Storage
-from compiler.values import linear_form
+from compiler.values import linear_form, number_at_rest
 from rasp.graph import Aggregate, SOp
 
 
@@ -40,7 +40,7 @@ def mean_error_at(mean: Aggregate, storage: Storage, precision: Precision) -> Ca
     sizes add up to the mean, so the error is relative to it; else they add up to at most the largest value.
     """
     values = storage.analysis[mean.value]
-    ends = (*values.range, float(mean.default))
+    ends = (*values.range, number_at_rest(mean))
     relative = (storage.analysis.cells.max_length + 8) * precision.unit
     added = number_error(mean.value, storage, precision)
     if min(ends) >= 0 or max(ends) <= 0:
@@ -50,5 +50,5 @@ def mean_error_at(mean: Aggregate, storage: Storage, precision: Precision) -> Ca
 
 
 def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> float:
-    ends = map(Fraction, (*storage.analysis[mean.value].range, mean.default))
+    ends = map(Fraction, (*storage.analysis[mean.value].range, number_at_rest(mean)))
     return max(map(mean_error_at(mean, storage, precision), ends))

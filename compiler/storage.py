@@ -15,7 +15,7 @@ from typing import Any
 
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, combine
 from compiler.selectors import JOINT
-from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, value_key
+from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, number_at_rest, value_key
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens
@@ -147,6 +147,9 @@ class Storage:
         factors = self.analysis.factors(node)
         sources = self.analysis.sources(node)
         raw = [factor for factor, source in zip(factors, sources, strict=True) if not self.is_clean(source)]
+        for source in sources:
+            if not self.is_clean(source) and not self.analysis[source].numeric:
+                raise Refusal(f"{source!r} may be a mean of numbers or a string: no head can write both")
         if len(sources) > 1 and self._follow_line(node, len(raw)):
             return
         self.one_hot.update({source: None for source in sources if self.is_clean(source)})
@@ -181,9 +184,11 @@ class Storage:
         steps = 2 * len({level for level, _ in (value for value in values if value is not UNDEFINED)})
         if steps >= (_DEAR if raw == 1 else len(tuples.codes) * (2 if raw else 1)):
             return False
-        self.lines[node] = form
         for part in form.weights:
             self.number(part, exact=True)
+        if any(part in self.late for part in form.weights):
+            return False
+        self.lines[node] = form
         if any(self.layer(part) == self.layer(node) and not self.is_view(part) for part in form.weights):
             self.late[node] = {}
         return True
@@ -315,7 +320,7 @@ class Reader:
         if isinstance(node, SelectorWidth):
             return Direction(f"1/({self._describe(node)} + 1)", 1.0)
         assert isinstance(node, Aggregate)
-        return Direction(self._describe(node), float(node.default))
+        return Direction(self._describe(node), number_at_rest(node))
 
     def _one_hot_directions(self, node: SOp, wanted: set[Hashable] | None) -> list[Direction | None]:
         """For each code of the node's universe its direction (equal numbers share one), None where nobody reads it."""
@@ -432,7 +437,7 @@ def _once(space: Any) -> list[tuple[Direction, Any]]:
 
 
 def _number_at_bos(node: SOp, storage: Storage) -> float:
-    return float(node.default) if isinstance(node, Aggregate) and storage.is_copy(node) else 0.0
+    return number_at_rest(node) if isinstance(node, Aggregate) and storage.is_copy(node) else 0.0
 
 
 def _shown(value: Any) -> str:

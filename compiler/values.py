@@ -431,6 +431,11 @@ def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     return unlisted(analysis.cells, float(low), float(high))
 
 
+def number_at_rest(node: Aggregate) -> float:
+    """The default as a number; 0 for a string, which a numeric aggregate has only where no row is ever empty."""
+    return 0.0 if isinstance(node.default, str) else float(node.default)
+
+
 def unlisted(cells: Cells, low: float, high: float) -> Values:
     """A number between two bounds whose values are not listed."""
     return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(cells), dtype=np.intp), (low, high))

@@ -184,6 +184,13 @@ def test_a_gate_with_equal_numbers_of_several_types() -> None:
     exact(root, "ab", 4)
 
 
+def test_a_function_of_a_function_of_several_numbers() -> None:
+    fewer = aggregate(select(tokens, "a"), 0.5) < aggregate(select(tokens, "a"), 3 - indices)
+    before = selector_width(select(tokens, tokens, "<"))
+    exact(fewer >= fewer * before, "ab", 5)
+    exact(fewer * before - before * before + fewer, "ab", 5)
+
+
 @pytest.mark.parametrize("first", range(4))
 def test_covers_are_exact_and_disjoint(first: int) -> None:
     rng = random.Random(first)

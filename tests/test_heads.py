@@ -121,6 +121,27 @@ def test_copies_of_every_type(value: SOp, default: Atom, vocabulary: tuple[Atom,
     exact(aggregate(PREVIOUS, value, default), vocabulary, 5, dtype=dtype)
 
 
+@pytest.mark.parametrize(
+    "root",
+    [
+        aggregate(SELF, indices, "none") + 1,
+        aggregate(full, indices, "none") * 2,
+        aggregate(full, indices, "none") == 0,
+        aggregate(full, indices, "none") - aggregate(full, indices * indices, "nobody"),
+        aggregate(full, aggregate(full, indices, "none"), "none"),
+        selector_width(select(aggregate(SELF, indices, "none"), 1)),
+        aggregate(BEFORE, tokens == "a", "none"),
+    ],
+)
+def test_a_string_default_beside_numbers(root: SOp) -> None:
+    exact(root, "ab", 4)
+
+
+def test_a_mean_or_a_string_is_refused() -> None:
+    with pytest.raises(Refusal, match="may be a mean of numbers or a string"):
+        compile_sop(aggregate(BEFORE, indices, "none"), ("a", "b"), 4)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("selector", [full, SAME, select(indices, indices, "<="), BEFORE])
 @pytest.mark.parametrize(

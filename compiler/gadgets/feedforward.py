@@ -134,7 +134,9 @@ def _part(factor: SOp, node: SOp, storage: Storage, reader: Reader) -> Space | N
     classes = storage.late[node][factor]
     assert isinstance(classes, Map)
     known = dict(zip(analysis[classes].universe, reader.one_hot[classes], strict=True))
-    pairs = [(value, known[classes.op.function(value)]) for value in analysis[factor].universe]
+    number: dict[Hashable, int] = dict(classes.op.key)  # type: ignore[call-overload]
+    coded = [(value, number.get(value_key(value))) for value in analysis[factor].universe]
+    pairs = [(value, known[code]) for value, code in coded if code is not None]
     return _space(factor, pairs, storage)
 
 
@@ -220,7 +222,7 @@ def _raw_readings(
     combination = storage.combinations.get(node)
     if combination is not None:
         raw = RawInput(reader.raw[combination.mean], _error_of(combination.mean, storage, precision))
-        return raw, _combined_readings(combination.form, factors, rows, storage)
+        return raw, combined_readings(combination.form, factors, rows, storage)
     (index,) = set(range(len(factors))) - set(clean)
     (source,) = analysis.sources(factors[index])
     universe = analysis[source].universe
@@ -235,9 +237,10 @@ def _raw_readings(
     return RawInput(reader.raw[source], _error_of(source, storage, precision)), readings
 
 
-def _combined_readings(
+def combined_readings(
     form: LinearForm, means: tuple[SOp, ...], rows: Sequence[Sequence[int]], storage: Storage
 ) -> list[list[Fraction]]:
+    """The true value of a linear form of means (without its constant) for the codes of the means in each row."""
     limit = storage.analysis.cells.max_length
     weights = [form.weights[mean] for mean in means]
     universes = [[_true_mean(Fraction(v), limit) for v in storage.analysis[mean].universe] for mean in means]
