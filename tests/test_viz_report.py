@@ -91,6 +91,12 @@ def test_the_same_input_makes_the_same_bytes() -> None:
     assert report(reverse, ["abc"]) == report(reverse, ["abc"])
 
 
+def test_a_notebook_shows_a_page_in_a_frame() -> None:
+    shown_page = report(reverse, ["abc"])._repr_html_()
+    assert shown_page.startswith('<iframe sandbox="allow-scripts"')
+    assert shown_page.count("<") == 2
+
+
 def test_the_policy_lets_in_only_what_is_in_the_file() -> None:
     text = report(reverse, ["abc"])
     assert re.search(r"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-", text)
@@ -206,7 +212,7 @@ def test_pointing_at_a_cell_says_its_value_and_lights_every_head(browser: Chromi
     opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
     browser.point(".layer:nth-child(2) tbody tr:nth-child(2) td:nth-of-type(6)")
     status = "document.getElementById('status').textContent"
-    assert browser.value(status) == "Layer 2, flip: query 0 “h”, key 4 “o”: attention 1; reads reverse=o"
+    assert browser.value(status) == "Layer 2, flip: query 0 “h”, key 4 “o”: attention 1; brings reverse=o"
     assert browser.value("document.querySelectorAll('tr.lit').length") == 2
     browser.point(".layer:nth-child(1) tbody tr:nth-child(2) td:nth-of-type(6)")
     assert "attention 1/6 = .167" in browser.value(status)

@@ -2,6 +2,7 @@
 (() => {
 const data = JSON.parse(document.getElementById("data").textContent);
 const ZERO = 1e-9, CLEAN = 0.25, WRITTEN_CELLS = 14, OPEN_LINES = 80, OPEN_MEMBERS = 12;
+const ALWAYS = new Set(["one", "bos"]);
 
 // ---- small pieces of page
 
@@ -386,7 +387,7 @@ function headText(panel, q, k) {
   const weight = panel.pattern[q][k];
   const text = `Layer ${panel.number}, ${panel.name}: query ${place(q)}, key ${place(k)}: attention ${exactly(weight)}`;
   const read = weight > 1e-6 && now.trace.before ? brought(panel, k) : "";
-  return read ? `${text}; reads ${read}` : text;
+  return read ? `${text}; brings ${read}` : text;
 }
 
 function brought(panel, k) {
@@ -448,7 +449,7 @@ function drawResidual() {
   const found = liveGroups();
   const total = found.reduce((sum, group) => sum + group.live.length, 0);
   const left = data.directions.length - total;
-  const caption = `${stage.title}: directions by name, one column a position. ${before ? "A framed cell was changed by this step. " : ""}`
+  const caption = `Stage “${stage.title}”: directions by name, one column a position. ${before ? "A framed cell was changed by this step. " : ""}`
     + (left ? `Of ${data.directions.length} directions ${left} are 0 throughout and left out.` : "");
   const head = make("tr", {}, make("th", { scope: "col" }, "direction"), ...now.labels.map((text) => make("th", { scope: "col" }, text)));
   const table = make("table", {}, make("caption", {}, caption), make("thead", {}, head));
@@ -461,7 +462,8 @@ function residualGroup(group, x, before, total) {
   const values = new Map(group.members.map((row, i) => [row, group.values[i]]));
   if (!group.values.length || group.members.length === 1) {
     const name = group.values.length ? `${group.name} = ${label(group.values[0])}` : group.name;
-    body.append(residualRow(make("th", { scope: "row" }, name, lineLink(group.line, ", ")), group.live[0], x, before));
+    const head = make("th", { scope: "row" }, name, lineLink(group.line, ", "));
+    body.append(residualRow(head, group.live[0], x, before, !group.values.length && !ALWAYS.has(group.name)));
     return body;
   }
   const folded = now.folded.get(group.name) ?? (total > OPEN_LINES && group.live.length > OPEN_MEMBERS);
@@ -473,12 +475,14 @@ function residualGroup(group, x, before, total) {
   return body;
 }
 
-function residualRow(head, row, x, before) {
+// A number's zeros are written from the stage on at which the number is.
+function residualRow(head, row, x, before, isNumber = false) {
+  const there = isNumber && now.trace.stages.slice(0, now.stage + 1).some((stage) => stage.x.some((vector) => Math.abs(vector[row]) > ZERO));
   const largest = Math.max(...now.trace.stages.map((stage) => Math.max(...stage.x.map((vector) => Math.abs(vector[row])))));
   const cells = x.map((vector, i) => {
     const value = vector[row], on = Math.abs(value) > ZERO;
     const changed = before && Math.abs(value - before[i][row]) > ZERO;
-    const cell = make("td", { class: `${on ? (value < 0 ? "minus" : "on") : ""}${changed ? " changed" : ""}`.trim() || null, title: on ? exactly(value) : null }, on ? brief(value) : changed ? "0" : "");
+    const cell = make("td", { class: `${on ? (value < 0 ? "minus" : "on") : ""}${changed ? " changed" : ""}`.trim() || null, title: on ? exactly(value) : null }, on ? brief(value) : changed || (there && i) ? "0" : "");
     if (on) cell.style.setProperty("--w", (Math.abs(value) / largest).toFixed(3));
     return cell;
   });

@@ -34,6 +34,16 @@ _CLASSES: tuple[tuple[Any, str], ...] = (
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
+class Page(str):
+    """The text of a page, which a notebook shows in a frame of its own."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        frame = 'sandbox="allow-scripts" title="report" width="100%" height="800" style="border: 1px solid #8a92a0"'
+        return f'<iframe {frame} srcdoc="{html.escape(self)}"></iframe>'
+
+
 def report(
     sop: SOp,
     inputs: Sequence[Sequence[Atom]],
@@ -44,8 +54,8 @@ def report(
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
     source: str = "",
-) -> str:
-    """A page that shows an s-op compiled and at work on some inputs, as the text of one HTML file.
+) -> Page:
+    """A page that shows an s-op compiled and at work on some inputs: the text of one HTML file.
 
     The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; `names`,
     `origins` and `source` are those of its program. Errors as for compiling; DataFault for an input that does not fit.
@@ -59,7 +69,7 @@ def report(
         names=names,
         origins=origins,
     )
-    return page(contents(Subject(sop, model, names or {}, origins or {}), inputs), source)
+    return Page(page(contents(Subject(sop, model, names or {}, origins or {}), inputs), source))
 
 
 def page(data: Mapping[str, Any], source: str) -> str:

@@ -1,0 +1,59 @@
+"""What notebooks show, and that only `import viz` makes them do so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from xml.etree import ElementTree
+
+import pytest
+
+from compiler.pipeline import compile_sop
+from rasp.analyse import analyse
+from rasp.errors import DataFault
+from rasp.graph import aggregate, indices, length, select, tokens
+from viz import show_on
+
+flip = select(indices, length - indices - 1)
+reverse = aggregate(flip, tokens)
+
+
+@pytest.fixture(autouse=True)
+def _back() -> Iterator[None]:
+    yield
+    show_on("hello")
+
+
+@pytest.mark.parametrize("shown", [reverse, flip, compile_sop(reverse, "abc", 3).run("abc")], ids=["sop", "sel", "run"])
+def test_pictures_are_svg(shown: object) -> None:
+    text = shown._repr_svg_()  # type: ignore[attr-defined]
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+
+
+def test_what_has_no_value_on_the_example_is_shown_as_text() -> None:
+    letters = aggregate(select(1, 1), tokens)
+    assert letters._repr_svg_() is None  # type: ignore[attr-defined]
+    show_on("a")
+    assert letters._repr_svg_() is not None  # type: ignore[attr-defined]
+
+
+def test_an_example_must_be_an_input() -> None:
+    with pytest.raises(DataFault, match="at least one token"):
+        show_on([])
+
+
+def test_analyses_and_models_are_tables() -> None:
+    odd = compile_sop(aggregate(select(tokens, "<"), indices), "<>", 3)
+    assert "<caption>2 layers, heads [1, 1]</caption>" in analyse([reverse])._repr_html_()  # type: ignore[attr-defined]
+    text = odd._repr_html_()  # type: ignore[attr-defined]
+    assert "select(tokens, &quot;&lt;&quot;, ==)" in text
+    assert "d_head" in text
+
+
+def test_the_other_rooms_know_nothing_of_it() -> None:
+    code = (
+        "import sys, rasp, compiler.model; assert not hasattr(rasp.SOp, '_repr_svg_')\n"
+        "import viz; assert hasattr(rasp.SOp, '_repr_svg_'); assert not {'matplotlib', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
