@@ -233,9 +233,13 @@ def color_depth(mode: str) -> ColorDepth:
 
 def _plain_input() -> str:
     """The next input at a terminal that cannot move its cursor."""
-    text = input(PROMPT)
-    while goes_on(text):
-        text += "\n" + input(MORE)
+    try:
+        text = input(PROMPT)
+        while goes_on(text):
+            text += "\n" + input(MORE)
+    except (EOFError, KeyboardInterrupt):
+        print()
+        raise
     return text
 
 
