@@ -75,7 +75,13 @@ def test_a_group_says_its_value_and_what_changed_is_marked() -> None:
 def test_what_is_0_throughout_is_left_out_and_counted() -> None:
     plan = plan_residual(model("abcdefgh"), "ab")
     assert "= h" not in [line.label for line in plan.lines]
-    assert plan.note.endswith("not shown: 12 directions that are 0 throughout")
+    assert " ".join(plan.note).endswith("not shown: 12 directions that are 0 throughout")
+
+
+def test_wide_pictures_go_on_in_further_rows() -> None:
+    panels = plan_residual(model("abcd", 60), "abcd" * 15).panels
+    assert [panel.box.left for panel in panels] == [panels[0].box.left, panels[1].box.left, panels[0].box.left]
+    assert panels[2].box.top > panels[0].box.top + panels[0].box.height
 
 
 def test_large_groups_fold_where_there_are_many() -> None:

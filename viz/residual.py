@@ -40,6 +40,7 @@ from viz.style import (
     styled,
     text_height,
     text_width,
+    wrap,
 )
 
 CHANGED = "#b3541e"
@@ -52,6 +53,7 @@ _INDENT = 0.12
 _BOLD = 1.12
 _GAP = 0.25
 _MARGIN = 0.15
+_NARROWEST, _WIDEST = 3.5, 18.0
 _MANY_LINES = 70
 _MANY_VALUES = 8
 _ZERO = 1e-6
@@ -90,7 +92,7 @@ class ResidualPlan:
     lines: tuple[Line, ...]
     tokens: tuple[str, ...]
     panels: tuple[Panel, ...]
-    note: str
+    note: tuple[str, ...]
 
 
 def residual(model: CompiledModel, tokens: Sequence[Atom]) -> Figure:
@@ -111,21 +113,30 @@ def plan_residual(model: CompiledModel, tokens: Sequence[Atom]) -> ResidualPlan:
     cell = _cell(texts, positions)
     size = min(LABEL_SIZE, max(SMALLEST_SIZE, cell * 72 / 1.6))
     names = min(_WIDEST_NAME, max((_name_width(line) for line in lines), default=0.0)) + 0.08
-    top = _MARGIN + text_height(TITLE_SIZE) + 2 * text_height(LABEL_SIZE) + 0.08
-    side = cell * len(positions)
-    boxes = [Box(_MARGIN + names + at * (side + _GAP), top, side, _ROW * len(lines)) for at in range(len(streams))]
-    panels = _panels(stage_names(weights), boxes, texts, streams, lines)
+    boxes = _boxes(len(streams), _MARGIN + names, cell * len(positions), _ROW * len(lines))
+    width = max(_NARROWEST, max(box.left + box.width for box in boxes) + _MARGIN)
+    note = wrap(_note(streams), width - 2 * _MARGIN, LABEL_SIZE, 3)
     return ResidualPlan(
-        boxes[-1].left + side + _MARGIN,
-        top + _ROW * len(lines) + text_height(LABEL_SIZE, 2) + _MARGIN,
+        width,
+        boxes[-1].top + boxes[-1].height + text_height(LABEL_SIZE, len(note) + 1) + _MARGIN,
         names,
         cell,
         size,
         lines,
         positions,
-        panels,
-        _note(streams),
+        _panels(stage_names(weights), boxes, texts, streams, lines),
+        note,
     )
+
+
+def _boxes(count: int, left: float, width: float, height: float) -> list[Box]:
+    """The places of the panels' cells: side by side, in further rows where they are too wide together."""
+    across = max(1, int((_WIDEST - left) // (width + _GAP)))
+    above = _MARGIN + text_height(TITLE_SIZE) + 2 * text_height(LABEL_SIZE) + 0.08
+    return [
+        Box(left + at % across * (width + _GAP), above + at // across * (above + height), width, height)
+        for at in range(count)
+    ]
 
 
 def _lines(found: Sequence[Group], streams: Sequence[NDArray[Any]]) -> tuple[Line, ...]:
@@ -221,8 +232,10 @@ def draw_residual(plan: ResidualPlan) -> Figure:
         largest = np.maximum(np.max([np.abs(panel.numbers).max(axis=1) for panel in plan.panels], axis=0), _ZERO)
         for panel in plan.panels:
             _draw_panel(figure, plan, panel, largest)
-        _draw_names(figure, plan)
-        figure.text(_MARGIN / plan.width, _MARGIN / plan.height, plan.note, size=LABEL_SIZE, color=QUIET)
+        for top in dict.fromkeys(panel.box.top for panel in plan.panels):
+            _draw_names(figure, plan, top)
+        note = "\n".join(plan.note)
+        figure.text(_MARGIN / plan.width, _MARGIN / plan.height, note, size=LABEL_SIZE, color=QUIET, linespacing=1.2)
     return figure
 
 
@@ -275,8 +288,7 @@ def _draw_positions(ax: Axes, plan: ResidualPlan) -> None:
         ax.text(x + 0.5, -0.55, shown, ha="center", va="center_baseline", size=plan.size, **style)
 
 
-def _draw_names(figure: Figure, plan: ResidualPlan) -> None:
-    top = plan.panels[0].box.top
+def _draw_names(figure: Figure, plan: ResidualPlan, top: float) -> None:
     for at, line in enumerate(plan.lines):
         y = 1 - (top + _ROW * (at + 0.5)) / plan.height
         leads = _leads(line)
