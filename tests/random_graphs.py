@@ -61,11 +61,13 @@ class Case:
     vocabulary: tuple[Atom, ...]
     max_length: int
     dtype: str
+    causal: bool
     inputs: tuple[tuple[Atom, ...], ...]
 
     def __str__(self) -> str:
         text = expression(self.root, limit=5_000)
-        return f"seed {self.seed}: {text} over {list(self.vocabulary)}, length {self.max_length}, {self.dtype}"
+        causal = ", causal" if self.causal else ""
+        return f"seed {self.seed}: {text} over {list(self.vocabulary)}, length {self.max_length}, {self.dtype}{causal}"
 
 
 def random_case(seed: int, *, longest: int = 13, depth: int = 4) -> Case:
@@ -74,9 +76,10 @@ def random_case(seed: int, *, longest: int = 13, depth: int = 4) -> Case:
     vocabulary = rng.choice(VOCABULARIES)
     max_length = rng.choice([n for n in LENGTHS if n <= longest])
     dtype = rng.choice(["float32", "float64"])
+    causal = rng.random() < 0.2
     root = _Grower(rng, vocabulary).any(rng.randint(min(2, depth), depth))
     inputs = tuple(tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, max_length))) for _ in range(_INPUTS - 1))
-    return Case(seed, root, vocabulary, max_length, dtype, ((vocabulary[0],) * max_length, *inputs))
+    return Case(seed, root, vocabulary, max_length, dtype, causal, ((vocabulary[0],) * max_length, *inputs))
 
 
 class _Grower:

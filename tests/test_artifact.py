@@ -68,7 +68,7 @@ def test_what_is_saved_comes_back(
 def test_random_models_come_back(path: Path, seed: int) -> None:
     case = random_case(seed)
     try:
-        model = compile_sop(case.root, case.vocabulary, case.max_length, dtype=case.dtype)
+        model = compile_sop(case.root, case.vocabulary, case.max_length, dtype=case.dtype, causal=case.causal)
     except RaspError:
         return
     save(model, path)
@@ -174,8 +174,8 @@ def filled(value: float) -> Callable[[Any], Any]:
 @pytest.mark.parametrize(
     "damage",
     [
-        *map(removing, ["format", "version", "vocabulary", "max_length", "dtype", "directions", "layers", "output"]),
-        *map(removing, ["guards", "program", "name", "predicted_heads"]),
+        *map(removing, ["format", "version", "vocabulary", "max_length", "dtype", "directions", "layers", "outputs"]),
+        *map(removing, ["guards", "program", "name", "predicted_heads", "causal"]),
         setting("format", to="another"),
         setting("version", to=99),
         setting("version", to="1"),
@@ -199,12 +199,14 @@ def filled(value: float) -> Callable[[Any], Any]:
         setting("layers", 0, "heads", to=None),
         setting("layers", 0, "heads", 0, to="head"),
         setting("layers", 0, "neurons", to=3),
-        setting("output", to={}),
-        setting("output", "kind", to="magic"),
-        setting("output", "values", to=[]),
-        setting("output", "values", to=[None, "a", "b"]),
+        setting("outputs", to=[]),
+        setting("outputs", to={}),
+        setting("outputs", 0, "kind", to="magic"),
+        setting("outputs", 0, "values", to=[]),
+        setting("outputs", 0, "values", to=[None, "a", "b"]),
         setting("predicted_heads", to=["many"]),
         setting("guards", to=None),
+        setting("causal", to="yes"),
         lambda tensors, fields: tensors.__delitem__("W_E"),
         lambda tensors, fields: tensors.update(extra=np.zeros(2, dtype=np.float32)),
         with_tensor("W_U", lambda tensor: tensor.T),

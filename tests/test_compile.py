@@ -8,8 +8,10 @@ import pytest
 from compiler.ir import FeedForwardWeights, HeadWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.verify import verify
+from rasp.analyse import analyse
 from rasp.elementwise import Atom
-from rasp.errors import DataFault, Failures, RaspError, Refusal
+from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault
 from rasp.graph import (
     SOp,
     aggregate,
@@ -168,7 +170,7 @@ def test_a_batch_gives_what_single_inputs_give() -> None:
     inputs = ["abcab", "ccccc", "baaab"]
     for engine in ("reference", "torch"):
         trace = model.trace(np.stack([model.encode(given) for given in inputs]), engine)
-        assert [model.decode(trace, at) for at in range(3)] == [list(reversed(given)) for given in inputs]
+        assert [list(*model.decode(trace, at).values()) for at in range(3)] == [list(given[::-1]) for given in inputs]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +241,35 @@ def test_a_refusal_shows_line_and_caret() -> None:
     assert str(caught.value).startswith("p.rasp:1:5: cannot compile: ")
     assert "y = 1 / (indices - indices);" in str(caught.value)
     assert "^" in str(caught.value)
+
+
+def test_several_outputs_share_a_model() -> None:
+    roots = {"hist": HISTOGRAM, "rev": REVERSE, "often": HISTOGRAM > 1, "token": tokens}
+    model = compile_sop(roots, ("a", "b"), 5)
+    assert verify(roots, model).counterexample is None
+    assert model.run("aab").outputs == {name: run(root, "aab") for name, root in roots.items()}
+    assert sum(model.weights.heads) == sum(analyse(roots.values()).heads)
+
+
+def test_one_output_without_a_value_is_an_error() -> None:
+    model = compile_sop({"inverse": 1 / tokens_int, "token": tokens_int}, (0, 1), 2)
+    assert model.run([1, 1]).outputs == {"inverse": [1.0, 1.0], "token": [1, 1]}
+    with pytest.raises(ValueFault):
+        model.run([1, 0])
+
+
+@pytest.mark.parametrize("root", ROOTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_causal_models(root: SOp, dtype: str) -> None:
+    model = compile_sop(root, ("a", "b"), 5, dtype=dtype, causal=True)
+    assert verify(root, model).counterexample is None
+    assert model.run("aabab").output[:3] == model.run("aabba").output[:3]
+
+
+def test_causal_attention_is_lower_triangular() -> None:
+    model = compile_sop(aggregate(SAME, indices), ("a", "b"), 5, causal=True)
+    for heads in model.run("ababa").attention:
+        assert all((np.triu(head, 1) == 0).all() for head in heads)
 
 
 def test_names_of_the_program_reach_the_weights() -> None:

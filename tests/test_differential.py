@@ -26,7 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def compiled(case: Case) -> CompiledModel | None:
     """The model, or None where it is refused; any other error is a failure of the test."""
     try:
-        return compile_sop(case.root, case.vocabulary, case.max_length, dtype=case.dtype)
+        return compile_sop(case.root, case.vocabulary, case.max_length, dtype=case.dtype, causal=case.causal)
     except (Refusal, Failures) as error:
         reasons = error.errors if isinstance(error, Failures) else [error]
         assert all(isinstance(reason, Refusal) and reason.message for reason in reasons), case
@@ -35,7 +35,7 @@ def compiled(case: Case) -> CompiledModel | None:
 
 def interpreted(case: Case, tokens: tuple[Atom, ...]) -> list[Atom] | str:
     try:
-        return run(case.root, tokens)
+        return run(case.root, tokens, causal=case.causal)
     except RaspError as error:
         return error.message
 
