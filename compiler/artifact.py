@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,16 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout, output_tensor
+from compiler.ir import (
+    Array,
+    Certificate,
+    FeedForwardWeights,
+    HeadWeights,
+    LayerWeights,
+    ModelWeights,
+    Readout,
+    output_tensor,
+)
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from rasp.elementwise import atom_key, is_atom
@@ -61,6 +71,7 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
         "guards": list(map(_readout_description, weights.guards)),
         "predicted_heads": weights.predicted_heads,
         "notes": weights.notes,
+        "certificate": None if weights.certificate is None else asdict(weights.certificate),
     }
 
 
@@ -107,6 +118,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         predicted_heads=tuple(map(int, found["predicted_heads"])),
         program=str(found["program"]),
         notes=tuple(map(str, found["notes"])),
+        certificate=None if found["certificate"] is None else Certificate(**found["certificate"]),
     )
     take.check_all_taken()
     return model

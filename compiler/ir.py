@@ -23,6 +23,19 @@ from rasp.elementwise import Atom
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """What is proved of a model, by how many checks, and where it is tightest.
+
+    `headroom` is the smallest factor by which a margin exceeds what is needed (1 is just enough).
+    """
+
+    statement: str
+    checks: int
+    headroom: float
+    tightest: str
+
+
 @dataclass(frozen=True, eq=False)
 class HeadWeights:
     """One attention head: what it computes (`name`, `kind` aggregate or width) and its four matrices."""
@@ -92,6 +105,7 @@ class ModelWeights:
     predicted_heads: tuple[int, ...]
     program: str
     notes: tuple[str, ...] = ()
+    certificate: Certificate | None = None
 
     @property
     def output(self) -> Readout:

@@ -10,7 +10,7 @@ from typing import Any
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, may_mix, plan_head
 from compiler.gadgets.feedforward import neurons_for
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicLayer
+from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
@@ -25,6 +25,7 @@ class SymbolicReadout:
     """A readout in names: one functional a logit."""
 
     name: str
+    node: SOp
     kind: str
     values: tuple[Atom, ...]
     logits: tuple[Functional, ...]
@@ -41,6 +42,7 @@ class SymbolicModel:
     layers: tuple[SymbolicLayer, ...]
     outputs: tuple[SymbolicReadout, ...]
     guards: tuple[SymbolicReadout, ...]
+    reader: Reader
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,9 +197,7 @@ def lower(
             for head, members in planned.heads
             if head.layer == at
         ]
-        early, late = _neurons(at, storage, reader, precision)
-        layers += [SymbolicLayer(heads, early)] if heads or early else []
-        layers += [SymbolicLayer([], late)] if late else []
+        layers += _with_neurons(at, heads, storage, reader, precision)
     token_features, position_features = _embeddings(storage, reader)
     directions = [ONE, BOS, *reader.directions()]
     return SymbolicModel(
@@ -207,18 +207,19 @@ def lower(
         tuple(layers),
         tuple(_readout(name, root, storage, reader, precision) for name, root in outputs.items()),
         tuple(_guard(guard, reader) for guard in planned.guards),
+        reader,
     )
 
 
-def _neurons(at: int, storage: Storage, reader: Reader, precision: Precision) -> tuple[list[Neuron], list[Neuron]]:
-    """The hidden units of a layer's feed-forward, and of a feed-forward of its own right after it."""
-    early: list[Neuron] = []
-    late: list[Neuron] = []
+def _with_neurons(
+    at: int, heads: list[SymbolicHead], storage: Storage, reader: Reader, precision: Precision
+) -> list[SymbolicLayer]:
+    """A layer with its feed-forward, and after it, where one is needed, a feed-forward of its own."""
+    layer, late = SymbolicLayer(heads), SymbolicLayer()
     for node in (*reader.one_hot, *reader.numbers):
         if not storage.is_view(node) and storage.layer(node) == at:
-            found = neurons_for(node, storage, reader, precision)
-            (late if node in storage.late else early).extend(found)
-    return early, late
+            (late if node in storage.late else layer).add(node, neurons_for(node, storage, reader, precision))
+    return [found for found in (layer, late) if found.heads or found.neurons]
 
 
 def _embeddings(
@@ -244,7 +245,7 @@ def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: 
     values = storage.analysis[root]
     if _reads_number(root, storage, precision):
         listed = tuple(_distinct_numbers(values))
-        return SymbolicReadout(name, "number", listed, (reader.number(root),))
+        return SymbolicReadout(name, root, "number", listed, (reader.number(root),))
     return _categorical_readout(name, root, reader, None)
 
 
@@ -254,10 +255,12 @@ def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None
     for code, value in zip(reader.analysis[node].twins, universe, strict=True):
         groups.setdefault(code, {})[value_key(value)] = 1.0
     logits = tuple(reader.feature(node, weights) for weights in groups.values())
-    return SymbolicReadout(name, "categorical", tuple(universe[code] for code in groups), logits, check)
+    return SymbolicReadout(name, node, "categorical", tuple(universe[code] for code in groups), logits, check)
 
 
 def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
     if guard.check != "single":
         return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
-    return SymbolicReadout(guard.name, "single", (), tuple(map(reader.number, guard.nodes)), guard.check)
+    return SymbolicReadout(
+        guard.name, guard.nodes[0], "single", (), tuple(map(reader.number, guard.nodes)), guard.check
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from compiler.assemble import Assembler
+from compiler.certify import Certifier
 from compiler.ir import ModelWeights
 from compiler.lower import lower, plan
 from compiler.model import CompiledModel
@@ -49,24 +51,24 @@ def compile_sop(
     symbolic = lower(outputs, planned, _describer(rewritten.names), precision)
     assembler = Assembler(symbolic, dtype)
     W_E, W_pos = assembler.embeddings(len(vocabulary), max_length)  # noqa: N806
-    return CompiledModel(
-        ModelWeights(
-            name=", ".join(outputs),
-            vocabulary=tuple(vocabulary),
-            max_length=max_length,
-            dtype=dtype,
-            directions=tuple(direction.name for direction in symbolic.directions),
-            W_E=W_E,
-            W_pos=W_pos,
-            layers=tuple(map(assembler.layer, symbolic.layers)),
-            outputs=tuple(map(assembler.readout, symbolic.outputs)),
-            guards=tuple(map(assembler.readout, symbolic.guards)),
-            causal=causal,
-            predicted_heads=tuple(analyse(given.values()).heads),
-            program=program,
-            notes=rewritten.notes,
-        )
+    weights = ModelWeights(
+        name=", ".join(outputs),
+        vocabulary=tuple(vocabulary),
+        max_length=max_length,
+        dtype=dtype,
+        directions=tuple(direction.name for direction in symbolic.directions),
+        W_E=W_E,
+        W_pos=W_pos,
+        layers=tuple(map(assembler.layer, symbolic.layers)),
+        outputs=tuple(map(assembler.readout, symbolic.outputs)),
+        guards=tuple(map(assembler.readout, symbolic.guards)),
+        causal=causal,
+        predicted_heads=tuple(analyse(given.values()).heads),
+        program=program,
+        notes=rewritten.notes,
     )
+    certificate = Certifier(weights, planned, symbolic, conjunctions, precision).certificate()
+    return CompiledModel(replace(weights, certificate=certificate))
 
 
 def _describer(names: Mapping[Node, str]) -> Callable[[Node], str]:

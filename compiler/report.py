@@ -37,6 +37,10 @@ def _lines(model: CompiledModel) -> Iterator[str]:
     total, nonzero = weights.parameters["total"], weights.parameters["nonzero"]
     yield f"  d_model     {weights.d_model}"
     yield f"  parameters  {total:,} ({nonzero:,} not zero)"
+    if weights.certificate is not None:
+        yield f"  certified   {weights.certificate.statement}"
+        margin = f"{weights.certificate.headroom:.3g} times what is needed"
+        yield f"              tightest: {weights.certificate.tightest}, {margin}"
     attention = 0
     for layer in weights.layers:
         attention += bool(layer.heads)

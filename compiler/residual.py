@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rasp.graph import SOp
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -100,7 +102,13 @@ class Neuron:
 
 @dataclass(eq=False)
 class SymbolicLayer:
-    """Heads, then neurons."""
+    """Heads, then neurons; `groups` says which of the neurons compute which s-op."""
 
     heads: list[SymbolicHead] = field(default_factory=list)
     neurons: list[Neuron] = field(default_factory=list)
+    groups: list[tuple[SOp, slice]] = field(default_factory=list)
+
+    def add(self, node: SOp, neurons: list[Neuron]) -> None:
+        """Puts the neurons that compute an s-op behind the others."""
+        self.groups.append((node, slice(len(self.neurons), len(self.neurons) + len(neurons))))
+        self.neurons += neurons

@@ -1,0 +1,435 @@
+"""The certificate: a proof, over the finished arrays, that every value in the residual stream is what its name says.
+
+The proof goes from layer to layer. Suppose every direction written so far holds what its name says: a one-hot or a
+stored number exactly, a head's mean or reciprocal up to a bounded error. Each head and each group of neurons reads a
+few s-ops, whose reachable combinations are listed; so all that it can ever compute is computed here, from the
+actual weights, and compared with what the program says. Then what it writes is right as well. For every input of 1 to
+N tokens over the vocabulary this leaves nothing out, because the listed combinations are a superset of what occurs.
+
+A head passes if, for every query and key, the scores of marked keys are exactly equal, and every other weight
+underflows to 0. A group of neurons passes if, for readings anywhere within the error bound, every unit keeps its side
+of zero and the active ones add up to exactly the value wanted, with no slope left along the reading; the *headroom*
+says up to which multiple of the bound that holds. Sums are of integers (times a power of two) below the exact range,
+so their order does not matter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from compiler.assemble import Assembler
+from compiler.cells import Ints
+from compiler.gadgets.attention import HeadPlan, ScorePart
+from compiler.gadgets.feedforward import combined_readings
+from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, ModelWeights, Readout
+from compiler.lower import Plan, SymbolicModel, SymbolicReadout
+from compiler.precision import Precision
+from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead
+from compiler.rounding import mean_error_at, number_error
+from compiler.selectors import JOINT, Conjunction, Relation
+from compiler.storage import Reader
+from compiler.values import UNDEFINED, value_key
+from rasp.errors import Refusal
+from rasp.graph import Aggregate, Constant, Map, Selector, SelectorWidth, SOp
+
+Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+_HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """What a direction holds: a number for each code of a node's universe, within an error for each (none: exact)."""
+
+    node: SOp
+    levels: Vector
+    errors: Vector | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class States:
+    """Reachable combinations of some nodes' values: for each node the code it has in every combination."""
+
+    count: int
+    codes: Mapping[SOp, Ints]
+
+
+class Certifier:
+    """One model's proof. `certificate()` gives it, or raises a Refusal that names what does not hold."""
+
+    def __init__(
+        self,
+        weights: ModelWeights,
+        planned: Plan,
+        symbolic: SymbolicModel,
+        conjunctions: Mapping[Selector, Conjunction],
+        precision: Precision,
+    ) -> None:
+        self.weights, self.planned, self.symbolic = weights, planned, symbolic
+        self.conjunctions, self.precision = conjunctions, precision
+        self.reader: Reader = symbolic.reader
+        self.analysis = planned.storage.analysis
+        self.node_of = self._nodes()
+        self.meanings: dict[Direction, Meaning] = {}
+        self.bos_state = np.array([d.at_bos for d in symbolic.directions])
+        self.bos_state[symbolic.directions.index(BOS)] = 1.0
+        self.checks = 0
+        self.headroom, self.tightest = float("inf"), "nowhere"
+
+    def certificate(self) -> Certificate:
+        """The certificate. Refusal where a check fails."""
+        self._embedding()
+        self._writers()
+        plans = list(self.planned.heads)
+        for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
+            for head, symbol in zip(layer.heads, symbols.heads, strict=True):
+                self._head(head, symbol, plans.pop(0)[0])
+            if layer.feed_forward is not None:
+                for node, columns in symbols.groups:
+                    self._neurons(layer.feed_forward, node, columns)
+        for readout, symbolic in zip(self.weights.outputs, self.symbolic.outputs, strict=True):
+            self._readout(readout, symbolic)
+        for readout, symbolic in zip(self.weights.guards, self.symbolic.guards, strict=True):
+            self._coefficients(f"guard {readout.name}", readout.W_U, symbolic.logits)
+        w = self.weights
+        mask = "causal, " if w.causal else ""
+        statement = f"exact for all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)} in {mask}{w.dtype}"
+        return Certificate(statement, self.checks, self.headroom, self.tightest)
+
+    def _fail(self, where: str, what: str) -> NoReturn:
+        raise Refusal(f"no certificate: {where}: {what}", hint="use float64, or a smaller maximum length")
+
+    def _note(self, headroom: float, where: str) -> None:
+        self.checks += 1
+        if headroom < self.headroom:
+            self.headroom, self.tightest = float(headroom), where
+
+    # -- what directions mean
+
+    def _nodes(self) -> dict[Direction, SOp]:
+        spaces = [(d, node) for node, space in self.reader.one_hot.items() for d in space if d is not None]
+        single = [(d, node) for kind in (self.reader.numbers, self.reader.raw) for node, d in kind.items()]
+        return {ONE: Constant(1), BOS: Constant(0), **dict(spaces), **dict(single)}
+
+    def _meaning(self, direction: Direction) -> Meaning:
+        if direction not in self.meanings:
+            self.meanings[direction] = self._find_meaning(direction, self.node_of[direction])
+        return self.meanings[direction]
+
+    def _find_meaning(self, direction: Direction, node: SOp) -> Meaning:
+        if isinstance(node, Constant):
+            return Meaning(node, np.array([float(node.value)]))
+        if direction is self.reader.raw.get(node):
+            return self._raw_meaning(node)
+        if direction is self.reader.numbers.get(node):
+            return Meaning(node, np.array(self.analysis[node].universe, dtype=np.float64))
+        return Meaning(node, np.array([float(d is direction) for d in self.reader.one_hot[node]]))
+
+    def _raw_meaning(self, node: SOp) -> Meaning:
+        universe = self.analysis[node].universe
+        if isinstance(node, SelectorWidth):
+            levels = 1.0 / (np.array(universe, dtype=np.float64) + 1)
+            return Meaning(node, levels, 4 * self.precision.unit * levels)
+        assert isinstance(node, Aggregate)
+        error = mean_error_at(node, self.planned.storage, self.precision)
+        return Meaning(node, np.array(universe, dtype=np.float64), np.array([error(value) for value in universe]))
+
+    def _read(self, matrix: Any) -> list[Direction]:
+        """The directions a matrix reads: its nonzero rows."""
+        return [self.symbolic.directions[row] for row in np.flatnonzero(np.any(matrix != 0, axis=1))]
+
+    def _states(self, directions: Sequence[Direction], *more: SOp) -> States:
+        """The reachable combinations of the s-ops behind some directions, and of others."""
+        nodes = [*{self.node_of[d]: None for d in directions} | dict.fromkeys(more)]
+        nodes = [node for node in nodes if not isinstance(node, Constant)]
+        if not nodes:
+            return States(1, {})
+        found = self.analysis.table(Map(JOINT, tuple(nodes)))[1]
+        rows = [value for value in found if value is not UNDEFINED]
+        tables = [_code_table(self.analysis[node].universe) for node in nodes]
+        return States(
+            len(rows),
+            {
+                node: np.array([table[value_key(row[at])] for row in rows], dtype=np.intp)
+                for at, (node, table) in enumerate(zip(nodes, tables, strict=True))
+            },
+        )
+
+    def _ideal(self, directions: Sequence[Direction], states: States, shift: float = 0.0) -> Matrix:
+        """What the directions hold in each state, [states, directions]; raw ones off by `shift` times their error."""
+        table = np.zeros((states.count, len(directions)))
+        for column, direction in enumerate(directions):
+            meaning = self._meaning(direction)
+            codes = states.codes.get(meaning.node, 0)
+            table[:, column] = meaning.levels[codes]
+            if shift and meaning.errors is not None:
+                table[:, column] += shift * meaning.errors[codes]
+        return table
+
+    def _values(self, node: SOp, states: States) -> list[Any]:
+        if isinstance(node, Constant):
+            return [node.value] * states.count
+        universe = self.analysis[node].universe
+        return [universe[code] for code in states.codes[node].tolist()]
+
+    def _rows(self, directions: Sequence[Direction]) -> list[int]:
+        index = {direction: row for row, direction in enumerate(self.symbolic.directions)}
+        return [index[direction] for direction in directions]
+
+    # -- embedding, writers
+
+    def _embedding(self) -> None:
+        wanted = Assembler(self.symbolic, self.weights.dtype).embeddings(
+            len(self.weights.vocabulary), self.weights.max_length
+        )
+        for name, found, want in zip(("W_E", "W_pos"), (self.weights.W_E, self.weights.W_pos), wanted, strict=True):
+            if not np.array_equal(found, want):
+                self._fail(name, "an embedding does not hold what its directions mean")
+            self.checks += 1
+
+    def _writers(self) -> None:
+        """Every direction is written once: by the embedding, one head, or one group of neurons."""
+        writers: Counter[int] = Counter()
+        for table in (self.weights.W_E, self.weights.W_pos):
+            writers.update(np.flatnonzero(np.any(table != 0, axis=0)).tolist())
+        for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
+            for head in layer.heads:
+                writers.update(np.flatnonzero(np.any(head.W_O != 0, axis=0)).tolist())
+            if layer.feed_forward is not None:
+                for _, columns in symbols.groups:
+                    writers.update(np.flatnonzero(np.any(layer.feed_forward.W_out[columns] != 0, axis=0)).tolist())
+        for row, count in writers.items():
+            if count > 1:
+                self._fail(self.weights.directions[row], f"is written {count} times")
+
+    # -- heads
+
+    def _head(self, head: HeadWeights, symbol: SymbolicHead, plan: HeadPlan) -> None:
+        queries, keys = head.W_Q.astype(np.float64), head.W_K.astype(np.float64)
+        selector = self.conjunctions[plan.head.selector]
+        bos_query, bos_key = self.bos_state @ queries, self.bos_state @ keys
+        only_bos = keys[:, 0].nonzero()[0].tolist() == self._rows([BOS])
+        if np.any(bos_key[1:] != 0) or np.any(bos_query[1:] != 0) or not only_bos:
+            self._fail(head.name, "BOS takes part in the scores of others")
+        if set(self._read(queries[:, :1])) > {ONE, BOS}:
+            self._fail(head.name, "the BOS score depends on the query")
+        bos = float(queries[self._rows([ONE])[0], 0] * bos_key[0])
+        self._gap(bos_query[0] * bos_key[0], head.name)
+        relations = [self._relation_scores(head, r, part, at) for r, (part, at) in self._parts(selector, plan)]
+        full = (sum(low for low, _, _ in relations), sum(high for _, high, _ in relations))
+        gap = min((gap for _, _, gap in relations), default=float("inf"))
+        low, high = self._best_range(head, selector, plan)
+        self._gap(gap - (high - low), head.name)
+        self._bos_place(head, plan, bos, full, gap, low, high)
+        self._channels(head, symbol)
+
+    def _gap(self, gap: float, where: str) -> None:
+        """Notes a score gap; a weight underflows to 0 from `underflow` on."""
+        needed = {"float32": 104.0, "float64": 746.0}[self.precision.name]
+        if gap < needed:
+            self._fail(where, f"a score gap is {gap:.6g}, and only from {needed:g} on a weight is exactly 0")
+        self._note(gap / needed, f"{where}: score gap")
+
+    def _parts(self, selector: Conjunction, plan: HeadPlan) -> list[tuple[Relation, tuple[ScorePart, slice]]]:
+        column = 1
+        found = []
+        for relation, part in zip(selector.relations, plan.parts, strict=False):
+            width = sum(self._width(part))
+            found.append((relation, (part, slice(column, column + width))))
+            column += width
+        return found
+
+    def _width(self, part: ScorePart) -> list[int]:
+        return [1 if query.table is None else query.table.shape[1] for query, _ in part.sides]
+
+    def _relation_scores(
+        self, head: HeadWeights, relation: Relation, part: ScorePart, columns: slice
+    ) -> tuple[float, float, float]:
+        """Smallest and largest full score of a relation, and by how much every other score falls short of it."""
+        query_side, key_side = head.W_Q[:, columns].astype(np.float64), head.W_K[:, columns].astype(np.float64)
+        query_states, query_vectors = self._side(query_side, relation.queries)
+        key_states, key_vectors = self._side(key_side, relation.keys)
+        scores = query_vectors @ key_vectors.T
+        reach = np.abs(query_vectors) @ np.abs(key_vectors).T
+        unit = abs(float(head.W_Q[self._rows([BOS])[0], 0])) / 2
+        if reach.size and (reach.max() >= self.precision.exact * unit or np.any(np.mod(scores, unit) != 0)):
+            self._fail(head.name, "scores are not exact integers")
+        truth = relation.table(query_states, key_states)
+        if not truth.any():
+            full = part.full * part.weight * unit * 2
+            return full, full, full - float(scores.max(initial=0.0))
+        largest = np.where(truth, scores, -np.inf).max(axis=1)
+        smallest = np.where(truth, scores, np.inf).min(axis=1)
+        some = truth.any(axis=1)
+        if np.any(largest[some] != smallest[some]):
+            self._fail(head.name, f"marked keys have different scores for {relation.formula!r}")
+        ceiling = np.where(some, largest, largest[some].min())
+        gaps = ceiling[:, None] - np.where(truth, -np.inf, scores)
+        self.checks += truth.size
+        return float(largest[some].min()), float(largest[some].max()), float(gaps.min())
+
+    def _side(self, matrix: Any, node: SOp) -> tuple[list[Any], Matrix]:
+        """The values of a node, and what a side of the scores reads in each state of what it reads."""
+        directions = [d for d in self._read(matrix) if d is not BOS]
+        states = self._states(directions, node)
+        return self._values(node, states), self._ideal(directions, states) @ matrix[self._rows(directions)]
+
+    def _best_range(self, head: HeadWeights, selector: Conjunction, plan: HeadPlan) -> tuple[float, float]:
+        """The smallest and the largest score that select_best adds; the order and the ties of keys are checked."""
+        if not selector.scores:
+            return 0.0, 0.0
+        columns = slice(head.W_Q.shape[1] - len(selector.scores), None)
+        factors = head.W_Q[:, columns].astype(np.float64)[self._rows([ONE])[0]]
+        matrix = head.W_K[:, columns].astype(np.float64) @ factors[:, None]
+        if set(self._read(head.W_Q[:, columns])) - {ONE, BOS}:
+            self._fail(head.name, "the score of select_best depends on the query")
+        directions = [d for d in self._read(matrix) if d is not BOS]
+        states = self._states(directions, *selector.scores)
+        found = (self._ideal(directions, states) @ matrix[self._rows(directions)])[:, 0]
+        order = zip(*(self._values(score, states) for score in selector.scores), strict=True)
+        ranked = sorted(zip(order, found.tolist(), strict=True))
+        for (before, low), (after, high) in pairwise(ranked):
+            if before == after and low != high:
+                self._fail(head.name, "equal scores of select_best are not equal")
+            if before != after:
+                self._gap(high - low, head.name)
+        return float(found.min()), float(found.max())
+
+    def _bos_place(
+        self,
+        head: HeadWeights,
+        plan: HeadPlan,
+        bos: float,
+        full: tuple[float, float],
+        gap: float,
+        low: float,
+        high: float,
+    ) -> None:
+        """BOS ties with a width's marked keys; for an aggregate it lies between marked and unmarked keys."""
+        if plan.head.kind == "width":
+            if full != (bos, bos):
+                self._fail(head.name, "BOS does not tie with the marked keys")
+            return
+        self._gap(full[0] + low - bos, head.name)
+        if not self.analysis.spread(plan.head.selector).never_empty:
+            if full[0] != full[1]:
+                self._fail(head.name, "the full score depends on the query")
+            self._gap(bos - (full[1] - gap + high), head.name)
+
+    def _channels(self, head: HeadWeights, symbol: SymbolicHead) -> None:
+        self._coefficients(head.name, head.W_V, [functional for functional, _ in symbol.values])
+        wanted = np.zeros(head.W_O.shape)
+        wanted[range(len(symbol.values)), self._rows([direction for _, direction in symbol.values])] = 1
+        if not np.array_equal(head.W_O, wanted):
+            self._fail(head.name, "what it reads is not written where it belongs")
+
+    def _coefficients(self, where: str, matrix: Any, functionals: Sequence[Functional]) -> None:
+        """A linear reading has exactly the coefficients its construction gives (rounded to the dtype)."""
+        wanted = np.zeros(matrix.shape, dtype=matrix.dtype)
+        for column, functional in enumerate(functionals):
+            wanted[self._rows(list(functional)), column] = list(functional.values())
+        if not np.array_equal(matrix, wanted):
+            self._fail(where, "a linear reading has other coefficients than its meaning")
+        self.checks += 1
+
+    # -- neurons
+
+    def _neurons(self, weights: FeedForwardWeights, node: SOp, columns: slice) -> None:
+        """A group's hidden units, in every state and at both ends of the error bounds, add up to exactly the target."""
+        W_in = weights.W_in[:, columns].astype(np.float64)  # noqa: N806
+        W_out = weights.W_out[columns].astype(np.float64)  # noqa: N806
+        bias = weights.b_in[columns].astype(np.float64)
+        if np.any(self.bos_state @ W_in + bias > 0):
+            self._fail(f"neurons for {node!r}", "they are active at BOS")
+        directions = [d for d in self._read(W_in) if d is not BOS]
+        targets = self._read(W_out.T)
+        inputs, want = self._inputs(node, directions, targets)
+        if any(self.node_of[target] is not node for target in targets):
+            self._fail(f"neurons for {node!r}", "they write to another direction")
+        group = _Group(W_in[self._rows(directions)], bias, W_out[:, self._rows(targets)], self._raw(directions))
+        passed = 0.0
+        for factor in _HEADROOMS if group.raw else (1.0,):
+            if not group.gives(want, inputs(-factor), inputs(factor), self.precision):
+                break
+            passed = factor
+        if passed < 1:
+            self._fail(f"neurons for {node!r}", f"they do not give {targets[0].name} for every input")
+        self.checks += want.size
+        if group.raw:
+            self._note(passed, f"neurons for {node!r}: rounding of {directions[group.raw[0]].name}")
+
+    def _raw(self, directions: Sequence[Direction]) -> list[int]:
+        return [
+            at for at, direction in enumerate(directions) if direction is self.reader.raw.get(self.node_of[direction])
+        ]
+
+    def _inputs(
+        self, node: SOp, directions: Sequence[Direction], targets: Sequence[Direction]
+    ) -> tuple[Callable[[float], Matrix], Matrix]:
+        """What a group reads in every state, given the error in units of its bound, and what it must give."""
+        combination = self.planned.storage.combinations.get(node)
+        if combination is None:
+            states = self._states(directions, node)
+            return lambda shift: self._ideal(directions, states, shift), self._ideal(targets, states)
+        means = tuple(combination.form.weights)
+        states = self._states((), *means, node)
+        error = mean_error_at(combination.mean, self.planned.storage, self.precision)
+        codes = np.stack([states.codes[mean] for mean in means], axis=1).tolist()
+        levels = [level for (level,) in combined_readings(combination.form, means, codes, self.planned.storage)]
+        exact, errors = np.array(levels, dtype=np.float64), np.array(list(map(error, levels)))
+        raw = self.reader.raw[combination.mean]
+
+        def inputs(shift: float) -> Matrix:
+            columns = [exact + shift * errors if d is raw else np.ones(states.count) for d in directions]
+            return np.stack(columns, axis=1)
+
+        return inputs, self._ideal(targets, states)
+
+    # -- readouts
+
+    def _readout(self, readout: Readout, symbolic: SymbolicReadout) -> None:
+        self._coefficients(f"output {readout.name}", readout.W_U, symbolic.logits)
+        if readout.kind == "number" and len(readout.values) > 1:
+            levels = np.array([float(value) for value in readout.values])
+            error = number_error(symbolic.node, self.planned.storage, self.precision)
+            self._note(float(np.diff(levels).min()) / 4 / max(error, 1e-300), f"output {readout.name}: rounding")
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Some hidden units: input weights [read, units], biases, output weights [units, written]; which inputs are raw."""
+
+    W_in: Matrix
+    bias: Vector
+    W_out: Matrix
+    raw: list[int]
+
+    def gives(self, want: Matrix, low: Matrix, high: Matrix, precision: Precision) -> bool:
+        """Whether the units write exactly `want` for all inputs between two ends, in the arithmetic of the dtype.
+
+        No unit changes sides between the ends, and the active ones have no slope along a raw input. Units that share
+        their input weights share its rounding, so what they leave when they cancel is the same everywhere.
+        """
+        ends = [self._hidden(end, precision) for end in (low, high)]
+        if not all(np.array_equal(hidden @ self.W_out, want) for hidden in ends):
+            return False
+        active = [hidden > 0 for hidden in ends]
+        if not np.array_equal(active[0], active[1]):
+            return False
+        return not any(np.any(active[0] @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+
+    def _hidden(self, inputs: Matrix, precision: Precision) -> Matrix:
+        """The hidden units, each sum rounded once to the dtype, as the products are exact."""
+        dtype = np.dtype(precision.name)
+        wide = np.longdouble if self.raw and dtype == np.float64 else np.float64
+        product = (inputs.astype(wide) @ self.W_in.astype(wide)).astype(dtype)
+        return np.maximum(product + self.bias.astype(dtype), 0).astype(np.float64)
+
+
+def _code_table(universe: Sequence[Any]) -> dict[Any, int]:
+    return {value_key(value): code for code, value in enumerate(universe)}
