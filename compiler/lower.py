@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from compiler.storage import RAW_TOKENS, Reader, Storage
 from compiler.values import DEFINED, UNDEFINED, ValueAnalysis, Values, value_key
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom, Operation
-from rasp.graph import Aggregate, Indices, Map, Node, Selector, SelectorWidth, SOp, topological
+from rasp.graph import Aggregate, Indices, Map, Selector, SelectorWidth, SOp, topological
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,19 +183,16 @@ def _distinct_numbers(values: Values) -> list[Atom]:
     return sorted({code: values.universe[code] for code in values.twins}.values())
 
 
-def lower(
-    outputs: Mapping[str, SOp], planned: Plan, describe: Callable[[Node], str], precision: Precision
-) -> SymbolicModel:
+def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: Precision) -> SymbolicModel:
     """The network in names of a plan, with a readout for each named output."""
     storage = planned.storage
-    reader = Reader(storage, describe)
+    reader = Reader(storage, titles)
     layers: list[SymbolicLayer] = []
-    depth = max((head.layer for head, _ in planned.heads), default=0)
+    stored = (*reader.one_hot, *reader.numbers)
+    depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
     for at in range(depth + 1):
         heads = [
-            lower_head(head, members, describe(head.head.selector), storage, reader, precision)
-            for head, members in planned.heads
-            if head.layer == at
+            lower_head(head, members, storage, reader, precision) for head, members in planned.heads if head.layer == at
         ]
         layers += _with_neurons(at, heads, storage, reader, precision)
     token_features, position_features = _embeddings(storage, reader)

@@ -171,7 +171,9 @@ class Storage:
             return None
         along: dict[Any, Any] = {}
         for value in self.analysis.table(Map(JOINT, (_core(node), node)))[1]:
-            if value is not UNDEFINED and along.setdefault(value[0], value[1]) != value[1]:
+            if value is UNDEFINED:
+                continue
+            if value[0] != int(value[0]) or along.setdefault(value[0], value[1]) != value[1]:
                 return None
         return form
 
@@ -294,18 +296,18 @@ def _plain(value: Fraction) -> int | float:
 class Reader:
     """The directions of everything stored, and the functionals that read s-ops off them."""
 
-    def __init__(self, storage: Storage, describe: Callable[[SOp], str]) -> None:
+    def __init__(self, storage: Storage, titles: Titles) -> None:
         self.storage = storage
         self.analysis = storage.analysis
         self.one_hot: dict[SOp, list[Direction | None]] = {}
         self.numbers: dict[SOp, Direction] = {}
         self.raw: dict[SOp, Direction] = {}
-        self._describe = describe
+        self.titles = titles
         for node, wanted in storage.one_hot.items():
             self.one_hot[node] = self._one_hot_directions(node, wanted)
         for node in storage.numbers:
             if not self._is_view(node):
-                self.numbers[node] = Direction(describe(node), _number_at_bos(node, storage))
+                self.numbers[node] = Direction(titles.text(node), _number_at_bos(node, storage))
         for node in storage.raw:
             self.raw[node] = self._raw_direction(node)
 
@@ -318,13 +320,13 @@ class Reader:
 
     def _raw_direction(self, node: SOp) -> Direction:
         if isinstance(node, SelectorWidth):
-            return Direction(f"1/({self._describe(node)} + 1)", 1.0)
+            return Direction(f"1/({self.titles.text(node)} + 1)", 1.0)
         assert isinstance(node, Aggregate)
-        return Direction(self._describe(node), number_at_rest(node))
+        return Direction(self.titles.text(node), number_at_rest(node))
 
     def _one_hot_directions(self, node: SOp, wanted: set[Hashable] | None) -> list[Direction | None]:
         """For each code of the node's universe its direction (equal numbers share one), None where nobody reads it."""
-        name = self._describe(node)
+        name = self.titles.text(node)
         default = node.default if isinstance(node, Aggregate) and self.storage.is_copy(node) else None
         universe, codes = self.analysis[node].universe, self.storage.codes(node)
         read = {codes[c] for c, value in enumerate(universe) if wanted is None or value_key(value) in wanted}

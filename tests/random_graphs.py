@@ -45,7 +45,7 @@ VOCABULARIES: tuple[tuple[Atom, ...], ...] = (
     (1, 0.25, True),
     ("a", 1),
 )
-LENGTHS = (1, 2, 3, 5, 8, 13)
+LENGTHS = (1, 2, 3, 4, 5, 8, 13)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _INPUTS = 10
 
@@ -71,13 +71,14 @@ class Case:
 
 
 def random_case(seed: int, *, longest: int = 13, depth: int = 4) -> Case:
-    """The case of a seed. The same seed and limits always give the same case."""
+    """The case of a seed; the deepest programs get short inputs. The same seed and limits give the same case."""
     rng = random.Random(seed)
     vocabulary = rng.choice(VOCABULARIES)
-    max_length = rng.choice([n for n in LENGTHS if n <= longest])
+    depth = rng.randint(min(2, depth), depth)
+    max_length = rng.choice([n for n in LENGTHS if n <= (longest if depth < 4 else min(longest, 5))])
     dtype = rng.choice(["float32", "float64"])
     causal = rng.random() < 0.2
-    root = _Grower(rng, vocabulary).any(rng.randint(min(2, depth), depth))
+    root = _Grower(rng, vocabulary).any(depth)
     inputs = tuple(tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, max_length))) for _ in range(_INPUTS - 1))
     return Case(seed, root, vocabulary, max_length, dtype, causal, ((vocabulary[0],) * max_length, *inputs))
 

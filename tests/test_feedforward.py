@@ -90,6 +90,8 @@ NEXT = aggregate(select(indices, indices + 1), indices, -1)
         elementwise(lambda a, b: math.gcd(a, b), indices, COUNT),
         ((indices + 1) * 2 - 3) ** 2 % 5 == 1,
         indices == 2,
+        (COUNT + indices - aggregate(full, indices) / 3) + aggregate(full, indices) / 3,
+        (indices + length - EARLIER * 0.1) + EARLIER * 0.1 > 3,
         where(indices % 2 == 0, -1.5, 0.1),
     ],
 )
