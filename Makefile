@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 MODEL := out/reverse.safetensors
 REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
-.PHONY: setup demo test lint fuzz benchmark clean
+.PHONY: setup demo test lint fuzz benchmark gallery clean
 
 setup: $(READY)
 
@@ -37,6 +37,9 @@ fuzz: setup
 
 benchmark: setup
 	$(BIN)/python benchmarks/compile.py
+
+gallery: setup
+	$(BIN)/python -m viz.gallery
 
 clean:
 	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -52,7 +52,7 @@ def test_directions_of_one_sop_are_a_group_that_stands_for_a_value() -> None:
 
 
 def test_numbers_are_short() -> None:
-    assert [written(x) for x in (1.0, 1 / 3, -0.25, -2304.0, 2.0**24)] == ["1", ".333", "-.25", "-2304", "1.68e+07"]
+    assert [written(x) for x in (1.0, 1 / 3, -0.25, -2304.0, 2.0**24)] == ["1", ".333", "-.25", "-2304", "1.68e7"]
 
 
 def test_the_stream_is_read_from_top_to_bottom_in_the_order_of_writing() -> None:
@@ -110,8 +110,8 @@ def test_a_neuron_is_a_column_and_the_rounding_constant_a_letter() -> None:
 
 def test_large_matrices_are_cut_and_say_so() -> None:
     tables = [table for _, tables in layer_tables(model("abcdefgh", 40).weights) for table in tables]
-    assert [table.note for table in tables if table.note] == ["the first 40 of 79 columns"]
-    assert max(len(table.columns) for table in tables) == 40
+    assert [table.note for table in tables if table.note] == ["the first 36 of 79 columns"]
+    assert max(len(table.columns) for table in tables) == 36
 
 
 @pytest.mark.parametrize("size", [3, 12, 60])

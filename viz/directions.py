@@ -73,7 +73,8 @@ def stage_names(weights: ModelWeights) -> tuple[str, ...]:
 
 
 def written(number: float) -> str:
-    """A number to 3 digits, or a whole one in full while it is short: 1, .333, -2304, 1e+07."""
+    """A number to 3 digits, or a whole one in full while it is short: 1, .333, -2304, 1.68e7."""
     text = f"{number:.0f}" if number == round(number) and abs(number) < _LONGEST_INTEGER else f"{number:.3g}"
+    text = text.replace("e+0", "e").replace("e+", "e")
     head, point, tail = text.partition(".")
     return f"{head[:-1]}.{tail}" if point and head in ("0", "-0") else text

@@ -45,15 +45,16 @@ from viz.style import (
 )
 
 _NEGATIVE = "#a3265f"
-_MOST = 40
+_MOST = 36
 _ROW = 0.16
 _SMALLEST_CELL, _LARGEST_CELL = 0.16, 0.5
-_SIDE = 9.0
+_SIDE = 13.0
 _WIDEST_NAME = 2.4
 _HIGHEST_NAME = 1.5
 _TITLE_WIDTH = 1.6
-_NARROWEST, _WIDEST_PAGE = 5.0, 16.0
+_NARROWEST, _WIDEST_PAGE = 5.0, 17.0
 _GAP = 0.35
+_SIZES = (LABEL_SIZE, SMALLEST_SIZE)
 _MARGIN = 0.15
 _PAD = 0.06
 
@@ -276,10 +277,10 @@ def _draw_table(figure: Figure, plan: WeightsPlan, item: Placed) -> None:
     ax = axes_at(figure, box)
     ax.set(xlim=(0, len(table.columns)), ylim=(len(table.rows), 0))
     _draw_cells(ax, table)
-    size = min(LABEL_SIZE, max(SMALLEST_SIZE, item.cell * 72 / 2))
     for (row, column), number in np.ndenumerate(table.numbers):
         text = table.texts[row][column]
-        if number and text_width(text, size) <= item.cell:
+        size = next((size for size in _SIZES if text_width(text, size) <= item.cell - 0.03), None)
+        if number and size:
             ax.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", size=size, color=INK)
     _draw_names(ax, table)
     if table.rule:

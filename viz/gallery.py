@@ -1,0 +1,135 @@
+"""The gallery: pictures of every bundled program, and the page that shows them. `python -m viz.gallery` builds it.
+
+Pillow, which makes the files small, comes with Matplotlib.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from compiler.pipeline import compile_sop
+from compiler.vocabulary import vocabulary_of
+from rasp.elementwise import Atom
+from rasp.files import write_whole
+from rasp.inputs import parse_input, tokens_of
+from rasp.program import Program, load_program
+from viz.compare import computed
+from viz.flow import flow
+from viz.heads import heads
+from viz.save import rendered
+
+_COLOURS = 160
+_WIDEST = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """A program with the words of its header: what it does, and an input with its output."""
+
+    name: str
+    program: Program
+    title: str
+    output: str
+    tokens: list[Atom]
+    given: str
+
+
+def exhibits(folder: Path) -> list[Exhibit]:
+    """The programs of a folder whose header says an input, in order of name."""
+    return [found for path in sorted(folder.glob("*.rasp")) if (found := _exhibit(path)) is not None]
+
+
+def _exhibit(path: Path) -> Exhibit | None:
+    program = load_program(path)
+    comment = re.match(r"(?:#.*\n)*", program.source.text)
+    lines = [line.removeprefix("#").strip() for line in comment[0].splitlines()] if comment else []
+    said = _header(lines)
+    if "input" not in said:
+        return None
+    title = " ".join(lines[: lines.index("")] if "" in lines else lines[:1])
+    tokens = tokens_of(parse_input(said["input"]))
+    return Exhibit(path.stem, program, title, said.get("output", ""), tokens, said["input"])
+
+
+def _header(lines: Sequence[str]) -> Mapping[str, str]:
+    return {found[1]: found[2] for line in lines if (found := re.fullmatch(r"([\w-]+): +(.*)", line))}
+
+
+def pictures(exhibit: Exhibit) -> Iterator[tuple[str, Figure]]:
+    """The kind of each picture of a program on its input, and the picture."""
+    program = exhibit.program
+    sop = program.sop()
+    model = compile_sop(sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), names=program.names)
+    layers = computed(sop, model, exhibit.tokens, names=program.names, origins=program.origins)
+    titles = [[head.head.title for head in layer] for layer in layers]
+    yield "heads", heads([[head.given for head in layer] for layer in layers], exhibit.tokens, titles=titles)
+    yield "flow", flow(sop, exhibit.tokens, names=program.names)
+
+
+def small_png(figure: Figure) -> bytes:
+    """A picture as a PNG file of few colours, no wider than a page needs."""
+    image = Image.open(BytesIO(rendered(figure, ".png"))).convert("RGB")
+    if image.width > _WIDEST:
+        image = image.resize((_WIDEST, round(image.height * _WIDEST / image.width)), Image.Resampling.LANCZOS)
+    stream = BytesIO()
+    image.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        stream, "PNG", optimize=True
+    )
+    return stream.getvalue()
+
+
+def page(shown: Sequence[Exhibit]) -> str:
+    """The text of the gallery's page."""
+    parts = [
+        "# Gallery",
+        "Every bundled program on the input of its header: what each head of the compiled model attends to, and how "
+        "the value of each position comes about, layer by layer. `make gallery` draws all of it again.",
+        "In a picture of heads a row is a query and a column is a key. A hatched row selects nothing: such a head "
+        "attends to BOS, the token that every compiled model has in front. The head of a width attends to BOS and "
+        "to all it counts.",
+        *map(_section, shown),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(exhibit: Exhibit) -> str:
+    name, given = exhibit.name, exhibit.given
+    draw = f"rasp draw programs/{name}.rasp -i '{given.strip(chr(34)) if given.startswith(chr(34)) else given}'"
+    return "\n\n".join(
+        [
+            f"## {name}",
+            f"{exhibit.title} `{given}` gives `{exhibit.output}`.",
+            f"![Attention of every head of {name}](gallery/{name}-heads.png)",
+            f"![Flow of {name}](gallery/{name}-flow.png)",
+            f"    {draw} -o {name}.svg\n    {draw} --kind flow -o {name}-flow.svg",
+        ]
+    )
+
+
+def build(programs: Path, docs: Path) -> None:
+    """Writes docs/gallery.md and the pictures it shows into docs/gallery; pictures of programs gone are removed."""
+    shown = exhibits(programs)
+    folder = docs / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    written = set()
+    for exhibit in shown:
+        for kind, figure in pictures(exhibit):
+            target = folder / f"{exhibit.name}-{kind}.png"
+            write_whole(target, small_png(figure))
+            written.add(target)
+    for stale in set(folder.glob("*.png")) - written:
+        stale.unlink()
+    write_whole(docs / "gallery.md", page(shown))
+
+
+if __name__ == "__main__":
+    build(Path("programs"), Path("docs"))
+    sys.exit(0)
