@@ -110,7 +110,7 @@ def test_a_neuron_is_a_column_and_the_rounding_constant_a_letter() -> None:
 
 def test_large_matrices_are_cut_and_say_so() -> None:
     tables = [table for _, tables in layer_tables(model("abcdefgh", 40).weights) for table in tables]
-    assert [table.note for table in tables if table.note] == ["the first 36 of 79 columns"]
+    assert [table.note for table in tables if table.note] == ["36 of 79 neurons"]
     assert max(len(table.columns) for table in tables) == 36
 
 

@@ -8,7 +8,8 @@ has one column a neuron: what it reads above (W_in, b_in), what it writes below 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -124,12 +125,36 @@ def _head_tables(head: HeadWeights, directions: Sequence[str], precision: Precis
 
 def _feed_forward_table(mlp: FeedForwardWeights, directions: Sequence[str], precision: Precision) -> Table:
     """One column a neuron: the directions it reads and its bias, then those it writes."""
-    reads, writes = (np.flatnonzero(matrix.any(axis=1)).tolist() for matrix in (mlp.W_in, mlp.W_out.T))
-    numbers = np.vstack([mlp.W_in[reads], mlp.b_in[None], mlp.W_out.T[writes]]).astype(np.float64)
-    columns = tuple(map(str, range(len(mlp.neurons))))
+    kept = _some_of_each(mlp.neurons)
+    every_read, every_written = (
+        np.flatnonzero(matrix.any(axis=1)).tolist() for matrix in (mlp.W_in[:, kept], mlp.W_out[kept].T)
+    )
+    reads, writes = every_read[: _MOST // 2], every_written[: _MOST // 2]
+    numbers = np.vstack([mlp.W_in[np.ix_(reads, kept)], mlp.b_in[None, kept], mlp.W_out[np.ix_(kept, writes)].T])
     rows = (*(directions[at] for at in reads), "bias", *(directions[at] for at in writes))
-    cut = _cut("W_in, b_in and W_out of the feed-forward", rows, columns, numbers, precision)
-    return replace(cut, rule=len(reads) + 1) if len(cut.rows) > len(reads) + 1 else cut
+    cuts = [
+        (len(kept), len(mlp.neurons), "neurons"),
+        (len(reads), len(every_read), "directions read"),
+        (len(writes), len(every_written), "directions written"),
+    ]
+    return Table(
+        "W_in, b_in and W_out of the feed-forward",
+        rows,
+        tuple(map(str, kept)),
+        numbers.astype(np.float64),
+        _texts(numbers, precision),
+        len(reads) + 1,
+        ", ".join(f"{few} of {all_} {what}" for few, all_, what in cuts if few < all_),
+    )
+
+
+def _some_of_each(neurons: Sequence[str]) -> list[int]:
+    """The numbers of at most so many neurons, the first ones of every purpose."""
+    purposes = [list(numbers) for _, numbers in groupby(range(len(neurons)), key=neurons.__getitem__)]
+    if len(neurons) <= _MOST:
+        return list(range(len(neurons)))
+    each = max(1, _MOST // len(purposes))
+    return [number for numbers in purposes for number in numbers[:each]][:_MOST]
 
 
 def _table(
@@ -149,9 +174,12 @@ def _cut(title: str, rows: Sequence[str], columns: Sequence[str], numbers: NDArr
         for size, what in zip(numbers.shape, ("rows", "columns"), strict=True)
         if size > _MOST
     ]
-    texts = tuple(tuple(_written(x, precision) for x in row) for row in kept.tolist())
     note = f"the first {' and '.join(cut)}" if cut else ""
-    return Table(title, tuple(rows[:_MOST]), tuple(columns[:_MOST]), kept, texts, note=note)
+    return Table(title, tuple(rows[:_MOST]), tuple(columns[:_MOST]), kept, _texts(kept, precision), note=note)
+
+
+def _texts(numbers: NDArray[Any], precision: Precision) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(_written(x, precision) for x in row) for row in numbers.tolist())
 
 
 def _written(number: float, precision: Precision) -> str:
