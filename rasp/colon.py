@@ -147,7 +147,9 @@ def _type(console: Console, rest: str) -> str:
 
 
 def _layers(console: Console, rest: str) -> str:
-    return layers_text(rest or "out", console.node(rest or "out"), console.names(), console.origins())
+    """Of places only those in files are shown: every input of the console begins at line 1."""
+    places = {node: span for node, span in console.origins().items() if not span.source.name.startswith("<")}
+    return layers_text(rest or "out", console.node(rest or "out"), console.names(), places)
 
 
 def _trace(console: Console, rest: str) -> str:
