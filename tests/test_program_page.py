@@ -1,0 +1,18 @@
+"""docs/programs.md lists every program, as its header has it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_page_is_up_to_date() -> None:
+    page = (ROOT / "docs" / "programs.md").read_text(encoding="utf-8")
+    found = re.findall(r"^\| \[(\w+)\].* \| (\d+) \| ([\d, ]+) \| \d+ \| \d+ \| [\d,]+ \|$", page, re.MULTILINE)
+    expected = []
+    for path in sorted((ROOT / "programs").glob("*.rasp")):
+        header = dict(re.findall(r"^# (layers|heads): +(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
+        expected.append((path.stem, header["layers"], header["heads"]))
+    assert found == expected
