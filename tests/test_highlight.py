@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -103,5 +105,23 @@ def test_the_extension_names_its_files() -> None:
 def test_the_vim_syntax_has_the_same_words() -> None:
     text = (EDITORS / "rasp.vim").read_text(encoding="utf-8")
     found = {word for line in re.findall(r"^syn keyword \w+ (.*)$", text, re.MULTILINE) for word in line.split()}
-    matched = set(re.findall(r"^syn match raspCommand /\\<(.+)\\>/$", text, re.MULTILINE))
+    matched = set(re.findall(r"^syn match \w+ /\\<([a-z -]+)\\>/$", text, re.MULTILINE))
     assert found | matched == ALL_WORDS
+
+
+@pytest.mark.skipif(shutil.which("vim") is None, reason="needs vim")
+def test_vim_takes_the_syntax(tmp_path: Path) -> None:
+    (tmp_path / "syntax").mkdir()
+    shutil.copy(EDITORS / "rasp.vim", tmp_path / "syntax")
+    (tmp_path / "a.rasp").write_text("def f(x) {\ncontains # end\n", encoding="utf-8")
+    commands = [
+        f"set runtimepath^={tmp_path}", "syntax on", f"edit {tmp_path}/a.rasp", "set syntax=rasp",
+        f"redir! > {tmp_path}/found",
+        *(f'echo synIDattr(synID({line},{column},1),"name")' for line, column in ((1, 1), (1, 5), (2, 1), (2, 10))),
+        "echo v:errmsg", "redir END", "qa!",
+    ]  # fmt: skip
+    script = tmp_path / "script.vim"
+    script.write_text("\n".join(commands), encoding="utf-8")
+    subprocess.run(["vim", "-N", "-u", "NONE", "-es", "-S", script], check=False, timeout=20, stdin=subprocess.DEVNULL)
+    found = (tmp_path / "found").read_text(encoding="utf-8").split()
+    assert found == ["raspKeyword", "raspFunctionName", "raspLibrary", "raspComment"]

@@ -17,9 +17,11 @@ syn keyword raspWordOperator and or not in
 syn keyword raspForm select aggregate range zip len round indicator
 syn keyword raspConstant True False
 syn keyword raspInput tokens tokens_str tokens_int tokens_float tokens_bool tokens_asis indices
-syn keyword raspLibrary full_s length selector_width select_best has_focus count contains max min average
+syn keyword raspLibrary full_s length selector_width select_best has_focus count max min average
 syn keyword raspLibrary load_from_location shift select_from_last select_from_first mark_last_instance
 syn keyword raspLibrary mark_first_instance sort select_next_identical
+" `contains` is a word of the keyword command itself.
+syn match raspLibrary /\<contains\>/
 syn keyword raspCommand set show example examples on off selector exit quit
 syn match raspCommand /\<s-op\>/
 syn match raspCommand /\<full seq display\>/
