@@ -16,7 +16,7 @@ from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.enums import DEFAULT_BUFFER, EditingMode
-from prompt_toolkit.filters import Condition, has_focus
+from prompt_toolkit.filters import Condition, emacs_mode, has_focus
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory, ThreadedHistory
 from prompt_toolkit.input import Input as KeyInput
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -93,6 +93,7 @@ class Terminal:
             bottom_toolbar=self.status,
             key_bindings=_keys(),
             enable_open_in_editor=True,
+            enable_suspend=True,
             tempfile_suffix=".rasp",
             color_depth=color_depth(color),
             input=input,
@@ -247,11 +248,11 @@ def _plain_input() -> str:
 
 
 def _keys() -> KeyBindings:
-    """Enter, Alt-Enter, Tab and the closing bracket."""
+    """Enter, Alt-Enter (with vi keys it is Escape, then Enter), Tab and the closing bracket."""
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
     keys.add("enter", filter=typing)(_enter)
-    keys.add("escape", "enter", filter=typing)(_new_line)
+    keys.add("escape", "enter", filter=typing & emacs_mode)(_new_line)
     keys.add("tab", filter=typing & Condition(_in_margin))(_indent)
     keys.add("}", filter=typing & Condition(_in_margin))(_outdent)
     return keys
