@@ -65,6 +65,7 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
         "max_length": weights.max_length,
         "dtype": weights.dtype,
         "causal": weights.causal,
+        "prefer": weights.prefer,
         "directions": weights.directions,
         "layers": [_layer_description(layer) for layer in weights.layers],
         "outputs": list(map(_readout_description, weights.outputs)),
@@ -76,8 +77,10 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
 
 
 def _layer_description(layer: LayerWeights) -> dict[str, Any]:
-    heads = [{"name": head.name, "kind": head.kind} for head in layer.heads]
-    return {"heads": heads, "neurons": None if layer.feed_forward is None else layer.feed_forward.neurons}
+    heads = [{"name": head.name, "line": head.line, "kind": head.kind} for head in layer.heads]
+    weights = layer.feed_forward
+    neurons = None if weights is None else list(zip(weights.neurons, weights.lines, strict=True))
+    return {"heads": heads, "neurons": neurons}
 
 
 def _readout_description(readout: Readout) -> dict[str, Any]:
@@ -115,6 +118,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         outputs=tuple(_readout(output, output_tensor(at), take) for at, output in enumerate(found["outputs"])),
         guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
         causal=found["causal"],
+        prefer=str(found["prefer"]),
         predicted_heads=tuple(map(int, found["predicted_heads"])),
         program=str(found["program"]),
         notes=tuple(map(str, found["notes"])),
@@ -178,7 +182,8 @@ def _layer(found: Mapping[str, Any], prefix: str, take: _Tensors) -> LayerWeight
         W_in=take(f"{prefix}.mlp.W_in", take.width, count),
         b_in=take(f"{prefix}.mlp.b_in", count),
         W_out=take(f"{prefix}.mlp.W_out", count, take.width),
-        neurons=tuple(map(str, neurons)),
+        neurons=tuple(str(name) for name, _ in neurons),
+        lines=tuple(_line(line) for _, line in neurons),
     )
     return LayerWeights(heads, feed_forward)
 
@@ -188,7 +193,11 @@ def _head(found: Mapping[str, Any], prefix: str, take: _Tensors) -> HeadWeights:
     keys = take(f"{prefix}.W_K", *queries.shape)
     values = take(f"{prefix}.W_V", take.width, None)
     outputs = take(f"{prefix}.W_O", values.shape[1], take.width)
-    return HeadWeights(str(found["name"]), str(found["kind"]), queries, keys, values, outputs)
+    return HeadWeights(str(found["name"]), _line(found["line"]), str(found["kind"]), queries, keys, values, outputs)
+
+
+def _line(found: Any) -> int | None:
+    return None if found is None else int(found)
 
 
 def _readout(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:

@@ -8,7 +8,7 @@ import numpy as np
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, Readout
 from compiler.lower import SymbolicModel, SymbolicReadout
-from compiler.residual import BOS, ONE, Block, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer
+from compiler.residual import BOS, ONE, Block, Direction, Functional, SymbolicHead, SymbolicLayer
 from rasp.errors import Refusal
 
 
@@ -34,7 +34,7 @@ class Assembler:
 
     def layer(self, layer: SymbolicLayer) -> LayerWeights:
         """One layer's heads and feed-forward."""
-        feed_forward = self._feed_forward(layer.neurons) if layer.neurons else None
+        feed_forward = self._feed_forward(layer) if layer.neurons else None
         return LayerWeights(tuple(map(self._head, layer.heads)), feed_forward)
 
     def readout(self, readout: SymbolicReadout) -> Readout:
@@ -45,16 +45,22 @@ class Assembler:
         values = self._columns([functional for functional, _ in head.values])
         outputs = self._columns([{direction: 1.0} for _, direction in head.values]).T
         queries, keys = self._blocks(head.queries), self._blocks(head.keys)
-        return HeadWeights(head.name, head.kind, queries, keys, values, np.ascontiguousarray(outputs))
+        return HeadWeights(head.name, head.line, head.kind, queries, keys, values, np.ascontiguousarray(outputs))
 
-    def _feed_forward(self, neurons: Sequence[Neuron]) -> FeedForwardWeights:
+    def _feed_forward(self, layer: SymbolicLayer) -> FeedForwardWeights:
+        neurons = layer.neurons
         biases = np.array([neuron.bias for neuron in neurons], dtype=self.dtype)
         if any(float(stored) != neuron.bias for stored, neuron in zip(biases, neurons, strict=True)):
             raise Refusal(f"a bias has no exact {self.dtype} value", hint="use float64")
         outputs = self._columns([neuron.outputs for neuron in neurons]).T
-        purposes = tuple(neuron.purpose for neuron in neurons)
+        titles = self.model.reader.titles
+        owners = [node for node, columns in layer.groups for _ in range(columns.stop - columns.start)]
         return FeedForwardWeights(
-            self._columns([neuron.inputs for neuron in neurons]), biases, np.ascontiguousarray(outputs), purposes
+            W_in=self._columns([neuron.inputs for neuron in neurons]),
+            b_in=biases,
+            W_out=np.ascontiguousarray(outputs),
+            neurons=tuple(map(titles.text, owners)),
+            lines=tuple(map(titles.line, owners)),
         )
 
     def _blocks(self, blocks: Sequence[Block]) -> Array:

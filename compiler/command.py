@@ -8,12 +8,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from compiler.artifact import load, save
+from compiler.emit import STAGES, emit
 from compiler.model import CompiledModel
-from compiler.pipeline import compile_sop
+from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.support import MAX_LENGTH, PREFERENCES
@@ -68,7 +70,7 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     input_arguments(parser)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Subject:
     """What a compile command works on."""
 
@@ -85,8 +87,9 @@ class _Subject:
         names = self.names or [str(self.program.default)]
         return {name: self.program.sop(name) for name in names}
 
-    def compile(self) -> CompiledModel:
-        return compile_sop(
+    @cached_property
+    def compilation(self) -> Compilation:
+        return Compilation(
             self.sops,
             self.vocabulary,
             self.max_length,
@@ -95,8 +98,10 @@ class _Subject:
             prefer=self.prefer,
             names=self.program.names,
             origins=self.program.origins,
-            program=self.program.source.text,
         )
+
+    def compile(self) -> CompiledModel:
+        return self.compilation.model(self.program.source.text)
 
 
 def _subject(args: argparse.Namespace) -> _Subject:
@@ -132,12 +137,17 @@ def compile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     _compile_options(parser)
     parser.add_argument("-o", "--output", metavar="OUT.safetensors", help="the file to write")
+    parser.add_argument("--emit", choices=list(STAGES), help="print one pass of the compiler and stop there")
     parser.add_argument("--json", action="store_true", help="one JSON object: layers, heads, d_model, parameters")
 
 
 def compile_run(args: argparse.Namespace) -> int:
     """Compiles an s-op, reports the size of the transformer, and saves it where a file is named."""
-    model = _subject(args).compile()
+    subject = _subject(args)
+    if args.emit is not None:
+        print(emit(subject.compilation, args.emit))
+        return 0
+    model = subject.compile()
     if args.output is not None:
         save(model, args.output)
     if args.json:
@@ -221,14 +231,25 @@ def _compiled(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
 
 
 def _saved(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
-    """A saved model, and its s-ops from the program text it carries."""
+    """A saved model, and its s-ops from the program text it carries. The stored weights are certified again."""
     if args.names or args.vocab or args.max_length:
         args.parser.error("a compiled model has its own s-op, vocabulary and maximum length")
     model = load(args.file)
     if not model.weights.program:
         raise DataFault(f"{args.file} carries no program to compare with")
-    program = parse_program(model.weights.program, args.file)
-    return {name: program.sop(name) for name in model.weights.output_names}, model
+    weights = model.weights
+    program = parse_program(weights.program, args.file)
+    subject = _Subject(
+        program,
+        weights.output_names,
+        weights.vocabulary,
+        weights.max_length,
+        weights.dtype,
+        weights.causal,
+        weights.prefer,
+    )
+    certificate = subject.compilation.certify(weights)
+    return subject.sops, CompiledModel(replace(weights, certificate=certificate))
 
 
 def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
@@ -262,6 +283,8 @@ def _verdict(model: CompiledModel, found: Verification) -> Iterator[str]:
         return
     which = "all" if found.exhaustive else "random and boundary"
     yield f"{model.weights.name}: interpreter, reference and torch agree on {found.count:,} inputs ({which} inputs)"
+    if model.weights.certificate is not None:
+        yield f"  certified: {model.weights.certificate.statement}"
     if found.undefined:
         yield f"  on {found.undefined:,} of them the program has no value, and the model says so"
 

@@ -38,9 +38,13 @@ class Certificate:
 
 @dataclass(frozen=True, eq=False)
 class HeadWeights:
-    """One attention head: what it computes (`name`, `kind` aggregate or width) and its four matrices."""
+    """One attention head: what it computes and its four matrices.
+
+    `name` is its selector, `line` the source line of that (if known), `kind` aggregate or width.
+    """
 
     name: str
+    line: int | None
     kind: str
     W_Q: Array
     W_K: Array
@@ -50,12 +54,13 @@ class HeadWeights:
 
 @dataclass(frozen=True, eq=False)
 class FeedForwardWeights:
-    """One hidden ReLU layer; `neurons` says what each hidden unit is for."""
+    """One hidden ReLU layer; `neurons` says which s-op each hidden unit is for, `lines` the source line of that."""
 
     W_in: Array
     b_in: Array
     W_out: Array
     neurons: tuple[str, ...]
+    lines: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +107,7 @@ class ModelWeights:
     outputs: tuple[Readout, ...]
     guards: tuple[Readout, ...]
     causal: bool
+    prefer: str
     predicted_heads: tuple[int, ...]
     program: str
     notes: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import Any
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, may_mix, plan_head
 from compiler.gadgets.feedforward import neurons_for
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer
+from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer, Titles
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage

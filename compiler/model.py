@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -49,10 +49,14 @@ class Result:
 
 
 class CompiledModel:
-    """Weights together with a way to run them. `weights` is the whole contract."""
+    """Weights together with a way to run them. `weights` is the whole contract.
 
-    def __init__(self, weights: ModelWeights) -> None:
+    `timings` are the seconds each pass of the compiler took; empty for a model from a file.
+    """
+
+    def __init__(self, weights: ModelWeights, timings: Mapping[str, float] | None = None) -> None:
         self.weights = weights
+        self.timings = dict(timings or {})
         self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
 
     @property

@@ -1,23 +1,31 @@
-"""compile(): the passes in order."""
+"""compile(): the passes in order, each a value that can be looked at."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import TypeVar
 
 from compiler.assemble import Assembler
 from compiler.certify import Certifier
-from compiler.ir import ModelWeights
-from compiler.lower import lower, plan
+from compiler.ir import Certificate, ModelWeights
+from compiler.lower import Plan, SymbolicModel, lower, plan
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
-from compiler.simplify import rewrite
+from compiler.residual import Titles
+from compiler.selectors import Conjunction
+from compiler.simplify import Rewritten, rewrite
 from compiler.support import check_options, check_support
-from rasp.analyse import analyse
+from compiler.values import ValueAnalysis
+from rasp.analyse import Analysis, analyse
 from rasp.elementwise import Atom
 from rasp.expression import expression
-from rasp.graph import Node, SOp
+from rasp.graph import Node, Selector, SOp
 from rasp.source import Span
+
+T = TypeVar("T")
 
 
 def compile_sop(
@@ -41,35 +49,113 @@ def compile_sop(
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.
     """
-    check_options(vocabulary, max_length, dtype, prefer)
-    precision = PRECISIONS[dtype]
-    given = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
-    rewritten = rewrite(tuple(given.values()), names or {}, prefer)
-    outputs = dict(zip(given, rewritten.roots, strict=True))
-    values, conjunctions = check_support(rewritten.roots, vocabulary, max_length, origins or {}, causal)
-    planned = plan(rewritten.roots, analyse(rewritten.roots), values, conjunctions, precision)
-    symbolic = lower(outputs, planned, _describer(rewritten.names), precision)
-    assembler = Assembler(symbolic, dtype)
-    W_E, W_pos = assembler.embeddings(len(vocabulary), max_length)  # noqa: N806
-    weights = ModelWeights(
-        name=", ".join(outputs),
-        vocabulary=tuple(vocabulary),
-        max_length=max_length,
-        dtype=dtype,
-        directions=tuple(direction.name for direction in symbolic.directions),
-        W_E=W_E,
-        W_pos=W_pos,
-        layers=tuple(map(assembler.layer, symbolic.layers)),
-        outputs=tuple(map(assembler.readout, symbolic.outputs)),
-        guards=tuple(map(assembler.readout, symbolic.guards)),
-        causal=causal,
-        predicted_heads=tuple(analyse(given.values()).heads),
-        program=program,
-        notes=rewritten.notes,
+    outputs = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
+    compilation = Compilation(
+        outputs, vocabulary, max_length, dtype=dtype, causal=causal, prefer=prefer, names=names, origins=origins
     )
-    certificate = Certifier(weights, planned, symbolic, conjunctions, precision).certificate()
-    return CompiledModel(replace(weights, certificate=certificate))
+    return compilation.model(program)
 
 
-def _describer(names: Mapping[Node, str]) -> Callable[[Node], str]:
-    return lambda node: expression(node, names)
+class Compilation:
+    """One compilation, pass by pass: each pass is a value that is made when first asked for.
+
+    In order: `graph`, `support` (values and conjunctions), `schedule`, `layout`, `layers`, `weights`, `certificate`.
+    `timings` holds the seconds each pass took.
+    """
+
+    def __init__(
+        self,
+        outputs: Mapping[str, SOp],
+        vocabulary: Sequence[Atom],
+        max_length: int,
+        *,
+        dtype: str = "float32",
+        causal: bool = False,
+        prefer: str = "depth",
+        names: Mapping[Node, str] | None = None,
+        origins: Mapping[Node, Span] | None = None,
+    ) -> None:
+        check_options(vocabulary, max_length, dtype, prefer)
+        self.outputs, self.vocabulary, self.max_length = dict(outputs), tuple(vocabulary), max_length
+        self.precision, self.causal, self.prefer = PRECISIONS[dtype], causal, prefer
+        self.names, self.origins = names or {}, origins or {}
+        self.timings: dict[str, float] = {}
+
+    def _timed(self, name: str, compute: Callable[[], T]) -> T:
+        start = time.perf_counter()
+        result = compute()
+        self.timings[name] = time.perf_counter() - start
+        return result
+
+    @cached_property
+    def graph(self) -> Rewritten:
+        """The s-ops to compile, rewritten where `prefer` asks for it."""
+        return self._timed("graph", lambda: rewrite(tuple(self.outputs.values()), self.names, self.prefer))
+
+    @cached_property
+    def support(self) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
+        """The values of every s-op, and every selector as one head computes it. All refusals come from here."""
+        arguments = (self.graph.roots, self.vocabulary, self.max_length, self.origins, self.causal)
+        return self._timed("values", lambda: check_support(*arguments))
+
+    @cached_property
+    def schedule(self) -> Analysis:
+        """Which layer and head computes what."""
+        return self._timed("schedule", lambda: analyse(self.graph.roots))
+
+    @cached_property
+    def layout(self) -> Plan:
+        """What the residual stream holds, and how the heads score."""
+        values, conjunctions = self.support
+        return self._timed(
+            "layout", lambda: plan(self.graph.roots, self.schedule, values, conjunctions, self.precision)
+        )
+
+    @cached_property
+    def layers(self) -> SymbolicModel:
+        """The network in names: heads and neurons over named directions."""
+        outputs = dict(zip(self.outputs, self.graph.roots, strict=True))
+        titles = Titles(self.graph.names, self.origins)
+        layout = self.layout
+        return self._timed("layers", lambda: lower(outputs, layout, titles, self.precision))
+
+    @cached_property
+    def weights(self) -> ModelWeights:
+        """The arrays, without a certificate."""
+        layers = self.layers
+        return self._timed("weights", lambda: self._assembled(layers))
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The proof that the weights are exact."""
+        return self.certify(self.weights)
+
+    def certify(self, weights: ModelWeights) -> Certificate:
+        """The proof for any weights of this compilation, such as ones read from a file. Refusal where it fails."""
+        certifier = Certifier(weights, self.layout, self.layers, self.support[1], self.precision)
+        return self._timed("certificate", certifier.certificate)
+
+    def model(self, program: str = "") -> CompiledModel:
+        """The compiled model with its certificate; `program` is kept in its file."""
+        return CompiledModel(replace(self.weights, certificate=self.certificate, program=program), self.timings)
+
+    def _assembled(self, layers: SymbolicModel) -> ModelWeights:
+        assembler = Assembler(layers, self.precision.name)
+        W_E, W_pos = assembler.embeddings(len(self.vocabulary), self.max_length)  # noqa: N806
+        return ModelWeights(
+            name=", ".join(self.outputs),
+            vocabulary=self.vocabulary,
+            max_length=self.max_length,
+            dtype=self.precision.name,
+            directions=tuple(direction.name for direction in layers.directions),
+            W_E=W_E,
+            W_pos=W_pos,
+            layers=tuple(map(assembler.layer, layers.layers)),
+            outputs=tuple(map(assembler.readout, layers.outputs)),
+            guards=tuple(map(assembler.readout, layers.guards)),
+            causal=self.causal,
+            prefer=self.prefer,
+            predicted_heads=tuple(analyse(self.outputs.values()).heads),
+            program="",
+            notes=self.graph.notes,
+        )

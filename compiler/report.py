@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from compiler.ir import LayerWeights
+from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
 from compiler.model import CompiledModel
 
 
 def counts(model: CompiledModel) -> dict[str, Any]:
-    """Sizes of the model: compiled and predicted layers and heads, d_model, parameters."""
+    """Sizes of the model and of each layer, what heads and neurons compute, the certificate, and the time it took."""
     weights = model.weights
+    certificate = weights.certificate
     return {
         "name": weights.name,
         "layers": weights.depth,
@@ -21,7 +22,30 @@ def counts(model: CompiledModel) -> dict[str, Any]:
         "predicted_heads": list(weights.predicted_heads),
         "d_model": weights.d_model,
         "parameters": weights.parameters,
+        "blocks": list(map(_block, weights.layers)),
+        "certificate": None if certificate is None else certificate.statement,
+        "headroom": None if certificate is None else certificate.headroom,
+        "notes": list(weights.notes),
+        "seconds": {name: round(seconds, 4) for name, seconds in model.timings.items()},
     }
+
+
+def _block(layer: LayerWeights) -> dict[str, Any]:
+    heads = [
+        {"name": head.name, "line": head.line, "kind": head.kind, "d_head": head.W_Q.shape[1]} for head in layer.heads
+    ]
+    neurons = [] if layer.feed_forward is None else _groups(layer.feed_forward)
+    return {
+        "heads": heads,
+        "d_mlp": sum(count for _, _, count in neurons),
+        "neurons": [{"name": name, "line": line, "count": count} for name, line, count in neurons],
+    }
+
+
+def _groups(weights: FeedForwardWeights) -> list[tuple[str, int | None, int]]:
+    """What the neurons are for: name, source line, how many."""
+    found = Counter(zip(weights.neurons, weights.lines, strict=True))
+    return [(name, line, count) for (name, line), count in found.items()]
 
 
 def report(model: CompiledModel) -> str:
@@ -31,22 +55,44 @@ def report(model: CompiledModel) -> str:
 
 def _lines(model: CompiledModel) -> Iterator[str]:
     weights = model.weights
-    yield f"{weights.name}: {len(weights.vocabulary)} tokens, up to {weights.max_length} positions, {weights.dtype}"
+    kind = f"causal {weights.dtype}" if weights.causal else weights.dtype
+    yield f"{weights.name}: {len(weights.vocabulary)} tokens, up to {weights.max_length} positions, {kind}"
     yield f"  predicted   {_size(list(weights.predicted_heads))}"
     yield f"  compiled    {_size(weights.heads)}"
+    yield f"  d_model     {weights.d_model}: {_spaces(weights.directions)}"
     total, nonzero = weights.parameters["total"], weights.parameters["nonzero"]
-    yield f"  d_model     {weights.d_model}"
     yield f"  parameters  {total:,} ({nonzero:,} not zero)"
     if weights.certificate is not None:
-        yield f"  certified   {weights.certificate.statement}"
         margin = f"{weights.certificate.headroom:.3g} times what is needed"
+        yield f"  certified   {weights.certificate.statement}"
         yield f"              tightest: {weights.certificate.tightest}, {margin}"
-    attention = 0
-    for layer in weights.layers:
-        attention += bool(layer.heads)
-        yield from _layer(layer, attention)
+    yield from _blocks(model)
     for note in weights.notes:
         yield f"  note: {note}"
+    if model.timings:
+        passes = ", ".join(f"{name} {seconds:.2f}" for name, seconds in model.timings.items() if seconds >= 0.005)
+        yield f"  took {sum(model.timings.values()):.2f} s" + (f" ({passes})" if passes else "")
+
+
+def _blocks(model: CompiledModel) -> Iterator[str]:
+    number = 0
+    for layer in model.weights.layers:
+        number += bool(layer.heads)
+        where = "before layer 1" if number == 0 else f"after layer {number}"
+        yield f"  layer {number}" if layer.heads else f"  feed-forward alone, {where}"
+        yield from map(_head, layer.heads)
+        if layer.feed_forward is not None:
+            yield f"    neurons         d_mlp  {len(layer.feed_forward.neurons)}"
+            for name, line, count in _groups(layer.feed_forward):
+                yield f"      {count:>5} for {name}{_at(line)}"
+
+
+def _head(head: HeadWeights) -> str:
+    return f"    head {head.kind:9}  d_head {head.W_Q.shape[1]:<5} {head.name}{_at(head.line)}"
+
+
+def _at(line: int | None) -> str:
+    return "" if line is None else f"   (line {line})"
 
 
 def _size(heads: list[int]) -> str:
@@ -54,15 +100,8 @@ def _size(heads: list[int]) -> str:
     return f"{layers}, heads {', '.join(map(str, heads))}" if heads else layers
 
 
-def _layer(layer: LayerWeights, number: int) -> Iterator[str]:
-    yield (
-        f"  layer {number}"
-        if layer.heads
-        else f"  feed-forward alone {'before layer 1' if number == 0 else ''}".rstrip()
-    )
-    for head in layer.heads:
-        yield f"    head {head.kind:9}  d_head {head.W_Q.shape[1]:<5} {head.name}"
-    if layer.feed_forward is not None:
-        yield f"    neurons         d_mlp  {len(layer.feed_forward.neurons)}"
-        for purpose, count in Counter(layer.feed_forward.neurons).items():
-            yield f"      {count:>5} for {purpose}"
+def _spaces(directions: tuple[str, ...]) -> str:
+    """How many directions belong to each s-op."""
+    found = Counter(name.rsplit("=", 1)[0] if "=" in name else name for name in directions)
+    shown = [f"{name} {count}" if count > 1 else name for name, count in found.items()]
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")

@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rasp.graph import SOp
+from rasp.expression import expression
+from rasp.graph import Node, SOp
+from rasp.source import Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +26,21 @@ class Direction:
 
     def __repr__(self) -> str:
         return self.name
+
+
+class Titles:
+    """What nodes are called, and the source line that built them."""
+
+    def __init__(self, names: Mapping[Node, str], origins: Mapping[Node, Span]) -> None:
+        self.names, self.origins = names, origins
+
+    def text(self, node: Node) -> str:
+        """The node's name, or its expression."""
+        return expression(node, self.names)
+
+    def line(self, node: Node) -> int | None:
+        """The line of the source that built the node; None where no source did."""
+        return self.origins[node].line if node in self.origins else None
 
 
 Functional: TypeAlias = dict[Direction, float]
@@ -84,6 +101,7 @@ class SymbolicHead:
     """A head in names: score dimensions in blocks, query and key side alike; channel c writes `values[c]`."""
 
     name: str
+    line: int | None
     kind: str
     queries: list[Block]
     keys: list[Block]
@@ -94,7 +112,6 @@ class SymbolicHead:
 class Neuron:
     """A hidden unit in names: relu(inputs + bias), written to `outputs`."""
 
-    purpose: str
     inputs: Functional
     bias: float
     outputs: Functional

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from compiler.residual import ONE, Block, Direction, Functional, Matrix, combine
+from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.selectors import JOINT
 from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, number_at_rest, value_key
 from rasp.elementwise import OPERATIONS, Operation

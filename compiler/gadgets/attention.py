@@ -222,7 +222,7 @@ def _square(node: SOp) -> SOp:
 
 
 def lower_head(
-    plan: HeadPlan, gathers: Sequence[Gather], name: str, storage: Storage, reader: Reader, precision: Precision
+    plan: HeadPlan, gathers: Sequence[Gather], storage: Storage, reader: Reader, precision: Precision
 ) -> SymbolicHead:
     """The head in names: score dimensions, one more for BOS, and a value channel for everything it writes.
 
@@ -236,7 +236,9 @@ def lower_head(
             queries.append(query.block(reader).scaled(scale * part.weight).masked())
             keys.append(key.block(reader).masked())
     values = [channel for node in gathers for channel in _channels(node, storage, reader)]
-    return SymbolicHead(name, plan.head.kind, queries, keys, values)
+    selector = plan.head.selector
+    name, line = reader.titles.text(selector), reader.titles.line(selector)
+    return SymbolicHead(name, line, plan.head.kind, queries, keys, values)
 
 
 def _channels(node: Gather, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:

@@ -194,7 +194,7 @@ def _box_neurons(
             raise Refusal(f"{name} tells values apart that differ by type or rounding only")
         groups[_freeze(target)][context] = None
     return [
-        Neuron(name, _conjunction(box, spaces), 0.0, dict(target))
+        Neuron(_conjunction(box, spaces), 0.0, dict(target))
         for target, points in groups.items()
         if target
         for box in cover(list(points))
@@ -261,7 +261,7 @@ def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precis
     values = [along[level] for level in sorted(along)]
     targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
     line = reader.line(form)
-    found = [Neuron(str(node), {ONE: 1.0}, 0.0, dict(targets[0]))] if targets[0] else []
+    found = [Neuron({ONE: 1.0}, 0.0, dict(targets[0]))] if targets[0] else []
     lowest, highest = min(along), max(along)
     if (highest - lowest) * len(along) * 4 >= precision.exact:
         raise Refusal(f"{node!r} is a sum of steps beyond exact integers", hint=_WIDER)
@@ -269,8 +269,8 @@ def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precis
         change = combine((1.0, after), (-1.0, before))
         if change:
             back = {direction: -weight for direction, weight in change.items()}
-            found.append(Neuron(str(node), masked(combine((1.0, line), (1.0 - level, {ONE: 1.0}))), 0.0, change))
-            found.append(Neuron(str(node), masked(combine((1.0, line), (-float(level), {ONE: 1.0}))), 0.0, back))
+            found.append(Neuron(masked(combine((1.0, line), (1.0 - level, {ONE: 1.0}))), 0.0, change))
+            found.append(Neuron(masked(combine((1.0, line), (-float(level), {ONE: 1.0}))), 0.0, back))
     return found
 
 
@@ -348,8 +348,8 @@ class _StepBuilder:
         for direction, weight in change.items():
             self.sums[direction] += abs(weight) * 2 * largest
         return [
-            Neuron(self.name, inputs, -rounder - threshold, change),
-            Neuron(self.name, inputs, -rounder - threshold - 1, negative),
+            Neuron(inputs, -rounder - threshold, change),
+            Neuron(inputs, -rounder - threshold - 1, negative),
         ]
 
     def _gate(self, box: Box, strength: float) -> Functional:
