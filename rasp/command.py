@@ -6,13 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-from rasp.analyse import Analysis, analyse
+from rasp.analyse import analyse
 from rasp.elaborate import read_source
 from rasp.errors import RaspError, TypeFault
+from rasp.explain import layers_text
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.infer import labels
@@ -131,29 +131,8 @@ def analyse_run(args: argparse.Namespace) -> int:
         predicted = {f"predicted_{key}": count for key, count in counts.items()}
         print(json.dumps({"name": name, **counts, **predicted, "paper_heads": found.paper_heads()}))
     else:
-        print("\n".join(_analysis(name, found, program)))
+        print(layers_text(name, value, program.names, program.origins))
     return 0
-
-
-def _analysis(name: str, found: Analysis, program: Program) -> Iterator[str]:
-    yield f"{name}: {_count(found.depth, 'layer')}, heads {found.heads}"
-    for number, heads in enumerate(found.layers, 1):
-        yield f"  layer {number}"
-        for head in heads:
-            yield f"    {head.kind:9}  {_titled(head.selector, program)}"
-
-
-def _titled(node: Node, program: Program) -> str:
-    """A node as it is written, with its name in front and its place behind, where it has them."""
-    name = program.names.get(node)
-    others = {other: title for other, title in program.names.items() if other is not node}
-    text = expression(node, others)
-    place = f"   ({program.origins[node]})" if node in program.origins else ""
-    return f"{name} = {text}{place}" if name else text + place
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 # -- check
