@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from compiler.model import CompiledModel
 from rasp.elementwise import Atom
 from viz.directions import Group, decoded, groups, stage_names, written
-from viz.labels import position_labels
+from viz.labels import BOS, position_labels
 from viz.style import (
     DIVIDER,
     GRID,
@@ -47,13 +47,13 @@ CHANGED = "#b3541e"
 _NEGATIVE = "#a3265f"
 _ROW = 0.17
 _SMALLEST_CELL, _LARGEST_CELL = 0.1, 0.55
-_SIDE = 6.0
+_SIDE = 9.0
 _WIDEST_NAME = 2.6
 _INDENT = 0.12
 _BOLD = 1.12
 _GAP = 0.25
 _MARGIN = 0.15
-_NARROWEST, _WIDEST = 3.5, 18.0
+_NARROWEST, _WIDEST = 3.5, 22.0
 _MANY_LINES = 70
 _MANY_VALUES = 8
 _ZERO = 1e-6
@@ -270,22 +270,29 @@ def _tint(number: float, largest: float) -> tuple[float, ...]:
 
 
 def _draw_texts(ax: Axes, plan: ResidualPlan, line: int, row: Sequence[str], panel: Panel) -> None:
+    """The texts of a line: all where the widest fits its cell, else those of every 2nd, 5th or 10th token."""
     bold = plan.lines[line].direction is None
+    widest = max(text_width(text, plan.size) for text in row) * (_BOLD if bold else 1) + 0.02
+    step = _step(widest, plan.cell)
     for x, text in enumerate(row):
-        if text and text_width(text, plan.size) * (_BOLD if bold else 1) <= plan.cell:
+        if text and (step == 1 or (x - 1) % step == 0):
             weight = "bold" if bold else "normal"
             ax.text(x + 0.5, line + 0.5, text, ha="center", va="center_baseline", size=plan.size, weight=weight)
 
 
+def _step(widest: float, cell: float) -> int:
+    return next((step for step in (1, 2, 5, 10, 20) if step * cell >= widest), 50)
+
+
 def _draw_positions(ax: Axes, plan: ResidualPlan) -> None:
-    """BOS and the tokens above the columns; every 5th or so where they are many."""
-    needed = max(text_width(text, plan.size) for text in plan.tokens[1:]) + 0.03
-    step = next((step for step in (1, 2, 5, 10, 20) if step * plan.cell >= needed), 50)
-    for x in range(0, len(plan.tokens), step):
-        text = plan.tokens[x] if x else "BOS"
-        style: dict[str, Any] = {"color": INK} if x else {"color": QUIET, "style": "italic"}
-        shown = fit(text, max(step * plan.cell, 0.25), plan.size)
-        ax.text(x + 0.5, -0.55, shown, ha="center", va="center_baseline", size=plan.size, **style)
+    """BOS and the tokens above the columns; fewer where they are many."""
+    step = _step(max(text_width(text, plan.size) for text in plan.tokens[1:]) + 0.03, plan.cell)
+    for x in range(1, len(plan.tokens), step):
+        shown = fit(plan.tokens[x], step * plan.cell, plan.size)
+        ax.text(x + 0.5, -0.55, shown, ha="center", va="center_baseline", size=plan.size)
+    wide = text_width(BOS, plan.size) > plan.cell
+    place: dict[str, Any] = {"x": 0.9, "ha": "right"} if wide else {"x": 0.5, "ha": "center"}
+    ax.text(y=-0.55, s=BOS, va="center_baseline", size=plan.size, color=QUIET, style="italic", **place)
 
 
 def _draw_names(figure: Figure, plan: ResidualPlan, top: float) -> None:
