@@ -27,7 +27,7 @@ from compiler.assemble import Assembler
 from compiler.cells import Ints
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.gadgets.feedforward import combined_readings
-from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, ModelWeights, Readout
+from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead
@@ -83,6 +83,7 @@ class Certifier:
 
     def certificate(self) -> Certificate:
         """The certificate. Refusal where a check fails."""
+        self._structure()
         self._embedding()
         self._writers()
         plans = list(self.planned.heads)
@@ -181,7 +182,15 @@ class Certifier:
         index = {direction: row for row, direction in enumerate(self.symbolic.directions)}
         return [index[direction] for direction in directions]
 
-    # -- embedding, writers
+    # -- structure, embedding, writers
+
+    def _structure(self) -> None:
+        """The arrays have the directions, layers and shapes of the construction."""
+        assembler = Assembler(self.symbolic, self.weights.dtype)
+        wanted = [assembler.layer(layer) for layer in self.symbolic.layers]
+        names = tuple(direction.name for direction in self.symbolic.directions)
+        if self.weights.directions != names or _shapes(self.weights.layers) != _shapes(wanted):
+            self._fail(self.weights.name, "the weights are not built as this program's are")
 
     def _embedding(self) -> None:
         wanted = Assembler(self.symbolic, self.weights.dtype).embeddings(
@@ -429,6 +438,16 @@ class _Group:
         wide = np.longdouble if self.raw and dtype == np.float64 else np.float64
         product = (inputs.astype(wide) @ self.W_in.astype(wide)).astype(dtype)
         return np.maximum(product + self.bias.astype(dtype), 0).astype(np.float64)
+
+
+def _shapes(layers: Sequence[LayerWeights]) -> list[tuple[list[tuple[int, ...]], int]]:
+    return [
+        (
+            [(head.W_Q.shape[1], head.W_V.shape[1]) for head in layer.heads],
+            0 if layer.feed_forward is None else len(layer.feed_forward.b_in),
+        )
+        for layer in layers
+    ]
 
 
 def _code_table(universe: Sequence[Any]) -> dict[Any, int]:

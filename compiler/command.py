@@ -14,6 +14,7 @@ from typing import Any
 
 from compiler.artifact import load, save
 from compiler.emit import STAGES, emit
+from compiler.ir import Certificate, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
@@ -222,7 +223,7 @@ def verify_run(args: argparse.Namespace) -> int:
         print(json.dumps(_as_json(model, found)))
     else:
         print("\n".join(_verdict(model, found)))
-    return int(found.counterexample is not None)
+    return int(found.counterexample is not None or model.weights.certificate is None)
 
 
 def _compiled(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
@@ -248,8 +249,15 @@ def _saved(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
         weights.causal,
         weights.prefer,
     )
-    certificate = subject.compilation.certify(weights)
-    return subject.sops, CompiledModel(replace(weights, certificate=certificate))
+    return subject.sops, CompiledModel(replace(weights, certificate=_certified(subject, weights)))
+
+
+def _certified(subject: _Subject, weights: ModelWeights) -> Certificate | None:
+    """The certificate of stored weights, proved anew; None where they are not what their program compiles to."""
+    try:
+        return subject.compilation.certify(weights)
+    except RaspError:
+        return None
 
 
 def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
@@ -269,6 +277,7 @@ def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
         "inputs": found.count,
         "exhaustive": found.exhaustive,
         "undefined": found.undefined,
+        "certificate": None if model.weights.certificate is None else model.weights.certificate.statement,
         "counterexample": difference,
     }
 
@@ -283,8 +292,8 @@ def _verdict(model: CompiledModel, found: Verification) -> Iterator[str]:
         return
     which = "all" if found.exhaustive else "random and boundary"
     yield f"{model.weights.name}: interpreter, reference and torch agree on {found.count:,} inputs ({which} inputs)"
-    if model.weights.certificate is not None:
-        yield f"  certified: {model.weights.certificate.statement}"
+    certificate = model.weights.certificate
+    yield "  not certified" if certificate is None else f"  certified: {certificate.statement}"
     if found.undefined:
         yield f"  on {found.undefined:,} of them the program has no value, and the model says so"
 
