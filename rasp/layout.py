@@ -17,7 +17,7 @@ from rasp.parser import parse
 from rasp.source import Source
 from rasp.stack import deep_stack
 
-WIDTH = 100
+WIDTH = 120
 
 _Part: TypeAlias = "Callable[[], Document]"
 
@@ -64,9 +64,14 @@ class _Writer:
         while self.waiting and self.waiting[-1].start < start:
             span = self.waiting.pop()
             lines = self.lines_before(span.start)
-            found.append(Comment(span.text, lines > 0, lines > 1))
+            found.append(Comment(self.rest_of_line(span.start), lines > 0, lines > 1))
             self.commented = span.end
         return tuple(found)
+
+    def rest_of_line(self, start: int) -> str:
+        """The text from here to the end of its line, blanks included: they may mean something to a reader."""
+        end = self.text.find("\n", start)
+        return self.text[start:] if end < 0 else self.text[start:end]
 
     def lines_before(self, offset: int) -> int:
         """How many line ends stand between an offset and the word or comment before it."""
