@@ -1,0 +1,147 @@
+"""The certificate: given to what the compiler builds, refused to weights that were changed, true at its edges."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compiler.ir import LayerWeights, ModelWeights
+from compiler.model import CompiledModel
+from compiler.pipeline import Compilation, compile_sop
+from compiler.verify import verify
+from rasp.elementwise import Atom
+from rasp.errors import Refusal
+from rasp.graph import (
+    SOp,
+    aggregate,
+    full,
+    indicator,
+    indices,
+    length,
+    select,
+    select_best,
+    selector_width,
+    tokens,
+    tokens_int,
+    where,
+)
+
+SAME = select(tokens, tokens, "==")
+BEFORE = select(indices, indices, "<")
+HISTOGRAM = selector_width(SAME)
+REVERSE = aggregate(select(indices, length - 1 - indices, "=="), tokens)
+PLACE = selector_width(select(tokens, tokens, "<") | (SAME & BEFORE))
+BALANCE = aggregate(select(indices, indices, "<="), indicator(tokens == "a") - indicator(tokens == "b"))
+
+PROGRAMS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
+    "reverse": (REVERSE, ("a", "b", "c")),
+    "histogram": (HISTOGRAM, ("a", "b", "c")),
+    "sort": (aggregate(select(PLACE, indices, "=="), tokens), ("a", "b", "c")),
+    "balance": ((BALANCE == 0) & (aggregate(full, indicator(BALANCE < 0)) == 0), ("a", "b")),
+    "last same": (aggregate(select_best(SAME & BEFORE, indices), indices, -1), ("a", "b")),
+    "gated": (where(tokens == "a", HISTOGRAM, 0) * 2 + indices, ("a", "b")),
+    "mean": (aggregate(SAME, tokens_int, -1), (0, 1, 5)),
+    "constant": (tokens + "!", ("a", "b")),
+}
+
+
+def compilation(name: str, dtype: str = "float32", **options: Any) -> Compilation:
+    root, vocabulary = PROGRAMS[name]
+    return Compilation({name: root}, vocabulary, 6, dtype=dtype, **options)
+
+
+def changed(weights: ModelWeights, rng: random.Random) -> tuple[str, ModelWeights]:
+    """The weights with one number changed, and which."""
+    names = [name for name in weights.tensors() if not name.startswith("guards")]
+    name = rng.choice(names)
+    tensor = weights.tensors()[name].copy()
+    place = tuple(rng.randrange(size) for size in tensor.shape)
+    tensor[place] += rng.choice([1.0, -1.0, 0.5, 64.0])
+    return f"{name}{place}", with_tensor(weights, name, tensor)
+
+
+def with_tensor(weights: ModelWeights, name: str, tensor: Any) -> ModelWeights:
+    if name in ("W_E", "W_pos"):
+        return dataclasses.replace(weights, **{name: tensor})
+    if name == "W_U":
+        return dataclasses.replace(weights, outputs=(dataclasses.replace(weights.output, W_U=tensor),))
+    _, at, *path = name.split(".")
+    layers = list(weights.layers)
+    layers[int(at)] = layer_with(layers[int(at)], path, tensor)
+    return dataclasses.replace(weights, layers=tuple(layers))
+
+
+def layer_with(layer: LayerWeights, path: list[str], tensor: Any) -> LayerWeights:
+    if path[0] == "mlp":
+        assert layer.feed_forward is not None
+        return dataclasses.replace(layer, feed_forward=dataclasses.replace(layer.feed_forward, **{path[1]: tensor}))
+    heads = list(layer.heads)
+    heads[int(path[1])] = dataclasses.replace(heads[int(path[1])], **{path[2]: tensor})
+    return dataclasses.replace(layer, heads=tuple(heads))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_is_certified_is_exact_on_every_input(name: str, dtype: str) -> None:
+    root, _ = PROGRAMS[name]
+    model = compilation(name, dtype).model()
+    assert model.weights.certificate is not None
+    assert model.weights.certificate.headroom >= 1
+    assert f"1 to 6 tokens over {len(model.weights.vocabulary)} in {dtype}" in model.weights.certificate.statement
+    found = verify(root, model)
+    assert found.exhaustive
+    assert found.counterexample is None
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_changed_weight_is_noticed_or_does_no_harm(name: str) -> None:
+    rng = random.Random(name)
+    made = compilation(name)
+    noticed = 0
+    for _ in range(25):
+        place, weights = changed(made.weights, rng)
+        try:
+            made.certify(weights)
+        except Refusal as error:
+            noticed += "no certificate" in str(error)
+            continue
+        assert verify(PROGRAMS[name][0], CompiledModel(weights)).counterexample is None, place
+    assert noticed >= 20
+
+
+def test_a_small_shift_of_the_steps_is_noticed() -> None:
+    made = compilation("histogram")
+    feed_forward = made.weights.layers[0].feed_forward
+    assert feed_forward is not None
+    bias = feed_forward.b_in + np.float32(4)
+    with pytest.raises(Refusal, match="neurons for"):
+        made.certify(with_tensor(made.weights, "layers.0.mlp.b_in", bias))
+
+
+def test_the_weights_of_another_program_are_not_certified() -> None:
+    with pytest.raises(Refusal, match="not built as"):
+        compilation("reverse").certify(compilation("histogram").weights)
+
+
+def test_where_floats_are_too_coarse_compilation_stops() -> None:
+    largest = aggregate(select_best(full, tokens_int), tokens_int)
+    with pytest.raises(Refusal, match="beyond exact integers") as caught:
+        compile_sop(largest, (0, 1, 10**7), 6)
+    assert "float64" in str(caught.value)
+    assert compile_sop(largest, (0, 1, 10**7), 6, dtype="float64").run([0, 10**7, 1]).output == [10**7] * 3
+
+
+@pytest.mark.parametrize("length_", [1, 2, 31, 64])
+def test_the_longest_inputs_hold(length_: int) -> None:
+    model = compile_sop(HISTOGRAM, ("a", "b"), length_)
+    for word in ("a" * length_, "ab" * (length_ // 2) or "b", "a" * (length_ - 1) + "b"):
+        assert model.run(word).output == [word.count(letter) for letter in word]
+
+
+def test_causal_models_say_so() -> None:
+    certificate = compilation("histogram", causal=True).certificate
+    assert "causal" in certificate.statement
