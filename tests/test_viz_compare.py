@@ -7,6 +7,7 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from rasp.errors import DataFault
+from rasp.graph import indices, select, selector_width, tokens
 from rasp.program import parse_program
 from viz.compare import _plan, attention_asked, compare, computed
 from viz.flow.content import contents
@@ -30,7 +31,7 @@ def test_a_mean_is_even_over_what_is_marked_and_a_width_counts_bos() -> None:
 def test_softmax_gives_what_the_selector_asks_for(text: str) -> None:
     sop = PROGRAM.sop("out_")
     model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
-    layers = computed(sop, model, text, names=PROGRAM.names, origins=PROGRAM.origins)
+    layers = computed(sop, model, text, names=PROGRAM.names)
     assert [len(layer) for layer in layers] == [2, 1]
     assert max(head.off for layer in layers for head in layer) < 1e-6
 
@@ -38,7 +39,7 @@ def test_softmax_gives_what_the_selector_asks_for(text: str) -> None:
 def test_heads_stand_in_the_order_of_flow_pictures_and_name_their_lines() -> None:
     sop = PROGRAM.sop("out_")
     model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
-    layers = computed(sop, model, "abab", names=PROGRAM.names, origins=PROGRAM.origins)
+    layers = computed(sop, model, "abab", names=PROGRAM.names)
     stages = contents(sop, "abab", PROGRAM.names).stages[1:]
     assert [[head.head.name for head in layer] for layer in layers] == [
         [h.title for h in stage.heads] for stage in stages
@@ -47,6 +48,15 @@ def test_heads_stand_in_the_order_of_flow_pictures_and_name_their_lines() -> Non
         "same (width), line 1",
         "same and select(indices, indices, <) (width), line 3",
     }
+
+
+def test_split_heads_are_matched_too() -> None:
+    before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
+    place = selector_width(before)
+    model = compile_sop(place, "abc", 5, prefer="small")
+    (layer,) = computed(place, model, "cabba")
+    assert len(layer) == 2
+    assert max(head.off for head in layer) < 1e-6
 
 
 def test_a_model_of_another_sop_is_refused() -> None:

@@ -18,6 +18,7 @@ from rasp.__main__ import main
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
 from rasp.graph import aggregate, indices, length, select, selector_width, tokens
+from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.program import Program, load_program
 from tests.chromium import Chromium, installed
@@ -81,7 +82,7 @@ def test_a_direction_has_the_line_of_the_node_it_is_named_after() -> None:
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_bundled_programs_make_small_pages(path: Path) -> None:
-    given = header(path, "input").strip('"')
+    given = tokens_of(parse_input(header(path, "input")))
     _, text = report_of(path, header(path, "vocab"), [given])
     assert len(text.encode()) < 1_000_000
     assert data_of(text)["live"]

@@ -109,10 +109,7 @@ def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
         return residual(model, tokens)
     if kind == "weights":
         return weights(model)
-    titles = [
-        [head_title(head.name, head.kind, getattr(head, "line", None)) for head in layer.heads]
-        for layer in model.layers
-    ]
+    titles = [[head_title(head.name, head.kind, head.line) for head in layer.heads] for layer in model.layers]
     return heads(model.run(tokens).attention, tokens, titles=titles)
 
 
@@ -151,7 +148,7 @@ def _draw_sop(node: SOp, kind: str, tokens: list[Atom], program: Program, args: 
         return flow(node, tokens, names=program.names)
     model = _compiled(node, tokens, program, args)
     if kind == "compare":
-        return compare(node, model, tokens, names=program.names, origins=program.origins)
+        return compare(node, model, tokens, names=program.names)
     if kind == "heads":
         return _heads_of(node, model, tokens, program)
     return _picture(model, kind, tokens)
@@ -173,6 +170,6 @@ def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Na
 
 def _heads_of(node: SOp, model: CompiledModel, tokens: list[Atom], program: Program) -> Figure:
     """What the heads of a model attend to on an input, in the order of flow pictures."""
-    layers = computed(node, model, tokens, names=program.names, origins=program.origins)
+    layers = computed(node, model, tokens, names=program.names)
     attention = [[head.given for head in layer] for layer in layers]
     return heads(attention, tokens, titles=[[head.head.title for head in layer] for layer in layers])

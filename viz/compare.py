@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from compiler.ir import Array, HeadWeights
 from compiler.model import CompiledModel
+from compiler.simplify import rewrite
 from rasp.analyse import Head, analyse
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Run
-from rasp.source import Span
 from viz.attention import Weights
 from viz.heads import HeadsPlan, draw_heads, plan_heads
 
@@ -69,20 +69,21 @@ def matched(
     model: CompiledModel,
     *,
     names: Mapping[Node, str] | None = None,
-    origins: Mapping[Node, Span] | None = None,
 ) -> list[list[Matched]]:
     """The heads of an s-op's compiled model, layer by layer, each layer in the order of the analysis.
 
-    DataFault for a model whose heads are not those of the s-op, such as one of another s-op or with split heads.
+    DataFault for a model whose heads are not those of the s-op.
     """
-    layers = [at for at, layer in enumerate(model.weights.layers) if layer.heads]
-    analysis = analyse([sop])
-    if analysis.heads != model.weights.heads:
-        raise DataFault(f"the model's heads {model.weights.heads} are not the s-op's, {analysis.heads}")
+    weights = model.weights
+    layers = [at for at, layer in enumerate(weights.layers) if layer.heads]
+    compiled = rewrite((sop,), names or {}, weights.prefer)
+    analysis = analyse(compiled.roots)
+    if analysis.heads != weights.heads:
+        raise DataFault(f"the model's heads {weights.heads} are not the s-op's, {analysis.heads}")
     found = []
     for number, (at, wanted) in enumerate(zip(layers, analysis.layers, strict=True), 1):
-        own = model.weights.layers[at].heads
-        places = _places(wanted, own, names or {})
+        own = weights.layers[at].heads
+        places = _places(wanted, own, compiled.names)
         found.append(
             [
                 Matched(
@@ -90,7 +91,7 @@ def matched(
                     (at, place),
                     own[place].name,
                     head.kind,
-                    _line(own[place], head.selector, origins or {}),
+                    own[place].line,
                     head.selector,
                 )
                 for head, place in zip(wanted, places, strict=True)
@@ -105,7 +106,6 @@ def computed(
     tokens: Sequence[Atom],
     *,
     names: Mapping[Node, str] | None = None,
-    origins: Mapping[Node, Span] | None = None,
 ) -> list[list[Computed]]:
     """The heads of an s-op's compiled model on an input, layer by layer, each layer in the order of the analysis.
 
@@ -115,7 +115,7 @@ def computed(
     run = Run(tokens, causal=model.weights.causal)
     return [
         [_computed(head, run, attention[head.place[0]][head.place[1]]) for head in layer]
-        for layer in matched(sop, model, names=names, origins=origins)
+        for layer in matched(sop, model, names=names)
     ]
 
 
@@ -136,11 +136,6 @@ def _places(wanted: Sequence[Head], own: Sequence[HeadWeights], names: Mapping[N
     return [left.pop(0) if place is None else place for place in found]
 
 
-def _line(head: HeadWeights, selector: Selector, origins: Mapping[Node, Span]) -> int | None:
-    known: int | None = getattr(head, "line", None)
-    return origins[selector].line if known is None and selector in origins else known
-
-
 def attention_asked(marked: np.ndarray[tuple[int, int], np.dtype[np.bool_]], kind: str) -> Weights:
     """The attention [T + 1, T + 1] that a selector [T, T] asks for.
 
@@ -159,10 +154,9 @@ def compare(
     tokens: Sequence[Atom],
     *,
     names: Mapping[Node, str] | None = None,
-    origins: Mapping[Node, Span] | None = None,
 ) -> Figure:
     """A figure with one row a head: what its selector asks for, what the model's softmax gives, and the difference."""
-    rows = [head for layer in computed(sop, model, tokens, names=names, origins=origins) for head in layer]
+    rows = [head for layer in computed(sop, model, tokens, names=names) for head in layer]
     return draw_heads(_plan(rows, tokens))
 
 

@@ -67,8 +67,10 @@ def pictures(exhibit: Exhibit) -> Iterator[tuple[str, Figure]]:
     """The kind of each picture of a program on its input, and the picture."""
     program = exhibit.program
     sop = program.sop()
-    model = compile_sop(sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), names=program.names)
-    layers = computed(sop, model, exhibit.tokens, names=program.names, origins=program.origins)
+    model = compile_sop(
+        sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), names=program.names, origins=program.origins
+    )
+    layers = computed(sop, model, exhibit.tokens, names=program.names)
     titles = [[head.head.title for head in layer] for layer in layers]
     yield "heads", heads([[head.given for head in layer] for layer in layers], exhibit.tokens, titles=titles)
     yield "flow", flow(sop, exhibit.tokens, names=program.names)

@@ -47,7 +47,7 @@ def contents(subject: Subject, inputs: Sequence[Sequence[Atom]]) -> dict[str, An
     weights = subject.model.weights
     lines = _lines(subject)
     live = weights.parameters["nonzero"] <= LIVE_LIMIT
-    heads = matched(subject.sop, subject.model, names=subject.names, origins=subject.origins)
+    heads = matched(subject.sop, subject.model, names=subject.names)
     return {
         "name": weights.name,
         "live": live,
@@ -60,7 +60,7 @@ def contents(subject: Subject, inputs: Sequence[Sequence[Atom]]) -> dict[str, An
             {"name": group.name, "members": group.members, "values": group.values, "line": line_of(group.name, lines)}
             for group in groups(weights.directions)
         ],
-        "layers": _layers(weights, heads, lines, live=live),
+        "layers": _layers(weights, heads, live=live),
         "embedding": [sparse(weights.W_E), sparse(weights.W_pos)] if live else None,
         "output": _readout(weights.output, live=live),
         "guards": [_readout(guard, live=live) for guard in weights.guards],
@@ -87,15 +87,13 @@ def sparse(matrix: NDArray[Any]) -> dict[str, Any]:
     return {"shape": list(matrix.shape), "values": values.tolist(), "cells": cells.tolist()}
 
 
-def _layers(
-    weights: ModelWeights, heads: Sequence[Sequence[Matched]], lines: Mapping[str, int], *, live: bool
-) -> list[dict[str, Any]]:
+def _layers(weights: ModelWeights, heads: Sequence[Sequence[Matched]], *, live: bool) -> list[dict[str, Any]]:
     of_layer = {row[0].place[0]: row for row in heads}
     return [
         {
             "number": of_layer[at][0].layer if at in of_layer else None,
             "heads": [_head(head, layer.heads[head.place[1]], live=live) for head in of_layer.get(at, ())],
-            "mlp": None if layer.feed_forward is None else _mlp(layer.feed_forward, weights, lines, live=live),
+            "mlp": None if layer.feed_forward is None else _mlp(layer.feed_forward, weights, live=live),
         }
         for at, layer in enumerate(weights.layers)
     ]
@@ -106,15 +104,14 @@ def _head(head: Matched, weights: HeadWeights, *, live: bool) -> dict[str, Any]:
     return {"name": head.name, "kind": head.kind, "line": head.line, "dHead": weights.W_Q.shape[1], **matrices}
 
 
-def _mlp(mlp: FeedForwardWeights, weights: ModelWeights, lines: Mapping[str, int], *, live: bool) -> dict[str, Any]:
+def _mlp(mlp: FeedForwardWeights, weights: ModelWeights, *, live: bool) -> dict[str, Any]:
     """The neurons by purpose, each with the directions they read and write, and the weights."""
     purposes, found = [], groups(weights.directions)
-    for purpose, places in groupby(range(len(mlp.neurons)), key=mlp.neurons.__getitem__):
+    for _, places in groupby(range(len(mlp.neurons)), key=mlp.neurons.__getitem__):
         own = list(places)
         read = [group.name for group in found if mlp.W_in[np.ix_(group.members, own)].any()]
         written = [group.name for group in found if mlp.W_out[np.ix_(own, group.members)].any()]
-        line = line_of(purpose, lines) or next((lines[name] for name in written if name in lines), None)
-        purposes.append({"count": len(own), "reads": read, "writes": written, "line": line})
+        purposes.append({"count": len(own), "reads": read, "writes": written, "line": mlp.lines[own[0]]})
     matrices = {"W_in": sparse(mlp.W_in), "b_in": sparse(mlp.b_in), "W_out": sparse(mlp.W_out)} if live else {}
     return {"neurons": purposes, "dMlp": len(mlp.neurons), **matrices}
 
