@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -83,18 +84,10 @@ class Console:
 
     def completions(self) -> Names:
         """What may be completed."""
-        variables = [name for name in self.session.scope.names if name not in ("tokens", "out")]
+        values = {name: value for name, value in self.session.scope.names.items() if name not in ("tokens", "out")}
+        named = self.names()
         notes = {name: command.summary for name, command in colon.COMMANDS.items()}
-        return Names(variables, self._describe, notes, colon.OPTIONS)
-
-    def _describe(self, name: str) -> tuple[str, str]:
-        value = self.session.scope.names[name]
-        if isinstance(value, Function):
-            return "function", f"{name}({', '.join(value.parameters)})"
-        if not isinstance(value, Node):
-            return "value", _cut(literal(value)) if is_atom(value) else type_text(value)
-        others = {node: other for node, other in self.names().items() if node is not value}
-        return operate.kind(value).split()[1], expression(value, others)
+        return Names(values, lambda name: _described(name, values[name], named), notes, colon.OPTIONS)
 
     # -- what commands need
 
@@ -147,6 +140,15 @@ class Console:
         """The path of the file loaded last."""
         loads = [done for done in self.session.performed if isinstance(done, syntax.Load)]
         return loads[-1].path if loads else None
+
+
+def _described(name: str, value: Value, named: dict[Node, str]) -> tuple[str, str]:
+    """The kind of a variable, and how it is called or written."""
+    if isinstance(value, Function):
+        return "function", f"{name}({', '.join(value.parameters)})"
+    if not isinstance(value, Node):
+        return "value", _cut(literal(value)) if is_atom(value) else type_text(value)
+    return operate.kind(value).split()[1], expression(value, ChainMap({value: ""}, named))
 
 
 def _cut(text: str) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rasp.errors import RaspError
+
 if TYPE_CHECKING:
     from rasp.console import Console
 
@@ -54,16 +56,27 @@ def _at_terminal(args: argparse.Namespace) -> int:
 def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
     """A console that has run these files, of which only the errors are shown."""
     from rasp.console import Console
-    from rasp.elaborate import read_source
-    from rasp.piped import piped
     from rasp.session import Session
 
     console = Console(Session(args.drawing), args.room)
     console.options.color = args.color
     for path in first:
-        piped(console, read_source(path).text.splitlines(True), io.StringIO(), sys.stderr, name=str(path))
-    console.session.performed.clear()
+        _initialise(console, path)
     return console
+
+
+def _initialise(console: Console, path: Path) -> None:
+    """Runs a file line by line as if it were typed, colon commands included; only its errors are shown."""
+    from rasp.elaborate import read_source
+    from rasp.piped import piped
+
+    try:
+        lines = read_source(path).text.splitlines(True)
+    except RaspError as error:
+        print(error, file=sys.stderr, flush=True)
+        return
+    piped(console, lines, io.StringIO(), sys.stderr, name=str(path))
+    console.session.performed.clear()
 
 
 def history_file() -> Path:
