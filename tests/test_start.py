@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def piped(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, typed: str, *argv: str
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-    return main(argv), *capsys.readouterr()
+Piped = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def piped(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Piped:
+    """Exit status, standard output and standard error of the console fed with a text."""
+
+    def run(typed: str, *argv: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        return main(argv), *capsys.readouterr()
+
+    return run
 
 
 X = "     s-op: x\n"
@@ -44,9 +52,7 @@ def test_a_missing_file_is_an_error(piped: Piped) -> None:
     assert "there is no file nowhere.rasp" in err
 
 
-def test_colon_commands_come_through_a_pipe(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_colon_commands_come_through_a_pipe(piped: Piped) -> None:
     status, out, err = piped(":type indices\n:nope\n:quit\n1;\n")
     assert (status, out) == (1, "indices: s-op of ints, no layers\n")
     assert "there is no command :nope" in err
