@@ -120,10 +120,11 @@ class Console:
         return node
 
     def given(self, text: str) -> Input:
-        """The input a text means: an expression, a variable, or its characters; the example where it is empty."""
+        """The input a text means: a string or list, a variable, or its characters; the example where it is empty."""
         if not text:
             return self.session.settings.sop_example.given
-        if text[0] in "\"'[(" or text in self.session.scope.names:
+        written = text[0] in "\"'[" and not parse(Source("<console>", text), closed=True).errors
+        if written or text in self.session.scope.names:
             return operate.atoms_of_input(self.value(text))
         return text
 

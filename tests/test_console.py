@@ -57,6 +57,17 @@ def test_answers_are_readable_at_a_hundred_columns(path: Path) -> None:
     assert [line for line in answers if len(line) > 100] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", "hello"), ("abc", "abc"), ('"abc"', "abc"), ("[1, 2]", [1, 2]), ("([)]", "([)]"), ("[)]", "[)]"),
+     ("(1)", "(1)"), ("12+39", "12+39"), ("word", "given"), ("a b", "a b"), ("'", "'")],
+)  # fmt: skip
+def test_inputs_of_commands(text: str, tokens: object) -> None:
+    fresh = console()
+    fresh.push('word = "given";')
+    assert fresh.given(text) == tokens
+
+
 def test_looking_changes_nothing() -> None:
     fresh = console()
     fresh.push("x = indices; out;")
