@@ -45,8 +45,8 @@ def test_heads_stand_in_the_order_of_flow_pictures_and_name_their_lines() -> Non
         [h.title for h in stage.heads] for stage in stages
     ]
     assert {head.head.title for head in layers[0]} == {
-        "same (width), line 1",
-        "same and select(indices, indices, <) (width), line 3",
+        "same (width), line\u00a01",
+        "same and select(indices, indices, <) (width), line\u00a03",
     }
 
 

@@ -61,7 +61,7 @@ class Computed:
 def head_title(name: str, kind: str, line: int | None) -> str:
     """What a head is called in pictures: its selector's name, whether it measures a width, the line in the program."""
     named = f"{name} (width)" if kind == "width" else name
-    return named if line is None else f"{named}, line {line}"
+    return named if line is None else f"{named}, line\u00a0{line}"
 
 
 def matched(

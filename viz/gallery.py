@@ -97,6 +97,10 @@ def page(shown: Sequence[Exhibit]) -> str:
         "In a picture of heads a row is a query and a column is a key. A hatched row selects nothing: such a head "
         "attends to BOS, the token that every compiled model has in front. The head of a width attends to BOS and "
         "to all it counts.",
+        "`rasp draw` has further kinds: `--kind compare` (each selector beside the softmax), `residual` (the residual "
+        "stream after each layer), `weights` (the matrices by name) and `selector`. `rasp report` puts all of it on "
+        "one HTML page in which the model runs on inputs that you type:",
+        "    rasp report programs/reverse.rasp -i hello --vocab a-z -o reverse.html",
         *map(_section, shown),
     ]
     return "\n\n".join(parts) + "\n"
