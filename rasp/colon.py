@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rasp import manual, syntax
@@ -108,17 +109,15 @@ _TOPICS = {"inputs": ("s-op", "selector"), "forms": ("form",), "functions": ("fu
 
 
 def _topics() -> list[str]:
-    lines: list[str] = []
+    """The words of the manual by topic, as paragraphs that keep words of two words together."""
+    found: list[str] = []
     for topic, kinds in _TOPICS.items():
-        words = [word for word, entry in manual.ENTRIES.items() if entry.kind in kinds]
-        line = f"  {topic + ':':12}"
-        for word in words:
-            if len(line) + len(word) > _WIDTH - 2:
-                lines.append(line.rstrip(" "))
-                line = " " * 14
-            line += word + ("" if word is words[-1] else ", ")
-        lines.append(line)
-    return lines
+        words = [
+            word.replace(" ", "\N{NO-BREAK SPACE}") for word, entry in manual.ENTRIES.items() if entry.kind in kinds
+        ]
+        lines = wrap(", ".join(words), _WIDTH - 2, initial_indent=f"  {topic + ':':12}", subsequent_indent=" " * 14)
+        found += [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+    return found
 
 
 def _own_text(console: Console, name: str) -> str:

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rasp import colon, elaborate, manual
+from rasp.complete import candidates
 from rasp.console import Console
 from rasp.scope import RESERVED
 from rasp.session import Session
@@ -84,6 +87,26 @@ def test_an_evaluation_fault_has_its_place() -> None:
     (error,) = fresh.push(":trace x 10").errors
     assert error.span is not None
     assert (error.span.line, error.span.text) == (3, "1 / tokens_int")
+
+
+WORDS = st.sampled_from(
+    ["hist", "same", "tokens", "(hist)", "abc", '"abc"', "[1,2]", "(", "])", "hist + 1", "1", "nothing", "sort", "''",
+     "f(hist)", "example", "examples", "on", "keys", ";", "out", ":", "full_s", "'", "\\n", "#", "not"]
+)  # fmt: skip
+NAMES = st.sampled_from(["help", "type", "layers", "trace", "heads", "set", "?", "t", "", "nope", "reload"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(NAMES, st.lists(WORDS, max_size=3), st.sampled_from([" ", "", "\n"]))
+def test_any_colon_command_is_answered(name: str, words: list[str], between: str) -> None:
+    fresh = console()
+    fresh.push("same = select(tokens, tokens, ==); hist = selector_width(same); def f(x) { return x; }")
+    reply = fresh.push(f":{name} {between.join(words)}")
+    assert not reply.incomplete
+    assert not reply.ended
+    line = f"{name} {between.join(words)}"
+    for found in candidates(line, fresh.completions()):
+        assert line.endswith(found.text[: found.length])
 
 
 def test_unique_beginnings_are_enough() -> None:

@@ -8,11 +8,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, String, Token, _TokenType
 
 from rasp import elaborate, highlight, lexer
 from rasp.highlight import RaspLexer
+from rasp.parser import parse
 from rasp.scope import RESERVED
+from rasp.source import Source
 
 ROOT = Path(__file__).parent.parent
 EDITORS = ROOT / "docs" / "editors"
@@ -39,6 +43,20 @@ def test_programs_have_no_error_tokens(path: Path) -> None:
 )  # fmt: skip
 def test_statements_and_commands_have_no_error_tokens(text: str) -> None:
     assert Error not in {kind for kind, _ in coloured(text)}
+
+
+PIECES = """x f 1 2.5 1e3 'a' "b'" ( ) [ ] { } , ; : = == != < + - ^ % not and if else in for def return select
+aggregate range round( indices tokens full_s set example show s-op selector full seq display examples on off exit load draw # é"""
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([*PIECES.split(), "\n", "full seq display", "set example", "x = 1;", "f(1)"]), max_size=12)
+)
+def test_what_the_parser_accepts_has_no_error_tokens(pieces: list[str]) -> None:
+    text = " ".join(pieces)
+    if not parse(Source("", text), closed=True).errors:
+        assert Error not in {kind for kind, _ in coloured(text)}
 
 
 def test_the_kinds_of_words() -> None:
