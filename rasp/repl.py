@@ -77,11 +77,15 @@ class Terminal:
         self._executor = ThreadPoolExecutor(1)
         self._future: Future[Console] | None = None
         self._color = color
-        self.prompt: PromptSession[str] = PromptSession(
+        self.prompt = self._new_prompt(kept_history(history), input, output)
+        self.prompt.app.after_render += lambda _: self.begin()
+
+    def _new_prompt(self, history: History, input: KeyInput | None, output: Output | None) -> PromptSession[str]:
+        return PromptSession(
             PROMPT,
             multiline=True,
             prompt_continuation=MORE,
-            history=kept_history(history),
+            history=history,
             enable_history_search=True,
             auto_suggest=AutoSuggestFromHistory(),
             completer=_NameCompleter(self.names),
@@ -95,11 +99,10 @@ class Terminal:
             enable_open_in_editor=True,
             enable_suspend=True,
             tempfile_suffix=".rasp",
-            color_depth=color_depth(color),
+            color_depth=color_depth(self._color),
             input=input,
             output=output or create_output(always_prefer_tty=True),
         )
-        self.prompt.app.after_render += lambda _: self.begin()
 
     # -- the console behind the prompt
 

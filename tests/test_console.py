@@ -96,7 +96,7 @@ WORDS = st.sampled_from(
 NAMES = st.sampled_from(["help", "type", "layers", "trace", "heads", "set", "?", "t", "", "nope", "reload"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(NAMES, st.lists(WORDS, max_size=3), st.sampled_from([" ", "", "\n"]))
 def test_any_colon_command_is_answered(name: str, words: list[str], between: str) -> None:
     fresh = console()

@@ -46,7 +46,8 @@ def test_statements_and_commands_have_no_error_tokens(text: str) -> None:
 
 
 PIECES = """x f 1 2.5 1e3 'a' "b'" ( ) [ ] { } , ; : = == != < + - ^ % not and if else in for def return select
-aggregate range round( indices tokens full_s set example show s-op selector full seq display examples on off exit load draw # é"""
+aggregate range round( indices tokens full_s set example show s-op selector full seq display examples on off exit load
+draw # é"""
 
 
 @settings(max_examples=300, deadline=None)
