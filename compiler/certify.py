@@ -15,7 +15,6 @@ so their order does not matter.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -202,19 +201,29 @@ class Certifier:
             self.checks += 1
 
     def _writers(self) -> None:
-        """Every direction is written once: by the embedding, one head, or one group of neurons."""
-        writers: Counter[int] = Counter()
+        """Every direction is written once, by the embedding, one head, or one group of neurons, before it is read."""
+        written: set[int] = set()
         for table in (self.weights.W_E, self.weights.W_pos):
-            writers.update(np.flatnonzero(np.any(table != 0, axis=0)).tolist())
+            self._write(written, [table])
         for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
             for head in layer.heads:
-                writers.update(np.flatnonzero(np.any(head.W_O != 0, axis=0)).tolist())
+                self._read_before(written, head.name, np.hstack([head.W_Q, head.W_K, head.W_V]))
+            self._write(written, [head.W_O for head in layer.heads])
             if layer.feed_forward is not None:
-                for _, columns in symbols.groups:
-                    writers.update(np.flatnonzero(np.any(layer.feed_forward.W_out[columns] != 0, axis=0)).tolist())
-        for row, count in writers.items():
-            if count > 1:
-                self._fail(self.weights.directions[row], f"is written {count} times")
+                self._read_before(written, "a feed-forward", layer.feed_forward.W_in)
+                self._write(written, [layer.feed_forward.W_out[columns] for _, columns in symbols.groups])
+
+    def _write(self, written: set[int], matrices: Sequence[Any]) -> None:
+        for matrix in matrices:
+            rows = set(np.flatnonzero(np.any(matrix != 0, axis=0)).tolist())
+            if rows & written:
+                self._fail(self.weights.directions[min(rows & written)], "is written twice")
+            written |= rows
+
+    def _read_before(self, written: set[int], where: str, matrix: Any) -> None:
+        early = set(np.flatnonzero(np.any(matrix != 0, axis=1)).tolist()) - written
+        if early:
+            self._fail(where, f"{self.weights.directions[min(early)]} is read before it is written")
 
     # -- heads
 
@@ -285,8 +294,14 @@ class Certifier:
     def _side(self, matrix: Any, node: SOp) -> tuple[list[Any], Matrix]:
         """The values of a node, and what a side of the scores reads in each state of what it reads."""
         directions = [d for d in self._read(matrix) if d is not BOS]
+        if self._raw(directions):
+            self._fail(repr(node), "a score reads a number that is not exact")
         states = self._states(directions, node)
-        return self._values(node, states), self._ideal(directions, states) @ matrix[self._rows(directions)]
+        vectors = self._ideal(directions, states) @ matrix[self._rows(directions)]
+        codes = np.zeros(states.count) if isinstance(node, Constant) else states.codes[node]
+        rows = np.unique(np.column_stack([codes, vectors]), axis=0)
+        universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
+        return [universe[int(code)] for code in rows[:, 0].tolist()], rows[:, 1:]
 
     def _best_range(self, head: HeadWeights, selector: Conjunction, plan: HeadPlan) -> tuple[float, float]:
         """The smallest and the largest score that select_best adds; the order and the ties of keys are checked."""
@@ -394,8 +409,11 @@ class Certifier:
         raw = self.reader.raw[combination.mean]
 
         def inputs(shift: float) -> Matrix:
-            columns = [exact + shift * errors if d is raw else np.ones(states.count) for d in directions]
-            return np.stack(columns, axis=1)
+            table = np.ones((states.count, len(directions)))
+            for column, direction in enumerate(directions):
+                if direction is raw:
+                    table[:, column] = exact + shift * errors
+            return table
 
         return inputs, self._ideal(targets, states)
 

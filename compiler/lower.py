@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, may_mix, plan_head
 from compiler.gadgets.feedforward import neurons_for
@@ -247,12 +246,12 @@ def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: 
 
 
 def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None) -> SymbolicReadout:
-    universe = reader.analysis[node].universe
-    groups: dict[int, dict[Any, float]] = {}
-    for code, value in zip(reader.analysis[node].twins, universe, strict=True):
-        groups.setdefault(code, {})[value_key(value)] = 1.0
-    logits = tuple(reader.feature(node, weights) for weights in groups.values())
-    return SymbolicReadout(name, node, "categorical", tuple(universe[code] for code in groups), logits, check)
+    universe, twins = reader.analysis[node].universe, reader.analysis[node].twins
+    codes = sorted(set(twins))
+    number = {code: at for at, code in enumerate(codes)}
+    row_of = {value_key(value): number[code] for value, code in zip(universe, twins, strict=True)}
+    logits = tuple(reader.indicators(node, row_of, len(codes)))
+    return SymbolicReadout(name, node, "categorical", tuple(universe[code] for code in codes), logits, check)
 
 
 def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:

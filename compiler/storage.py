@@ -43,7 +43,8 @@ class Storage:
         self.raw: dict[SOp, None] = {}
         self.combinations: dict[SOp, Combination] = {}
         self.combined: dict[SOp, None] = {}
-        self.late: dict[SOp, dict[SOp, SOp]] = {}
+        self.late: dict[SOp, None] = {}
+        self.classes: dict[SOp, dict[SOp, SOp]] = {}
         self.lines: dict[SOp, LinearForm] = {}
 
     def is_copy(self, node: SOp) -> bool:
@@ -153,14 +154,29 @@ class Storage:
         if len(sources) > 1 and self._follow_line(node, len(raw)):
             return
         self.one_hot.update({source: None for source in sources if self.is_clean(source)})
-        if len(raw) == 1:
-            self.raw[self.analysis.sources(raw[0])[0]] = None
-        elif raw and len(raw) == len(sources) and self._combine(node, raw):
+        if len(raw) > 1 and len(raw) == len(sources) and self._combine(node, raw):
             self.raw[self.combinations[node].mean] = None
         elif raw:
-            self.late[node] = {factor: self._distinctions(node, factor) for factor in raw}
-            for part in self.late[node].values():
-                self.categorical(part)
+            self._read_raw(node, raw)
+
+    def _read_raw(self, node: SOp, raw: list[SOp]) -> None:
+        """One neuron reads at most one raw number: others are read as classes, made where they can be.
+
+        Those of earlier layers were made classes by the feed-forward of theirs. If several are of the node's own layer,
+        all become classes there, and the node goes into a feed-forward of its own after it.
+        """
+        newest = [factor for factor in raw if self.layer(factor) == self.layer(node)]
+        as_classes = [factor for factor in raw if len(newest) > 1 or not any(factor is new for new in newest)]
+        if len(newest) == 1:
+            self.raw[self.analysis.sources(newest[0])[0]] = None
+        elif newest:
+            self.late[node] = None
+        elif len(raw) == 1:
+            self.raw[self.analysis.sources(raw[0])[0]] = None
+            return
+        self.classes[node] = {factor: self._distinctions(node, factor) for factor in as_classes}
+        for part in self.classes[node].values():
+            self.categorical(part)
 
     def line(self, node: SOp) -> LinearForm | None:
         """The linear form of several exact integers that alone decides the node's value, if there is one."""
@@ -192,7 +208,7 @@ class Storage:
             return False
         self.lines[node] = form
         if any(self.layer(part) == self.layer(node) and not self.is_view(part) for part in form.weights):
-            self.late[node] = {}
+            self.late[node] = None
         return True
 
     def core(self, node: SOp) -> SOp:
@@ -389,13 +405,25 @@ class Reader:
 
     def block(self, node: SOp, row_of: Mapping[Hashable, int], table: Matrix) -> Block:
         """The functionals whose values are `table[row_of[value_key(v)]]` where the node's value is v (0 if missing)."""
+        kept = {direction: row for direction, row in self._rows(node, row_of).items() if row >= 0 and table[row].any()}
+        return Block(tuple(kept), table[list(kept.values())].reshape(len(kept), table.shape[1]))
+
+    def indicators(self, node: SOp, row_of: Mapping[Hashable, int], count: int) -> list[Functional]:
+        """For each row the functional that is 1 where the node's value has that row, else 0."""
+        found: list[Functional] = [{} for _ in range(count)]
+        for direction, row in self._rows(node, row_of).items():
+            if row >= 0:
+                found[row][direction] = 1.0
+        return found
+
+    def _rows(self, node: SOp, row_of: Mapping[Hashable, int]) -> dict[Direction, int]:
+        """The row of each direction, −1 for none. Refusal where values that share a direction have different rows."""
         found: dict[Direction, int] = {}
         for direction, value in self._read_values(node):
             row = row_of.get(value_key(value), -1)
             if found.setdefault(direction, row) != row:
                 raise Refusal(f"{node!r} is read apart where {direction.name} differs by type or rounding only")
-        kept = {direction: row for direction, row in found.items() if row >= 0 and table[row].any()}
-        return Block(tuple(kept), table[list(kept.values())].reshape(len(kept), table.shape[1]))
+        return found
 
     def _read_values(self, node: SOp) -> list[tuple[Direction, Any]]:
         """Each direction that tells something of a node's value, with a value it stands for."""

@@ -27,7 +27,7 @@ from rasp.interpret import convert
 
 MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
-MAX_MEANS = 40_000
+MAX_MEANS = 60_000
 _SAME = 1e-13
 _MAX_BITS = 1000
 _CRUMB = 1e-15
@@ -525,10 +525,27 @@ def _spread(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
     for n, some, every in _rows(analysis, selector.relations):
         low[cells.row(n)] = every.sum(axis=1)
         high[cells.row(n)] = some.sum(axis=1)
+    for relation in selector.relations:
+        high = np.minimum(high, _most_for_one_value(analysis, relation))
     if not selector.scores:
         return Spread(low, high)
     distinct = any(_tells_positions_apart(analysis, score) for score in selector.scores)
     return Spread(np.minimum(low, 1), np.minimum(high, 1) if distinct else high)
+
+
+def _most_for_one_value(analysis: ValueAnalysis, relation: Relation) -> Ints:
+    """Per cell, the most keys a relation can mark for any one value of the query: a bound on what a row can mark."""
+    cells = analysis.cells
+    queries, keys = analysis[relation.queries], analysis[relation.keys]
+    table = analysis.relation_table(relation).astype(np.float32)
+    some = (table @ keys.masks.T.astype(np.float32) > 0).astype(np.float32)
+    most = np.zeros(len(cells), dtype=np.intp)
+    for n in range(1, cells.max_length + 1):
+        row = cells.row(n)
+        marked = some @ np.bincount(keys.cell_pattern[row], minlength=len(keys.patterns)).astype(np.float32)
+        by_pattern = {p: marked[queries.patterns[p]].max(initial=0) for p in set(queries.cell_pattern[row].tolist())}
+        most[row] = [by_pattern[p] for p in queries.cell_pattern[row].tolist()]
+    return most
 
 
 def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:

@@ -120,7 +120,7 @@ class Space:
 def _part(factor: SOp, node: SOp, storage: Storage, reader: Reader) -> Space | None:
     """The space of a factor; None where it is to be read raw.
 
-    A feed-forward of its own, after the layer's, reads what it needs of a raw factor as a one-hot of classes.
+    Where a neuron would have to read several raw factors, all but one of them, or all, are read as one-hot classes.
     """
     analysis = storage.analysis
     (source,) = analysis.sources(factor)
@@ -129,9 +129,9 @@ def _part(factor: SOp, node: SOp, storage: Storage, reader: Reader) -> Space | N
         return _space(
             factor, [(value_of[c], d) for c, d in enumerate(reader.one_hot[source]) if c in value_of], storage
         )
-    if node not in storage.late:
+    classes = storage.classes.get(node, {}).get(factor)
+    if classes is None:
         return None
-    classes = storage.late[node][factor]
     assert isinstance(classes, Map)
     known = dict(zip(analysis[classes].universe, reader.one_hot[classes], strict=True))
     number: dict[Hashable, int] = dict(classes.op.key)  # type: ignore[call-overload]
@@ -340,9 +340,9 @@ class _StepBuilder:
         gate = self._gate(box, 2.0 ** math.ceil(math.log2(max(largest, 1) + 2)))
         rounder = self.precision.rounder
         inputs = combine((self.raw.sign * slope, {self.raw.direction: 1.0}), (rounder, {ONE: 1.0}), (1.0, gate))
-        furthest = max(abs(self.levels[0]), abs(self.levels[-1]), Fraction(self.raw.direction.at_bos))
-        reach = slope * float(furthest)
-        if reach + abs(threshold) >= self.precision.exact / 8:
+        reach = slope * float(max(abs(self.levels[0]), abs(self.levels[-1])))
+        at_bos = slope * abs(self.raw.direction.at_bos)
+        if max(reach, abs(threshold), at_bos / 2) >= self.precision.exact / 4:
             raise Refusal(f"{self.name}: steps on {self.raw.direction.name} are too steep", hint=_WIDER)
         negative = {direction: -weight for direction, weight in change.items()}
         for direction, weight in change.items():
