@@ -302,10 +302,18 @@ class Screen:
         os.write(self.master, keys.encode())
 
     def expect(self, text: str) -> None:
-        end = time.monotonic() + 20
-        while text not in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen):
+        """Waits until this text stands in what came since the last keys, colours left out."""
+        self.until(lambda: text in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.seen), text)
+
+    def expect_prompt(self) -> None:
+        """Waits until a prompt reads keys: it then asks for pasted text to be marked."""
+        self.until(lambda: "\x1b[?2004h" in self.seen, "a prompt")
+
+    def until(self, there: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + 30
+        while not there():
             ready, _, _ = select.select([self.master], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"{text!r} is not in {self.seen!r}"
+            assert ready, f"{what!r} is not in {self.seen!r}"
             self.seen += os.read(self.master, 65536).decode(errors="replace")
 
 
@@ -317,18 +325,18 @@ def test_a_real_terminal(tmp_path: Path) -> None:
     with Screen(tmp_path, "-i", "lib") as screen:
         screen.expect("running example is: hello")
         screen.expect("     s-op: x")
-        screen.expect(">>")
+        screen.expect_prompt()
         screen.send("x" + ENTER)
         screen.expect('x("abc") = [0, 2, 4] (ints)')
-        screen.expect(">>")
+        screen.expect_prompt()
         screen.send("for i in range(1000000) { y = indices + i; }" + ENTER)
         time.sleep(0.5)
         os.killpg(screen.process.pid, signal.SIGINT)
         screen.expect("interrupted")
-        screen.expect(">>")
+        screen.expect_prompt()
         screen.send("nothing" + ENTER)
         screen.expect("name error")
-        screen.expect(">>")
+        screen.expect_prompt()
         screen.send(CTRL_D)
         assert screen.process.wait(10) == 0
     assert "+nothing" in (tmp_path / ".local/state/rasp/history").read_text(encoding="utf-8")
