@@ -3,6 +3,7 @@ and gives a text or a whole reply."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable
@@ -237,10 +238,14 @@ def _written(given: Input) -> str:
 
 
 def _load(console: Console, rest: str) -> Reply:
-    if not rest:
-        raise SyntaxFault("a file is missing", hint="write :load FILE")
-    path = rest.strip("\"'")
-    return console.session.push(f'load "{path.removesuffix(".rasp")}";')
+    return console.session.push(f'load "{_file(rest, "load")}";')
+
+
+def _file(text: str, name: str) -> str:
+    """A path without quotes, ~ and the suffix .rasp."""
+    if not text:
+        raise SyntaxFault("a file is missing", hint=f"write {COMMANDS[name].usage}")
+    return os.path.expanduser(text.strip("\"'")).removesuffix(".rasp")
 
 
 def _reload(console: Console, rest: str) -> Reply:
@@ -251,9 +256,7 @@ def _reload(console: Console, rest: str) -> Reply:
 
 
 def _save(console: Console, rest: str) -> str:
-    if not rest:
-        raise SyntaxFault("a file is missing", hint="write :save FILE")
-    path = Path(rest.strip("\"'")).with_suffix(".rasp")
+    path = Path(_file(rest, "save") + ".rasp")
     kept = [done for done in console.session.performed if not isinstance(done, _NOT_SAVED)]
     write_whole(path, canonical(Source(str(path), "".join(map(_line, kept)))))
     return f"{len(kept)} statement{'' if len(kept) == 1 else 's'} saved as {path}"

@@ -137,6 +137,8 @@ def test_save_keeps_what_succeeded(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == (
         'x = 1;\ndef f(a) {  # twice\n    return a * 2;\n}\nset example "ab"\n'
     )  # fmt: skip
+    fresh.push(f":save '{tmp_path}/kept.v1.rasp'")
+    assert (tmp_path / "kept.v1.rasp").is_file()
     again = console()
     assert not again.push(path.read_text(encoding="utf-8")).errors
     assert fresh.push(f":save {tmp_path / 'no' / 'where'}").errors
