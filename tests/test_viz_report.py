@@ -112,6 +112,15 @@ def test_odd_tokens_and_programs_cannot_leave_their_place() -> None:
     assert data_of(text)["vocabulary"] == ODD
 
 
+def test_lines_of_loaded_programs_are_not_taken_for_lines_of_this(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    path = REVERSE.with_name("dyck3.rasp")
+    assert main(["report", str(path), "-i", "()", "-o", str(target)]) == 0
+    data = data_of(target.read_text(encoding="utf-8"))
+    lines = [head["line"] for layer in data["layers"] for head in layer["heads"]]
+    assert lines == [None] * 3
+
+
 def test_a_large_model_stays_out_of_the_page_and_its_examples_are_in() -> None:
     before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
     data = data_of(report(selector_width(before), ["hello"], vocabulary=parse_vocabulary("a-z"), max_length=16))

@@ -18,7 +18,7 @@ from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.operate import kind as kind_of
 from rasp.program import Program, load_program
 from rasp.show import Input
-from viz.compare import compare, computed, head_title
+from viz.compare import compare, computed, head_title, own_origins
 from viz.flow import flow
 from viz.heads import heads
 from viz.residual import residual
@@ -165,7 +165,7 @@ def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Na
         print(
             f"from the input: a vocabulary of {len(vocabulary)}, maximum length {longest}", file=sys.stderr, flush=True
         )
-    return compile_sop(node, vocabulary, longest, names=program.names, origins=program.origins)
+    return compile_sop(node, vocabulary, longest, names=program.names, origins=own_origins(program))
 
 
 def _heads_of(node: SOp, model: CompiledModel, tokens: list[Atom], program: Program) -> Figure:

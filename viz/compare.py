@@ -17,6 +17,8 @@ from rasp.errors import DataFault
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Run
+from rasp.program import Program
+from rasp.source import Span
 from viz.attention import Weights
 from viz.heads import HeadsPlan, draw_heads, plan_heads
 
@@ -56,6 +58,11 @@ class Computed:
     def off(self) -> float:
         """The largest difference between what is asked for and what is given."""
         return float(np.abs(self.asked - self.given).max())
+
+
+def own_origins(program: Program) -> dict[Node, Span]:
+    """The places of a program's nodes in its own file: a line of a loaded one would be mistaken for a line of this."""
+    return {node: span for node, span in program.origins.items() if span.source == program.source}
 
 
 def head_title(name: str, kind: str, line: int | None) -> str:

@@ -10,6 +10,7 @@ from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.program import load_program
+from viz.compare import own_origins
 from viz.report.page import LEAST_LENGTH, report
 
 
@@ -53,7 +54,7 @@ def report_run(args: argparse.Namespace) -> int:
             vocabulary=None if args.vocab is None else parse_vocabulary(args.vocab),
             max_length=args.max_length,
             names=program.names,
-            origins=program.origins,
+            origins=own_origins(program),
             source=program.source.text,
         )
     except RaspError as error:

@@ -336,12 +336,12 @@ function drawHead(head, number, l, h, size) {
   table.addEventListener("keydown", (event) => moveInHead(event, panel));
   panels.push(panel);
   const box = make("div", { class: size > WRITTEN_CELLS ? "head small" : "head", "data-line": head.line }, table);
-  box.style.setProperty("--cell", `${size > WRITTEN_CELLS ? Math.max(7, Math.min(16, 420 / size)) : 30}px`);
+  box.style.setProperty("--cell", `${size > WRITTEN_CELLS ? Math.max(7, Math.min(16, 560 / size)) : 30}px`);
   return box;
 }
 
 // Black or white text, whichever is told from the cell's colour in both schemes.
-const shade = (weight) => (weight > 0.63 ? "on strong" : weight > 0.42 ? "on middle" : weight > 1e-6 ? "on" : null);
+const shade = (weight) => (weight > 0.63 ? "on strong" : weight > 0.38 ? "on middle" : weight > 1e-6 ? "on" : null);
 
 function headCell(weight) {
   const cell = make("td", { tabindex: -1, class: shade(weight) });
@@ -546,9 +546,10 @@ function lineText(line) {
   const neurons = data.layers.flatMap((layer) => (layer.mlp ? layer.mlp.neurons : [])).filter((part) => part.line === line);
   const count = neurons.reduce((sum, part) => sum + part.count, 0);
   const own = data.groups.filter((group) => group.line === line).map((group) => group.name);
+  const rows = now.given.rows.filter((one) => one.line === line).map((one) => one.name);
   const parts = [
     heads.length ? `heads ${heads.join(", ")}` : "", count ? `${count} neurons` : "",
-    own.length ? `directions of ${own.join(", ")}` : "",
+    own.length ? `directions of ${own.join(", ")}` : "", rows.length ? `values of ${rows.join(", ")}` : "",
   ];
   return `Line ${line}: ${parts.filter(Boolean).join("; ") || "no part of the model"}`;
 }
