@@ -9,7 +9,7 @@ from compiler.pipeline import compile_sop
 from rasp.errors import DataFault
 from rasp.graph import indices, select, selector_width, tokens
 from rasp.program import parse_program
-from viz.compare import _plan, attention_asked, compare, computed
+from viz.compare import attention_asked, compare, computed, plan_compare
 from viz.flow.content import contents
 
 PROGRAM = parse_program(
@@ -68,7 +68,7 @@ def test_a_model_of_another_sop_is_refused() -> None:
 def test_three_panels_a_head_and_no_hatching_in_a_difference() -> None:
     sop = PROGRAM.sop("first")
     model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
-    plan = _plan([head for layer in computed(sop, model, "abc") for head in layer], "abc")
+    plan = plan_compare([head for layer in computed(sop, model, "abc") for head in layer], "abc")
     assert [bool(panel.matrix.empty) for panel in plan.panels] == [True, True, False]
     assert plan.panels[2].title[0].startswith("difference")
     assert len([ax for ax in compare(sop, model, "abc").axes if ax.get_xlabel() == "key"]) == 3

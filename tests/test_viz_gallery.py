@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from viz.gallery import _exhibit, exhibits, page, pictures, small_png
+from viz.gallery import exhibit_of, exhibits, page, pictures, small_png
 
 ROOT = Path(__file__).parent.parent
 
@@ -26,7 +26,7 @@ def test_the_gallery_is_small() -> None:
 
 
 def test_a_program_is_shown_on_the_input_of_its_header() -> None:
-    exhibit = _exhibit(ROOT / "programs" / "reverse.rasp")
+    exhibit = exhibit_of(ROOT / "programs" / "reverse.rasp")
     assert exhibit is not None
     assert (exhibit.title, exhibit.tokens, exhibit.output) == ("Reverses the input.", list("hello"), "[o, l, l, e, h]")
     assert [kind for kind, _ in pictures(exhibit)] == ["heads", "flow"]
@@ -34,7 +34,7 @@ def test_a_program_is_shown_on_the_input_of_its_header() -> None:
 
 
 def test_pictures_are_the_same_bytes_each_time() -> None:
-    exhibit = _exhibit(ROOT / "programs" / "histogram.rasp")
+    exhibit = exhibit_of(ROOT / "programs" / "histogram.rasp")
     assert exhibit is not None
     first, again = ([small_png(figure) for _, figure in pictures(exhibit)] for _ in range(2))
     assert first == again

@@ -164,10 +164,10 @@ def compare(
 ) -> Figure:
     """A figure with one row a head: what its selector asks for, what the model's softmax gives, and the difference."""
     rows = [head for layer in computed(sop, model, tokens, names=names) for head in layer]
-    return draw_heads(_plan(rows, tokens))
+    return draw_heads(plan_compare(rows, tokens))
 
 
-def _plan(rows: Sequence[Computed], tokens: Sequence[Atom]) -> HeadsPlan:
+def plan_compare(rows: Sequence[Computed], tokens: Sequence[Atom]) -> HeadsPlan:
     """Three panels a head. Empty rows are hatched in the first two only: an empty difference means that all is well."""
     plan = plan_heads(
         [[head.asked, head.given, np.abs(head.asked - head.given)] for head in rows],

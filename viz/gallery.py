@@ -44,10 +44,11 @@ class Exhibit:
 
 def exhibits(folder: Path) -> list[Exhibit]:
     """The programs of a folder whose header says an input, in order of name."""
-    return [found for path in sorted(folder.glob("*.rasp")) if (found := _exhibit(path)) is not None]
+    return [found for path in sorted(folder.glob("*.rasp")) if (found := exhibit_of(path)) is not None]
 
 
-def _exhibit(path: Path) -> Exhibit | None:
+def exhibit_of(path: Path) -> Exhibit | None:
+    """The program of a file with its header, or None where that says no input."""
     program = load_program(path)
     comment = re.match(r"(?:#.*\n)*", program.source.text)
     lines = [line.removeprefix("#").strip() for line in comment[0].splitlines()] if comment else []
