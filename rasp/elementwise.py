@@ -31,7 +31,9 @@ def is_atom(value: object) -> TypeGuard[Atom]:
 
 def atom_key(value: Hashable) -> Hashable:
     """What tells atoms apart that Python calls equal: 1, 1.0 and True, 0.0 and −0.0."""
-    return (type(value).__name__, repr(value) if isinstance(value, float) else value)
+    if isinstance(value, float) and (value == 0 or value != value):
+        return ("float", repr(value))
+    return (type(value).__name__, value)
 
 
 def column(values: Sequence[Atom]) -> Column:

@@ -60,7 +60,7 @@ def _sequence(key: Any) -> tuple[Any, ...]:
 
 
 def _keys(key: Any) -> list[str]:
-    return [value if kind == "float" else literal(value) for kind, value in _sequence(key)]
+    return [value if kind == "float" and isinstance(value, str) else literal(value) for kind, value in _sequence(key)]
 
 
 def _grouped(node: Node, write: Callable[[Node], str]) -> str:

@@ -41,6 +41,7 @@ from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 
 Context: TypeAlias = tuple[int, ...]
 Target: TypeAlias = Mapping[Direction, float]
+Entry: TypeAlias = tuple[Context, Target, Fraction]
 _WIDER = "use float64, or a smaller maximum length"
 
 
@@ -82,17 +83,35 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
 
 def _cheapest_steps(
     name: str,
-    entries: Sequence[tuple[Context, Target, Fraction]],
+    entries: Sequence[Entry],
     spaces: Sequence[Space],
     raw: RawInput,
     precision: Precision,
 ) -> list[Neuron]:
     """Steps upwards or downwards along the raw number, whichever keeps the sums smaller."""
+    entries = _run_ends(entries)
     built = [_StepBuilder(name, entries, spaces, replace(raw, sign=sign), precision) for sign in (1, -1)]
     neurons = {id(builder): builder.neurons() for builder in built}
     best = min(built, key=lambda builder: max(builder.sums.values(), default=0.0))
     best.check_sums()
     return neurons[id(best)]
+
+
+def _run_ends(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries where the target changes along the readings of a context; between them nothing happens."""
+    by_context: dict[Context, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_context[entry[0]].append(entry)
+    kept: list[Entry] = []
+    for found in by_context.values():
+        found.sort(key=lambda entry: float(entry[2]))
+        names = [_freeze(target) for _, target, _ in found]
+        kept += [
+            entry
+            for at, entry in enumerate(found)
+            if at in (0, len(found) - 1) or names[at - 1] != names[at] or names[at] != names[at + 1]
+        ]
+    return kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,13 +305,13 @@ class _StepBuilder:
     def __init__(
         self,
         name: str,
-        entries: Sequence[tuple[Context, Target, Fraction]],
+        entries: Sequence[Entry],
         spaces: Sequence[Space],
         raw: RawInput,
         precision: Precision,
     ) -> None:
         self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
-        self.levels = sorted({raw.sign * reading for _, _, reading in entries})
+        self.levels = sorted({raw.sign * reading for _, _, reading in entries}, key=float)
         rank = {level: index for index, level in enumerate(self.levels)}
         self.tables: dict[Context, dict[int, Target]] = defaultdict(dict)
         self.sums: dict[Direction, float] = defaultdict(float)
