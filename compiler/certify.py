@@ -15,9 +15,10 @@ so their order does not matter.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -56,6 +57,14 @@ class States:
 
     count: int
     codes: Mapping[SOp, Ints]
+
+    def at(self, rows: Ints) -> States:
+        """Some of the combinations."""
+        return States(len(rows), {node: codes[rows] for node, codes in self.codes.items()})
+
+    def having(self, node: SOp, codes: Ints) -> States:
+        """The combinations together with the codes of one more node."""
+        return States(self.count, {**self.codes, node: codes})
 
 
 class Certifier:
@@ -202,7 +211,7 @@ class Certifier:
 
     def _writers(self) -> None:
         """Every direction is written once, by the embedding, one head, or one group of neurons, before it is read."""
-        written: set[int] = set()
+        written = self._always_zero()
         for table in (self.weights.W_E, self.weights.W_pos):
             self._write(written, [table])
         for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
@@ -212,6 +221,12 @@ class Certifier:
             if layer.feed_forward is not None:
                 self._read_before(written, "a feed-forward", layer.feed_forward.W_in)
                 self._write(written, [layer.feed_forward.W_out[columns] for _, columns in symbols.groups])
+
+    def _always_zero(self) -> set[int]:
+        """The rows of directions that are 0 in every state: nothing has to write them."""
+        raw = set(self.reader.raw.values())
+        computed = [direction for direction in self.node_of if direction not in raw and direction is not BOS]
+        return set(self._rows([direction for direction in computed if not self._meaning(direction).levels.any()]))
 
     def _write(self, written: set[int], matrices: Sequence[Any]) -> None:
         for matrix in matrices:
@@ -372,13 +387,13 @@ class Certifier:
             self._fail(f"neurons for {node!r}", "they are active at BOS")
         directions = [d for d in self._read(W_in) if d is not BOS]
         targets = self._read(W_out.T)
-        inputs, want = self._inputs(node, directions, targets)
+        low, high, want = self._inputs(node, directions, targets)
         if any(self.node_of[target] is not node for target in targets):
             self._fail(f"neurons for {node!r}", "they write to another direction")
         group = _Group(W_in[self._rows(directions)], bias, W_out[:, self._rows(targets)], self._raw(directions))
         passed = 0.0
         for factor in _HEADROOMS if group.raw else (1.0,):
-            if not group.gives(want, inputs(-factor), inputs(factor), self.precision):
+            if not group.gives(want, low(-factor), high(factor), self.precision):
                 break
             passed = factor
         if passed < 1:
@@ -394,28 +409,75 @@ class Certifier:
 
     def _inputs(
         self, node: SOp, directions: Sequence[Direction], targets: Sequence[Direction]
-    ) -> tuple[Callable[[float], Matrix], Matrix]:
-        """What a group reads in every state, given the error in units of its bound, and what it must give."""
-        combination = self.planned.storage.combinations.get(node)
-        if combination is None:
-            states = self._states(directions, node)
-            return lambda shift: self._ideal(directions, states, shift), self._ideal(targets, states)
+    ) -> tuple[Callable[[float], Matrix], Callable[[float], Matrix], Matrix]:
+        """The two ends of what a group reads, shifted by multiples of the error bound, and what it must give between.
+
+        Neighbouring readings of a raw number with the same target, all else being equal, are one stretch.
+        """
+        if node in self.planned.storage.combinations:
+            return self._combined_inputs(node, directions, targets)
+        raw = self._raw(directions)
+        first, last = self._ends(node, directions, directions[raw[0]]) if raw else (self._states(directions, node),) * 2
+        return (
+            lambda shift: self._ideal(directions, first, shift),
+            lambda shift: self._ideal(directions, last, shift),
+            self._ideal(targets, first),
+        )
+
+    def _ends(self, node: SOp, directions: Sequence[Direction], raw: Direction) -> tuple[States, States]:
+        """For every stretch of readings of a raw number, the states at its first and at its last reading."""
+        owner = self.node_of[raw]
+        levels = self._meaning(raw).levels
+        sources = self.analysis.sources(node)
+        places = zip(self.analysis.factors(node), sources, strict=True)
+        factor = next(factor for factor, source in places if source is owner)
+        read = [direction for direction in directions if direction is not raw]
+        states = self._states(read, factor, node)
+        runs = self._runs(owner, factor, levels)
+        rows = [(row, ends) for row, code in enumerate(states.codes[factor].tolist()) for ends in runs[code]]
+        found = states.at(np.array([row for row, _ in rows], dtype=np.intp))
+        first, last = (np.array([ends[side] for _, ends in rows], dtype=np.intp) for side in (0, 1))
+        if factor is owner:
+            others = [codes for other, codes in found.codes.items() if other is not owner and other is not node]
+            starts, stops = _stretches(levels[first], others, found.codes[node])
+            return found.at(starts), found.at(stops)
+        return found.having(owner, first), found.having(owner, last)
+
+    def _runs(self, owner: SOp, factor: SOp, levels: Vector) -> dict[int, list[tuple[int, int]]]:
+        """For each code of a factor the runs of its source's codes, by rising reading: first and last code of each."""
+        if factor is owner:
+            return {code: [(code, code)] for code in range(len(levels))}
+        number = _code_table(self.analysis[factor].universe)
+        tuples, values = self.analysis.table(factor)
+        pairs = [
+            (code, number[value_key(value)])
+            for (code,), value in zip(tuples.codes.tolist(), values, strict=True)
+            if value is not UNDEFINED
+        ]
+        found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for code, run in groupby(sorted(pairs, key=lambda pair: float(levels[pair[0]])), key=lambda pair: pair[1]):
+            members = [source for source, _ in run]
+            found[code].append((members[0], members[-1]))
+        return found
+
+    def _combined_inputs(
+        self, node: SOp, directions: Sequence[Direction], targets: Sequence[Direction]
+    ) -> tuple[Callable[[float], Matrix], Callable[[float], Matrix], Matrix]:
+        """The same for a group that reads a linear form of means, which one head computed together."""
+        combination = self.planned.storage.combinations[node]
         means = tuple(combination.form.weights)
         states = self._states((), *means, node)
         error = mean_error_at(combination.mean, self.planned.storage, self.precision)
         codes = np.stack([states.codes[mean] for mean in means], axis=1).tolist()
-        levels = [level for (level,) in combined_readings(combination.form, means, codes, self.planned.storage)]
-        exact, errors = np.array(levels, dtype=np.float64), np.array(list(map(error, levels)))
-        raw = self.reader.raw[combination.mean]
+        found = [level for (level,) in combined_readings(combination.form, means, codes, self.planned.storage)]
+        levels, errors = np.array(found, dtype=np.float64), np.array(list(map(error, found)))
+        starts, ends = _stretches(levels, [], states.codes[node])
+        raw = [direction is self.reader.raw[combination.mean] for direction in directions]
 
-        def inputs(shift: float) -> Matrix:
-            table = np.ones((states.count, len(directions)))
-            for column, direction in enumerate(directions):
-                if direction is raw:
-                    table[:, column] = exact + shift * errors
-            return table
+        def inputs(rows: Ints) -> Callable[[float], Matrix]:
+            return lambda shift: np.where(raw, (levels[rows] + shift * errors[rows])[:, None], 1.0)
 
-        return inputs, self._ideal(targets, states)
+        return inputs(starts), inputs(ends), self._ideal(targets, states.at(starts))
 
     # -- readouts
 
@@ -456,6 +518,15 @@ class _Group:
         wide = np.longdouble if self.raw and dtype == np.float64 else np.float64
         product = (inputs.astype(wide) @ self.W_in.astype(wide)).astype(dtype)
         return np.maximum(product + self.bias.astype(dtype), 0).astype(np.float64)
+
+
+def _stretches(levels: Vector, others: Sequence[Ints], targets: Ints) -> tuple[Ints, Ints]:
+    """First and last row of every run of rising levels with the same others and the same target."""
+    order = np.lexsort((levels, *others))
+    columns = [targets, *others]
+    breaks = np.any([np.diff(column[order]) != 0 for column in columns], axis=0)
+    edges = np.flatnonzero(np.concatenate([[True], breaks, [True]]))
+    return order[edges[:-1]], order[edges[1:] - 1]
 
 
 def _shapes(layers: Sequence[LayerWeights]) -> list[tuple[list[tuple[int, ...]], int]]:

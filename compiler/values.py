@@ -321,6 +321,10 @@ def _elementwise(node: SOp, known: Mapping[SOp, list[Any]], count: int) -> list[
     if isinstance(node, Tokens):
         return [_converted(node.kind, token) for token in known[Tokens("asis")]]
     assert isinstance(node, Map)
+    if node.op is JOINT:
+        rows = list(zip(*(known[arg] for arg in node.args), strict=True))
+        broken = any(value is UNDEFINED for arg in node.args for value in known[arg])
+        return [UNDEFINED if any(v is UNDEFINED for v in row) else row for row in rows] if broken else rows
     memo: dict[Hashable, Any] = {}
     results = []
     for row in zip(*(known[arg] for arg in node.args), strict=True):
@@ -340,8 +344,6 @@ def _apply(node: Map, row: tuple[Any, ...]) -> Any:
         return row[0] is not UNDEFINED
     if any(value is UNDEFINED for value in row):
         return UNDEFINED
-    if node.op is JOINT:
-        return row
     return _or_undefined(lambda: evaluate_atoms(node.op, row))
 
 

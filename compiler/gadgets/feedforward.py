@@ -23,10 +23,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
 from compiler.gadgets.boxes import Box, cover
@@ -245,15 +245,24 @@ def _raw_readings(
     (index,) = set(range(len(factors))) - set(clean)
     (source,) = analysis.sources(factors[index])
     universe = analysis[source].universe
-    levels: dict[Hashable, list[Fraction]] = defaultdict(list)
     is_width = isinstance(source, SelectorWidth)
-    for (code,), value in _single_table(factors[index], storage):
-        reading = Fraction(1, universe[code] + 1) if is_width else Fraction(universe[code])
-        levels[value_key(value)].append(reading)
+    levels = _levels(
+        (Fraction(1, universe[code] + 1) if is_width else Fraction(universe[code]), value_key(value))
+        for (code,), value in _single_table(factors[index], storage)
+    )
     readings = [levels[value_key(analysis[factors[index]].universe[row[index]])] for row in rows]
     if is_width:
         return RawInput(reader.raw[source], lambda level: 4 * precision.unit * abs(float(level))), readings
     return RawInput(reader.raw[source], _error_of(source, storage, precision)), readings
+
+
+def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[Fraction]]:
+    """For each value of a factor the readings it can have: of neighbouring ones the first and the last are enough."""
+    found: dict[Hashable, list[Fraction]] = defaultdict(list)
+    for value, run in groupby(sorted(pairs, key=lambda pair: float(pair[0])), key=lambda pair: pair[1]):
+        readings = [reading for reading, _ in run]
+        found[value] += [readings[0], readings[-1]] if len(readings) > 1 else readings
+    return found
 
 
 def combined_readings(
