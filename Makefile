@@ -7,7 +7,9 @@ READY := $(VENV)/.ready
 MODEL := out/reverse.safetensors
 REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
-.PHONY: setup demo test lint fuzz benchmark gallery clean
+CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
+
+.PHONY: setup demo test lint browser fuzz benchmark gallery clean
 
 setup: $(READY)
 
@@ -24,13 +26,19 @@ demo: setup
 	$(BIN)/rasp verify $(MODEL)
 	$(BIN)/rasp draw programs/reverse.rasp -i "hello world" -o out/reverse.png
 
-test: lint
+test: lint browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The tests of the report page want a Chromium: as root on Debian it is installed, elsewhere those tests are skipped.
+browser:
+	@($(CHROMIUM)) >/dev/null \
+	|| (test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null) 2>/dev/null \
+	|| echo "no Chromium here: the tests of the report page are skipped"
 
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_differential.py --programs 5000
