@@ -14,7 +14,7 @@ import numpy as np
 
 from rasp.expression import expression
 from rasp.graph import Node, SOp
-from rasp.source import Span
+from rasp.source import CONSOLE, Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +39,9 @@ class Titles:
         return expression(node, self.names)
 
     def line(self, node: Node) -> int | None:
-        """The line of the source that built the node; None where no source did."""
-        return self.origins[node].line if node in self.origins else None
+        """The line of the file that built the node; None where no file did, as at the console."""
+        span = self.origins.get(node)
+        return None if span is None or span.source.name == CONSOLE else span.line
 
 
 Functional: TypeAlias = dict[Direction, float]

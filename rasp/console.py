@@ -21,7 +21,7 @@ from rasp.reading import is_colon_command
 from rasp.scope import Function, Scope, Value
 from rasp.session import Reply, Session
 from rasp.show import Input
-from rasp.source import Source, Span
+from rasp.source import CONSOLE, Source, Span
 
 Room = Callable[[str], ModuleType]
 _SHORT = 30
@@ -47,13 +47,13 @@ class Console:
         self.room: Room = room
         self.options: Options = Options()
 
-    def push(self, text: str, *, closed: bool = True, name: str = "<console>", first_line: int = 1) -> Reply:
+    def push(self, text: str, *, closed: bool = True, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Answers a colon command; runs any other text as the session does."""
         if is_colon_command(text):
             return self.answer(text)
         return self.session.push(text, closed=closed, name=name, first_line=first_line)
 
-    def finish(self, text: str, *, name: str = "<console>", first_line: int = 1) -> Reply:
+    def finish(self, text: str, *, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Answers a colon command; runs any other text, after which nothing comes."""
         if is_colon_command(text):
             return self.answer(text)
@@ -93,7 +93,7 @@ class Console:
 
     def value(self, text: str) -> Value:
         """The value of an expression; nothing is tried, stored or printed."""
-        parsed = parse(Source("<console>", text), closed=True)
+        parsed = parse(Source(CONSOLE, text), closed=True)
         if parsed.errors:
             raise parsed.errors[0]
         statements = parsed.program.statements
@@ -123,7 +123,7 @@ class Console:
         """The input a text means: a string or list, a variable, or its characters; the example where it is empty."""
         if not text:
             return self.session.settings.sop_example.given
-        written = text[0] in "\"'[" and not parse(Source("<console>", text), closed=True).errors
+        written = text[0] in "\"'[" and not parse(Source(CONSOLE, text), closed=True).errors
         if written or text in self.session.scope.names:
             return operate.atoms_of_input(self.value(text))
         return text

@@ -16,7 +16,7 @@ from rasp.interpret import EvaluationFault, Run
 from rasp.parser import parse
 from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View
-from rasp.source import Source
+from rasp.source import CONSOLE, Source
 from rasp.surprises import Surprise, surprises
 
 
@@ -99,7 +99,7 @@ class Session:
         """What a console says at its start."""
         return BANNER
 
-    def push(self, text: str, *, closed: bool = True, name: str = "<console>", first_line: int = 1) -> Reply:
+    def push(self, text: str, *, closed: bool = True, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Runs a text, unless it is incomplete.
 
         With `closed` its last semicolon may be missing, and mistakes are answered at once; without, a text that ends
@@ -110,7 +110,7 @@ class Session:
             return Reply(incomplete=True)
         return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
 
-    def finish(self, text: str, *, name: str = "<console>", first_line: int = 1) -> Reply:
+    def finish(self, text: str, *, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Runs a text after which nothing comes: what is incomplete is an error."""
         parsed = parse(_Chunk(name, text, first_line), closed=True)
         return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
+CONSOLE = "<console>"
 _WIDTH = 160
 _MARGIN = 60
 
