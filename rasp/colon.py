@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
@@ -163,11 +163,12 @@ def _heads(console: Console, rest: str) -> str:
     terminal = console.room("viz.terminal")
     run = Run(tokens)
     if isinstance(node, Selector):
-        return str(terminal.heatmap(run.selector(node), tokens, title=titled(node, console.names())))
+        title = titled(node, console.names())
+        return str(terminal.heatmap(run.selector(node), tokens, title=title, **asdict(console.screen)))
     found = analyse([node])
     attention = [[_attention(run, head.selector) for head in layer] for layer in found.layers]
     titles = [[titled(head.selector, console.names()) for head in layer] for layer in found.layers]
-    picture = terminal.heatmaps(attention, tokens, titles=titles, width=_WIDTH)
+    picture = terminal.heatmaps(attention, tokens, titles=titles, **asdict(console.screen))
     return f"{name}: {cost_text(found)}\na row is a query, darker is more attention\n{picture}".rstrip()
 
 

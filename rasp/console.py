@@ -39,6 +39,14 @@ class Options:
     keys: str = "emacs"
 
 
+@dataclass(frozen=True)
+class Screen:
+    """What pictures of characters may use: columns, and whether there are colours."""
+
+    width: int = 80
+    colour: bool = False
+
+
 class Console:
     """A session that also answers colon commands. `room` finds the modules of other rooms when one is needed."""
 
@@ -46,6 +54,7 @@ class Console:
         self.session: Session = session
         self.room: Room = room
         self.options: Options = Options()
+        self.screen: Screen = Screen()
 
     def push(self, text: str, *, closed: bool = True, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Answers a colon command; runs any other text as the session does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +33,7 @@ from rasp.highlight import RaspLexer
 from rasp.reading import INDENT, goes_on, indentation
 
 if TYPE_CHECKING:
-    from rasp.console import Console
+    from rasp.console import Console, Screen
     from rasp.session import Reply
 
 PROMPT = ">> "
@@ -151,13 +152,20 @@ class Terminal:
     def answer(self, text: str) -> bool:
         """Runs an input and writes the reply; whether the session ended. Ctrl-C stops it, and no more."""
         try:
-            reply = self.wait().finish(text)
+            console = self.wait()
+            console.screen = self._screen()
+            reply = console.finish(text)
         except KeyboardInterrupt:
             self._say("interrupted", _YELLOW)
             return False
         self.write(reply)
         self._take_options()
         return reply.ended
+
+    def _screen(self) -> Screen:
+        from rasp.console import Screen
+
+        return Screen(max(40, shutil.get_terminal_size().columns), colored(self._color) and sys.stdout.isatty())
 
     def write(self, reply: Reply) -> None:
         """Writes a reply in its order, errors and warnings to standard error."""
