@@ -249,7 +249,7 @@ class Certifier:
         only_bos = keys[:, 0].nonzero()[0].tolist() == self._rows([BOS])
         if np.any(bos_key[1:] != 0) or np.any(bos_query[1:] != 0) or not only_bos:
             self._fail(head.name, "BOS takes part in the scores of others")
-        if set(self._read(queries[:, :1])) > {ONE, BOS}:
+        if set(self._read(queries[:, :1])) - {ONE, BOS}:
             self._fail(head.name, "the BOS score depends on the query")
         bos = float(queries[self._rows([ONE])[0], 0] * bos_key[0])
         self._gap(bos_query[0] * bos_key[0], head.name)

@@ -701,16 +701,3 @@ _RULES: dict[type[SOp], Callable[[ValueAnalysis, Any], Values]] = {
     Aggregate: _aggregate,
     SelectorWidth: _width,
 }
-
-__all__ = [
-    "DEFINED",
-    "UNDEFINED",
-    "LinearForm",
-    "Spread",
-    "Tuples",
-    "ValueAnalysis",
-    "Values",
-    "linear_form",
-    "unlisted",
-    "value_key",
-]

@@ -122,6 +122,15 @@ def test_a_small_shift_of_the_steps_is_noticed() -> None:
         made.certify(with_tensor(made.weights, "layers.0.mlp.b_in", bias))
 
 
+def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
+    made = Compilation({"length": length}, ("a", "b"), 6)
+    queries = made.weights.layers[0].heads[0].W_Q.copy()
+    queries[made.weights.directions.index("one"), 0] = 0
+    queries[-1, 0] = 64
+    with pytest.raises(Refusal, match="no certificate"):
+        made.certify(with_tensor(made.weights, "layers.0.heads.0.W_Q", queries))
+
+
 def test_the_weights_of_another_program_are_not_certified() -> None:
     with pytest.raises(Refusal, match="not built as"):
         compilation("reverse").certify(compilation("histogram").weights)
