@@ -123,11 +123,10 @@ def test_a_small_shift_of_the_steps_is_noticed() -> None:
 
 
 def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
-    made = Compilation({"length": length}, ("a", "b"), 6)
+    made = Compilation({"length": where(tokens == "a", length, 0)}, ("a", "b"), 6)
     queries = made.weights.layers[0].heads[0].W_Q.copy()
-    queries[made.weights.directions.index("one"), 0] = 0
-    queries[-1, 0] = 64
-    with pytest.raises(Refusal, match="no certificate"):
+    queries[made.weights.directions.index("tokens_asis=a"), 0] = 64
+    with pytest.raises(Refusal, match="depends on the query"):
         made.certify(with_tensor(made.weights, "layers.0.heads.0.W_Q", queries))
 
 
