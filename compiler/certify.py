@@ -25,6 +25,7 @@ import numpy as np
 
 from compiler.assemble import Assembler
 from compiler.cells import Ints
+from compiler.columns import UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.gadgets.feedforward import combined_readings
 from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
@@ -34,7 +35,6 @@ from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicH
 from compiler.rounding import mean_error_at, number_error
 from compiler.selectors import JOINT, Conjunction, Relation
 from compiler.storage import Reader
-from compiler.values import UNDEFINED, value_key
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Map, Selector, SelectorWidth, SOp
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from compiler.columns import DEFINED, UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, may_mix, plan_head
 from compiler.gadgets.feedforward import neurons_for
 from compiler.precision import Precision
@@ -13,7 +14,7 @@ from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, Sym
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
-from compiler.values import DEFINED, UNDEFINED, ValueAnalysis, Values, value_key
+from compiler.values import ValueAnalysis, Values
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom, Operation
 from rasp.graph import Aggregate, Indices, Map, Selector, SelectorWidth, SOp, topological

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from compiler.columns import UNDEFINED, value_key
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.selectors import JOINT
-from compiler.values import UNDEFINED, LinearForm, ValueAnalysis, linear_form, number_at_rest, value_key
+from compiler.values import LinearForm, ValueAnalysis, linear_form, number_at_rest
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens

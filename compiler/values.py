@@ -19,29 +19,19 @@ from typing import Any
 import numpy as np
 
 from compiler.cells import Cells, Ints
+from compiler.columns import Coded, evaluate, value_key
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
-from rasp.elementwise import Atom, Operation, atom_key, evaluate_atoms
-from rasp.errors import RaspError, Refusal
+from rasp.elementwise import Atom
+from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
-from rasp.interpret import convert
 
 MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
 MAX_MEANS = 60_000
+MAX_REMEMBERED = 20_000_000
 _SAME = 1e-13
 _MAX_BITS = 1000
 _CRUMB = 1e-15
-
-
-class _Undefined:
-    """The value of an operation that fails: never equal to a value."""
-
-    def __repr__(self) -> str:
-        return "undefined"
-
-
-UNDEFINED = _Undefined()
-DEFINED = Operation("defined", 1, (), lambda value: value is not UNDEFINED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +143,7 @@ class ValueAnalysis:
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
         self._factors: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
+        self._evaluated: dict[Tuples, dict[SOp, Coded]] = {}
         self._spreads: dict[Selector, Spread] = {}
         self.partial: dict[SOp, None] = {}
 
@@ -231,20 +222,37 @@ class ValueAnalysis:
 
         UNDEFINED stands where the s-op, or one it is made of, has no value.
         """
+        tuples, found = self.column(node)
+        return tuples, found.decoded
+
+    def column(self, node: SOp) -> tuple[Tuples, Coded]:
+        """The same as `table`, as codes of the distinct values."""
         tuples, known = self.evaluated(node)
         return tuples, known[node]
 
-    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, list[Any]]]:
+    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Coded]]:
         """The reachable combinations of an s-op's factors, and the values there of every s-op made of them."""
         tuples = self.tuples(self.factors(node))
-        columns: dict[SOp, list[Any]] = {}
+        known = self._known(tuples)
+        if node not in known:
+            known.update(evaluate(node, known, len(tuples.codes)))
+        return tuples, known
+
+    def _known(self, tuples: Tuples) -> dict[SOp, Coded]:
+        """What has been evaluated over some combinations; to begin with the factors, and the parts of joint ones."""
+        if tuples in self._evaluated:
+            return self._evaluated[tuples]
+        if sum(len(tuples.codes) * len(found) for tuples, found in self._evaluated.items()) > MAX_REMEMBERED:
+            self._evaluated.clear()
+        columns: dict[SOp, Coded] = {}
         for index, factor in enumerate(tuples.factors):
-            universe = self[factor].universe
-            columns[factor] = [universe[code] for code in tuples.codes[:, index].tolist()]
+            found = Coded.of(self[factor].universe, np.ascontiguousarray(tuples.codes[:, index]))
+            columns[factor] = found
             if isinstance(factor, Map) and factor.op is JOINT:
                 for place, part in enumerate(factor.args):
-                    columns[part] = [value[place] for value in columns[factor]]
-        return tuples, _evaluate(node, columns, len(tuples.codes))
+                    columns[part] = found.mapped([value[place] for value in found.values])
+        self._evaluated[tuples] = columns
+        return columns
 
     def spread(self, selector: Selector) -> Spread:
         """How many keys a selector can mark in each cell."""
@@ -290,87 +298,26 @@ def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
     return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
 
 
-def value_key(value: Any) -> Hashable:
-    """What tells values apart that Python calls equal, for atoms and tuples of atoms."""
-    return tuple(map(atom_key, value)) if isinstance(value, tuple) else atom_key(value)
+def _grouped(cells: Cells, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> Values:
+    """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go.
 
-
-def _evaluate(root: SOp, columns: Mapping[SOp, list[Any]], count: int) -> dict[SOp, list[Any]]:
-    """The values of an s-op and its parts for given values of some of them; UNDEFINED where an operation fails."""
-    known: dict[SOp, list[Any]] = dict(columns)
-    pending = [root]
-    while pending:
-        node = pending[-1]
-        missing = [child for child in _arguments(node) if child not in known] if node not in known else []
-        if missing:
-            pending += missing
-            continue
-        pending.pop()
-        if node not in known:
-            known[node] = _elementwise(node, known, count)
-    return known
-
-
-def _arguments(node: SOp) -> tuple[SOp, ...]:
-    return node.args if isinstance(node, Map) else ()
-
-
-def _elementwise(node: SOp, known: Mapping[SOp, list[Any]], count: int) -> list[Any]:
-    if isinstance(node, Constant):
-        return [node.value] * count
-    if isinstance(node, Tokens):
-        return [_converted(node.kind, token) for token in known[Tokens("asis")]]
-    assert isinstance(node, Map)
-    if node.op is JOINT:
-        rows = list(zip(*(known[arg] for arg in node.args), strict=True))
-        broken = any(value is UNDEFINED for arg in node.args for value in known[arg])
-        return [UNDEFINED if any(v is UNDEFINED for v in row) else row for row in rows] if broken else rows
-    memo: dict[Hashable, Any] = {}
-    results = []
-    for row in zip(*(known[arg] for arg in node.args), strict=True):
-        key = tuple(map(value_key, row))
-        if key not in memo:
-            memo[key] = _apply(node, row)
-        results.append(memo[key])
-    return results
-
-
-def _converted(kind: str, token: Any) -> Any:
-    return _or_undefined(lambda: convert(kind, token))
-
-
-def _apply(node: Map, row: tuple[Any, ...]) -> Any:
-    if node.op is DEFINED:
-        return row[0] is not UNDEFINED
-    if any(value is UNDEFINED for value in row):
-        return UNDEFINED
-    return _or_undefined(lambda: evaluate_atoms(node.op, row))
-
-
-def _or_undefined(compute: Callable[[], Any]) -> Any:
-    try:
-        value = compute()
-    except RaspError:
-        return UNDEFINED
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Refusal(f"an operation may give {value}, which no residual stream can hold")
-    return value
-
-
-def _grouped(cells: Cells, sets: Sequence[Iterable[int]], cell_set: Ints, universe: Sequence[Any]) -> Values:
-    """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go."""
-    used = sorted({code for codes in sets for code in codes})
-    renumber = {code: new for new, code in enumerate(used)}
+    The codes of a set are distinct and rise.
+    """
+    seen = np.zeros(len(universe), dtype=bool)
+    for codes in sets:
+        seen[codes] = True
+    used = np.flatnonzero(seen)
+    new = np.cumsum(seen) - 1
     patterns: dict[bytes, int] = {}
     arrays: list[Ints] = []
     index = np.empty(len(sets), dtype=np.intp)
     for row, codes in enumerate(sets):
-        array = np.array(sorted(renumber[code] for code in codes), dtype=np.intp)
+        array = new[codes]
         known = patterns.setdefault(array.tobytes(), len(arrays))
         if known == len(arrays):
             arrays.append(array)
         index[row] = known
-    return Values(tuple(universe[code] for code in used), tuple(arrays), index[cell_set])
+    return Values(tuple(universe[code] for code in used.tolist()), tuple(arrays), index[cell_set])
 
 
 def _everywhere(cells: Cells, universe: Sequence[Any]) -> Values:
@@ -397,25 +344,30 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
         return _bounded(analysis, node)
     tuples, known = analysis.evaluated(node)
-    values = known[node]
-    if any(value is UNDEFINED for value in values):
+    found = known[node]
+    if found.undefined is not None:
         _note_failures(analysis, node, known)
-    codes: dict[Hashable, int] = {}
-    universe: list[Any] = []
-    for value in values:
-        if value is not UNDEFINED and codes.setdefault(value_key(value), len(universe)) == len(universe):
-            universe.append(value)
-    of_tuple = np.array([-1 if value is UNDEFINED else codes[value_key(value)] for value in values], dtype=np.intp)
-    found = [np.unique(of_tuple[pattern]) for pattern in tuples.patterns]
-    return _grouped(analysis.cells, [set(c[c >= 0].tolist()) for c in found], tuples.cell_pattern, universe)
+    order = [code for code in np.argsort(found.first_rows).tolist() if code != found.undefined]
+    new = np.full(len(found.values), -1, dtype=np.intp)
+    new[order] = np.arange(len(order))
+    of_tuple = new[found.codes]
+    sets = [_defined_codes(of_tuple[pattern], len(order)) for pattern in tuples.patterns]
+    return _grouped(analysis.cells, sets, tuples.cell_pattern, [found.values[code] for code in order])
 
 
-def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, list[Any]]) -> None:
+def _defined_codes(codes: Ints, count: int) -> Ints:
+    """The distinct ones of some codes below `count`, rising; −1 stands for none."""
+    seen = np.zeros(count + 1, dtype=bool)
+    seen[codes] = True
+    return np.flatnonzero(seen[:count])
+
+
+def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, Coded]) -> None:
     """Notes the node as partial where its own operation fails, not one it reads."""
-    args = [known[arg] for arg in node.args] if isinstance(node, Map) else []
-    if any(
-        value is UNDEFINED and not any(arg[row] is UNDEFINED for arg in args) for row, value in enumerate(known[node])
-    ):
+    failed = known[node].codes == known[node].undefined
+    for arg in node.args if isinstance(node, Map) else ():
+        failed = failed & (known[arg].codes != known[arg].undefined)
+    if failed.any():
         analysis.partial[node] = None
 
 
@@ -591,7 +543,7 @@ def _own(values: Values, table: BoolTable, row: slice, quantifier: Callable[[Any
 def _width(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
     spread = analysis.spread(node.selector)
     ends, cell_set = np.unique(np.stack([spread.low, spread.high], axis=1), axis=0, return_inverse=True)
-    sets = [range(low, high + 1) for low, high in ends.tolist()]
+    sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
     return _grouped(analysis.cells, sets, cell_set.reshape(-1), range(analysis.cells.max_length + 1))
 
 
@@ -649,8 +601,10 @@ def _copies(
     )
     empty = (spread.low == 0).astype(np.intp)
     kinds, cell_set = np.unique(cell_marks * 2 + empty, return_inverse=True)
-    sets = [set(marks[kind // 2].tolist()) | ({default} if kind % 2 else set()) for kind in kinds.tolist()]
-    sets = [found or {default} for found in sets]
+    sets = [
+        np.union1d(marks[kind // 2], [default]) if kind % 2 or not len(marks[kind // 2]) else marks[kind // 2]
+        for kind in kinds.tolist()
+    ]
     return _grouped(analysis.cells, sets, cell_set, universe)
 
 
@@ -661,7 +615,7 @@ def _means(
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
     codes: dict[Hashable, int] = {}
     universe: list[Any] = []
-    sets = []
+    sets: list[Ints] = []
     for mark, low, high in kinds.tolist():
         found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
         if found is None or len(universe) > MAX_MEANS:
@@ -669,7 +623,7 @@ def _means(
         for value in found:
             if codes.setdefault(value_key(value), len(universe)) == len(universe):
                 universe.append(value)
-        sets.append({codes[value_key(value)] for value in found})
+        sets.append(np.unique([codes[value_key(value)] for value in found]))
     return _grouped(analysis.cells, sets, cell_set.reshape(-1), universe)
 
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 import pytest
 
 from compiler.cells import Cells
+from compiler.columns import value_key
 from compiler.support import check_support
-from compiler.values import ValueAnalysis, Values, linear_form, value_key
+from compiler.values import ValueAnalysis, Values, linear_form
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import (

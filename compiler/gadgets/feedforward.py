@@ -29,13 +29,14 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
+from compiler.columns import UNDEFINED, value_key
 from compiler.gadgets.boxes import Box, cover
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.rounding import mean_error_at
 from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
-from compiler.values import UNDEFINED, LinearForm, value_key
+from compiler.values import LinearForm
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 

@@ -1,0 +1,233 @@
+"""Columns: the value of an s-op in each of many combinations, as codes of its distinct values.
+
+An operation is applied once to each distinct combination of its arguments' values, however many rows share it; where
+numpy can, to all of them at once, as the interpreter does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from compiler.cells import Ints
+from compiler.selectors import JOINT
+from rasp.elementwise import Column, Operation, atom_key, column, evaluate_atoms
+from rasp.errors import RaspError, Refusal
+from rasp.graph import Constant, Map, SOp, Tokens
+from rasp.interpret import convert
+
+_FEW = 4096
+
+
+class _Undefined:
+    """The value of an operation that fails: never equal to a value."""
+
+    def __repr__(self) -> str:
+        return "undefined"
+
+
+UNDEFINED = _Undefined()
+DEFINED = Operation("defined", 1, (), lambda value: value is not UNDEFINED)
+
+
+def value_key(value: Any) -> Hashable:
+    """What tells values apart that Python calls equal, for atoms and tuples of atoms."""
+    return tuple(map(atom_key, value)) if isinstance(value, tuple) else atom_key(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A value in each of many rows: `values` lists each that occurs once, `codes[row]` says which the row has.
+
+    UNDEFINED is one of the values where some row has none.
+    """
+
+    values: Sequence[Any]
+    codes: Ints
+
+    @staticmethod
+    def of(values: Sequence[Any], codes: Ints) -> Coded:
+        """The column of distinct values that may not all occur."""
+        used, renumbered = distinct(codes, len(values))
+        if len(used) == len(values):
+            return Coded(values, codes)
+        return Coded([values[code] for code in used.tolist()], renumbered)
+
+    @cached_property
+    def undefined(self) -> int | None:
+        """The code of UNDEFINED, if some row has no value."""
+        return next((code for code, value in enumerate(self.values) if value is UNDEFINED), None)
+
+    @cached_property
+    def array(self) -> Column:
+        """The values, in the tightest dtype that keeps every value's type."""
+        return column(self.values)
+
+    @cached_property
+    def decoded(self) -> list[Any]:
+        """The value of every row."""
+        return list(map(self.values.__getitem__, self.codes.tolist()))
+
+    def at(self, rows: Ints) -> Coded:
+        """Some of the rows."""
+        return Coded.of(self.values, self.codes[rows])
+
+    def mapped(self, found: Sequence[Any]) -> Coded:
+        """The column that has `found[code]` where this one has the value `values[code]`."""
+        return _merged(found, self.codes)
+
+    @cached_property
+    def first_rows(self) -> Ints:
+        """For each value the first row that has it."""
+        first = np.empty(len(self.values), dtype=np.intp)
+        first[self.codes[::-1]] = np.arange(len(self.codes) - 1, -1, -1)
+        return first
+
+
+def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
+    """The distinct ones of some ints from 0 to size − 1, rising, and the place of each int among them."""
+    if size > 4 * len(keys) + _FEW:
+        found, places = np.unique(keys, return_inverse=True)
+        return found, places.reshape(-1)
+    seen = np.zeros(size, dtype=bool)
+    seen[keys] = True
+    found = np.flatnonzero(seen)
+    if len(found) == size:
+        return found, keys
+    places = np.empty(size, dtype=np.intp)
+    places[found] = np.arange(len(found))
+    return found, places[keys]
+
+
+def joined(columns: Sequence[Coded]) -> tuple[list[Ints], Ints]:
+    """The distinct combinations of some columns' codes: the codes of each column, and which one every row has."""
+    bases = {id(part.codes): part for part in columns if len(part.values) > 1}
+    if not bases:
+        return [np.zeros(1, dtype=np.intp) for _ in columns], np.zeros(len(columns[0].codes), dtype=np.intp)
+    first, *others = bases
+    codes = bases[first].codes
+    picks = {first: np.arange(len(bases[first].values))}
+    for base in others:
+        size = len(bases[base].values)
+        count = len(picks[first])
+        found, codes = distinct(codes * size + bases[base].codes, count * size)
+        picks = {known: pick[found // size] for known, pick in picks.items()} | {base: found % size}
+    count = len(picks[first])
+    return [picks.get(id(part.codes), np.zeros(count, dtype=np.intp)) for part in columns], codes
+
+
+def evaluate(root: SOp, columns: Mapping[SOp, Coded], count: int) -> dict[SOp, Coded]:
+    """The values of an s-op and its parts for given values of some of them; UNDEFINED where an operation fails."""
+    known: dict[SOp, Coded] = dict(columns)
+    pending = [root]
+    while pending:
+        node = pending[-1]
+        missing = [child for child in _arguments(node) if child not in known] if node not in known else []
+        if missing:
+            pending += missing
+            continue
+        pending.pop()
+        if node not in known:
+            known[node] = _elementwise(node, known, count)
+    return known
+
+
+def _arguments(node: SOp) -> tuple[SOp, ...]:
+    return node.args if isinstance(node, Map) else ()
+
+
+def _elementwise(node: SOp, known: Mapping[SOp, Coded], count: int) -> Coded:
+    if count == 0:
+        return Coded([], np.zeros(0, dtype=np.intp))
+    if isinstance(node, Constant):
+        return Coded([node.value], np.zeros(count, dtype=np.intp))
+    if isinstance(node, Tokens):
+        tokens = known[Tokens("asis")]
+        return tokens.mapped([_converted(node.kind, token) for token in tokens.values])
+    assert isinstance(node, Map)
+    args = [known[arg] for arg in node.args]
+    picks, codes = joined(args)
+    found = _at_once(node.op, args, picks)
+    if found is not None:
+        return _merged_array(found, codes)
+    rows = zip(
+        *(map(arg.values.__getitem__, pick.tolist()) for arg, pick in zip(args, picks, strict=True)), strict=True
+    )
+    if node.op is JOINT and all(arg.undefined is None for arg in args):
+        return Coded(list(rows), codes)
+    return _merged([_apply(node.op, row) for row in rows], codes)
+
+
+def _at_once(op: Operation, args: Sequence[Coded], picks: Sequence[Ints]) -> Column | None:
+    """The operation on arrays; None where it works on one atom after the other, or a value is missing."""
+    if op.vector is None or any(arg.undefined is not None for arg in args):
+        return None
+    found = op.vector(*(arg.array[pick] for arg, pick in zip(args, picks, strict=True)))
+    return None if found is None or found.dtype == object else found
+
+
+def _merged_array(found: Column, codes: Ints) -> Coded:
+    if found.dtype.kind == "f":
+        if not np.isfinite(found).all():
+            raise _not_finite(found[~np.isfinite(found)][0])
+        bits, places = np.unique(found.view(np.int64), return_inverse=True)
+        return _renumbered(bits.view(np.float64).tolist(), places, codes)
+    low, high = int(found.min()), int(found.max())
+    if high - low > 4 * len(found) + _FEW:
+        numbers, places = np.unique(found, return_inverse=True)
+        return _renumbered(numbers.tolist(), places, codes)
+    keys, places = distinct(found.astype(np.intp) - low, high - low + 1)
+    return _renumbered((keys + low).astype(found.dtype).tolist(), places, codes)
+
+
+def _merged(found: Sequence[Any], codes: Ints) -> Coded:
+    numbers: dict[Hashable, int] = {}
+    values: list[Any] = []
+    places = np.empty(len(found), dtype=np.intp)
+    for at, value in enumerate(found):
+        places[at] = number = numbers.setdefault(_key(value), len(values))
+        if number == len(values):
+            values.append(value)
+    return _renumbered(values, places, codes)
+
+
+def _key(value: Any) -> Hashable:
+    return value if value is UNDEFINED else value_key(value)
+
+
+def _renumbered(values: list[Any], places: Ints, codes: Ints) -> Coded:
+    """The column whose row has the value at `places[code]`; a column of as many values keeps its codes."""
+    if len(values) < len(places):
+        return Coded(values, places[codes])
+    return Coded([values[place] for place in places.tolist()], codes)
+
+
+def _converted(kind: str, token: Any) -> Any:
+    return _or_undefined(lambda: convert(kind, token))
+
+
+def _apply(op: Operation, row: tuple[Any, ...]) -> Any:
+    if op is DEFINED:
+        return row[0] is not UNDEFINED
+    if any(value is UNDEFINED for value in row):
+        return UNDEFINED
+    return row if op is JOINT else _or_undefined(lambda: evaluate_atoms(op, row))
+
+
+def _or_undefined(compute: Callable[[], Any]) -> Any:
+    try:
+        value = compute()
+    except RaspError:
+        return UNDEFINED
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _not_finite(value)
+    return value
+
+
+def _not_finite(value: float) -> Refusal:
+    return Refusal(f"an operation may give {value}, which no residual stream can hold")
