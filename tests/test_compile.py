@@ -258,6 +258,19 @@ def test_one_output_without_a_value_is_an_error() -> None:
         model.run([1, 0])
 
 
+@pytest.mark.parametrize("default", [False, 0, 0.5])
+def test_a_mean_of_bools_is_an_error_whatever_the_default(default: Atom) -> None:
+    copied = aggregate(select(tokens, "a"), indices > 0, default)
+    for root in (copied, copied * copied):
+        model = compile_sop(root, ("a", "b"), 3)
+        assert model.run("bab").output == run(root, "bab")
+        assert model.run("bbb").output == run(root, "bbb")
+        with pytest.raises(ValueFault):
+            run(root, "baa")
+        with pytest.raises(ValueFault):
+            model.run("baa")
+
+
 @pytest.mark.parametrize("root", ROOTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_causal_models(root: SOp, dtype: str) -> None:
