@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from compiler.cells import Cells, Ints
-from compiler.columns import Coded, evaluate, value_key
+from compiler.columns import Coded, distinct, evaluate, value_key
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
@@ -32,6 +32,9 @@ MAX_REMEMBERED = 20_000_000
 _SAME = 1e-13
 _MAX_BITS = 1000
 _CRUMB = 1e-15
+_EXACT = 2**53
+_NAN_BITS = 0x7FF8_0000_0000_0001
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,11 +306,9 @@ def _grouped(cells: Cells, sets: Sequence[Ints], cell_set: Ints, universe: Seque
 
     The codes of a set are distinct and rise.
     """
-    seen = np.zeros(len(universe), dtype=bool)
-    for codes in sets:
-        seen[codes] = True
-    used = np.flatnonzero(seen)
-    new = np.cumsum(seen) - 1
+    used = _union(sets, len(universe))
+    new = np.empty(len(universe), dtype=np.intp)
+    new[used] = np.arange(len(used))
     patterns: dict[bytes, int] = {}
     arrays: list[Ints] = []
     index = np.empty(len(sets), dtype=np.intp)
@@ -348,18 +349,13 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     if found.undefined is not None:
         _note_failures(analysis, node, known)
     order = [code for code in np.argsort(found.first_rows).tolist() if code != found.undefined]
-    new = np.full(len(found.values), -1, dtype=np.intp)
+    new = np.full(len(found.values), len(order), dtype=np.intp)
     new[order] = np.arange(len(order))
     of_tuple = new[found.codes]
-    sets = [_defined_codes(of_tuple[pattern], len(order)) for pattern in tuples.patterns]
+    sets = [_union([of_tuple[pattern]], len(order) + 1) for pattern in tuples.patterns]
+    if found.undefined is not None:
+        sets = [codes[codes < len(order)] for codes in sets]
     return _grouped(analysis.cells, sets, tuples.cell_pattern, [found.values[code] for code in order])
-
-
-def _defined_codes(codes: Ints, count: int) -> Ints:
-    """The distinct ones of some codes below `count`, rising; −1 stands for none."""
-    seen = np.zeros(count + 1, dtype=bool)
-    seen[codes] = True
-    return np.flatnonzero(seen[:count])
 
 
 def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, Coded]) -> None:
@@ -480,25 +476,35 @@ def _spread(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
         low[cells.row(n)] = every.sum(axis=1)
         high[cells.row(n)] = some.sum(axis=1)
     for relation in selector.relations:
-        high = np.minimum(high, _most_for_one_value(analysis, relation))
+        high = _most_for_one_value(analysis, relation, high)
     if not selector.scores:
         return Spread(low, high)
     distinct = any(_tells_positions_apart(analysis, score) for score in selector.scores)
     return Spread(np.minimum(low, 1), np.minimum(high, 1) if distinct else high)
 
 
-def _most_for_one_value(analysis: ValueAnalysis, relation: Relation) -> Ints:
-    """Per cell, the most keys a relation can mark for any one value of the query: a bound on what a row can mark."""
+def _most_for_one_value(analysis: ValueAnalysis, relation: Relation, high: Ints) -> Ints:
+    """Per cell, the most keys a relation can mark for any one value of the query, where that may be below `high`.
+
+    It is not below where the query has one value, or no more than one key is marked.
+    """
     cells = analysis.cells
     queries, keys = analysis[relation.queries], analysis[relation.keys]
+    several = np.array([len(codes) > 1 for codes in queries.patterns])[queries.cell_pattern] & (high > 1)
+    if not several.any():
+        return high
     table = analysis.relation_table(relation).astype(np.float32)
     some = (table @ keys.masks.T.astype(np.float32) > 0).astype(np.float32)
-    most = np.zeros(len(cells), dtype=np.intp)
+    most = high.copy()
     for n in range(1, cells.max_length + 1):
         row = cells.row(n)
+        if not several[row].any():
+            continue
         marked = some @ np.bincount(keys.cell_pattern[row], minlength=len(keys.patterns)).astype(np.float32)
-        by_pattern = {p: marked[queries.patterns[p]].max(initial=0) for p in set(queries.cell_pattern[row].tolist())}
-        most[row] = [by_pattern[p] for p in queries.cell_pattern[row].tolist()]
+        places = np.flatnonzero(several[row]) + row.start
+        patterns, which = distinct(queries.cell_pattern[places], len(queries.patterns))
+        largest = np.array([marked[queries.patterns[p]].max() for p in patterns.tolist()], dtype=np.intp)
+        most[places] = np.minimum(high[places], largest[which])
     return most
 
 
@@ -516,28 +522,28 @@ def _rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tu
     for relation in relations:
         queries, keys = analysis[relation.queries], analysis[relation.keys]
         table = analysis.relation_table(relation)
-        prepared.append((relation, queries.cell_pattern, keys.cell_pattern, table, *_possible(queries, keys, table)))
+        own = _own(keys, table) if relation.keys is relation.queries else None
+        prepared.append((queries.cell_pattern, keys.cell_pattern, own, *_possible(queries, keys, table)))
     for n in range(1, cells.max_length + 1):
         row = cells.row(n)
         some = np.ones((n, n), dtype=bool)
         every = np.ones((n, n), dtype=bool)
-        for relation, query_pattern, key_pattern, table, some_pattern, every_pattern in prepared:
+        for query_pattern, key_pattern, own, some_pattern, every_pattern in prepared:
             grid = np.ix_(query_pattern[row], key_pattern[row])
             some_here, every_here = some_pattern[grid], every_pattern[grid]
-            if relation.keys is relation.queries:
-                diagonal = np.arange(n)
-                some_here[diagonal, diagonal] = _own(analysis[relation.keys], table, row, np.any)
-                every_here[diagonal, diagonal] = _own(analysis[relation.keys], table, row, np.all)
+            if own is not None:
+                np.fill_diagonal(some_here, own[0][key_pattern[row]])
+                np.fill_diagonal(every_here, own[1][key_pattern[row]])
             some &= some_here
             every &= every_here
         yield (n, np.tril(some), np.tril(every)) if analysis.causal else (n, some, every)
 
 
-def _own(values: Values, table: BoolTable, row: slice, quantifier: Callable[[Any], Any]) -> list[bool]:
-    """Whether a position matches itself: some or every value it can have matches the same value."""
+def _own(values: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
+    """For every pattern whether a position matches itself: some value it can have does, and every value does."""
     same = table.diagonal()
-    answer = [bool(quantifier(same[codes])) for codes in values.patterns]
-    return [answer[pattern] for pattern in values.cell_pattern[row].tolist()]
+    some = np.array([same[codes].any() for codes in values.patterns])
+    return some, np.array([same[codes].all() for codes in values.patterns])
 
 
 def _width(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
@@ -578,17 +584,38 @@ def _marked_values(analysis: ValueAnalysis, selector: Selector, value: SOp) -> t
     values = analysis[value]
     sets: dict[bytes, int] = {}
     arrays: list[Ints] = []
+    of_patterns: dict[bytes, int] = {}
     cell_set = np.empty(len(analysis.cells), dtype=np.intp)
-    masks = values.masks.astype(np.float32)
     for n, some, _ in _rows(analysis, analysis.conjunctions[selector].relations):
         row = analysis.cells.row(n)
-        reached = some.astype(np.float32) @ masks[values.cell_pattern[row]] > 0
-        for cell, mask in zip(range(row.start, row.stop), reached, strict=True):
-            key = mask.tobytes()
-            if sets.setdefault(key, len(arrays)) == len(arrays):
-                arrays.append(np.flatnonzero(mask))
-            cell_set[cell] = sets[key]
+        patterns, marked = _marked_patterns(some, values.cell_pattern[row], len(values.patterns))
+        for cell, mask in enumerate(marked, row.start):
+            key = patterns[mask].tobytes()
+            if key not in of_patterns:
+                codes = _union([values.patterns[p] for p in patterns[mask].tolist()], len(values.universe))
+                of_patterns[key] = sets.setdefault(codes.tobytes(), len(arrays))
+                if of_patterns[key] == len(arrays):
+                    arrays.append(codes)
+            cell_set[cell] = of_patterns[key]
     return tuple(arrays), cell_set
+
+
+def _marked_patterns(some: BoolTable, patterns: Ints, count: int) -> tuple[Ints, BoolTable]:
+    """The distinct patterns of the keys, of `count` there are, and which of them each query may mark."""
+    found, which = distinct(patterns, count)
+    if len(found) == 1:
+        return found, np.any(some, axis=1, keepdims=True)
+    if len(found) == len(patterns):
+        return found, some[:, np.argsort(which)]
+    return found, some.astype(np.float32) @ np.eye(len(found), dtype=np.float32)[which] > 0
+
+
+def _union(sets: Sequence[Ints], count: int) -> Ints:
+    """The codes below `count` that are in one of the sets, rising."""
+    seen = np.zeros(count, dtype=bool)
+    for codes in sets:
+        seen[codes] = True
+    return np.flatnonzero(seen)
 
 
 def _copies(
@@ -613,29 +640,66 @@ def _means(
 ) -> Values:
     keys = np.stack([cell_marks, spread.low, spread.high], axis=1)
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
-    codes: dict[Hashable, int] = {}
-    universe: list[Any] = []
+    numbering = _Numbering()
     sets: list[Ints] = []
     for mark, low, high in kinds.tolist():
         found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
-        if found is None or len(universe) > MAX_MEANS:
+        if found is None or numbering.count > MAX_MEANS:
             return _mean_of_unlisted(analysis, node, values, spread)
-        for value in found:
-            if codes.setdefault(value_key(value), len(universe)) == len(universe):
-                universe.append(value)
-        sets.append(np.unique([codes[value_key(value)] for value in found]))
-    return _grouped(analysis.cells, sets, cell_set.reshape(-1), universe)
+        sets.append(numbering.codes(*found))
+    return _grouped(analysis.cells, sets, cell_set.reshape(-1), numbering.universe())
 
 
-def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> list[Any] | None:
+class _Numbering:
+    """Codes of values in order of first appearance: atoms one by one, floats as whole arrays.
+
+    A float is known by its bits; any other atom by those of a NaN of its own, which no finite float has.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._atoms: dict[Hashable, tuple[int, Atom]] = {}
+        self._bits = np.zeros(0, dtype=np.int64)
+        self._codes = np.zeros(0, dtype=np.intp)
+
+    def codes(self, atoms: Sequence[Atom], floats: Floats) -> Ints:
+        """The distinct codes, rising, of some atoms and of some floats, which all become known."""
+        bits = np.concatenate([np.array(list(map(self._bits_of, atoms)), dtype=np.int64), floats.view(np.int64)])
+        bits = bits[np.sort(np.unique(bits, return_index=True)[1])]
+        places = np.searchsorted(self._bits, bits)
+        fresh = np.append(self._bits, 0)[places] != bits
+        fresh[places == len(self._bits)] = True
+        found = np.empty(len(bits), dtype=np.intp)
+        found[~fresh] = self._codes[places[~fresh]]
+        found[fresh] = np.arange(self.count, self.count + fresh.sum())
+        self.count += int(fresh.sum())
+        order = np.argsort(bits[fresh])
+        self._bits = np.insert(self._bits, places[fresh][order], bits[fresh][order])
+        self._codes = np.insert(self._codes, places[fresh][order], found[fresh][order])
+        return np.sort(found)
+
+    def _bits_of(self, atom: Atom) -> int:
+        if isinstance(atom, float):
+            return int(np.float64(atom).view(np.int64))
+        return self._atoms.setdefault(value_key(atom), (_NAN_BITS + len(self._atoms), atom))[0]
+
+    def universe(self) -> list[Atom]:
+        """The value of every code."""
+        atom_of = dict(self._atoms.values())
+        bits = self._bits[np.argsort(self._codes)]
+        return [atom_of.get(b, f) for b, f in zip(bits.tolist(), bits.view(np.float64).tolist(), strict=True)]
+
+
+def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> tuple[list[Any], Floats] | None:
     """Every mean of low to high values out of the candidates (a superset); None where they are too many to list."""
+    nothing = np.zeros(0)
     found: list[Any] = [default] if low == 0 or not candidates else []
     if low <= 1:
         found += candidates
     if high < 2 or not candidates:
-        return found
+        return found, nothing
     if len({float(c) for c in candidates}) == 1:
-        return [*found, float(candidates[0])]
+        return [*found, float(candidates[0])], nothing
     if not all(isinstance(c, int) for c in candidates) or (high - low) * high > 50 * MAX_MEANS:
         return None
     smallest, largest = min(candidates), max(candidates)
@@ -643,8 +707,16 @@ def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> l
     sizes = range(max(low, 2), high + 1)
     if sum(m * (largest - smallest) // step + 1 for m in sizes) > 50 * MAX_MEANS:
         return None
-    means = {total / m for m in sizes for total in range(m * smallest, m * largest + 1, step)}
-    return found + sorted(means) if len(means) <= MAX_MEANS else None
+    means = np.unique(np.concatenate([_means_of(m, smallest, largest, step) for m in sizes]))
+    return (found, means) if len(means) <= MAX_MEANS else None
+
+
+def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:
+    """The means of so many ints from `smallest` to `largest`, `step` apart, each rounded once."""
+    totals = range(size * smallest, size * largest + 1, step)
+    if max(map(abs, (totals.start, totals.stop))) > _EXACT:
+        return np.array([total / size for total in totals])
+    return np.arange(totals.start, totals.stop, totals.step) / size
 
 
 _RULES: dict[type[SOp], Callable[[ValueAnalysis, Any], Values]] = {

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
 from compiler.cells import Cells
 from compiler.columns import value_key
 from compiler.support import check_support
-from compiler.values import ValueAnalysis, Values, linear_form
+from compiler.values import ValueAnalysis, Values, _marked_patterns, _mean_values, _Numbering, linear_form
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import (
@@ -37,6 +39,7 @@ from tests.random_graphs import random_case
 BEFORE = select(indices, indices, "<")
 UP_TO = select(indices, indices, "<=")
 SAME = select(tokens, tokens)
+ATOMS: tuple[Atom, ...] = (0, 1, True, 0.0, -0.0, 0.5, "", "a", 2**80)
 
 
 def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length: int = 3) -> ValueAnalysis:
@@ -150,6 +153,46 @@ def test_equal_numbers_of_several_types_are_twins() -> None:
     codes = values.twins
     assert len({codes[0], codes[1], codes[2]}) == 1
     assert len(set(codes)) == 3
+
+
+def test_codes_come_in_order_of_first_appearance() -> None:
+    rng = random.Random(5)
+    numbering = _Numbering()
+    codes: dict[object, int] = {}
+    for _ in range(200):
+        atoms = [rng.choice(ATOMS) for _ in range(rng.randrange(4))]
+        floats = [rng.randrange(-20, 20) / rng.choice([1, 2, 3, 7]) for _ in range(rng.randrange(9))]
+        found = numbering.codes(atoms, np.array(floats, dtype=np.float64))
+        expected = {codes.setdefault(value_key(value), len(codes)) for value in (*atoms, *floats)}
+        assert found.tolist() == sorted(expected)
+    assert [value_key(value) for value in numbering.universe()] == list(codes)
+    assert numbering.count == len(codes)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_mean_of_some_ints_is_found(seed: int) -> None:
+    rng = random.Random(seed)
+    scale = rng.choice([1, 3, 2**52 + 1, 2**900])
+    candidates = sorted({rng.randrange(-3, 4) * scale for _ in range(rng.randrange(1, 4))})
+    low, high = sorted((rng.randrange(4), rng.randrange(5)))
+    result = _mean_values(candidates, low, high, "none")
+    assert result is not None
+    found = {value_key(value) for value in (*result[0], *result[1].tolist())}
+    for size in range(low, high + 1):
+        for chosen in itertools.combinations_with_replacement(candidates, size):
+            mean = "none" if size == 0 else chosen[0] if size == 1 else sum(chosen) / size
+            assert value_key(mean) in found
+
+
+def test_marked_patterns_are_those_of_the_marked_keys() -> None:
+    rng = np.random.default_rng(1)
+    for count in (1, 2, 5, 40):
+        for n in (1, 4, 9):
+            some, patterns = rng.random((n, n)) < 0.3, rng.integers(0, count, n)
+            for keys in (patterns, np.zeros(n, dtype=int), rng.permutation(40)[:n]):
+                found, marked = _marked_patterns(some, keys, 40)
+                for query in range(n):
+                    assert found[marked[query]].tolist() == sorted(set(keys[some[query]].tolist()))
 
 
 def test_linear_forms_are_exact() -> None:
