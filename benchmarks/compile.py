@@ -1,7 +1,8 @@
 """How large compiled programs are and how long compiling takes, beside what Tracr needs for the same programs.
 
-Tracr's figures were measured on two cores, 26 tokens (DeepMind's Tracr at its defaults, its own library programs);
-"-" stands where none was measured.
+A program is compiled as `--prefer auto` has it, and as `depth` and `small` have it where that is another model. *times*
+is how many parameters Tracr needs for one of ours. Tracr's figures were measured on two cores, 26 tokens (DeepMind's
+Tracr at its defaults, its own library programs); "-" stands where none was measured.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.model import CompiledModel
-from compiler.pipeline import compile_sop
+from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
+from compiler.support import PREFERENCES
 from compiler.vocabulary import parse_vocabulary
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
+from rasp.graph import Node
 from rasp.program import Program, load_program
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
@@ -45,10 +48,10 @@ TRACR = {
     ("histogram", 40): Figures(None, 39_000, "-"),
 }
 
-COLUMNS = "{:<18}{:>4}{:>7}{:>9}{:>8}{:>12}{:>12}{:>9}   {:>6}{:>12}{:>8}"
+COLUMNS = "{:<14}{:>4}{:>7}{:>7}{:>8}{:>8}{:>13}{:>12}{:>9}   {:>6}{:>12}{:>8}{:>7}"
 HEADINGS = (
-    *("program", "N", "layers", "heads", "d_model", "parameters", "nonzero", "seconds"),
-    *("layers", "parameters", "seconds"),
+    *("program", "N", "prefer", "layers", "heads", "d_model", "parameters", "nonzero", "seconds"),
+    *("layers", "parameters", "seconds", "times"),
 )
 
 
@@ -59,26 +62,36 @@ def vocabulary_of(program: Program) -> tuple[Atom, ...]:
     return LETTERS if set(own) <= {*LETTERS, " "} else own
 
 
-def measure(program: Program, max_length: int, dtype: str, runs: int) -> tuple[CompiledModel, float]:
+def preferences(program: Program, max_length: int) -> Iterator[str]:
+    """The preferences that give models of their own, the default first."""
+    known: set[tuple[Node, ...]] = set()
+    for prefer in PREFERENCES:
+        compilation = Compilation({"": program.sop()}, vocabulary_of(program), max_length, prefer=prefer)
+        if compilation.graph.roots not in known:
+            known.add(compilation.graph.roots)
+            yield prefer
+
+
+def measure(program: Program, max_length: int, prefer: str, dtype: str, runs: int) -> tuple[CompiledModel, float]:
     """The model, and the median of the seconds that compiling it took."""
-    vocabulary = vocabulary_of(program)
+    sop, vocabulary, names = program.sop(), vocabulary_of(program), program.names
     seconds = []
     for _ in range(runs):
         start = time.perf_counter()
-        model = compile_sop(program.sop(), vocabulary, max_length, dtype=dtype, names=program.names)
+        model = compile_sop(sop, vocabulary, max_length, dtype=dtype, prefer=prefer, names=names)
         seconds.append(time.perf_counter() - start)
     return model, statistics.median(seconds)
 
 
-def row(name: str, max_length: int, dtype: str, runs: int) -> str:
+def row(program: Program, name: str, max_length: int, prefer: str, dtype: str, runs: int) -> str:
     """One line of the table."""
-    program = load_program(PROGRAMS / f"{name}.rasp")
     try:
-        model, seconds = measure(program, max_length, dtype, runs)
+        model, seconds = measure(program, max_length, prefer, dtype, runs)
     except RaspError as error:
-        return f"{name:<18}{max_length:>4}  {error.message}"
+        return f"{name:<14}{max_length:>4}{prefer:>7}  {error.message}"
     weights = model.weights
     ours = (
+        prefer,
         weights.depth,
         ",".join(map(str, weights.heads)),
         weights.d_model,
@@ -86,23 +99,26 @@ def row(name: str, max_length: int, dtype: str, runs: int) -> str:
         f"{weights.parameters['nonzero']:,}",
         f"{seconds:.2f}",
     )
-    return COLUMNS.format(name, max_length, *ours, *theirs(name, max_length))
+    return COLUMNS.format(name, max_length, *ours, *theirs(name, max_length, weights.parameters["total"]))
 
 
-def theirs(name: str, max_length: int) -> tuple[str, str, str]:
-    """Tracr's layers, parameters and seconds."""
+def theirs(name: str, max_length: int, ours: int) -> tuple[str, str, str, str]:
+    """Tracr's layers, parameters, seconds, and its parameters as a multiple of ours."""
     found = TRACR.get((name, max_length), Figures(None, None, "-"))
-    parameters = "-" if found.parameters is None else f"{found.parameters:,}"
-    return str(found.layers or "-"), parameters, found.seconds
+    if found.parameters is None:
+        return str(found.layers or "-"), "-", found.seconds, "-"
+    return str(found.layers or "-"), f"{found.parameters:,}", found.seconds, f"{found.parameters / ours:.3g}"
 
 
 def table(names: Sequence[str], lengths: Sequence[int], dtype: str, runs: int) -> Iterator[str]:
     """The lines of the table, each as soon as it is known."""
-    yield f"{'':<79}   {'Tracr (two cores, 26 tokens)':>26}"
+    yield f"{'':<84}Tracr (two cores, 26 tokens)"
     yield COLUMNS.format(*HEADINGS)
     for name in names:
+        program = load_program(PROGRAMS / f"{name}.rasp")
         for max_length in lengths:
-            yield row(name, max_length, dtype, runs)
+            for prefer in preferences(program, max_length):
+                yield row(program, name, max_length, prefer, dtype, runs if prefer == "auto" else 1)
 
 
 def arguments() -> argparse.Namespace:
@@ -111,9 +127,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.epilog = "example:\n  python benchmarks/compile.py reverse sort --lengths 40 80 --runs 5"
     parser.add_argument("programs", nargs="*", default=compared, metavar="PROGRAM", help=f"of {', '.join(known)}")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[10, 40, 80], metavar="N", help="maximum lengths")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[40, 80], metavar="N", help="maximum lengths")
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
-    parser.add_argument("--runs", type=int, default=3, help="times each compilation is measured (default 3)")
+    parser.add_argument("--runs", type=int, default=3, help="times the default is measured (default 3), others once")
     args = parser.parse_args()
     missing = [name for name in args.programs if name not in known]
     if missing or args.runs < 1:

@@ -21,8 +21,10 @@ INTRODUCTION = f"""# The programs
 
 What is in `programs/`, and what each program needs once it is compiled for inputs of up to {MAX_LENGTH} tokens over
 the vocabulary in its header. *Layers* and *heads* (of each layer) are those of the compiled model; they are what `rasp
-analyse` predicts. *Alone* counts the feed-forwards that stand alone, without attention before them: where a function
-of several measured numbers needs more than one hidden layer. *d_model* is the width of the residual stream.
+analyse` predicts, or the prediction stands in brackets: two narrow heads stand for one that would need more than 1,024
+score dimensions, unless `--prefer depth` asks for that one. *Alone* counts the feed-forwards that stand alone, without
+attention before them: where a function of several measured numbers needs more than one hidden layer. *d_model* is the
+width of the residual stream.
 
 Each file says how its program works. `python benchmarks/programs.py --write` makes this page anew.
 """
@@ -35,7 +37,7 @@ def row(path: Path) -> tuple[str, ...]:
     header = "".join(re.findall(r"\A(?:#.*\n)+", program.source.text))
     vocabulary = parse_vocabulary(re.findall(r"^# vocab: +(.*)$", header, re.MULTILINE)[0])
     weights = compile_sop(program.sop(), vocabulary, MAX_LENGTH, names=program.names).weights
-    sizes = (len(vocabulary), weights.depth, ", ".join(map(str, weights.heads)), _alone(weights), weights.d_model)
+    sizes = (len(vocabulary), weights.depth, _heads(weights), _alone(weights), weights.d_model)
     return (
         f"[{path.stem}](../programs/{path.name})",
         _summary(header).replace("|", "\\|"),
@@ -48,6 +50,12 @@ def _summary(header: str) -> str:
     """What the header says before its fields."""
     lines = header.partition("\n#\n")[0].splitlines()
     return " ".join(line.removeprefix("#").strip() for line in lines).rstrip(".:")
+
+
+def _heads(weights: ModelWeights) -> str:
+    """Heads of each layer, and those predicted where they are others."""
+    found, predicted = (", ".join(map(str, heads)) for heads in (weights.heads, weights.predicted_heads))
+    return found if found == predicted else f"{found} ({predicted})"
 
 
 def _alone(weights: ModelWeights) -> int:

@@ -24,6 +24,7 @@ from compiler.ir import (
 )
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
+from compiler.support import PREFERENCES
 from rasp.elementwise import atom_key, is_atom
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
@@ -118,7 +119,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         outputs=tuple(_readout(output, output_tensor(at), take) for at, output in enumerate(found["outputs"])),
         guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
         causal=found["causal"],
-        prefer=str(found["prefer"]),
+        prefer=found["prefer"],
         predicted_heads=tuple(map(int, found["predicted_heads"])),
         program=str(found["program"]),
         notes=tuple(map(str, found["notes"])),
@@ -140,6 +141,8 @@ def _check_plain(found: Mapping[str, Any]) -> None:
         raise DataFault("its vocabulary is not a list of tokens")
     if len(set(map(atom_key, vocabulary))) < len(vocabulary):
         raise DataFault("its vocabulary holds a token twice")
+    if found["prefer"] not in PREFERENCES:
+        raise DataFault(f"its preference is {found['prefer']!r}")
     if not isinstance(found["causal"], bool):
         raise DataFault("it does not say whether it is causal")
 

@@ -64,8 +64,9 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefer",
         choices=list(PREFERENCES),
-        default="depth",
-        help="depth: the predicted layers and heads; small: two narrow heads may stand for one wide head",
+        default="auto",
+        help="whether two narrow heads stand for a wide one: auto (default): where it would need more than 1,024 score "
+        "dimensions; depth: never, so that heads are as predicted; small: wherever they can",
     )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     input_arguments(parser)

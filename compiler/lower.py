@@ -60,11 +60,15 @@ class Guard:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """All heads from the last layer to the first, with what they write, and everything stored on their behalf."""
+    """All heads from the first layer to the last, with what they write, and everything stored on their behalf.
+
+    `unread` are the heads, each with its layer, that the analysis has and nobody reads, so that they are left out.
+    """
 
     storage: Storage
     heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
     guards: tuple[Guard, ...]
+    unread: tuple[tuple[int, Head], ...]
 
 
 _KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
@@ -86,6 +90,7 @@ def plan(
         storage.categorical(guard.nodes[0])
     guarded: dict[Selector, Guard] = {}
     heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
+    unread: list[tuple[int, Head]] = []
     risky = {head_of(node) for node in topological(roots) if isinstance(node, Aggregate) and may_mix(node, storage)}
     for layer in range(analysis.depth, 0, -1):
         for head, members in _members(storage, layer, analysis).items():
@@ -94,15 +99,18 @@ def plan(
             if head in risky and head.selector not in guarded:
                 guarded[head.selector] = _single_guard(head, layer, storage)
                 members = (*members, *guarded[head.selector].aggregates)
-            if members:
-                found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
-                heads.append((found, members))
-    return Plan(storage, tuple(reversed(heads)), (*guards, *guarded.values()))
+            if not members:
+                unread.append((layer, head))
+                continue
+            found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
+            heads.append((found, members))
+    return Plan(storage, tuple(reversed(heads)), (*guards, *guarded.values()), tuple(reversed(unread)))
 
 
 def _value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
     """Guards for operations that may fail, and for s-ops that may mix strings and numbers on one input."""
-    defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in values.partial]
+    partial = [node for node in topological(roots) if isinstance(node, SOp) and node in values.partial]
+    defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in partial]
     uniform = [
         Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),))
         for node in _mixed(roots, values)

@@ -17,9 +17,9 @@ from compiler.precision import PRECISIONS
 from compiler.residual import Titles
 from compiler.selectors import Conjunction
 from compiler.simplify import Rewritten, rewrite
-from compiler.support import check_options, check_support
+from compiler.support import Facts, check_options
 from compiler.values import ValueAnalysis
-from rasp.analyse import Analysis, analyse
+from rasp.analyse import Analysis, Head, analyse
 from rasp.elementwise import Atom
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
@@ -35,7 +35,7 @@ def compile_sop(
     *,
     dtype: str = "float32",
     causal: bool = False,
-    prefer: str = "depth",
+    prefer: str = "auto",
     name: str | None = None,
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
@@ -44,7 +44,8 @@ def compile_sop(
     """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
 
     `causal` masks every head to keys at or before the query (the interpreter's causal mode is the program then).
-    `prefer` is `depth` (the predicted layers and heads) or `small` (two narrow heads may stand for a wide one).
+    `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than 1,024 score
+    dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can. Layers are as predicted.
     `names` and `origins` (from a Program) name the parts and place the errors; `program` is kept in the artifact.
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.
@@ -71,7 +72,7 @@ class Compilation:
         *,
         dtype: str = "float32",
         causal: bool = False,
-        prefer: str = "depth",
+        prefer: str = "auto",
         names: Mapping[Node, str] | None = None,
         origins: Mapping[Node, Span] | None = None,
     ) -> None:
@@ -79,6 +80,7 @@ class Compilation:
         self.outputs, self.vocabulary, self.max_length = dict(outputs), tuple(vocabulary), max_length
         self.precision, self.causal, self.prefer = PRECISIONS[dtype], causal, prefer
         self.names, self.origins = names or {}, origins or {}
+        self.facts = Facts(self.vocabulary, max_length, causal)
         self.timings: dict[str, float] = {}
 
     def _timed(self, name: str, compute: Callable[[], T]) -> T:
@@ -90,13 +92,15 @@ class Compilation:
     @cached_property
     def graph(self) -> Rewritten:
         """The s-ops to compile, rewritten where `prefer` asks for it."""
-        return self._timed("graph", lambda: rewrite(tuple(self.outputs.values()), self.names, self.prefer))
+        roots = tuple(self.outputs.values())
+        return self._timed("graph", lambda: rewrite(roots, self.names, self.prefer, self.facts))
 
     @cached_property
     def support(self) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
         """The values of every s-op, and every selector as one head computes it. All refusals come from here."""
-        arguments = (self.graph.roots, self.vocabulary, self.max_length, self.origins, self.causal)
-        return self._timed("values", lambda: check_support(*arguments))
+        roots = self.graph.roots
+        self._timed("values", lambda: self.facts.check(roots, self.origins))
+        return self.facts.values, self.facts.conjunctions
 
     @cached_property
     def schedule(self) -> Analysis:
@@ -139,6 +143,11 @@ class Compilation:
         """The compiled model with its certificate; `program` is kept in its file."""
         return CompiledModel(replace(self.weights, certificate=self.certificate, program=program), self.timings)
 
+    def _unread(self, found: tuple[int, Head]) -> str:
+        layer, head = found
+        named = expression(head.selector, self.graph.names)
+        return f"no {head.kind} head for {named} in layer {layer}: nobody reads it"
+
     def _assembled(self, layers: SymbolicModel) -> ModelWeights:
         assembler = Assembler(layers, self.precision.name)
         W_E, W_pos = assembler.embeddings(len(self.vocabulary), self.max_length)  # noqa: N806
@@ -157,5 +166,5 @@ class Compilation:
             prefer=self.prefer,
             predicted_heads=tuple(analyse(self.outputs.values()).heads),
             program="",
-            notes=self.graph.notes,
+            notes=(*self.graph.notes, *map(self._unread, self.layout.unread)),
         )

@@ -65,7 +65,7 @@ def conjunction(selector: Selector) -> Conjunction:
     while (best := _outer_best(plain)) is not None:
         scores.append(best.score)
         plain = best.selector
-    return Conjunction(tuple(map(_relation, _factors(_inward(plain, False)))), tuple(reversed(scores)))
+    return Conjunction(tuple(map(_relation, factors(_inward(plain, False)))), tuple(reversed(scores)))
 
 
 def _outer_best(selector: Selector) -> Best | None:
@@ -109,20 +109,22 @@ def _inward(selector: Selector, negated: bool) -> Selector:
             return Not(selector) if negated else selector
 
 
-def _factors(selector: Selector) -> list[Selector]:
+def factors(selector: Selector) -> list[Selector]:
+    """What a selector is the conjunction of."""
     if isinstance(selector, And):
-        return _factors(selector.left) + _factors(selector.right)
+        return factors(selector.left) + factors(selector.right)
     return [selector]
 
 
-def _comparisons(selector: Selector) -> list[Select]:
+def comparisons(selector: Selector) -> list[Select]:
+    """The comparisons a selector is made of."""
     if isinstance(selector, Select):
         return [selector]
-    return [leaf for child in selector.children if isinstance(child, Selector) for leaf in _comparisons(child)]
+    return [leaf for child in selector.children if isinstance(child, Selector) for leaf in comparisons(child)]
 
 
 def _relation(formula: Selector) -> Relation:
-    leaves = _comparisons(formula)
+    leaves = comparisons(formula)
     key_parts = _distinct(leaf.keys for leaf in leaves)
     query_parts = _distinct(leaf.queries for leaf in leaves)
     return Relation(joint(key_parts), joint(query_parts), key_parts, query_parts, formula)

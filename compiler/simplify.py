@@ -1,16 +1,36 @@
-"""Rewrites of the graph that keep its meaning and trade heads for width."""
+"""Rewrites of the graph that keep its meaning: the passes before anything is placed in a layer.
+
+A pass looks at one node at a time, its children rewritten, and may ask `Facts` which values an s-op takes or how many
+keys a selector marks, over the vocabulary and up to the maximum length.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from functools import reduce
+from math import prod
+from typing import Any, TypeAlias, cast
 
+from compiler.selectors import comparisons, factors
+from compiler.support import Facts
 from rasp.elementwise import OPERATIONS
 from rasp.expression import expression
 from rasp.graph import And, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
 
+MAX_SCORE_DIMENSIONS = 1024
 _DISJOINT = ({"<", "=="}, {">", "=="}, {"<", ">"}, {"<", ">="}, {">", "<="}, {"==", "!="})
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a pass puts in the place of a node, and the note on it, given the text of the node."""
+
+    node: Node
+    note: Callable[[str], str]
+
+
+Pass: TypeAlias = Callable[[Node, Facts], Change | None]
 
 
 @dataclass(frozen=True)
@@ -22,31 +42,29 @@ class Rewritten:
     notes: tuple[str, ...]
 
 
-def rewrite(roots: tuple[SOp, ...], names: Mapping[Node, str], prefer: str) -> Rewritten:
-    """The s-ops to compile: as they are, or with wide heads split where `prefer` is `small`."""
-    return split_widths(roots, names) if prefer == "small" else Rewritten(roots, dict(names), ())
+def rewrite(roots: tuple[SOp, ...], names: Mapping[Node, str], prefer: str, facts: Facts) -> Rewritten:
+    """The s-ops to compile: as they are, or with wide heads split as `prefer` asks for."""
+    found = Rewritten(roots, dict(names), ())
+    for change in PASSES[prefer]:
+        found = _passed(found, change, facts)
+    return found
 
 
-def split_widths(roots: Sequence[SOp], names: Mapping[Node, str]) -> Rewritten:
-    """The s-ops with the width of a disjoint `or` as the sum of two widths.
-
-    A head that is uniform over a lexicographic order needs one dimension a value (`a < b or (a == b and i < j)` over V
-    values and N positions: V·N − 1). The two sides of the `or` never mark the same cell, so their widths add up, and
-    each side is a narrow head of its own.
-    """
+def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
     new: dict[Node, Node] = {}
     notes: list[str] = []
     renamed: dict[Node, str] = {}
-    for node in topological(roots):
+    for node in topological(before.roots):
         rebuilt = _rebuilt(node, new)
-        if isinstance(rebuilt, SelectorWidth) and (parts := _disjoint_parts(rebuilt.selector)) is not None:
-            widths = [SelectorWidth(part) for part in parts]
-            notes.append(f"two heads instead of one wide one for {expression(node, names)}")
-            rebuilt = Map(OPERATIONS["+"], (widths[0], widths[1]))
+        changed = change(rebuilt, facts)
+        if changed is not None:
+            notes.append(changed.note(expression(node, before.names)))
+            rebuilt = changed.node
         new[node] = rebuilt
-        if node in names:
-            renamed[rebuilt] = names[node]
-    return Rewritten(tuple(cast(SOp, new[root]) for root in roots), {**names, **renamed}, tuple(notes))
+        if node in before.names:
+            renamed[rebuilt] = before.names[node]
+    new_roots = tuple(cast(SOp, new[root]) for root in before.roots)
+    return Rewritten(new_roots, {**before.names, **renamed}, (*before.notes, *notes))
 
 
 def _rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
@@ -62,18 +80,83 @@ def _new(value: Any, new: Mapping[Node, Node]) -> Any:
     return new[value] if isinstance(value, Node) else value
 
 
-def _disjoint_parts(selector: Selector) -> tuple[Selector, Selector] | None:
-    """The two sides of an `or` that compare the same s-ops in ways that exclude each other."""
-    if not isinstance(selector, Or):
+def split_every_width(node: Node, facts: Facts) -> Change | None:
+    """The width of a disjoint `or` as the sum of the widths of its sides, each of them a narrower head."""
+    if not isinstance(node, SelectorWidth):
         return None
-    for left in _conjuncts(selector.left):
-        for right in _conjuncts(selector.right):
-            if left.keys is right.keys and left.queries is right.queries and {left.op, right.op} in _DISJOINT:
-                return selector.left, selector.right
-    return None
+    return _split(node.selector, lambda _: True, lambda: "a wide one")
 
 
-def _conjuncts(selector: Selector) -> list[Select]:
-    if isinstance(selector, And):
-        return _conjuncts(selector.left) + _conjuncts(selector.right)
-    return [selector] if isinstance(selector, Select) else []
+def split_wide_widths(node: Node, facts: Facts) -> Change | None:
+    """The same, only where a head for the `or` could need more than MAX_SCORE_DIMENSIONS.
+
+    A lexicographic order needs that many: take `a < b or (a == b and i < j)` over V values and N positions. Softmax is
+    uniform over the marked keys only if they all have the row's full score, so full score − score is 0 at the pairs
+    before the query's own and positive from there on: a triangular matrix with a positive diagonal, of rank V·N. The
+    scores are that taken from one column of full scores, so their rank is at least V·N − 1.
+    """
+    if not isinstance(node, SelectorWidth):
+        return None
+    wide: dict[Or, int] = {}
+
+    def is_wide(factor: Or) -> bool:
+        wide[factor] = _dimensions(factor, facts)
+        return wide[factor] > MAX_SCORE_DIMENSIONS
+
+    return _split(node.selector, is_wide, lambda: f"one of up to {max(wide.values()):,} score dimensions")
+
+
+PASSES: Mapping[str, tuple[Pass, ...]] = {"auto": (split_wide_widths,), "depth": (), "small": (split_every_width,)}
+
+
+def _split(selector: Selector, chosen: Callable[[Or], bool], instead: Callable[[], str]) -> Change | None:
+    """The sum of the widths of a selector's parts, where a disjoint `or` in it is chosen to be split.
+
+    The sides of such an `or` never mark the same cell, so no cell is in two parts, and the widths add up.
+    """
+    parts = _parts(selector, chosen)
+    if len(parts) == 1:
+        return None
+    widths: list[SOp] = [SelectorWidth(part) for part in parts]
+    total = reduce(lambda left, right: Map(OPERATIONS["+"], (left, right)), widths)
+    cost = f"{len(parts)} heads instead of {instead()}, and a feed-forward that adds their counts"
+    return Change(total, lambda text: f"{text}: {cost} (--prefer depth builds the one head)")
+
+
+def _parts(selector: Selector, chosen: Callable[[Or], bool]) -> list[Selector]:
+    """Selectors that share no cell and mark together what the selector marks: `(x or y) and z` as its two sides."""
+    found = factors(selector)
+    for at, factor in enumerate(found):
+        if isinstance(factor, Or) and _are_disjoint(factor.left, factor.right) and chosen(factor):
+            sides = ([*found[:at], side, *found[at + 1 :]] for side in (factor.left, factor.right))
+            return [part for side in sides for part in _parts(reduce(And, side), chosen)]
+    return [selector]
+
+
+def _are_disjoint(left: Selector, right: Selector) -> bool:
+    """Whether two selectors compare the same s-ops in ways that exclude each other."""
+    return any(
+        one.keys is other.keys and one.queries is other.queries and {one.op, other.op} in _DISJOINT
+        for one in factors(left)
+        for other in factors(right)
+        if isinstance(one, Select) and isinstance(other, Select)
+    )
+
+
+def _dimensions(formula: Selector, facts: Facts) -> int:
+    """A bound on the score dimensions of a formula over joint s-ops; 0 where its parts cannot be compiled at all.
+
+    One dimension a class of joint keys, or of joint queries. Over the values of a part, a comparison with m others
+    has at most m + 1 different columns, and several comparisons at most the product.
+    """
+    leaves = comparisons(formula)
+    sides = [[(leaf.keys, leaf.queries) for leaf in leaves], [(leaf.queries, leaf.keys) for leaf in leaves]]
+    size = {part: facts.count(part) for part, _ in (pair for side in sides for pair in side)}
+    return min(_classes(side, size) for side in sides)
+
+
+def _classes(pairs: Sequence[tuple[SOp, SOp]], size: Mapping[SOp, int]) -> int:
+    told: dict[SOp, int] = {}
+    for part, other in pairs:
+        told[part] = min(size[part], told.get(part, 1) * (size[other] + 1))
+    return prod(told.values())

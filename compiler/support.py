@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
-from compiler.values import ValueAnalysis
+from compiler.values import Spread, ValueAnalysis
 from rasp.elementwise import Atom, atom_key, is_atom
-from rasp.errors import DataFault, Failures, RaspError, Refusal
-from rasp.graph import Aggregate, Node, Selector, SelectorWidth, SOp, topological
+from rasp.errors import DataFault, Failures, Refusal
+from rasp.graph import Aggregate, Constant, Node, Selector, SelectorWidth, SOp, topological
 from rasp.source import Span
 
 MAX_LENGTH = 512
-PREFERENCES = ("depth", "small")
+PREFERENCES = ("auto", "depth", "small")
 
 
 def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str, prefer: str) -> None:
@@ -38,34 +38,48 @@ def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str, prefe
         raise DataFault(f"prefer is one of {', '.join(PREFERENCES)}, not {prefer!r}")
 
 
-def check_support(
-    roots: Sequence[SOp],
-    vocabulary: Sequence[Atom],
-    max_length: int,
-    origins: Mapping[Node, Span],
-    causal: bool = False,
-) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
-    """The values of every s-op and the conjunction of every selector a head computes.
+class Facts:
+    """What is known of s-ops and selectors over a vocabulary and up to a maximum length, as far as somebody asked.
 
-    Raises Refusal, or Failures with one Refusal for each node that is to blame (nodes above it are not repeated).
+    `values` holds value sets and spreads, `conjunctions` every selector as one head computes it.
     """
-    conjunctions: dict[Selector, Conjunction] = {}
-    values = ValueAnalysis(vocabulary, max_length, conjunctions, causal)
-    refused: dict[Node, RaspError] = {}
-    tainted: set[Node] = set()
-    for node in topological(roots):
-        if any(child in tainted for child in node.children):
-            tainted.add(node)
-            continue
-        try:
-            _check_node(node, values, conjunctions)
-        except Refusal as error:
-            refused[node] = error.at(origins.get(node))
-            tainted.add(node)
-    if refused:
-        errors = list(refused.values())
-        raise errors[0] if len(errors) == 1 else Failures(errors)
-    return values, conjunctions
+
+    def __init__(self, vocabulary: Sequence[Atom], max_length: int, causal: bool = False) -> None:
+        self.conjunctions: dict[Selector, Conjunction] = {}
+        self.values = ValueAnalysis(vocabulary, max_length, self.conjunctions, causal)
+        self._refused: dict[Node, Refusal] = {}
+        self._tainted: dict[Node, bool] = {}
+
+    def count(self, sop: SOp) -> int:
+        """How many values an s-op can take; 0 where they are too many to list, or it cannot be compiled."""
+        return len(self.values[sop].universe) if self.compiles(sop) else 0
+
+    def spread(self, selector: Selector) -> Spread | None:
+        """How many keys a selector can mark; None where it cannot be compiled."""
+        return self.values.spread(selector) if self.compiles(Aggregate(selector, Constant(0), 0)) else None
+
+    def compiles(self, node: Node) -> bool:
+        """Whether the values of a node and of all that it reads are known."""
+        self._examine([node])
+        return not self._tainted[node]
+
+    def check(self, roots: Sequence[SOp], origins: Mapping[Node, Span]) -> None:
+        """Nothing, or a Refusal: Failures with one for each node to blame (nodes above it are not repeated)."""
+        self._examine(roots)
+        errors = [self._refused[node].at(origins.get(node)) for node in topological(roots) if node in self._refused]
+        if errors:
+            raise errors[0] if len(errors) == 1 else Failures(errors)
+
+    def _examine(self, roots: Sequence[Node]) -> None:
+        for node in topological(roots, self._tainted):
+            self._tainted[node] = any(self._tainted[child] for child in node.children)
+            if self._tainted[node]:
+                continue
+            try:
+                _check_node(node, self.values, self.conjunctions)
+            except Refusal as error:
+                self._refused[node] = error
+                self._tainted[node] = True
 
 
 _COUNT_INSTEAD = "whether there is one: selector_width of the selector inside select_best"

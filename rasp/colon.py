@@ -190,6 +190,7 @@ def _compile(console: Console, rest: str) -> str:
         vocabularies.parse_vocabulary(vocabulary) if vocabulary else vocabularies.vocabulary_of([example]),
         _number(chosen.get("--max-length", str(len(example)))),
         dtype=chosen.get("--dtype", "float32"),
+        prefer=chosen.get("--prefer", "auto"),
         name=name,
         names=console.names(),
         origins=console.origins(),
@@ -204,7 +205,7 @@ def _compile_options(text: str) -> dict[str, str]:
     except ValueError as error:
         raise SyntaxFault(f"{error}".lower(), hint=f"write {COMMANDS['compile'].usage}") from error
     options = dict(zip(words[::2], words[1::2], strict=False))
-    unknown = [word for word in words[::2] if word not in ("--vocab", "--max-length", "--dtype")]
+    unknown = [word for word in words[::2] if word not in ("--vocab", "--max-length", "--dtype", "--prefer")]
     if unknown or len(words) % 2:
         raise SyntaxFault(f"cannot read {(unknown or words)[-1]} here", hint=f"write {COMMANDS['compile'].usage}")
     return options
@@ -362,7 +363,8 @@ COMMANDS: dict[str, ColonCommand] = {
         "exact transformer weights: heads, d_model, parameters",
         _compile,
         "for example :compile hist --vocab a-z --max-length 20\n"
-        "Without --vocab and --max-length: the tokens and the length of the example.\n--dtype is float32 or float64.",
+        "Without --vocab and --max-length: the tokens and the length of the example.\n"
+        "--dtype is float32 or float64; --prefer is auto, depth (heads as predicted) or small (narrow heads).",
     ),
     "draw": ColonCommand(":draw NAME [INPUT]", "how an s-op is computed, as a picture in comp_flows/", _draw),
     "load": ColonCommand(":load FILE", "runs a file and takes over its public names", _load),

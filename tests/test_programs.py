@@ -104,7 +104,9 @@ def test_every_short_input(promise: Promise, dtype: str) -> None:
 @pytest.mark.parametrize("max_length", [40])
 def test_long_inputs(promise: Promise, max_length: int) -> None:
     model = promise.compile(promise.vocabulary, max_length)
-    assert model.weights.heads == promise.heads
+    assert list(model.weights.predicted_heads) == promise.heads
+    assert model.weights.depth == len(promise.heads)
+    assert (model.weights.heads == promise.heads) is not any("instead of one" in note for note in model.weights.notes)
     assert verify(promise.program.sop(), model, count=10).counterexample is None
 
 

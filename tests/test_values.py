@@ -12,7 +12,7 @@ import pytest
 
 from compiler.cells import Cells
 from compiler.columns import value_key
-from compiler.support import check_support
+from compiler.support import Facts
 from compiler.values import ValueAnalysis, Values, _marked_patterns, _mean_values, _Numbering, linear_form
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
@@ -43,9 +43,9 @@ ATOMS: tuple[Atom, ...] = (0, 1, True, 0.0, -0.0, 0.5, "", "a", 2**80)
 
 
 def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length: int = 3) -> ValueAnalysis:
-    found = check_support([root], vocabulary, max_length, {})
-    assert isinstance(found[0], ValueAnalysis)
-    return found[0]
+    facts = Facts(vocabulary, max_length)
+    facts.check([root], {})
+    return facts.values
 
 
 def cell(values: Values, n: int, i: int) -> set[Atom]:

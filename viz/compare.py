@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from compiler.ir import Array, HeadWeights
 from compiler.model import CompiledModel
 from compiler.simplify import rewrite
+from compiler.support import Facts
 from rasp.analyse import Head, analyse
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
@@ -83,7 +84,8 @@ def matched(
     """
     weights = model.weights
     layers = [at for at, layer in enumerate(weights.layers) if layer.heads]
-    compiled = rewrite((sop,), names or {}, weights.prefer)
+    facts = Facts(weights.vocabulary, weights.max_length, weights.causal)
+    compiled = rewrite((sop,), names or {}, weights.prefer, facts)
     analysis = analyse(compiled.roots)
     if analysis.heads != weights.heads:
         raise DataFault(f"the model's heads {weights.heads} are not the s-op's, {analysis.heads}")

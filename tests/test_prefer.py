@@ -1,0 +1,212 @@
+"""One wide head or several narrow ones: what `prefer` decides, what the notes say, and that both are exact."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import compiler.simplify
+from compiler.artifact import load, save
+from compiler.model import CompiledModel
+from compiler.pipeline import Compilation, compile_sop
+from compiler.report import report
+from compiler.support import Facts
+from compiler.verify import verify
+from rasp.analyse import analyse
+from rasp.errors import Refusal
+from rasp.graph import (
+    Selector,
+    SOp,
+    aggregate,
+    full,
+    indices,
+    length,
+    select,
+    selector_width,
+    tokens,
+    tokens_int,
+    where,
+)
+from rasp.program import load_program
+
+PROGRAMS = Path(__file__).parent.parent / "programs"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SAME = select(tokens, tokens)
+BEFORE = select(indices, indices, "<")
+GOES_BEFORE = select(tokens, tokens, "<") | (SAME & BEFORE)
+HISTOGRAM = selector_width(SAME)
+
+
+def compiled(name: str, max_length: int, prefer: str = "auto") -> CompiledModel:
+    program = load_program(PROGRAMS / f"{name}.rasp")
+    return compile_sop(program.sop(), LETTERS, max_length, prefer=prefer, names=program.names)
+
+
+def score_dimensions(model: CompiledModel) -> int:
+    return max(head.W_Q.shape[1] for layer in model.weights.layers for head in layer.heads)
+
+
+@pytest.mark.parametrize(("name", "heads"), [("sort", [1, 1]), ("most_frequent", [2, 1, 1])])
+def test_a_head_of_moderate_width_stays_one(name: str, heads: list[int]) -> None:
+    model = compiled(name, 10)
+    assert (model.weights.heads, model.weights.notes) == (heads, ())
+
+
+@pytest.mark.parametrize("max_length", [40, 80])
+@pytest.mark.parametrize(
+    ("name", "heads", "most"), [("sort", [2, 1], 2_200_000), ("most_frequent", [2, 2, 1], 9_200_000)]
+)
+def test_a_very_wide_head_becomes_two(name: str, heads: list[int], most: int, max_length: int) -> None:
+    model = compiled(name, max_length)
+    assert model.weights.heads == heads
+    assert model.weights.depth == len(model.weights.predicted_heads)
+    assert score_dimensions(model) <= 1024
+    assert model.weights.parameters["total"] <= most
+    (note,) = model.weights.notes
+    assert note.startswith("place: 2 heads instead of one of up to")
+    assert "--prefer depth" in note
+    assert f"note: {note}" in report(model)
+    assert verify(load_program(PROGRAMS / f"{name}.rasp").sop(), model, count=5).counterexample is None
+
+
+def test_depth_keeps_the_prediction_and_small_always_splits() -> None:
+    assert compiled("sort", 40, "depth").weights.heads == [1, 1]
+    assert compiled("sort", 5, "small").weights.heads == [2, 1]
+
+
+def test_the_bound_is_that_of_the_head() -> None:
+    """A lexicographic order takes V·N − 1 dimensions, and one for BOS."""
+    root = selector_width(GOES_BEFORE)
+    (note,) = compile_sop(root, LETTERS, 40).weights.notes
+    assert "up to 1,040 score dimensions" in note
+    assert score_dimensions(compile_sop(root, LETTERS, 40, prefer="depth")) == 1040
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        select(tokens, tokens, "<") | (SAME & select(indices, 3, "<")),
+        select(tokens, "m", "<") | (select(tokens, "m") & BEFORE),
+        select(tokens, tokens, "!=") | (SAME & select(indices % 2, indices % 2)),
+    ],
+)
+def test_a_part_that_is_told_apart_little_counts_little(selector: Selector) -> None:
+    model = compile_sop(selector_width(selector), LETTERS, 45)
+    assert (model.weights.heads, model.weights.notes) == ([1], ())
+
+
+def test_what_is_wide_and_cannot_be_split_stays_one() -> None:
+    either = select(tokens, tokens, "<") | select(indices, indices, "<")
+    assert compile_sop(selector_width(either), LETTERS, 40).weights.heads == [1]
+
+
+def test_only_the_wide_part_of_a_conjunction_is_split() -> None:
+    late = select(indices, 2, ">=")
+    compilation = Compilation({"place": selector_width(late & GOES_BEFORE)}, LETTERS, 40)
+    found = {head.selector for head in compilation.schedule.layers[0]}
+    assert found == {late & select(tokens, tokens, "<"), late & (SAME & BEFORE)}
+    assert verify(selector_width(late & GOES_BEFORE), compilation.model(), count=20).counterexample is None
+
+
+def test_orders_of_three_parts_are_split_as_often_as_needed() -> None:
+    parity = indices % 2
+    inner = select(tokens, tokens, "<") | (SAME & BEFORE)
+    root = selector_width(select(parity, parity, "<") | (select(parity, parity) & inner))
+    assert compile_sop(root, LETTERS, 30).weights.heads == [2]
+    assert compile_sop(root, LETTERS, 41).weights.heads == [3]
+
+
+def test_a_refusal_is_the_same_however_it_is_asked_for() -> None:
+    wrong = 1 / (indices - indices)
+    root = selector_width(select(wrong, wrong, "<") | (select(wrong, wrong) & BEFORE))
+    for prefer in ("auto", "depth"):
+        with pytest.raises(Refusal, match="has no value on any input"):
+            compile_sop(root, LETTERS, 40, prefer=prefer)
+
+
+def test_the_graph_asks_only_for_parts() -> None:
+    """The values of the joint of tokens and indices, 26 · 160 of them for every cell, are never listed."""
+    compilation = Compilation({"place": selector_width(GOES_BEFORE)}, LETTERS, 160)
+    assert len(compilation.graph.notes) == 1
+    assert (tokens, indices) not in compilation.facts.values._tuples
+    assert (indices, tokens) not in compilation.facts.values._tuples
+
+
+def test_a_pass_may_ask_how_many_keys_are_marked() -> None:
+    facts = Facts("ab", 3)
+    found = facts.spread(select(indices, indices - 1))
+    assert found is not None
+    assert (found.at_most_one, found.never_empty) == (True, False)
+    assert facts.spread(select(1 / (indices - indices), 1)) is None
+
+
+# -- every way is exact
+
+
+def parts() -> list[SOp]:
+    is_first = selector_width(BEFORE & SAME) == 0
+    place = aggregate(select(indices, indices - 1), tokens, "-")
+    mean = aggregate(full, where(tokens == "a", 1, 0))
+    return [tokens, indices, HISTOGRAM, place, mean, where(is_first, HISTOGRAM, 0), length - indices, HISTOGRAM > 1]
+
+
+USES: list[Callable[[SOp], SOp]] = [
+    lambda width: width,
+    lambda width: width > 2,
+    lambda width: aggregate(select(width, indices), tokens, "-"),
+    lambda width: selector_width(select(width, width, "<")),
+    lambda width: where(width > HISTOGRAM, tokens, "-"),
+]
+
+
+def random_order(rng: random.Random) -> Selector:
+    """A random lexicographic order of two or three parts, with a further condition on some."""
+    a, b, c = rng.sample(parts(), 3)
+    last = select(b, b, rng.choice(["<", ">", "=="]))
+    inner = select(b, b, "<") | (select(b, b) & select(c, c, ">")) if rng.random() < 0.3 else last
+    order = select(a, a, rng.choice("<>")) | (select(a, a) & inner)
+    return order & BEFORE if rng.random() < 0.3 else order
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_narrow_heads_count_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(seed)
+    root = rng.choice(USES)(selector_width(random_order(rng)))
+    monkeypatch.setattr(compiler.simplify, "MAX_SCORE_DIMENSIONS", 1)
+    model = compile_sop(root, "abc", 6)
+    assert sum(model.weights.heads) >= sum(analyse([root]).heads)
+    assert model.weights.depth <= analyse([root]).depth
+    assert verify(root, model, count=100, seed=seed).counterexample is None
+
+
+# -- files
+
+
+@pytest.mark.parametrize("prefer", ["auto", "depth", "small"])
+def test_a_file_is_certified_as_it_was_compiled(prefer: str, tmp_path: Path) -> None:
+    program = load_program(PROGRAMS / "sort.rasp")
+    options = {"prefer": prefer, "names": program.names, "origins": program.origins}
+    model = Compilation({"sorted": program.sop()}, LETTERS, 40, **options).model(program.source.text)  # type: ignore[arg-type]
+    save(model, tmp_path / "m.safetensors")
+    found = load(tmp_path / "m.safetensors").weights
+    assert (found.prefer, found.notes) == (prefer, model.weights.notes)
+    again = Compilation({"sorted": program.sop()}, LETTERS, 40, **options)  # type: ignore[arg-type]
+    assert again.certify(found).statement == model.weights.certificate.statement  # type: ignore[union-attr]
+
+
+# -- heads that nobody reads
+
+
+def test_a_head_that_nobody_reads_is_named() -> None:
+    model = compile_sop(HISTOGRAM * 0 + tokens_int, (1, 2), 4)
+    assert (model.weights.heads, model.weights.predicted_heads) == ([], (1,))
+    assert model.weights.notes == ("no width head for select(tokens, tokens, ==) in layer 1: nobody reads it",)
+    assert "predicted   1 layer, heads 1" in report(model)
+    assert "compiled    0 layers" in report(model)
+
+
+def test_where_every_head_is_read_there_is_no_note() -> None:
+    assert compile_sop(HISTOGRAM + 1, "ab", 4).weights.notes == ()
