@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, NoReturn, TypeAlias
 
@@ -211,7 +212,7 @@ class Certifier:
 
     def _writers(self) -> None:
         """Every direction is written once, by the embedding, one head, or one group of neurons, before it is read."""
-        written = self._always_zero()
+        written: set[int] = set()
         for table in (self.weights.W_E, self.weights.W_pos):
             self._write(written, [table])
         for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
@@ -222,6 +223,7 @@ class Certifier:
                 self._read_before(written, "a feed-forward", layer.feed_forward.W_in)
                 self._write(written, [layer.feed_forward.W_out[columns] for _, columns in symbols.groups])
 
+    @cached_property
     def _always_zero(self) -> set[int]:
         """The rows of directions that are 0 in every state: nothing has to write them."""
         raw = set(self.reader.raw.values())
@@ -236,7 +238,7 @@ class Certifier:
             written |= rows
 
     def _read_before(self, written: set[int], where: str, matrix: Any) -> None:
-        early = set(np.flatnonzero(np.any(matrix != 0, axis=1)).tolist()) - written
+        early = set(np.flatnonzero(np.any(matrix != 0, axis=1)).tolist()) - written - self._always_zero
         if early:
             self._fail(where, f"{self.weights.directions[min(early)]} is read before it is written")
 

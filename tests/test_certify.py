@@ -153,3 +153,10 @@ def test_the_longest_inputs_hold(length_: int) -> None:
 def test_causal_models_say_so() -> None:
     certificate = compilation("histogram", causal=True).certificate
     assert "causal" in certificate.statement
+
+
+def test_a_number_that_is_always_zero_may_be_written_by_its_head() -> None:
+    after_the_query = select(indices, indices, ">")
+    model = compile_sop(aggregate(full, aggregate(after_the_query, indices)), "ab", 4, causal=True)
+    assert model.weights.certificate is not None
+    assert model.run("abab").output == [0, 0, 0, 0]
