@@ -16,8 +16,8 @@ so their order does not matter.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, NoReturn, TypeAlias
@@ -26,7 +26,7 @@ import numpy as np
 
 from compiler.assemble import Assembler
 from compiler.cells import Ints
-from compiler.columns import UNDEFINED, value_key
+from compiler.columns import UNDEFINED, Coded, distinct, value_key
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.gadgets.feedforward import combined_readings
 from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
@@ -34,13 +34,15 @@ from compiler.lower import Plan, SymbolicModel, SymbolicReadout
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead
 from compiler.rounding import mean_error_at, number_error
-from compiler.selectors import JOINT, Conjunction, Relation
+from compiler.selectors import Conjunction, Relation
 from compiler.storage import Reader
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Map, Selector, SelectorWidth, SOp
+from rasp.graph import Aggregate, Constant, Selector, SelectorWidth, SOp
 
 Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_FEW_SUMS = 4
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,26 +161,21 @@ class Certifier:
         nodes = [node for node in nodes if not isinstance(node, Constant)]
         if not nodes:
             return States(1, {})
-        found = self.analysis.table(Map(JOINT, tuple(nodes)))[1]
-        rows = [value for value in found if value is not UNDEFINED]
-        tables = [_code_table(self.analysis[node].universe) for node in nodes]
-        return States(
-            len(rows),
-            {
-                node: np.array([table[value_key(row[at])] for row in rows], dtype=np.intp)
-                for at, (node, table) in enumerate(zip(nodes, tables, strict=True))
-            },
-        )
+        columns = self.analysis.columns(tuple(nodes))
+        codes = [self._universe_codes(node, column) for node, column in zip(nodes, columns, strict=True)]
+        return States(len(codes[0]), dict(zip(nodes, codes, strict=True)))
 
-    def _ideal(self, directions: Sequence[Direction], states: States, shift: float = 0.0) -> Matrix:
-        """What the directions hold in each state, [states, directions]; raw ones off by `shift` times their error."""
+    def _universe_codes(self, node: SOp, column: Coded) -> Ints:
+        """The code of each row's value in the node's universe."""
+        table = _code_table(self.analysis[node].universe)
+        return np.array([table[value_key(value)] for value in column.values], dtype=np.intp)[column.codes]
+
+    def _ideal(self, directions: Sequence[Direction], states: States) -> Matrix:
+        """What the directions hold in each state, [states, directions]."""
         table = np.zeros((states.count, len(directions)))
         for column, direction in enumerate(directions):
             meaning = self._meaning(direction)
-            codes = states.codes.get(meaning.node, 0)
-            table[:, column] = meaning.levels[codes]
-            if shift and meaning.errors is not None:
-                table[:, column] += shift * meaning.errors[codes]
+            table[:, column] = meaning.levels[states.codes.get(meaning.node, 0)]
         return table
 
     def _values(self, node: SOp, states: States) -> list[Any]:
@@ -389,42 +386,54 @@ class Certifier:
             self._fail(f"neurons for {node!r}", "they are active at BOS")
         directions = [d for d in self._read(W_in) if d is not BOS]
         targets = self._read(W_out.T)
-        low, high, want = self._inputs(node, directions, targets)
+        readings, states = self._inputs(node, directions)
         if any(self.node_of[target] is not node for target in targets):
             self._fail(f"neurons for {node!r}", "they write to another direction")
-        group = _Group(W_in[self._rows(directions)], bias, W_out[:, self._rows(targets)], self._raw(directions))
+        raw = self._raw(directions)
+        group = _Group(W_in[self._rows(directions)], bias, W_out[:, self._rows(targets)], raw, self.precision)
+        self.checks += states.count * len(targets)
+        if not raw:
+            rows = group.unlike(readings, states.codes[node])
+            readings, states = [reading.at(rows) for reading in readings], states.at(rows)
+        want = self._ideal(targets, states)
         passed = 0.0
-        for factor in _HEADROOMS if group.raw else (1.0,):
-            if not group.gives(want, low(-factor), high(factor), self.precision):
+        for factor in _HEADROOMS if raw else (1.0,):
+            if not group.gives(want, readings, factor):
                 break
             passed = factor
         if passed < 1:
             self._fail(f"neurons for {node!r}", f"they do not give {targets[0].name} for every input")
-        self.checks += want.size
-        if group.raw:
-            self._note(passed, f"neurons for {node!r}: rounding of {directions[group.raw[0]].name}")
+        if raw:
+            self._note(passed, f"neurons for {node!r}: rounding of {directions[raw[0]].name}")
 
     def _raw(self, directions: Sequence[Direction]) -> list[int]:
         return [
             at for at, direction in enumerate(directions) if direction is self.reader.raw.get(self.node_of[direction])
         ]
 
-    def _inputs(
-        self, node: SOp, directions: Sequence[Direction], targets: Sequence[Direction]
-    ) -> tuple[Callable[[float], Matrix], Callable[[float], Matrix], Matrix]:
-        """The two ends of what a group reads, shifted by multiples of the error bound, and what it must give between.
+    def _inputs(self, node: SOp, directions: Sequence[Direction]) -> tuple[list[Reading], States]:
+        """What a group reads at the two ends of every stretch, and the states in which it is read.
 
         Neighbouring readings of a raw number with the same target, all else being equal, are one stretch.
         """
         if node in self.planned.storage.combinations:
-            return self._combined_inputs(node, directions, targets)
+            return self._combined_inputs(node, directions)
         raw = self._raw(directions)
-        first, last = self._ends(node, directions, directions[raw[0]]) if raw else (self._states(directions, node),) * 2
-        return (
-            lambda shift: self._ideal(directions, first, shift),
-            lambda shift: self._ideal(directions, last, shift),
-            self._ideal(targets, first),
-        )
+        ends = self._ends(node, directions, directions[raw[0]]) if raw else (self._states(directions, node),) * 2
+        places: dict[SOp, list[int]] = defaultdict(list)
+        for at, direction in enumerate(directions):
+            places[self._meaning(direction).node].append(at)
+        return [self._reading(owner, directions, at, ends) for owner, at in places.items()], ends[0]
+
+    def _reading(
+        self, node: SOp, directions: Sequence[Direction], places: list[int], ends: tuple[States, States]
+    ) -> Reading:
+        meanings = [self._meaning(directions[at]) for at in places]
+        levels = np.column_stack([meaning.levels for meaning in meanings])
+        errors = [np.zeros(len(levels)) if meaning.errors is None else meaning.errors for meaning in meanings]
+        constant = np.zeros(ends[0].count, dtype=np.intp)
+        first, last = (end.codes.get(node, constant) for end in ends)
+        return Reading(places, (first, last), levels, np.column_stack(errors))
 
     def _ends(self, node: SOp, directions: Sequence[Direction], raw: Direction) -> tuple[States, States]:
         """For every stretch of readings of a raw number, the states at its first and at its last reading."""
@@ -462,9 +471,7 @@ class Certifier:
             found[code].append((members[0], members[-1]))
         return found
 
-    def _combined_inputs(
-        self, node: SOp, directions: Sequence[Direction], targets: Sequence[Direction]
-    ) -> tuple[Callable[[float], Matrix], Callable[[float], Matrix], Matrix]:
+    def _combined_inputs(self, node: SOp, directions: Sequence[Direction]) -> tuple[list[Reading], States]:
         """The same for a group that reads a linear form of means, which one head computed together."""
         combination = self.planned.storage.combinations[node]
         means = tuple(combination.form.weights)
@@ -474,12 +481,16 @@ class Certifier:
         found = [level for (level,) in combined_readings(combination.form, means, codes, self.planned.storage)]
         levels, errors = np.array(found, dtype=np.float64), np.array(list(map(error, found)))
         starts, ends = _stretches(levels, [], states.codes[node])
-        raw = [direction is self.reader.raw[combination.mean] for direction in directions]
-
-        def inputs(rows: Ints) -> Callable[[float], Matrix]:
-            return lambda shift: np.where(raw, (levels[rows] + shift * errors[rows])[:, None], 1.0)
-
-        return inputs(starts), inputs(ends), self._ideal(targets, states.at(starts))
+        readings = []
+        for at, direction in enumerate(directions):
+            if direction is self.reader.raw[combination.mean]:
+                readings.append(Reading([at], (starts, ends), levels[:, None], errors[:, None]))
+            elif direction is ONE:
+                constant = np.zeros(len(starts), dtype=np.intp)
+                readings.append(Reading([at], (constant, constant), np.ones((1, 1)), np.zeros((1, 1))))
+            else:
+                self._fail(f"neurons for {node!r}", f"they read {direction.name}")
+        return readings, states.at(starts)
 
     # -- readouts
 
@@ -492,6 +503,27 @@ class Certifier:
 
 
 @dataclass(frozen=True, eq=False)
+class Reading:
+    """What a group reads of one s-op: for each code the `levels` of some directions, within `errors`.
+
+    `places` says which of the group's directions; `codes` are those at the first and at the last end of each stretch.
+    """
+
+    places: list[int]
+    codes: tuple[Ints, Ints]
+    levels: Matrix
+    errors: Matrix
+
+    @property
+    def constant(self) -> bool:
+        return len(self.levels) == 1
+
+    def at(self, rows: Ints | slice) -> Reading:
+        """Some of the stretches."""
+        return replace(self, codes=(self.codes[0][rows], self.codes[1][rows]))
+
+
+@dataclass(frozen=True, eq=False)
 class _Group:
     """Some hidden units: input weights [read, units], biases, output weights [units, written]; which inputs are raw."""
 
@@ -499,27 +531,82 @@ class _Group:
     bias: Vector
     W_out: Matrix
     raw: list[int]
+    precision: Precision
 
-    def gives(self, want: Matrix, low: Matrix, high: Matrix, precision: Precision) -> bool:
-        """Whether the units write exactly `want` for all inputs between two ends, in the arithmetic of the dtype.
+    def unlike(self, readings: Sequence[Reading], targets: Ints) -> Ints:
+        """Of exact readings that no unit can tell apart and that have one target, one each.
 
-        No unit changes sides between the ends, and the active ones have no slope along a raw input. Units that share
-        their input weights share its rounding, so what they leave when they cancel is the same everywhere.
+        Every unit reads one of few sums, apart from constants: readings with equal sums are equal to all units.
         """
-        ends = [self._hidden(end, precision) for end in (low, high)]
-        if not all(np.array_equal(hidden @ self.W_out, want) for hidden in ends):
-            return False
-        active = [hidden > 0 for hidden in ends]
-        if not np.array_equal(active[0], active[1]):
-            return False
-        return not any(np.any(active[0] @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+        moving = [reading for reading in readings if not reading.constant]
+        read = [at for reading in moving for at in reading.places]
+        kinds = np.zeros((len(self.W_in), 0))
+        if read:
+            kinds = np.unique(np.where(np.isin(np.arange(len(self.W_in)), read)[:, None], self.W_in, 0), axis=1)
+        if kinds.shape[1] > _FEW_SUMS or not _exact_sums(moving, kinds):
+            return np.arange(len(targets))
+        keys = targets
+        for kind in kinds.T:
+            sums = np.zeros(len(targets))
+            for reading in moving:
+                sums += (reading.levels @ kind[reading.places])[reading.codes[0]]
+            found, number = np.unique(sums, return_inverse=True)
+            keys = distinct(keys * len(found) + number, (int(keys.max(initial=0)) + 1) * len(found))[1]
+        return np.unique(keys, return_index=True)[1]
 
-    def _hidden(self, inputs: Matrix, precision: Precision) -> Matrix:
-        """The hidden units, each sum rounded once to the dtype, as the products are exact."""
-        dtype = np.dtype(precision.name)
-        wide = np.longdouble if self.raw and dtype == np.float64 else np.float64
-        product = (inputs.astype(wide) @ self.W_in.astype(wide)).astype(dtype)
-        return np.maximum(product + self.bias.astype(dtype), 0).astype(np.float64)
+    def gives(self, want: Matrix, readings: Sequence[Reading], shift: float) -> bool:
+        """Whether the units write exactly `want` wherever the readings lie, in the arithmetic of the dtype.
+
+        They lie between the two ends, each moved outwards by `shift` times its error. No unit changes sides between
+        the ends, and the active ones have no slope along a raw input. Units that share their input weights share its
+        rounding, so what they leave when they cancel is the same everywhere.
+        """
+        readings = sorted(readings, key=lambda reading: not set(self.raw).isdisjoint(reading.places))
+        tables = [(self._table(reading, -shift), self._table(reading, shift)) for reading in readings]
+        size = max(1, _CHUNK // max(1, self.W_in.shape[1]))
+        return all(
+            self._part_gives(want[rows], [reading.at(rows) for reading in readings], tables)
+            for rows in (slice(start, start + size) for start in range(0, len(want), size))
+        )
+
+    def _part_gives(self, want: Matrix, readings: Sequence[Reading], tables: Sequence[tuple[Matrix, Matrix]]) -> bool:
+        first, last = (
+            [(table[side], reading.codes[side]) for reading, table in zip(readings, tables, strict=True)]
+            for side in (0, 1)
+        )
+        low = self._hidden(len(want), first)
+        if not np.array_equal(low @ self.W_out, want):
+            return False
+        if not self.raw:
+            return True
+        high = self._hidden(len(want), last)
+        active = low > 0
+        if not np.array_equal(high @ self.W_out, want) or not np.array_equal(active, high > 0):
+            return False
+        return not any(np.any(active @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+
+    def _table(self, reading: Reading, shift: float) -> Matrix:
+        """What each code adds to the inputs of each unit, [codes, units]."""
+        wide = np.longdouble if self.raw and self.precision.name == "float64" else np.float64
+        levels = reading.levels + shift * reading.errors
+        return levels.astype(wide) @ self.W_in[reading.places].astype(wide)
+
+    def _hidden(self, count: int, parts: Sequence[tuple[Matrix, Ints]]) -> Matrix:
+        """The hidden units, each sum rounded once to the dtype: products are exact, and the raw one is added last."""
+        dtype = np.dtype(self.precision.name)
+        product = np.zeros((count, self.W_in.shape[1]))
+        for table, codes in parts:
+            product = product + (table if len(table) == 1 else table[codes])
+        return np.maximum(product.astype(dtype) + self.bias.astype(dtype), 0).astype(np.float64)
+
+
+def _exact_sums(readings: Sequence[Reading], weights: Matrix) -> bool:
+    """Whether all weighted sums of the readings are sums of integers that a float64 holds."""
+    parts = [weights, *(reading.levels for reading in readings)]
+    if any(np.any(np.mod(part, 1) != 0) for part in parts):
+        return False
+    sizes = [(np.abs(reading.levels) @ np.abs(weights[reading.places])).max(initial=0) for reading in readings]
+    return float(sum(sizes)) < 2.0**53
 
 
 def _stretches(levels: Vector, others: Sequence[Ints], targets: Ints) -> tuple[Ints, Ints]:

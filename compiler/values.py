@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.cells import Cells, Ints
-from compiler.columns import Coded, distinct, evaluate, value_key
+from compiler.columns import Coded, distinct, evaluate, joined, value_key
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
@@ -240,6 +240,18 @@ class ValueAnalysis:
         if node not in known:
             known.update(evaluate(node, known, len(tuples.codes)))
         return tuples, known
+
+    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Coded, ...]:
+        """The values of several s-ops in their reachable combinations, without those that have no value."""
+        tuples = self.tuples(self.factors(Map(JOINT, nodes)))
+        known = self._known(tuples)
+        for node in nodes:
+            if node not in known:
+                known.update(evaluate(node, known, len(tuples.codes)))
+        found = [known[node] for node in nodes]
+        picks, _ = joined(found)
+        defined = np.all([pick != column.undefined for pick, column in zip(picks, found, strict=True)], axis=0)
+        return tuple(Coded.of(c.values, pick[defined]) for pick, c in zip(picks, found, strict=True))
 
     def _known(self, tuples: Tuples) -> dict[SOp, Coded]:
         """What has been evaluated over some combinations; to begin with the factors, and the parts of joint ones."""
