@@ -184,10 +184,10 @@ def test_equal_tokens(count: int) -> None:
     assert model.run("a" * count).output == [count] * count
 
 
-@pytest.mark.parametrize(("max_length", "dtype"), [(100, "float32"), (200, "float32"), (400, "float64")])
-def test_length_of_long_inputs(max_length: int, dtype: str) -> None:
-    model = compile_sop(length, ("a",), max_length, dtype=dtype)
-    for n in (1, max_length - 1, max_length):
+@pytest.mark.parametrize("max_length", [100, 200, 400])
+def test_length_of_long_inputs(max_length: int) -> None:
+    model = compile_sop(length, ("a",), max_length)
+    for n in (1, max_length // 2, max_length - 1, max_length):
         assert model.run(["a"] * n, engine="reference").output == [n] * n
         assert model.run(["a"] * n).output == [n] * n
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,13 +102,14 @@ def test_every_short_input(promise: Promise, dtype: str) -> None:
     assert found.count == sum(len(promise.few_tokens) ** n for n in range(1, 6))
 
 
-@pytest.mark.parametrize("max_length", [40])
+@pytest.mark.parametrize("max_length", [40, 160])
 def test_long_inputs(promise: Promise, max_length: int) -> None:
     model = promise.compile(promise.vocabulary, max_length)
     assert list(model.weights.predicted_heads) == promise.heads
     assert model.weights.depth == len(promise.heads)
     assert (model.weights.heads == promise.heads) is not any("instead of one" in note for note in model.weights.notes)
-    assert verify(promise.program.sop(), model, count=10).counterexample is None
+    assert model.weights.certificate is not None
+    assert verify(promise.program.sop(), model, count=max(2, 400 // max_length)).counterexample is None
 
 
 @pytest.mark.parametrize("name", ["reverse", "histogram", "sort"])
@@ -119,6 +121,34 @@ def test_letters(name: str, max_length: int) -> None:
     assert found.counterexample is None
     assert found.count > 300
     assert model.weights.parameters["total"] < 22_000_000 / 4
+
+
+def shuffled_brackets(rng: random.Random, length: int) -> list[str]:
+    """A shuffle of a balanced sequence of "()" and one of "[]", together `length` tokens."""
+    pairs = [rng.choice([("(", ")"), ("[", "]")]) for _ in range(length // 2)]
+    found: list[str] = []
+    waiting: list[str] = []
+    while pairs or waiting:
+        if pairs and (not waiting or rng.random() < 0.6):
+            opening, closing = pairs.pop()
+            found.append(opening)
+            waiting.append(closing)
+        else:
+            found.append(waiting.pop(rng.randrange(len(waiting))))
+    return found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_shuffle_dyck_of_100_brackets(engine: str) -> None:
+    program = load_program(PROGRAMS / "shuffle_dyck.rasp")
+    model = compile_sop(program.sop(), tuple("()[]"), 100)
+    rng = random.Random(0)
+    for _ in range(30):
+        given = shuffled_brackets(rng, 100)
+        assert model.run(given, engine=engine).output == [True] * 100
+        changed = rng.randrange(100)
+        given[changed] = rng.choice([token for token in "()[]" if token != given[changed]])
+        assert model.run(given, engine=engine).output == [False] * 100
 
 
 def test_reverse_where_others_are_wrong() -> None:
