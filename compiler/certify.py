@@ -16,14 +16,15 @@ so their order does not matter.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby, pairwise
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 
+from compiler.affine import is_product
 from compiler.assemble import Assembler
 from compiler.cells import Ints
 from compiler.columns import UNDEFINED, Coded, distinct, value_key
@@ -32,12 +33,13 @@ from compiler.gadgets.feedforward import combined_readings
 from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead
+from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.rounding import mean_error_at, number_error
 from compiler.selectors import Conjunction, Relation
 from compiler.storage import Reader
+from compiler.values import linear_form, number_at_rest
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Selector, SelectorWidth, SOp
+from rasp.graph import Aggregate, Constant, Map, Selector, SelectorWidth, SOp
 
 Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -142,14 +144,16 @@ class Certifier:
             return Meaning(node, np.array(self.analysis[node].universe, dtype=np.float64))
         return Meaning(node, np.array([float(d is direction) for d in self.reader.one_hot[node]]))
 
-    def _raw_meaning(self, node: SOp) -> Meaning:
-        universe = self.analysis[node].universe
+    def _raw_meaning(self, node: SOp, factor: SOp | None = None) -> Meaning:
+        """What a raw number holds for each value of a factor, which lists the number's values or representatives."""
+        factor = node if factor is None else factor
+        universe = self.analysis[factor].universe
         if isinstance(node, SelectorWidth):
             levels = 1.0 / (np.array(universe, dtype=np.float64) + 1)
-            return Meaning(node, levels, 4 * self.precision.unit * levels)
+            return Meaning(factor, levels, 4 * self.precision.unit * levels)
         assert isinstance(node, Aggregate)
         error = mean_error_at(node, self.planned.storage, self.precision)
-        return Meaning(node, np.array(universe, dtype=np.float64), np.array([error(value) for value in universe]))
+        return Meaning(factor, np.array(universe, dtype=np.float64), np.array([error(value) for value in universe]))
 
     def _read(self, matrix: Any) -> list[Direction]:
         """The directions a matrix reads: its nonzero rows."""
@@ -225,7 +229,10 @@ class Certifier:
         """The rows of directions that are 0 in every state: nothing has to write them."""
         raw = set(self.reader.raw.values())
         computed = [direction for direction in self.node_of if direction not in raw and direction is not BOS]
-        return set(self._rows([direction for direction in computed if not self._meaning(direction).levels.any()]))
+        levels = {direction: self._meaning(direction).levels for direction in computed}
+        return set(
+            self._rows([direction for direction in computed if levels[direction].size and not levels[direction].any()])
+        )
 
     def _write(self, written: set[int], matrices: Sequence[Any]) -> None:
         for matrix in matrices:
@@ -365,6 +372,52 @@ class Certifier:
         wanted[range(len(symbol.values)), self._rows([direction for _, direction in symbol.values])] = 1
         if not np.array_equal(head.W_O, wanted):
             self._fail(head.name, "what it reads is not written where it belongs")
+        by_node: dict[SOp, list[tuple[Functional, Direction]]] = defaultdict(list)
+        for functional, direction in symbol.values:
+            by_node[self.node_of[direction]].append((functional, direction))
+        for node, channels in by_node.items():
+            if isinstance(node, Aggregate):
+                self._read_at_keys(node, channels)
+            elif channels != [({BOS: 1.0}, self.reader.raw[node])]:
+                self._fail(head.name, f"the width {node!r} is not read off BOS alone")
+
+    def _read_at_keys(self, node: Aggregate, channels: Sequence[tuple[Functional, Direction]]) -> None:
+        """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default."""
+        features: list[Callable[[Any], float]] = []
+        for functional, direction in channels:
+            if direction in (self.reader.raw.get(node), self.reader.numbers.get(node)):
+                features.append(float)
+                default = number_at_rest(node)
+            else:
+                space = zip(self.analysis[node].universe, self.reader.one_hot[node], strict=True)
+                shown = [value for value, found in space if found is direction]
+                keys = set(map(value_key, shown))
+                features.append(partial(_is_one_of, keys))
+                default = float(any(value == node.default for value in shown))
+            if at_bos(functional) != default:
+                self._fail(repr(node), "what is read at BOS is not the default")
+        self._holds(node.value, [functional for functional, _ in channels], features)
+
+    def _holds(self, node: SOp, functionals: Sequence[Functional], features: Sequence[Callable[[Any], float]]) -> None:
+        """Every functional has, whatever the s-op's value, what the feature makes of that value."""
+        form = linear_form(node)
+        stored = node in self.reader.numbers or node in self.reader.raw or node in self.reader.one_hot
+        if not stored and form is not None and len(form.weights) > 1 and list(features) == [float]:
+            for part in form.weights:
+                self._holds(part, [self.reader.number(part)], [float])
+            return
+        if not self.analysis[node].listed:
+            return
+        directions = [d for d in dict.fromkeys(d for functional in functionals for d in functional) if d is not BOS]
+        states = self._states(directions, node)
+        matrix = np.array([[functional.get(d, 0.0) for functional in functionals] for d in directions])
+        found = self._ideal(directions, states) @ matrix.reshape(len(directions), len(functionals))
+        universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
+        table = np.array([[feature(value) for feature in features] for value in universe])
+        wanted = table[states.codes.get(node, np.zeros(states.count, dtype=np.intp))]
+        if not np.allclose(found, wanted, rtol=1e-9, atol=1e-12):
+            self._fail(repr(node), "what is read of it is not its value")
+        self.checks += wanted.size
 
     def _coefficients(self, where: str, matrix: Any, functionals: Sequence[Functional]) -> None:
         """A linear reading has exactly the coefficients its construction gives (rounded to the dtype)."""
@@ -386,6 +439,10 @@ class Certifier:
             self._fail(f"neurons for {node!r}", "they are active at BOS")
         directions = [d for d in self._read(W_in) if d is not BOS]
         targets = self._read(W_out.T)
+        if is_product(self.analysis, node):
+            assert isinstance(node, Map)
+            self._product(node, W_in, bias, W_out)
+            return
         readings, states = self._inputs(node, directions)
         if any(self.node_of[target] is not node for target in targets):
             self._fail(f"neurons for {node!r}", "they write to another direction")
@@ -406,6 +463,36 @@ class Certifier:
         if raw:
             self._note(passed, f"neurons for {node!r}: rounding of {directions[raw[0]].name}")
 
+    def _product(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+        """Units that multiply a mean with a factor: for every value of the factor they are linear in the mean.
+
+        Between two turns of units all is linear, so it is enough to look at the turns and the ends. An active unit
+        reads nothing but the mean, so that it is not rounded on the way. What is read beyond the range of the mean, by
+        rounding, may as well count as its end.
+        """
+        where = f"neurons for {node!r}"
+        factor, mean = node.args
+        raw = self.reader.raw[mean]
+        plain = [d for d in self._read(W_in) if d is not BOS and d is not raw]
+        if self._raw(plain) or self._read(W_out.T) != [self.reader.numbers[node]]:
+            self._fail(where, "they read or write another number")
+        states = self._states(plain, factor)
+        base = self._ideal(plain, states) @ W_in[self._rows(plain)] + bias
+        slope, weight = W_in[self._rows([raw])[0]], W_out[:, self._rows([self.reader.numbers[node]])[0]]
+        ends = np.array(self.analysis[mean].range)
+        error = number_error(mean, self.planned.storage, self.precision) * np.array([-1, 1])
+        turns = np.divide(-base, slope, out=np.zeros_like(base), where=slope != 0)
+        points = np.hstack([np.tile([*ends, *(ends + error)], (states.count, 1)), np.clip(turns, *(ends + error))])
+        hidden = np.maximum(base[:, None, :] + points[:, :, None] * slope, 0)
+        values = np.array(list(map(float, self._values(factor, states))))[:, None]
+        tiny = 2 * self.precision.unit * float(np.abs(values * points).max(initial=0))
+        missed = np.minimum(*(np.abs(hidden @ weight - values * x) for x in (points, np.clip(points, *ends))))
+        if np.any(missed > tiny):
+            self._fail(where, "they do not multiply")
+        if np.any(base * hidden.any(axis=1)) or set(np.abs(slope).tolist()) - {1.0}:
+            self._fail(where, "they read more than the mean where they are active")
+        self.checks += points.size
+
     def _raw(self, directions: Sequence[Direction]) -> list[int]:
         return [
             at for at, direction in enumerate(directions) if direction is self.reader.raw.get(self.node_of[direction])
@@ -419,30 +506,42 @@ class Certifier:
         if node in self.planned.storage.combinations:
             return self._combined_inputs(node, directions)
         raw = self._raw(directions)
-        ends = self._ends(node, directions, directions[raw[0]]) if raw else (self._states(directions, node),) * 2
+        meanings = [self._meaning(direction) for direction in directions]
+        for at in raw:
+            meanings[at] = self._as_read(node, directions[at])
+        read = [direction for at, direction in enumerate(directions) if at not in raw]
+        ends = self._ends(node, read, meanings[raw[0]]) if raw else (self._states(directions, node),) * 2
         places: dict[SOp, list[int]] = defaultdict(list)
-        for at, direction in enumerate(directions):
-            places[self._meaning(direction).node].append(at)
-        return [self._reading(owner, directions, at, ends) for owner, at in places.items()], ends[0]
+        for at, meaning in enumerate(meanings):
+            places[meaning.node].append(at)
+        return [self._reading(owner, meanings, at, ends) for owner, at in places.items()], ends[0]
+
+    def _as_read(self, node: SOp, raw: Direction) -> Meaning:
+        """What a raw number means to a reader: one whose values are too many to list is known by representatives."""
+        owner = self.node_of[raw]
+        if self.analysis[owner].listed:
+            return self._meaning(raw)
+        return self._raw_meaning(owner, self._factor(node, owner))
+
+    def _factor(self, node: SOp, source: SOp) -> SOp:
+        """What an s-op needs to know of one of its sources."""
+        places = zip(self.analysis.factors(node), self.analysis.sources(node), strict=True)
+        return next(factor for factor, found in places if found is source)
 
     def _reading(
-        self, node: SOp, directions: Sequence[Direction], places: list[int], ends: tuple[States, States]
+        self, node: SOp, meanings: Sequence[Meaning], places: list[int], ends: tuple[States, States]
     ) -> Reading:
-        meanings = [self._meaning(directions[at]) for at in places]
-        levels = np.column_stack([meaning.levels for meaning in meanings])
-        errors = [np.zeros(len(levels)) if meaning.errors is None else meaning.errors for meaning in meanings]
+        found = [meanings[at] for at in places]
+        levels = np.column_stack([meaning.levels for meaning in found])
+        errors = [np.zeros(len(levels)) if meaning.errors is None else meaning.errors for meaning in found]
         constant = np.zeros(ends[0].count, dtype=np.intp)
         first, last = (end.codes.get(node, constant) for end in ends)
         return Reading(places, (first, last), levels, np.column_stack(errors))
 
-    def _ends(self, node: SOp, directions: Sequence[Direction], raw: Direction) -> tuple[States, States]:
+    def _ends(self, node: SOp, read: Sequence[Direction], raw: Meaning) -> tuple[States, States]:
         """For every stretch of readings of a raw number, the states at its first and at its last reading."""
-        owner = self.node_of[raw]
-        levels = self._meaning(raw).levels
-        sources = self.analysis.sources(node)
-        places = zip(self.analysis.factors(node), sources, strict=True)
-        factor = next(factor for factor, source in places if source is owner)
-        read = [direction for direction in directions if direction is not raw]
+        owner, levels = raw.node, raw.levels
+        factor = self._factor(node, self.analysis.sources(owner)[0])
         states = self._states(read, factor, node)
         runs = self._runs(owner, factor, levels)
         rows = [(row, ends) for row, code in enumerate(states.codes[factor].tolist()) for ends in runs[code]]
@@ -496,6 +595,19 @@ class Certifier:
 
     def _readout(self, readout: Readout, symbolic: SymbolicReadout) -> None:
         self._coefficients(f"output {readout.name}", readout.W_U, symbolic.logits)
+        node = symbolic.node
+        if readout.kind == "number":
+            self._holds(node, symbolic.logits, [float])
+        else:
+            values = self.analysis[node]
+            alike: dict[Hashable, set[Hashable]] = defaultdict(set)
+            for value, code in zip(values.universe, values.twins, strict=True):
+                alike[value_key(values.universe[code])].add(value_key(value))
+            self._holds(
+                node,
+                symbolic.logits,
+                [partial(_is_one_of, alike[value_key(value)]) for value in symbolic.values],
+            )
         if readout.kind == "number" and len(readout.values) > 1:
             levels = np.array([float(value) for value in readout.values])
             error = number_error(symbolic.node, self.planned.storage, self.precision)
@@ -626,6 +738,10 @@ def _shapes(layers: Sequence[LayerWeights]) -> list[tuple[list[tuple[int, ...]],
         )
         for layer in layers
     ]
+
+
+def _is_one_of(keys: set[Hashable], value: Any) -> float:
+    return float(value_key(value) in keys)
 
 
 def _code_table(universe: Sequence[Any]) -> dict[Any, int]:

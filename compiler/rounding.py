@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
+from compiler.affine import is_product
 from compiler.precision import Precision
 from compiler.storage import Storage
-from compiler.values import linear_form, number_at_rest
-from rasp.graph import Aggregate, SOp
+from compiler.values import number_at_rest
+from rasp.graph import Aggregate, Map, SOp
 
 
 def number_error(node: SOp, storage: Storage, precision: Precision) -> float:
     """A bound on |what `Reader.number` reads − the program's number|, for every input.
 
     A stored number is exact up to one rounding of its weight. A head's mean sums T products of a weight, off by
-    a few units, and a value, off by its own error. A linear form adds its parts' errors and rounds once a part.
+    a few units, and a value, off by its own error. A linear form adds its parts' errors and rounds once a part. A
+    product is a mean times a number, rounded, and zeros.
     """
     if node in storage.raw and isinstance(node, Aggregate):
         return _mean_error(node, storage, precision)
     size = max(map(abs, storage.analysis[node].range))
-    form = linear_form(node)
+    if is_product(storage.analysis, node):
+        assert isinstance(node, Map)
+        factor, mean = node.args
+        largest = max(map(abs, storage.analysis[factor].range))
+        return largest * number_error(mean, storage, precision) + 4 * precision.unit * size
+    form = storage.analysis.form(node)
     if node in storage.numbers or storage.is_view(node) or node in storage.one_hot or form is None:
         return 2 * precision.unit * size
     if set(form.weights) == {node}:

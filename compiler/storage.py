@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from compiler.affine import is_product
 from compiler.columns import UNDEFINED, value_key
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.selectors import JOINT
@@ -99,7 +100,9 @@ class Storage:
             raise Refusal(f"{node!r} is not a number everywhere")
         if not sources:
             return
-        if len(sources) > 1:
+        if not values.listed and not isinstance(node, Aggregate):
+            self._unlisted_number(node)
+        elif len(sources) > 1:
             self._number_of_many(node, exact)
         elif isinstance(sources[0], (Tokens, Indices)):
             self.numbers[node] = None
@@ -109,6 +112,21 @@ class Storage:
             self.raw[node] = None
         else:
             self._stored_number(node)
+
+    def _unlisted_number(self, node: SOp) -> None:
+        """A product is stored, made by the feed-forward that can read its mean and its factor; any other is a sum."""
+        if not is_product(self.analysis, node):
+            form = self.analysis.form(node)
+            assert form is not None
+            for part in form.weights:
+                self.number(part)
+        elif node not in self.numbers:
+            assert isinstance(node, Map)
+            factor, mean = node.args
+            self.numbers[node] = self.raw[mean] = None
+            self.categorical(factor)
+            if not self.is_view(factor) and self.layer(factor) == self.layer(node):
+                self.late[node] = None
 
     def can_be_exact(self, node: SOp) -> bool:
         """Whether the node is an integer that `number(exact=True)` can provide without rounding error."""
@@ -321,7 +339,7 @@ class Reader:
         self.raw: dict[SOp, Direction] = {}
         self.titles = titles
         for node, wanted in storage.one_hot.items():
-            self.one_hot[node] = self._one_hot_directions(node, wanted)
+            self.one_hot[node] = self._one_hot_directions(node, None if node in storage.numbers else wanted)
         for node in storage.numbers:
             if not self._is_view(node):
                 self.numbers[node] = Direction(titles.text(node), _number_at_bos(node, storage))
@@ -376,7 +394,7 @@ class Reader:
         if node in self.one_hot:
             space = zip(self.one_hot[node], self.analysis[node].universe, strict=True)
             return combine(*((float(value), {direction: 1.0}) for direction, value in _once(space)))
-        form = linear_form(node)
+        form = self.analysis.form(node)
         assert form is not None, node
         assert set(form.weights) != {node}, node
         return self.line(form)

@@ -18,8 +18,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from compiler.affine import is_product, products
 from compiler.cells import Cells, Ints
 from compiler.columns import Coded, distinct, evaluate, joined, value_key
+from compiler.cuts import Bins, Cut, bins, check_cut
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
@@ -148,6 +150,7 @@ class ValueAnalysis:
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
         self._evaluated: dict[Tuples, dict[SOp, Coded]] = {}
         self._spreads: dict[Selector, Spread] = {}
+        self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
 
     def __getitem__(self, node: SOp) -> Values:
@@ -179,14 +182,15 @@ class ValueAnalysis:
     def factors(self, node: SOp) -> tuple[SOp, ...]:
         """For each source of an s-op, what the s-op needs of it: the source, or the largest parts that read it alone.
 
-        `a == 0 and b > 0` needs two booleans, not all values of a and b.
+        `a == 0 and b > 0` needs two booleans, not all values of a and b. Of a source with too many values to list it is
+        representatives of them, where the s-op only compares and rounds it.
         """
         sources = self.sources(node)
-        if len(sources) <= 1:
+        if not sources or node is sources[0] or (len(sources) == 1 and self[sources[0]].listed):
             return sources
         if node not in self._factors:
             parts = self._parts(node)
-            self._factors[node] = tuple(self._factor(source, tuple(parts[source])) for source in sources)
+            self._factors[node] = tuple(self._factor(node, source, tuple(parts[source])) for source in sources)
         return self._factors[node]
 
     def _parts(self, root: SOp) -> dict[SOp, dict[SOp, None]]:
@@ -206,11 +210,14 @@ class ValueAnalysis:
                 pending += reversed(node.args)
         return found
 
-    def _factor(self, source: SOp, parts: tuple[SOp, ...]) -> SOp:
+    def _factor(self, node: SOp, source: SOp, parts: tuple[SOp, ...]) -> SOp:
+        if not self[source].listed:
+            binned = bins(self, node, source)
+            return source if binned is None else binned
         if any(part is source for part in parts):
             return source
         factor = parts[0] if len(parts) == 1 else Map(JOINT, parts)
-        if not self[source].listed or len(self[factor].universe) < len(self[source].universe):
+        if len(self[factor].universe) < len(self[source].universe):
             return factor
         return source
 
@@ -266,8 +273,22 @@ class ValueAnalysis:
             if isinstance(factor, Map) and factor.op is JOINT:
                 for place, part in enumerate(factor.args):
                     columns[part] = found.mapped([value[place] for value in found.values])
+            if isinstance(factor, Map) and isinstance(factor.op, Bins):
+                columns[factor.args[0]] = found
         self._evaluated[tuples] = columns
         return columns
+
+    def form(self, node: SOp) -> LinearForm | None:
+        """A number as a linear form of others: itself where it is stored as it is; None where it is no number."""
+        if self[node].listed or isinstance(node, Aggregate) or is_product(self, node):
+            return linear_form(node)
+        return _sum_form(self, node)
+
+    def check_cut(self, cut: Cut, source: SOp) -> None:
+        """Nothing, or a Refusal where representatives do not stand for what lies between them. Checked once."""
+        if (cut.left, cut.right) not in self._checked:
+            self._checked[cut.left, cut.right] = None
+            check_cut(self, cut, source)
 
     def spread(self, selector: Selector) -> Spread:
         """How many keys a selector can mark in each cell."""
@@ -354,6 +375,8 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
 
 
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+    if isinstance(node, Map) and isinstance(node.op, Bins):
+        return _everywhere(analysis.cells, list(map(float, node.op.points)))
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
         return _bounded(analysis, node)
     tuples, known = analysis.evaluated(node)
@@ -380,17 +403,28 @@ def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[S
 
 
 def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
-    form = linear_form(node)
-    if form is None or set(form.weights) == {node}:
-        raise Refusal(f"{node!r} is no linear function of numbers whose values are too many to list")
+    if is_product(analysis, node):
+        assert isinstance(node, Map)
+        factor, mean = (analysis[arg].range for arg in node.args)
+        ends = [Fraction(some) * Fraction(other) for some in factor for other in mean]
+        return unlisted(analysis.cells, float(min(ends)), float(max(ends)))
+    form = _sum_form(analysis, node)
     low = high = Fraction(form.constant)
     for part, weight in form.weights.items():
         values = analysis[part]
-        if not values.numbers:
+        if not values.numeric:
             raise Refusal(f"{part!r} is not a number everywhere")
         ends = [weight * Fraction(end) for end in values.range]
         low, high = low + min(ends), high + max(ends)
     return unlisted(analysis.cells, float(low), float(high))
+
+
+def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
+    """A number whose values are too many to list, and that is no mean and no product, as the sum that it is."""
+    form = linear_form(node)
+    if form is not None and set(form.weights) != {node}:
+        return form
+    return LinearForm(products(analysis, node), Fraction(0))
 
 
 def number_at_rest(node: Aggregate) -> float:

@@ -15,10 +15,13 @@ from compiler.ir import LayerWeights, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
+from compiler.residual import Direction
+from compiler.storage import Reader
 from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
+    Aggregate,
     SOp,
     aggregate,
     full,
@@ -203,3 +206,25 @@ def test_a_number_that_is_always_zero_may_be_written_by_its_head() -> None:
     model = compile_sop(aggregate(full, aggregate(after_the_query, indices)), "ab", 4, causal=True)
     assert model.weights.certificate is not None
     assert model.run("abab").output == [0, 0, 0, 0]
+
+
+def test_a_number_is_read_off_a_one_hot_that_has_all_of_its_values() -> None:
+    one = select(indices, indices - length, "!=")
+    nothing = aggregate(one, selector_width(select(indices, length, ">")))
+    root = aggregate(SAME, nothing + aggregate(one, length)) + aggregate(SAME, 3)
+    model = compile_sop(root, "ab", 1)
+    assert model.run("a").output == [4]
+
+
+@pytest.mark.parametrize("place", ["W_V", "W_U"])
+def test_what_is_read_is_checked_against_its_meaning(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The construction itself reads twice the number, so that its weights are as built, but wrong."""
+    number = Reader.number
+
+    def doubled(reader: Reader, node: SOp) -> dict[Direction, float]:
+        wrong = node is tokens_int if place == "W_V" else isinstance(node, Aggregate)
+        return {direction: weight * (1 + wrong) for direction, weight in number(reader, node).items()}
+
+    monkeypatch.setattr(Reader, "number", doubled)
+    with pytest.raises(Refusal, match="what is read of it is not its value"):
+        compile_sop(aggregate(full, tokens_int), (0, 1, 5), 4)

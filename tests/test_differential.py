@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from compiler import values
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import ENGINES, TOLERANCE, agree
@@ -47,7 +48,10 @@ def inferred(model: CompiledModel, tokens: tuple[Atom, ...], engine: str) -> lis
         return error.message
 
 
-def test_engines_agree(seed: int) -> None:
+def test_engines_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fourth program is compiled as if the values of few means could be listed."""
+    if seed % 4 == 3:
+        monkeypatch.setattr(values, "MAX_MEANS", 4)
     case = random_case(seed)
     model = compiled(case)
     if model is None:

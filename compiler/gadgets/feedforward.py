@@ -29,7 +29,9 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
+from compiler.affine import is_product
 from compiler.columns import UNDEFINED, value_key
+from compiler.cuts import points_of
 from compiler.gadgets.boxes import Box, cover
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
@@ -60,6 +62,9 @@ class RawInput:
 
 def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
     """The hidden units that write a stored one-hot or number. Refusal where steps would not be exact."""
+    if is_product(storage.analysis, node):
+        assert isinstance(node, Map)
+        return _product_neurons(node, reader)
     if node in storage.lines:
         return _line_neurons(node, storage, reader, precision)
     tuples, found = storage.analysis.table(node)
@@ -245,6 +250,9 @@ def _raw_readings(
         return raw, combined_readings(combination.form, factors, rows, storage)
     (index,) = set(range(len(factors))) - set(clean)
     (source,) = analysis.sources(factors[index])
+    if not analysis[source].listed:
+        points = points_of(factors[index])
+        return RawInput(reader.raw[source], _error_of(source, storage, precision)), [[points[r[index]]] for r in rows]
     universe = analysis[source].universe
     is_width = isinstance(source, SelectorWidth)
     levels = _levels(
@@ -300,6 +308,29 @@ def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precis
             back = {direction: -weight for direction, weight in change.items()}
             found.append(Neuron(masked(combine((1.0, line), (1.0 - level, {ONE: 1.0}))), 0.0, change))
             found.append(Neuron(masked(combine((1.0, line), (-float(level), {ONE: 1.0}))), 0.0, back))
+    return found
+
+
+def _product_neurons(node: Map, reader: Reader) -> list[Neuron]:
+    """A mean x times a listed factor: v·ReLU(x − B·outside) − v·ReLU(−x − B·outside) for each value v of the factor.
+
+    `outside` is the sum of the indicators of all other values, and B is above |x|. Where the factor is v, nothing is
+    added to x, so x arrives as it was read, once; elsewhere both units are off.
+    """
+    factor, mean = node.args
+    values, (low, high) = reader.analysis[factor], reader.analysis[mean].range
+    number = {code: row for row, code in enumerate(sorted(set(values.twins)))}
+    row_of = {value_key(value): number[code] for value, code in zip(values.universe, values.twins, strict=True)}
+    indicators = reader.indicators(factor, row_of, len(number))
+    strength = 2.0 ** math.ceil(math.log2(max(abs(low), abs(high), 1)) + 1)
+    found = []
+    for code, row in number.items():
+        weight = float(values.universe[code])
+        outside = combine(*((-strength, other) for at, other in enumerate(indicators) if at != row))
+        for sign in (1.0, -1.0):
+            if weight and (high > 0 if sign > 0 else low < 0):
+                inputs = combine((sign, {reader.raw[mean]: 1.0}), (1.0, outside))
+                found.append(Neuron(masked(inputs), 0.0, {reader.numbers[node]: sign * weight}))
     return found
 
 

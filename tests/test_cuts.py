@@ -1,0 +1,207 @@
+"""Comparisons of means whose values are too many to list."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from itertools import product
+
+import pytest
+
+from compiler import values
+from compiler.cuts import Lattice, Means, cuts_of, lattice_of
+from compiler.model import CompiledModel
+from compiler.pipeline import Compilation, compile_sop
+from compiler.verify import verify
+from rasp.elementwise import Atom
+from rasp.errors import Refusal
+from rasp.graph import (
+    SOp,
+    Tokens,
+    aggregate,
+    apply,
+    full,
+    indicator,
+    indices,
+    select,
+    selector_width,
+    tokens,
+    tokens_int,
+    where,
+)
+from tests.exact import exact
+
+SAME = select(tokens, tokens, "==")
+PLACE = aggregate(SAME, indices)
+NUMBER = aggregate(select(indices, indices, "<"), tokens_int, -1)
+FLOATS = aggregate(SAME, Tokens("float") * indices)
+
+CUTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
+    "above": (PLACE > 1, ("a", "b")),
+    "at least a number": (PLACE - indices >= 0, ("a", "b")),
+    "equal": (PLACE - indices == 0, ("a", "b")),
+    "not equal": (PLACE != 1.5, ("a", "b")),
+    "rounded": (apply("round", PLACE), ("a", "b", "c")),
+    "rounded and computed with": (apply("round", PLACE * 2 + 1) % 3, ("a", "b")),
+    "linear": (PLACE * 2 - indices > 1.5, ("a", "b")),
+    "scaled by a number": (NUMBER * tokens_int > indices, (-2, 1, 3)),
+    "divided by a number": (NUMBER / (indices + 1) < 0.5, (0, 1, 2)),
+    "of both sides": (NUMBER > 1 - NUMBER, (0, 1)),
+    "logic": (((PLACE > 1) & (tokens == "a")) | ~(PLACE - indices < 0), ("a", "b")),
+    "truth": (where(NUMBER, 1, 2) + indicator(NUMBER), (0, 1, 2)),
+    "conditional": (where(PLACE > 1, tokens, "small"), ("a", "b")),
+    "compared in a selector": (aggregate(select(PLACE > 1, True, "=="), tokens, "none"), ("a", "b")),
+    "counted": (selector_width(select(apply("round", PLACE), indices, "==")), ("a", "b")),
+    "default is the threshold": (NUMBER == -1, (-3, 1, 2)),
+    "of a mean": (aggregate(full, NUMBER) > 0.487, (0, 1)),
+    "floats between": (FLOATS > 0.777, (0.1, 0.25, 2.5)),
+    "two comparisons in two layers": (aggregate(select(PLACE > 1, True, "=="), PLACE) > 1.257, ("a", "b")),
+}
+
+
+PRODUCTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
+    "times a number": (NUMBER * tokens_int, (-2, 0, 3)),
+    "times a bool": (PLACE * (tokens == "a"), ("a", "b")),
+    "divided by a number": ((NUMBER + 1) / (indices + 2), (-1, 0, 2)),
+    "conditional": (where(tokens == "a", PLACE, indices - 2 * PLACE), ("a", "b")),
+    "the distance": (where(PLACE - indices > 0, PLACE - indices, indices - PLACE), ("a", "b")),
+    "the distance, compared": (where(PLACE - indices > 0, PLACE - indices, indices - PLACE) > 0.8, ("a", "b")),
+    "one of two means": (where(tokens == 1, PLACE, NUMBER) + 1, (0, 1)),
+    "a factor that is always 0": (where(tokens == "a", PLACE, NUMBER) + 1, (0, 1)),
+    "negative part": (where(NUMBER < 0, NUMBER, 0), (-2, 1, 2)),
+    "the mean of products": (aggregate(full, NUMBER * tokens_int), (-1, 2)),
+    "the mean of products, compared": (aggregate(SAME, PLACE * tokens_int) > 0.377, (-1, 2)),
+    "half": (PLACE / 2 - 1, ("a", "b")),
+    "factor of the same layer": (PLACE * selector_width(SAME), ("a", "b")),
+}
+
+
+@pytest.fixture
+def unlisted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "MAX_MEANS", 3)
+
+
+@pytest.mark.usefixtures("unlisted")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CUTS)
+def test_comparisons_are_exact(name: str, dtype: str) -> None:
+    root, vocabulary = CUTS[name]
+    model = exact(root, vocabulary, 5, dtype=dtype)
+    assert verify(root, model).exhaustive
+
+
+@pytest.mark.usefixtures("unlisted")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_are_what_they_say(name: str, dtype: str) -> None:
+    root, vocabulary = PRODUCTS[name]
+    model = exact(root, vocabulary, 5, dtype=dtype)
+    assert verify(root, model).exhaustive
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_the_certificate_notices_a_changed_product() -> None:
+    made = Compilation({"": NUMBER * tokens_int}, (-2, 0, 3), 5)
+    at, layer = next((at, layer) for at, layer in enumerate(made.weights.layers) if layer.feed_forward is not None)
+    feed_forward = layer.feed_forward
+    assert feed_forward is not None
+    layers, noticed = list(made.weights.layers), 0
+    for name in ("W_in", "b_in", "W_out"):
+        tensor = getattr(feed_forward, name)
+        for place in zip(*tensor.nonzero(), strict=True) if name != "b_in" else [(0,), (1,)]:
+            changed = tensor.copy()
+            changed[place] += 0.5
+            layers[at] = dataclasses.replace(layer, feed_forward=dataclasses.replace(feed_forward, **{name: changed}))
+            weights = dataclasses.replace(made.weights, layers=tuple(layers))
+            try:
+                made.certify(weights)
+            except Refusal as error:
+                noticed += "no certificate" in str(error)
+                continue
+            assert verify(NUMBER * tokens_int, CompiledModel(weights)).counterexample is None
+    assert noticed >= 8
+
+
+@pytest.mark.parametrize("name", ["above", "at least a number", "equal", "rounded", "logic", "conditional"])
+def test_long_inputs(name: str) -> None:
+    root, vocabulary = CUTS[name]
+    assert not Compilation({"": PLACE}, vocabulary, 90).support[0][PLACE].listed
+    exact(root, vocabulary, 90, count=60)
+
+
+def test_the_number_itself_is_still_an_output() -> None:
+    model = compile_sop(PLACE, "ab", 90)
+    assert verify(PLACE, model, count=60).counterexample is None
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_the_certificate_notices_a_moved_threshold() -> None:
+    made = Compilation({"": PLACE > 1}, ("a", "b"), 6)
+    feed_forward = made.weights.layers[0].feed_forward
+    assert feed_forward is not None
+    for unit in range(len(feed_forward.b_in)):
+        bias = feed_forward.b_in.copy()
+        bias[unit] += 8
+        moved = dataclasses.replace(feed_forward, b_in=bias)
+        layer = dataclasses.replace(made.weights.layers[0], feed_forward=moved)
+        with pytest.raises(Refusal, match="no certificate"):
+            made.certify(dataclasses.replace(made.weights, layers=(layer, *made.weights.layers[1:])))
+    assert CompiledModel(made.weights).run("abaa").output == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("root", "vocabulary", "max_length", "dtype", "message"),
+    [
+        (FLOATS > 0.35, (0.1, 0.25, 2.5), 60, "float64", "a matter of rounding"),
+        (aggregate(full, PLACE) > 3.5, ("a", "b"), 90, "float64", "a matter of rounding"),
+        (PLACE + 1e17 - 1e17 > 20, ("a", "b"), 90, "float64", "matter of rounding|how floats are rounded"),
+        (PLACE > 20.123456, ("a", "b"), 90, "float32", "too close to tell apart in float32"),
+        (PLACE % 2 == 0, ("a", "b"), 90, "float64", "too many to list"),
+    ],
+)
+def test_what_rounding_decides_is_refused(
+    root: SOp, vocabulary: tuple[Atom, ...], max_length: int, dtype: str, message: str
+) -> None:
+    with pytest.raises(Refusal, match=message):
+        compile_sop(root, vocabulary, max_length, dtype=dtype)
+
+
+@pytest.mark.parametrize("step", [Fraction(1), Fraction(1, 2), Fraction(0)])
+@pytest.mark.parametrize("sizes", [range(1, 2), range(1, 6), range(3, 5)])
+def test_the_values_next_to_a_threshold(step: Fraction, sizes: range) -> None:
+    low, high, others = Fraction(-1), Fraction(2) if step else Fraction(-1), (Fraction(7),)
+    means = Means(Lattice(low, step, low, high, Fraction(0)), sizes, others)
+    count = int((high - low) / step) if step else 0
+    every = {low + k * step / m for m in sizes for k in range(m * count + 1)} | set(others)
+    for threshold in (Fraction(n, 7) for n in range(-20, 60)):
+        expected = {
+            max((v for v in every if v < threshold), default=None),
+            min((v for v in every if v > threshold), default=None),
+        }
+        expected |= {v for v in every if v == threshold}
+        found = means.around(threshold)
+        assert found is not None
+        assert found == sorted(found)
+        assert set(found) == expected - {None}
+
+
+def test_the_lattice_of_a_mean_of_means_holds_them_all() -> None:
+    analysis = Compilation({"": NUMBER}, (0, 1, 3), 4).support[0]
+    assert analysis[NUMBER].listed
+    lattice = lattice_of(analysis, NUMBER + 1)
+    found = {sum(some) / Fraction(len(some)) for m in (1, 2, 3) for some in product((0, 1, 3), repeat=m)} | {
+        Fraction(-1)
+    }
+    for value in found:
+        place = (value + 1 - lattice.base) / (lattice.step or 1)
+        assert place.denominator == 1
+        assert lattice.low <= value + 1 <= lattice.high
+
+
+def test_what_is_asked_of_a_number() -> None:
+    cuts = cuts_of((PLACE > 3) & (apply("round", PLACE * 2) == indices), PLACE)
+    assert cuts is not None
+    assert [cut.right is None for cut in cuts] == [False, True]
+    assert cuts_of(PLACE % 2, PLACE) is None
+    assert cuts_of(PLACE * PLACE > 2, PLACE) is None
+    assert cuts_of(PLACE + 1, PLACE) is None
