@@ -32,6 +32,7 @@ from rasp.files import write_whole
 FORMAT = "rasp-compiler model"
 VERSION = 1
 _KEY = "rasp"
+_LOGITS = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
 
 
 def save(model: CompiledModel, path: str | Path) -> None:
@@ -205,7 +206,7 @@ def _line(found: Any) -> int | None:
 
 def _readout(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
     values = tuple(found["values"])
-    if found["kind"] not in ("categorical", "number", "single") or not all(map(is_atom, values)):
+    if found["kind"] not in _LOGITS or not all(map(is_atom, values)):
         raise DataFault(f"the readout {found['name']!r} has no meaning here")
-    logits = {"categorical": len(values), "number": 1, "single": 2}[found["kind"]]
+    logits = _LOGITS[found["kind"]] or len(values)
     return Readout(str(found["name"]), found["kind"], values, take(name, take.width, logits), found["check"])

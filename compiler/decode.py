@@ -29,17 +29,22 @@ def decode(readout: Readout, logits: Array) -> list[Atom]:
 
 def check(guard: Readout, logits: Array) -> None:
     """Nothing, or a ValueFault where the guard [T, O] says that the program has no value on this input."""
-    if guard.check == "single":
-        variance = logits[:, 1].astype(np.float64) - logits[:, 0].astype(np.float64) ** 2
-        if (variance > _CLEAN / 2).any():
-            position = int((variance > _CLEAN / 2).argmax())
-            raise ValueFault(f"not so at position {position}: {guard.name}, as values without a mean need")
+    if guard.check in ("single", "mean"):
+        _check_marks(guard, logits)
         return
     found = decode(guard, logits)
     if guard.check == "defined" and not all(found):
         raise ValueFault(f"not so at position {found.index(False)}: {guard.name}")
     if guard.check == "uniform" and len(set(found)) > 1:
         raise ValueFault(f"not so on this input: {guard.name}")
+
+
+def _check_marks(guard: Readout, logits: Array) -> None:
+    """Where a row marks several keys: an error for values without a mean, and for a column of nothing but bools."""
+    several = logits[:, 1].astype(np.float64) - logits[:, 0].astype(np.float64) ** 2 > _CLEAN / 2
+    if not several.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
+        return
+    raise ValueFault(f"not so at position {int(several.argmax())}: {guard.name}, as values without a mean need")
 
 
 def _numbers(readout: Readout, logits: Array) -> list[Atom]:

@@ -77,7 +77,8 @@ class Readout:
 
     `categorical`: logit o is 1 where the value is `values[o]`, else 0. `number`: the one logit is the number; where
     `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the marked
-    positions, and s − m² = 0 says that only one was marked. A readout with `check` only guards others.
+    positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
+    a bool. A readout with `check` only guards others.
     """
 
     name: str

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from compiler.columns import DEFINED, UNDEFINED, value_key
-from compiler.gadgets.attention import HeadPlan, distances, lower_head, may_mix, plan_head
+from compiler.columns import UNDEFINED, value_key
+from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
 from compiler.gadgets.feedforward import neurons_for
+from compiler.guards import Guard, mark_guards, value_guards
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer, Titles
 from compiler.rounding import number_error
@@ -16,8 +17,8 @@ from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
 from compiler.values import ValueAnalysis, Values
 from rasp.analyse import Analysis, Gather, Head, head_of
-from rasp.elementwise import Atom, Operation
-from rasp.graph import Aggregate, Indices, Map, Selector, SelectorWidth, SOp, topological
+from rasp.elementwise import Atom
+from rasp.graph import Aggregate, Indices, Selector, SelectorWidth, SOp
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +47,6 @@ class SymbolicModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Guard:
-    """Something that must hold for the program to have a value: what is read, and the `check` of a Readout."""
-
-    name: str
-    check: str
-    nodes: tuple[SOp, ...]
-
-    @property
-    def aggregates(self) -> tuple[Aggregate, ...]:
-        return tuple(node for node in self.nodes if isinstance(node, Aggregate))
-
-
-@dataclass(frozen=True, eq=False)
 class Plan:
     """All heads from the first layer to the last, with what they write, and everything stored on their behalf.
 
@@ -69,9 +57,6 @@ class Plan:
     heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
     guards: tuple[Guard, ...]
     unread: tuple[tuple[int, Head], ...]
-
-
-_KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
 
 
 def plan(
@@ -85,59 +70,45 @@ def plan(
     storage = Storage(values, analysis.layer_of)
     for root in roots:
         demand_output(root, storage, precision)
-    guards = _value_guards(roots, values)
+    guards = value_guards(roots, values)
     for guard in guards:
         storage.categorical(guard.nodes[0])
-    guarded: dict[Selector, Guard] = {}
+    marks: dict[Selector, tuple[Aggregate, Aggregate]] = {}
     heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
     unread: list[tuple[int, Head]] = []
-    risky = {head_of(node) for node in topological(roots) if isinstance(node, Aggregate) and may_mix(node, storage)}
+    wanted = mark_guards(roots, values)
     for layer in range(analysis.depth, 0, -1):
         for head, members in _members(storage, layer, analysis).items():
             for node in members:
                 demand_value(node, storage)
-            if head in risky and head.selector not in guarded:
-                guarded[head.selector] = _single_guard(head, layer, storage)
-                members = (*members, *guarded[head.selector].aggregates)
+            if head.kind == "aggregate" and head.selector in wanted and head.selector not in marks:
+                marks[head.selector] = _marks(head, layer, storage)
+                members = (*members, *marks[head.selector])
+                for guard in wanted[head.selector]:
+                    for read in guard.nodes:
+                        storage.categorical(read)
             if not members:
                 unread.append((layer, head))
                 continue
             found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
             heads.append((found, members))
-    return Plan(storage, tuple(reversed(heads)), (*guards, *guarded.values()), tuple(reversed(unread)))
-
-
-def _value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
-    """Guards for operations that may fail, and for s-ops that may mix strings and numbers on one input."""
-    partial = [node for node in topological(roots) if isinstance(node, SOp) and node in values.partial]
-    defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in partial]
-    uniform = [
-        Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),))
-        for node in _mixed(roots, values)
+    guards += [
+        replace(guard, nodes=(*means, *guard.nodes)) for selector, means in marks.items() for guard in wanted[selector]
     ]
-    return defined + uniform
+    return Plan(storage, tuple(reversed(heads)), tuple(guards), tuple(reversed(unread)))
 
 
-def _single_guard(head: Head, layer: int, storage: Storage) -> Guard:
-    """The guard that a head marks at most one key; the head writes two more means for it.
+def _marks(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
+    """Two more means for a head to write, which tell whether it marks several keys.
 
-    The rows of a selector are the same in every layer, so one guard a selector is enough.
+    The rows of a selector are the same in every layer, so one pair a selector is enough.
     """
-    means = tuple(Aggregate(head.selector, z, 0) for z in distances(storage.analysis.cells.max_length))
-    for mean in means:
+    z, square = (Aggregate(head.selector, value, 0) for value in distances(storage.analysis.cells.max_length))
+    for mean in (z, square):
         storage.number(mean.value)
         storage.layer_of[mean] = layer
         storage.raw[mean] = None
-    return Guard(f"{head.selector!r} marks at most one key", "single", means)
-
-
-def _mixed(roots: Sequence[SOp], values: ValueAnalysis) -> list[SOp]:
-    """Inner s-ops that may hold strings and numbers together, on which the program would have no value."""
-    ends = set(roots)
-    nodes = [node for node in topological(roots) if isinstance(node, SOp) and node not in ends]
-    return [
-        node for node in nodes if values[node].listed and len({isinstance(v, str) for v in values[node].universe}) > 1
-    ]
+    return z, square
 
 
 def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tuple[Gather, ...]]:
@@ -264,8 +235,9 @@ def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None
 
 
 def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
-    if guard.check != "single":
+    if guard.check not in ("single", "mean"):
         return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
-    return SymbolicReadout(
-        guard.name, guard.nodes[0], "single", (), tuple(map(reader.number, guard.nodes)), guard.check
-    )
+    z, square, *others = guard.nodes
+    is_bool = [reader.feature(node, {value_key(True): 1.0}) for node in others]
+    logits = (reader.number(z), reader.number(square), *is_bool)
+    return SymbolicReadout(guard.name, z, guard.check, (), logits, guard.check)

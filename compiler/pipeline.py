@@ -16,7 +16,7 @@ from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from compiler.residual import Titles
 from compiler.selectors import Conjunction
-from compiler.simplify import Rewritten, rewrite
+from compiler.simplify import Rewritten, settle, split
 from compiler.support import Facts, check_options
 from compiler.values import ValueAnalysis
 from rasp.analyse import Analysis, Head, analyse
@@ -86,20 +86,22 @@ class Compilation:
     def _timed(self, name: str, compute: Callable[[], T]) -> T:
         start = time.perf_counter()
         result = compute()
-        self.timings[name] = time.perf_counter() - start
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
         return result
 
     @cached_property
     def graph(self) -> Rewritten:
-        """The s-ops to compile, rewritten where `prefer` asks for it."""
-        roots = tuple(self.outputs.values())
-        return self._timed("graph", lambda: rewrite(roots, self.names, self.prefer, self.facts))
+        """The s-ops to compile: rewritten where `prefer` asks for it, and then as their values allow."""
+        given = Rewritten(tuple(self.outputs.values()), dict(self.names), dict(self.origins), ())
+        found = self._timed("graph", lambda: split(given, self.prefer, self.facts))
+        self._timed("values", lambda: self.facts.examine(found.roots))
+        return self._timed("graph", lambda: settle(found, self.facts))
 
     @cached_property
     def support(self) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
         """The values of every s-op, and every selector as one head computes it. All refusals come from here."""
-        roots = self.graph.roots
-        self._timed("values", lambda: self.facts.check(roots, self.origins))
+        roots, origins = self.graph.roots, self.graph.origins
+        self._timed("values", lambda: self.facts.check(roots, origins))
         return self.facts.values, self.facts.conjunctions
 
     @cached_property
@@ -119,7 +121,7 @@ class Compilation:
     def layers(self) -> SymbolicModel:
         """The network in names: heads and neurons over named directions."""
         outputs = dict(zip(self.outputs, self.graph.roots, strict=True))
-        titles = Titles(self.graph.names, self.origins)
+        titles = Titles(self.graph.names, self.graph.origins)
         layout = self.layout
         return self._timed("layers", lambda: lower(outputs, layout, titles, self.precision))
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rasp.elementwise import COMPARISONS, Atom, Operation, atom_key
-from rasp.errors import RaspError, Refusal
+from rasp.errors import Refusal
 from rasp.graph import And, Best, Constant, Map, Not, Or, Select, Selector, SOp
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -161,15 +161,20 @@ def _column(node: SOp, columns: dict[SOp | None, list[Atom]]) -> list[Atom]:
 
 
 def _compare(op: str, queries: list[Atom], keys: list[Atom]) -> BoolTable:
-    """Distinct atoms are compared once; the grid of all rows and columns is looked up."""
+    """Distinct atoms are compared once; the grid of all rows and columns is looked up.
+
+    A string and a number that are to be ordered do not match: an input with both has no value, which a guard notices.
+    """
     query_atoms, query_codes = _codes(queries)
     key_atoms, key_codes = _codes(keys)
     compare = COMPARISONS[op]
-    try:
-        small = np.array([[compare(k, q) for k in key_atoms] for q in query_atoms], dtype=bool)
-    except RaspError as error:
-        raise Refusal(f"{error.message}, which this vocabulary makes possible") from error
+    small = np.array([[comparable(op, k, q) and compare(k, q) for k in key_atoms] for q in query_atoms], dtype=bool)
     return small.reshape(len(query_atoms), len(key_atoms))[query_codes[:, None], key_codes[None, :]]
+
+
+def comparable(op: str, key: Atom, query: Atom) -> bool:
+    """Whether a comparison has an answer: strings and numbers have no order."""
+    return op in ("==", "!=") or isinstance(key, str) is isinstance(query, str)
 
 
 def _codes(atoms: list[Atom]) -> tuple[list[Atom], np.ndarray[Any, np.dtype[np.intp]]]:

@@ -6,17 +6,19 @@ keys a selector marks, over the vocabulary and up to the maximum length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import reduce
-from math import prod
 from typing import Any, TypeAlias, cast
 
+from compiler.guards import may_fail
 from compiler.selectors import comparisons, factors
 from compiler.support import Facts
 from rasp.elementwise import OPERATIONS
-from rasp.expression import expression
-from rasp.graph import And, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
+from rasp.expression import expression, literal
+from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
+from rasp.source import Span
 
 MAX_SCORE_DIMENSIONS = 1024
 _DISJOINT = ({"<", "=="}, {">", "=="}, {"<", ">"}, {"<", ">="}, {">", "<="}, {"==", "!="})
@@ -24,10 +26,10 @@ _DISJOINT = ({"<", "=="}, {">", "=="}, {"<", ">"}, {"<", ">="}, {">", "<="}, {"=
 
 @dataclass(frozen=True)
 class Change:
-    """What a pass puts in the place of a node, and the note on it, given the text of the node."""
+    """What a pass puts in the place of a node, and the note on it, if any, given the text of the node."""
 
     node: Node
-    note: Callable[[str], str]
+    note: Callable[[str], str] | None = None
 
 
 Pass: TypeAlias = Callable[[Node, Facts], Change | None]
@@ -35,17 +37,35 @@ Pass: TypeAlias = Callable[[Node, Facts], Change | None]
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The new roots, the name of every renamed node, and what was traded for what."""
+    """The new roots, the names and the places in the source of nodes old and new, and what was traded for what."""
 
     roots: tuple[SOp, ...]
     names: dict[Node, str]
+    origins: dict[Node, Span]
     notes: tuple[str, ...]
 
 
-def rewrite(roots: tuple[SOp, ...], names: Mapping[Node, str], prefer: str, facts: Facts) -> Rewritten:
-    """The s-ops to compile: as they are, or with wide heads split as `prefer` asks for."""
-    found = Rewritten(roots, dict(names), ())
+def rewrite(
+    roots: tuple[SOp, ...],
+    names: Mapping[Node, str],
+    prefer: str,
+    facts: Facts,
+    origins: Mapping[Node, Span] | None = None,
+) -> Rewritten:
+    """The s-ops to compile: with wide heads split as `prefer` asks for, and then as their values allow."""
+    return settle(split(Rewritten(roots, dict(names), dict(origins or {}), ()), prefer, facts), facts)
+
+
+def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
+    """The s-ops with wide heads split as `prefer` asks for. Asks only for the values of what is compared."""
     for change in PASSES[prefer]:
+        found = _passed(found, change, facts)
+    return found
+
+
+def settle(found: Rewritten, facts: Facts) -> Rewritten:
+    """The s-ops without what has one value only, and with numbers for strings beside means. Asks for all values."""
+    for change in (fold, number_default):
         found = _passed(found, change, facts)
     return found
 
@@ -54,17 +74,22 @@ def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
     new: dict[Node, Node] = {}
     notes: list[str] = []
     renamed: dict[Node, str] = {}
+    origins = dict(before.origins)
     for node in topological(before.roots):
         rebuilt = _rebuilt(node, new)
         changed = change(rebuilt, facts)
         if changed is not None:
-            notes.append(changed.note(expression(node, before.names)))
+            notes += [changed.note(expression(node, before.names))] if changed.note else []
             rebuilt = changed.node
         new[node] = rebuilt
+        if isinstance(rebuilt, Constant):
+            continue
         if node in before.names:
             renamed[rebuilt] = before.names[node]
+        if node in before.origins:
+            origins.setdefault(rebuilt, before.origins[node])
     new_roots = tuple(cast(SOp, new[root]) for root in before.roots)
-    return Rewritten(new_roots, {**before.names, **renamed}, (*before.notes, *notes))
+    return Rewritten(new_roots, {**before.names, **renamed}, origins, (*before.notes, *notes))
 
 
 def _rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
@@ -78,6 +103,59 @@ def _is_nodes(value: object) -> bool:
 
 def _new(value: Any, new: Mapping[Node, Node]) -> Any:
     return new[value] if isinstance(value, Node) else value
+
+
+def fold(node: Node, facts: Facts) -> Change | None:
+    """The constant in the place of an s-op that has one value on every input, and the case that always applies."""
+    if not isinstance(node, SOp) or isinstance(node, Constant):
+        return None
+    if isinstance(node, Map) and node.op.name == "if" and isinstance(node.args[0], Constant):
+        return _only_case(node, facts)
+    if facts.count(node) != 1:
+        return None
+    (value,) = facts.values[node].universe
+    if not isinstance(value, (int, float, str)) or may_fail(node, facts.values):
+        return None
+    if not _needs_heads(node):
+        return Change(Constant(value))
+    return Change(Constant(value), lambda text: f"{text} is {literal(value)} on every input: nothing computes it")
+
+
+def _only_case(node: Map, facts: Facts) -> Change | None:
+    condition, then, otherwise = node.args
+    assert isinstance(condition, Constant)
+    chosen, other = (then, otherwise) if condition.value else (otherwise, then)
+    if not facts.compiles(other) or may_fail(other, facts.values) or _mixes(other, facts):
+        return None
+    if not _needs_heads(other):
+        return Change(chosen)
+    return Change(chosen, lambda text: f"{text} takes one case only: nothing computes the other, {expression(other)}")
+
+
+def _needs_heads(node: SOp) -> bool:
+    return any(isinstance(part, (Aggregate, SelectorWidth)) for part in topological([node]))
+
+
+def _mixes(node: SOp, facts: Facts) -> bool:
+    """Whether an s-op may hold strings and numbers."""
+    return len({isinstance(value, str) for value in facts.values[node].universe}) > 1
+
+
+def number_default(node: Node, facts: Facts) -> Change | None:
+    """A mean of numbers with a string as default, as a mean with a number: one above all means stands for the string.
+
+    That number comes out exactly where nothing is marked, because the means lie between the smallest and the largest
+    value. So one head writes one number, and the feed-forward after it puts the string in its place.
+    """
+    if not isinstance(node, Aggregate) or not isinstance(node.default, str) or not facts.compiles(node):
+        return None
+    values, spread = facts.values[node.value], facts.values.spread(node.selector)
+    if spread.never_empty or spread.at_most_one or not values.averaged or not values.listed:
+        return None
+    beyond = math.floor(values.range[1]) + 1
+    mean = Aggregate(node.selector, node.value, beyond)
+    empty = Map(OPERATIONS["=="], (mean, Constant(beyond)))
+    return Change(Map(OPERATIONS["if"], (empty, Constant(node.default), mean)))
 
 
 def split_every_width(node: Node, facts: Facts) -> Change | None:
@@ -159,4 +237,4 @@ def _classes(pairs: Sequence[tuple[SOp, SOp]], size: Mapping[SOp, int]) -> int:
     told: dict[SOp, int] = {}
     for part, other in pairs:
         told[part] = min(size[part], told.get(part, 1) * (size[other] + 1))
-    return prod(told.values())
+    return math.prod(told.values())

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
 from compiler.values import Spread, ValueAnalysis
-from rasp.elementwise import Atom, atom_key, is_atom
+from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault, Failures, Refusal
-from rasp.graph import Aggregate, Constant, Node, Selector, SelectorWidth, SOp, topological
+from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
 from rasp.source import Span
 
 MAX_LENGTH = 512
@@ -60,17 +60,18 @@ class Facts:
 
     def compiles(self, node: Node) -> bool:
         """Whether the values of a node and of all that it reads are known."""
-        self._examine([node])
+        self.examine([node])
         return not self._tainted[node]
 
     def check(self, roots: Sequence[SOp], origins: Mapping[Node, Span]) -> None:
         """Nothing, or a Refusal: Failures with one for each node to blame (nodes above it are not repeated)."""
-        self._examine(roots)
+        self.examine(roots)
         errors = [self._refused[node].at(origins.get(node)) for node in topological(roots) if node in self._refused]
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(errors)
 
-    def _examine(self, roots: Sequence[Node]) -> None:
+    def examine(self, roots: Sequence[Node]) -> None:
+        """Finds what can be known of some nodes and of all that they read; `check` tells of what is refused."""
         for node in topological(roots, self._tainted):
             self._tainted[node] = any(self._tainted[child] for child in node.children)
             if self._tainted[node]:
@@ -89,7 +90,7 @@ def _check_score(score: SOp, values: ValueAnalysis) -> None:
     found = values[score]
     if not found.listed:
         raise Refusal(f"the scores {score!r} of select_best are too many to list")
-    if not found.numbers:
+    if not found.averaged or found.may_be_bools:
         raise Refusal(f"select_best needs a score of numbers, and {score!r} may be something else")
 
 
@@ -103,3 +104,14 @@ def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, 
         raise Refusal(f"how many keys are best is not what a head can count: {node!r}", hint=_COUNT_INSTEAD)
     if isinstance(node, SOp):
         values[node]
+    if isinstance(node, Select):
+        _check_order(node, values)
+
+
+def _check_order(node: Select, values: ValueAnalysis) -> None:
+    keys, queries = values[node.keys].universe, values[node.queries].universe
+    kinds = [{isinstance(value, str) for value in side} for side in (keys, queries)]
+    if node.op not in ("==", "!=") and all(kinds) and not kinds[0] & kinds[1]:
+        raise Refusal(
+            f"{node.op} cannot order {describe(keys[0])} and {describe(queries[0])}: {node!r} has no value on any input"
+        )

@@ -23,9 +23,10 @@ from compiler.cells import Cells, Ints
 from compiler.columns import Coded, distinct, evaluate, joined, value_key
 from compiler.cuts import Bins, Cut, bins, check_cut
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
-from rasp.elementwise import Atom
-from rasp.errors import Refusal
+from rasp.elementwise import Atom, Operation, evaluate_atoms
+from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
+from rasp.interpret import convert
 
 MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
@@ -65,10 +66,22 @@ class Values:
         return self.numeric and not any(isinstance(v, bool) for v in self.universe)
 
     @property
-    def uniform(self) -> bool:
-        """Whether no two values could stand in the way of each other's mean: all numbers, all bools, or all strings."""
-        kinds = {bool: "bool", str: "str"}
-        return len({kinds.get(type(v), "number") for v in self.universe}) <= 1
+    def averaged(self) -> bool:
+        """Whether a mean of these values is the mean of their numbers, a bool counting as 0 or 1.
+
+        There is one unless all the values of an input are bools.
+        """
+        return self.numeric and (not self.listed or any(not isinstance(value, bool) for value in self.universe))
+
+    @cached_property
+    def may_be_bools(self) -> bool:
+        """Whether the values of some input may all be bools, as far as the cells tell."""
+        is_bool = [isinstance(value, bool) for value in self.universe]
+        if not any(is_bool):
+            return False
+        cells = np.array([any(is_bool[code] for code in codes) for codes in self.patterns])[self.cell_pattern]
+        lengths = range(1, math.isqrt(2 * len(cells)) + 1)
+        return any(bool(cells[n * (n - 1) // 2 : n * (n + 1) // 2].all()) for n in lengths)
 
     @cached_property
     def range(self) -> tuple[float, float]:
@@ -158,7 +171,7 @@ class ValueAnalysis:
         if node not in self._values:
             found = _RULES[type(node)](self, node)
             if found.listed and not found.universe:
-                raise Refusal(f"{node!r} has no value on any input")
+                raise Refusal(f"{node!r} has no value on any input{_reason(self, node)}")
             if any(isinstance(value, int) and value.bit_length() > _MAX_BITS for value in found.universe):
                 raise Refusal(f"{node!r} may be an int that no float can hold")
             self._values[node] = found
@@ -393,6 +406,21 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     return _grouped(analysis.cells, sets, tuples.cell_pattern, [found.values[code] for code in order])
 
 
+def _reason(analysis: ValueAnalysis, node: SOp) -> str:
+    """Why an s-op has no value, by the first combination of values that its operation is given."""
+    if isinstance(node, Tokens):
+        kind = node.kind
+        node = Map(Operation(kind, 1, (), lambda token: convert(kind, token)), (Tokens("asis"),))
+    if not isinstance(node, Map):
+        return ""
+    found = analysis.columns(node.args)
+    try:
+        evaluate_atoms(node.op, [column.decoded[0] for column in found if len(column.codes)])
+    except RaspError as error:
+        return f": {error.message}"
+    return ""
+
+
 def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, Coded]) -> None:
     """Notes the node as partial where its own operation fails, not one it reads."""
     failed = known[node].codes == known[node].undefined
@@ -523,6 +551,7 @@ def _spread(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
         high[cells.row(n)] = some.sum(axis=1)
     for relation in selector.relations:
         high = _most_for_one_value(analysis, relation, high)
+    low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
     if not selector.scores:
         return Spread(low, high)
     distinct = any(_tells_positions_apart(analysis, score) for score in selector.scores)
@@ -605,11 +634,15 @@ def _aggregate(analysis: ValueAnalysis, node: Aggregate) -> Values:
     if not values.listed:
         return _mean_of_unlisted(analysis, node, values, spread)
     marks, cell_marks = _marked_values(analysis, node.selector, node.value)
-    if not spread.at_most_one and not values.uniform:
+    if not spread.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
         raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
-    if spread.at_most_one or not values.numbers:
+    if spread.at_most_one or not values.averaged:
         return _copies(analysis, node, values, spread, marks, cell_marks)
     return _means(analysis, node, values, spread, marks, cell_marks)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _kinds(values: Values) -> str:

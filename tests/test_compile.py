@@ -216,7 +216,7 @@ def compiled(program: Program, vocabulary: tuple[Atom, ...], max_length: int) ->
 @pytest.mark.parametrize(
     ("text", "vocabulary", "places"),
     [
-        ("x = select(tokens, tokens_int, <);\ny = selector_width(x);", ("1", "2"), ["2:5"]),
+        ("x = select(tokens, tokens_int, <);\ny = selector_width(x);", ("1", "2"), ["1:5"]),
         ("y = 1 /\n 0 + 1;", ("a",), None),
         ("y = 1 / (indices - indices);", ("a",), ["1:5"]),
         ("a = 1 / (indices - indices);\nb = 2 / (length - length);\ny = a + b;", ("a",), ["1:5", "2:5"]),

@@ -9,6 +9,7 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from compiler.selectors import conjunction
+from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
@@ -137,9 +138,90 @@ def test_a_string_default_beside_numbers(root: SOp) -> None:
     exact(root, "ab", 4)
 
 
-def test_a_mean_or_a_string_is_refused() -> None:
-    with pytest.raises(Refusal, match="may be a mean of numbers or a string"):
-        compile_sop(aggregate(BEFORE, indices, "none"), ("a", "b"), 4)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "root",
+    [
+        aggregate(select(tokens, "a"), indices, "none"),
+        aggregate(select(tokens, "a"), -indices, ""),
+        aggregate(select(tokens, "a"), indices, "none") == "none",
+        aggregate(select(tokens, "a") & SAME, length / 2, "none"),
+        aggregate(select(tokens, "a"), indicator(tokens == "b"), "no a") == 1,
+        aggregate(SELF, aggregate(select(tokens, "a"), indices, "none"), "none"),
+    ],
+)
+def test_a_mean_or_a_string(root: SOp, dtype: str) -> None:
+    exact(root, "abc", 4, dtype=dtype)
+
+
+WAS_A = aggregate(PREVIOUS, tokens == "a")
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        aggregate(full, WAS_A),
+        aggregate(SAME, WAS_A) > 0.4,
+        aggregate(select_best(full, WAS_A), indices),
+        aggregate(BEFORE, WAS_A, 0.5),
+        aggregate(BEFORE, WAS_A, "none"),
+    ],
+)
+def test_means_of_bools_beside_numbers(root: SOp) -> None:
+    exact(root, "abc", 5)
+
+
+@pytest.mark.parametrize("vocabulary", [(True, False, 0), (1, 3, True), (True, 2), (False, -1, True)])
+@pytest.mark.parametrize(
+    "root",
+    [
+        aggregate(full, tokens_asis),
+        aggregate(full, tokens_asis) > 0.4,
+        aggregate(SAME, tokens_asis, True),
+        aggregate(BEFORE, tokens_asis, 7) == aggregate(full, tokens_asis),
+        aggregate(SAME & BEFORE, tokens_asis) + aggregate(SAME & BEFORE, -tokens_asis),
+    ],
+)
+def test_a_mean_needs_a_number_among_bools(root: SOp, vocabulary: tuple[Atom, ...]) -> None:
+    model = compile_sop(root, vocabulary, 4)
+    found = verify(root, model)
+    assert found.counterexample is None
+    assert 0 < found.undefined < found.count
+
+
+def test_a_key_without_a_value_is_an_error() -> None:
+    root = aggregate(select(2 / indices, tokens_int, ">="), length + 1)
+    model = compile_sop(root, (1, 2), 4)
+    found = verify(root, model)
+    assert (found.counterexample, found.undefined) == (None, found.count)
+
+
+def test_a_mean_of_floats_needs_a_number_among_bools() -> None:
+    root = aggregate(full, tokens_asis)
+    found = verify(root, compile_sop(root, (1, 0.25, True), 4))
+    assert (found.counterexample, found.undefined) == (None, 3)
+
+
+def test_copies_of_strings_and_bools() -> None:
+    root = aggregate(select(tokens_asis, tokens_asis) & BEFORE, tokens_asis, True)
+    assert verify(root, compile_sop(root, ("a", True, False), 4)).counterexample is None
+
+
+@pytest.mark.parametrize(
+    "root",
+    [
+        selector_width(select(tokens_asis, tokens_asis, "<")),
+        selector_width(select(tokens_asis, tokens_asis, ">=") | SELF),
+        selector_width(select(tokens_asis, indices, "<=")),
+        aggregate(select(tokens_asis, "b", ">"), indices),
+        aggregate(select(1, aggregate(select(indices, 1), tokens_asis), "<"), indices),
+        selector_width(~select(tokens_asis, aggregate(PREVIOUS, tokens_asis), ">")),
+    ],
+)
+def test_strings_and_numbers_in_one_order_are_an_error(root: SOp) -> None:
+    found = verify(root, compile_sop(root, ("a", 1, 0), 4))
+    assert found.counterexample is None
+    assert 0 < found.undefined < found.count
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

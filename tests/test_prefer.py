@@ -16,7 +16,8 @@ from compiler.report import report
 from compiler.support import Facts
 from compiler.verify import verify
 from rasp.analyse import analyse
-from rasp.errors import Refusal
+from rasp.elementwise import Atom
+from rasp.errors import Refusal, ValueFault
 from rasp.graph import (
     Selector,
     SOp,
@@ -26,11 +27,14 @@ from rasp.graph import (
     length,
     select,
     selector_width,
+    sop,
     tokens,
     tokens_int,
     where,
 )
+from rasp.interpret import run
 from rasp.program import load_program
+from tests.exact import exact
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -177,7 +181,8 @@ def test_narrow_heads_count_the_same(seed: int, monkeypatch: pytest.MonkeyPatch)
     root = rng.choice(USES)(selector_width(random_order(rng)))
     monkeypatch.setattr(compiler.simplify, "MAX_SCORE_DIMENSIONS", 1)
     model = compile_sop(root, "abc", 6)
-    assert sum(model.weights.heads) >= sum(analyse([root]).heads)
+    if not any("on every input" in note for note in model.weights.notes):
+        assert sum(model.weights.heads) >= sum(analyse([root]).heads)
     assert model.weights.depth <= analyse([root]).depth
     assert verify(root, model, count=100, seed=seed).counterexample is None
 
@@ -201,9 +206,43 @@ def test_a_file_is_certified_as_it_was_compiled(prefer: str, tmp_path: Path) -> 
 
 
 def test_a_head_that_nobody_reads_is_named() -> None:
-    model = compile_sop(HISTOGRAM * 0 + tokens_int, (1, 2), 4)
-    assert (model.weights.heads, model.weights.predicted_heads) == ([], (1,))
+    model = compile_sop(selector_width(SAME & select(0, HISTOGRAM, "<")), (1, 2), 4)
+    assert (model.weights.heads, model.weights.predicted_heads) == ([1], (1, 1))
     assert model.weights.notes == ("no width head for select(tokens, tokens, ==) in layer 1: nobody reads it",)
+
+
+@pytest.mark.parametrize(
+    ("root", "max_length", "value"),
+    [
+        (length, 1, 1),
+        (aggregate(BEFORE, tokens), 1, 0),
+        (aggregate(BEFORE, tokens, "-"), 1, "-"),
+        (HISTOGRAM * 0, 4, 0),
+        (aggregate(select(0, 0, "!="), tokens), 4, 0),
+        (aggregate(select(indices, 2, "=="), length) >= 0, 4, True),
+        (where(HISTOGRAM > 0, 7, length), 4, 7),
+    ],
+)
+def test_what_has_one_value_is_not_computed(root: SOp, max_length: int, value: Atom) -> None:
+    model = exact(root, "ab", max_length)
+    assert model.weights.heads == []
+    assert "on every input: nothing computes it" in model.weights.notes[0]
+    assert model.run("a").output == [value]
+
+
+def test_what_may_fail_is_computed_though_it_has_one_value() -> None:
+    fails_at_1 = length % (tokens_int - 1)
+    for root in (aggregate(full, fails_at_1) * 0 >= 0, where(length > 0, 7, fails_at_1)):
+        model = compile_sop(root, (0, 1), 3)
+        assert model.run([0, 0]).output == run(root, [0, 0])
+        with pytest.raises(ValueFault):
+            model.run([0, 1])
+
+
+def test_a_constant_gives_its_name_to_nothing() -> None:
+    ones = sop(1) + indices
+    model = compile_sop(length + ones, "ab", 1, names={length: "length", ones: "ones"})
+    assert not any("length" in name for name in model.weights.directions)
     assert "predicted   1 layer, heads 1" in report(model)
     assert "compiled    0 layers" in report(model)
 

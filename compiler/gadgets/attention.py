@@ -267,12 +267,6 @@ def _copy_channels(node: Aggregate, storage: Storage, reader: Reader) -> list[tu
     ]
 
 
-def may_mix(node: Aggregate, storage: Storage) -> bool:
-    """Whether an aggregate copies values that have no mean, and may mark several keys for all that is known."""
-    analysis = storage.analysis
-    return not analysis[node.value].numbers and not analysis.spread(node.selector).at_most_one
-
-
 def distances(max_length: int) -> tuple[SOp, SOp]:
     """Two s-ops, z and z², whose means betray a row that marks several keys: z is the distance from the middle.
 

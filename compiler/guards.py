@@ -1,0 +1,92 @@
+"""What must hold on an input for the program to have a value there, beyond what the s-ops' own values say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compiler.columns import DEFINED
+from compiler.values import ValueAnalysis
+from rasp.elementwise import OPERATIONS, Operation
+from rasp.graph import Aggregate, Map, Select, Selector, SOp, topological
+
+_IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
+_KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
+
+
+@dataclass(frozen=True, eq=False)
+class Guard:
+    """Something that must hold for the program to have a value: what is read, and the `check` of a Readout."""
+
+    name: str
+    check: str
+    nodes: tuple[SOp, ...]
+
+
+def value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
+    """Guards for operations that may fail, and for s-ops and comparisons that may mix strings and numbers."""
+    nodes = list(topological(roots))
+    partial = [node for node in nodes if isinstance(node, SOp) and node in values.partial]
+    defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in partial]
+    uniform = [
+        Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),))
+        for node in _mixed(roots, values)
+    ]
+    ordered = [guard for node in nodes if isinstance(node, Select) for guard in _order_guards(node, values)]
+    return defined + uniform + ordered
+
+
+def _mixed(roots: Sequence[SOp], values: ValueAnalysis) -> list[SOp]:
+    """Inner s-ops that may hold strings and numbers together, on which the program would have no value."""
+    ends = set(roots)
+    nodes = [node for node in topological(roots) if isinstance(node, SOp) and node not in ends]
+    return [
+        node for node in nodes if values[node].listed and len({isinstance(v, str) for v in values[node].universe}) > 1
+    ]
+
+
+def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:
+    """The guard that keys and queries can be ordered, where some are strings and some are numbers.
+
+    Each side is all strings or all numbers, or has a guard for that, so one position tells of all.
+    """
+    kinds = {isinstance(value, str) for side in (node.keys, node.queries) for value in values[side].universe}
+    if node.op in ("==", "!=") or len(kinds) < 2:
+        return []
+    same = Map(OPERATIONS["=="], (Map(_KIND, (node.keys,)), Map(_KIND, (node.queries,))))
+    return [Guard(f"{node.keys!r} and {node.queries!r} can be ordered", "defined", (same,))]
+
+
+def mark_guards(roots: Sequence[SOp], values: ValueAnalysis) -> dict[Selector, list[Guard]]:
+    """For each selector what must hold of the keys it marks: at most one where values have no mean.
+
+    Where the values may all be bools and need a mean, one of them must be a number, or at most one is marked.
+    """
+    found: dict[Selector, list[Guard]] = {}
+    nodes = [node for node in topological(roots) if isinstance(node, Aggregate)]
+    for node in nodes:
+        if _may_mix(node, values):
+            found[node.selector] = [Guard(f"{node.selector!r} marks at most one key", "single", ())]
+    for node in nodes:
+        if node.selector not in found or found[node.selector][0].check == "mean":
+            guards = _mean_guards(node, values)
+            if guards:
+                found.setdefault(node.selector, []).extend(guards)
+    return found
+
+
+def _may_mix(node: Aggregate, values: ValueAnalysis) -> bool:
+    """Whether an aggregate copies values that have no mean, and may mark several keys for all that is known."""
+    return not values[node.value].averaged and not values.spread(node.selector).at_most_one
+
+
+def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
+    found = values[node.value]
+    if not (found.averaged and found.may_be_bools) or values.spread(node.selector).at_most_one:
+        return []
+    return [Guard(f"{node.value!r} holds a number where several are marked", "mean", (Map(_IS_BOOL, (node.value,)),))]
+
+
+def may_fail(node: SOp, values: ValueAnalysis) -> bool:
+    """Whether there may be an input on which this s-op, or one that it reads, has no value."""
+    return bool(value_guards([node], values) or mark_guards([node], values))
