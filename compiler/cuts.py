@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -27,9 +27,10 @@ import numpy as np
 from compiler.affine import AFFINE, Affine, chosen, itself, term
 from compiler.cells import Ints
 from compiler.columns import UNDEFINED, Coded, joined
+from compiler.selectors import JOINT
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Map, SOp, topological
+from rasp.graph import Aggregate, And, Best, Constant, Map, Not, Or, Select, Selector, SOp, topological
 
 if TYPE_CHECKING:
     from compiler.values import ValueAnalysis
@@ -321,6 +322,54 @@ def bins(analysis: ValueAnalysis, root: SOp, source: SOp) -> Map | None:
     for cut in cuts:
         analysis.check_cut(cut, source)
     return binned
+
+
+def in_bins(analysis: ValueAnalysis, selector: Selector) -> Selector:
+    """The selector with representatives in place of numbers that it compares and that are too many to list.
+
+    Refusal where keys and queries both are.
+    """
+    match selector:
+        case Select(keys=keys, queries=queries, op=op):
+            known = analysis[keys].listed, analysis[queries].listed
+            if known == (False, True):
+                return Select(_compared(analysis, keys, queries), queries, op)
+            if known == (True, False):
+                return Select(keys, _compared(analysis, queries, keys), op)
+            if known == (False, False):
+                raise Refusal(
+                    f"{keys!r} and {queries!r} have too many values to list: no score says which keys fit a query",
+                    hint="compare a rounded number, or one side with a constant",
+                )
+        case And(left=left, right=right):
+            return And(in_bins(analysis, left), in_bins(analysis, right))
+        case Or(left=left, right=right):
+            return Or(in_bins(analysis, left), in_bins(analysis, right))
+        case Not(selector=inner):
+            return Not(in_bins(analysis, inner))
+        case Best(selector=inner, score=score):
+            return Best(in_bins(analysis, inner), score)
+    return selector
+
+
+def _compared(analysis: ValueAnalysis, number: SOp, listed: SOp) -> SOp:
+    """A number that is compared with the values of another s-op alone, of representatives of its sources."""
+    others = [value for value in analysis[listed].universe if not isinstance(value, str)]
+    asked = Map(JOINT, tuple(Map(OPERATIONS["<"], (number, Constant(value))) for value in others))
+    found: dict[SOp, SOp] = {}
+    for source in analysis.sources(number):
+        if not analysis[source].listed:
+            binned = bins(analysis, asked, source)
+            if binned is None:
+                raise Refusal(f"{number!r} is compared in a selector, but its possible values are too many to list")
+            found[source] = binned
+    return _replaced(number, found)
+
+
+def _replaced(node: SOp, found: Mapping[SOp, SOp]) -> SOp:
+    if node in found or not isinstance(node, Map):
+        return found.get(node, node)
+    return Map(node.op, tuple(_replaced(arg, found) for arg in node.args))
 
 
 def _known_bins(root: SOp, source: SOp) -> Iterator[Bins]:

@@ -8,7 +8,7 @@ gives the directions and the functionals that read them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -193,7 +193,9 @@ class Storage:
         elif len(raw) == 1:
             self.raw[self.analysis.sources(raw[0])[0]] = None
             return
-        self.classes[node] = {factor: self._distinctions(node, factor) for factor in as_classes}
+        self.classes[node] = {}
+        for factor in as_classes:
+            self.classes[node][factor] = self._distinctions(node, factor)
         for part in self.classes[node].values():
             self.categorical(part)
 
@@ -237,12 +239,13 @@ class Storage:
     def _distinctions(self, node: SOp, factor: SOp) -> SOp:
         """A factor reduced to what the node needs to know of it: a Map to class numbers.
 
-        Two values are in one class where the node never differs between them, whatever the other factors are.
+        Two values are in one class where the node never differs between them, whatever the other factors are; of those
+        that were reduced before, only the class is known.
         """
         tuples, values = self.analysis.table(node)
         at = _position(tuples.factors, factor)
         order = (at, *(index for index in range(len(tuples.factors)) if index != at))
-        stands_for = [self.codes(tuples.factors[index]) for index in order]
+        stands_for = [self._known_codes(node, tuples.factors[index]) for index in order]
         slices: dict[int, dict[tuple[int, ...], Any]] = {}
         for row, value in zip(tuples.codes.tolist(), values, strict=True):
             code, *rest = (codes[row[index]] for index, codes in zip(order, stands_for, strict=True))
@@ -256,6 +259,14 @@ class Storage:
             ),
             (factor,),
         )
+
+    def _known_codes(self, node: SOp, factor: SOp) -> Sequence[int]:
+        """For each code of a factor what a feed-forward can know of it."""
+        classes = self.classes[node].get(factor)
+        if not isinstance(classes, Map):
+            return self.codes(factor)
+        number: dict[Hashable, int] = dict(classes.op.key)  # type: ignore[call-overload]
+        return [number.get(value_key(value), -1) for value in self.analysis[factor].universe]
 
     def _combine(self, node: SOp, raw: list[SOp]) -> bool:
         """Whether the node depends on its means only through one linear form that a single head can compute."""

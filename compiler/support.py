@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from compiler.cuts import in_bins
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
-from compiler.values import Spread, ValueAnalysis
+from compiler.values import Spread, TooMany, ValueAnalysis
 from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault, Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
@@ -71,16 +72,33 @@ class Facts:
             raise errors[0] if len(errors) == 1 else Failures(errors)
 
     def examine(self, roots: Sequence[Node]) -> None:
-        """Finds what can be known of some nodes and of all that they read; `check` tells of what is refused."""
+        """Finds what can be known of some nodes and of all that they read; `check` tells of what is refused.
+
+        Where a mean has too many values to combine, all is looked at anew with that mean as a number with bounds.
+        """
+        while (mean := self._too_wide(roots)) is not None:
+            self.conjunctions.clear()
+            self._refused.clear()
+            self._tainted.clear()
+            self.values = self.values.without(mean)
+
+    def _too_wide(self, roots: Sequence[Node]) -> SOp | None:
+        """A mean that has too many values for what is made of it, if one is met; else all is examined."""
         for node in topological(roots, self._tainted):
             self._tainted[node] = any(self._tainted[child] for child in node.children)
             if self._tainted[node]:
                 continue
             try:
                 _check_node(node, self.values, self.conjunctions)
+            except TooMany as error:
+                if (mean := self.values.widest(error.factors)) is not None:
+                    return mean
+                self._refused[node] = error
+                self._tainted[node] = True
             except Refusal as error:
                 self._refused[node] = error
                 self._tainted[node] = True
+        return None
 
 
 _COUNT_INSTEAD = "whether there is one: selector_width of the selector inside select_best"
@@ -96,7 +114,7 @@ def _check_score(score: SOp, values: ValueAnalysis) -> None:
 
 def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, Conjunction]) -> None:
     if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in conjunctions:
-        found = conjunction(node.selector)
+        found = conjunction(in_bins(values, node.selector))
         for score in found.scores:
             _check_score(score, values)
         conjunctions[node.selector] = found

@@ -31,6 +31,7 @@ from rasp.interpret import convert
 MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
 MAX_MEANS = 60_000
+MANY = 64
 MAX_REMEMBERED = 20_000_000
 _SAME = 1e-13
 _MAX_BITS = 1000
@@ -140,10 +141,19 @@ class Spread:
         return bool((self.high <= 1).all())
 
 
+class TooMany(Refusal):
+    """Some s-ops have too many possible combinations."""
+
+    def __init__(self, factors: tuple[SOp, ...], count: str) -> None:
+        super().__init__(f"{' and '.join(map(repr, factors))} have {count} possible combinations")
+        self.factors = factors
+
+
 class ValueAnalysis:
     """Value sets of s-ops and marked-key counts of selectors, each computed once and kept.
 
     `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
+    The means in `bounded` are numbers with bounds, even if their values could be listed.
     """
 
     def __init__(
@@ -152,8 +162,10 @@ class ValueAnalysis:
         max_length: int,
         conjunctions: Mapping[Selector, Conjunction],
         causal: bool = False,
+        bounded: frozenset[SOp] = frozenset(),
     ) -> None:
         self.vocabulary = tuple(vocabulary)
+        self.bounded = bounded
         self.cells = Cells(max_length)
         self.conjunctions = conjunctions
         self.causal = causal
@@ -291,6 +303,24 @@ class ValueAnalysis:
         self._evaluated[tuples] = columns
         return columns
 
+    def widest(self, factors: tuple[SOp, ...]) -> SOp | None:
+        """Of the listed means that some s-ops read, the one with most values, if it has many."""
+        found = {source: None for factor in factors for source in self.sources(factor)}
+        means = [source for source in found if self._is_mean(source)]
+        return max(means, key=lambda mean: len(self[mean].universe), default=None)
+
+    def _is_mean(self, source: SOp) -> bool:
+        values = self[source]
+        if not isinstance(source, Aggregate) or len(values.universe) < MANY:
+            return False
+        return self[source.value].numbers and not isinstance(source.default, (str, bool))
+
+    def without(self, mean: SOp) -> ValueAnalysis:
+        """The same analysis from the start, with one more mean as a number with bounds."""
+        return ValueAnalysis(
+            self.vocabulary, self.cells.max_length, self.conjunctions, self.causal, self.bounded | {mean}
+        )
+
     def form(self, node: SOp) -> LinearForm | None:
         """A number as a linear form of others: itself where it is stored as it is; None where it is no number."""
         if self[node].listed or isinstance(node, Aggregate) or is_product(self, node):
@@ -338,11 +368,11 @@ def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
         sides = [(np.arange(len(left.codes)), np.arange(width))]
         cell_pattern = np.zeros_like(cell_pattern)
     if max(len(a) * len(b) for a, b in sides) > MAX_TUPLES:
-        raise Refusal(f"{' and '.join(map(repr, factors))} have too many possible combinations (over {MAX_TUPLES:,})")
+        raise TooMany(factors, f"over {MAX_TUPLES:,}")
     products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
     reached = np.unique(np.concatenate(products))
     if len(reached) > MAX_TUPLES:
-        raise Refusal(f"{' and '.join(map(repr, factors))} have {len(reached):,} possible combinations")
+        raise TooMany(factors, f"{len(reached):,}")
     codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
     return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
 
@@ -631,7 +661,7 @@ def _width(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
 def _aggregate(analysis: ValueAnalysis, node: Aggregate) -> Values:
     spread = analysis.spread(node.selector)
     values = analysis[node.value]
-    if not values.listed:
+    if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, spread)
     marks, cell_marks = _marked_values(analysis, node.selector, node.value)
     if not spread.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):

@@ -24,6 +24,7 @@ from rasp.graph import (
     indicator,
     indices,
     select,
+    select_best,
     selector_width,
     tokens,
     tokens_int,
@@ -52,6 +53,13 @@ CUTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "conditional": (where(PLACE > 1, tokens, "small"), ("a", "b")),
     "compared in a selector": (aggregate(select(PLACE > 1, True, "=="), tokens, "none"), ("a", "b")),
     "counted": (selector_width(select(apply("round", PLACE), indices, "==")), ("a", "b")),
+    "queries of a selector": (aggregate(select(indices, PLACE, "=="), tokens, "none"), ("a", "b")),
+    "keys of a selector": (selector_width(select(PLACE * 2 - indices, indices, "<=")), ("a", "b")),
+    "both sides of one selector": (
+        selector_width(select(PLACE, 1, ">") | (select(indices, PLACE, "<") & ~select(tokens, "a", "=="))),
+        ("a", "b"),
+    ),
+    "inside select_best": (aggregate(select_best(select(PLACE, 1.5, "<"), indices), tokens), ("a", "b")),
     "default is the threshold": (NUMBER == -1, (-3, 1, 2)),
     "of a mean": (aggregate(full, NUMBER) > 0.487, (0, 1)),
     "floats between": (FLOATS > 0.777, (0.1, 0.25, 2.5)),
@@ -156,6 +164,7 @@ def test_the_certificate_notices_a_moved_threshold() -> None:
         (aggregate(full, PLACE) > 3.5, ("a", "b"), 90, "float64", "a matter of rounding"),
         (PLACE + 1e17 - 1e17 > 20, ("a", "b"), 90, "float64", "matter of rounding|how floats are rounded"),
         (PLACE > 20.123456, ("a", "b"), 90, "float32", "too close to tell apart in float32"),
+        (selector_width(select(PLACE, PLACE, "<")), ("a", "b"), 90, "float64", "no score says which keys fit"),
         (PLACE % 2 == 0, ("a", "b"), 90, "float64", "too many to list"),
     ],
 )
@@ -164,6 +173,15 @@ def test_what_rounding_decides_is_refused(
 ) -> None:
     with pytest.raises(Refusal, match=message):
         compile_sop(root, vocabulary, max_length, dtype=dtype)
+
+
+def test_a_mean_with_too_many_values_to_combine_becomes_a_number_with_bounds() -> None:
+    distance = where(PLACE - indices > 0, PLACE - indices, indices - PLACE)
+    alone = Compilation({"": PLACE > 3}, ("a", "b"), 40)
+    assert alone.support[0][PLACE].listed
+    with_others = Compilation({"": distance > 2}, ("a", "b"), 40)
+    assert not with_others.support[0][PLACE].listed
+    exact(distance > 2, "ab", 40, count=60)
 
 
 @pytest.mark.parametrize("step", [Fraction(1), Fraction(1, 2), Fraction(0)])

@@ -11,7 +11,7 @@ from compiler.pipeline import compile_sop
 from compiler.selectors import conjunction
 from compiler.verify import verify
 from rasp.elementwise import Atom
-from rasp.errors import Refusal
+from rasp.errors import RaspError, Refusal
 from rasp.graph import (
     Selector,
     SOp,
@@ -364,3 +364,14 @@ def test_how_many_are_best_is_refused() -> None:
 def test_a_string_and_a_number_cannot_be_ordered() -> None:
     with pytest.raises(Refusal, match="cannot order"):
         compile_sop(selector_width(select(tokens, tokens_int, "<")), ("1", "2"), 3)
+
+
+def test_two_numbers_are_told_apart_no_more_coarsely_than_the_other_needs() -> None:
+    """Only the two together tell where the quotient has no value, so they may not both be read as one class."""
+    second = selector_width(select(1, indices, "=="))
+    root = length / (second + indicator(length != 2))
+    model = compile_sop(root, ("x",), 6, causal=True)
+    for n in range(1, 7):
+        assert model.run("x" * n).output == run(root, "x" * n, causal=True)
+    with pytest.raises(RaspError, match="has a value"):
+        compile_sop(length / second, ("x",), 6, causal=True).run("xx")
