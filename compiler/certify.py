@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property, partial
 from itertools import groupby, pairwise
 from typing import Any, NoReturn, TypeAlias
@@ -35,8 +36,9 @@ from compiler.lower import Plan, SymbolicModel, SymbolicReadout
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.rounding import mean_error_at, number_error
-from compiler.selectors import Conjunction, Relation
+from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader
+from compiler.tally import is_count, is_flag, is_tally, means_of
 from compiler.values import linear_form, number_at_rest
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Map, Selector, SelectorWidth, SOp
@@ -127,7 +129,9 @@ class Certifier:
 
     def _nodes(self) -> dict[Direction, SOp]:
         spaces = [(d, node) for node, space in self.reader.one_hot.items() for d in space if d is not None]
-        single = [(d, node) for kind in (self.reader.numbers, self.reader.raw) for node, d in kind.items()]
+        single = [
+            (d, node) for kind in (self.reader.numbers, self.reader.raw, self.reader.counts) for node, d in kind.items()
+        ]
         return {ONE: Constant(1), BOS: Constant(0), **dict(spaces), **dict(single)}
 
     def _meaning(self, direction: Direction) -> Meaning:
@@ -140,7 +144,7 @@ class Certifier:
             return Meaning(node, np.array([float(node.value)]))
         if direction is self.reader.raw.get(node):
             return self._raw_meaning(node)
-        if direction is self.reader.numbers.get(node):
+        if direction in (self.reader.numbers.get(node), self.reader.counts.get(node)):
             return Meaning(node, np.array(self.analysis[node].universe, dtype=np.float64))
         return Meaning(node, np.array([float(d is direction) for d in self.reader.one_hot[node]]))
 
@@ -259,7 +263,8 @@ class Certifier:
             self._fail(head.name, "the BOS score depends on the query")
         bos = float(queries[self._rows([ONE])[0], 0] * bos_key[0])
         self._gap(bos_query[0] * bos_key[0], head.name)
-        relations = [self._relation_scores(head, r, part, at) for r, (part, at) in self._parts(selector, plan)]
+        parts = zip(selector.relations, self._parts(plan), strict=False)
+        relations = [self._relation_scores(head, relation, part, at) for relation, (part, at) in parts]
         full = (sum(low for low, _, _ in relations), sum(high for _, high, _ in relations))
         gap = min((gap for _, _, gap in relations), default=float("inf"))
         low, high = self._best_range(head, selector, plan)
@@ -274,12 +279,13 @@ class Certifier:
             self._fail(where, f"a score gap is {gap:.6g}, and only from {needed:g} on a weight is exactly 0")
         self._note(gap / needed, f"{where}: score gap")
 
-    def _parts(self, selector: Conjunction, plan: HeadPlan) -> list[tuple[Relation, tuple[ScorePart, slice]]]:
+    def _parts(self, plan: HeadPlan) -> list[tuple[ScorePart, slice]]:
+        """The parts of a head's score, each with its dimensions."""
         column = 1
         found = []
-        for relation, part in zip(selector.relations, plan.parts, strict=False):
+        for part in plan.parts:
             width = sum(self._width(part))
-            found.append((relation, (part, slice(column, column + width))))
+            found.append((part, slice(column, column + width)))
             column += width
         return found
 
@@ -325,25 +331,55 @@ class Certifier:
         return [universe[int(code)] for code in rows[:, 0].tolist()], rows[:, 1:]
 
     def _best_range(self, head: HeadWeights, selector: Conjunction, plan: HeadPlan) -> tuple[float, float]:
-        """The smallest and the largest score that select_best adds; the order and the ties of keys are checked."""
-        if not selector.scores:
-            return 0.0, 0.0
-        columns = slice(head.W_Q.shape[1] - len(selector.scores), None)
+        """The smallest and the largest score that select_best adds; its order and its ties are checked.
+
+        What one preference decides, all those after it together must not turn round.
+        """
+        parts = self._parts(plan)[len(selector.relations) :]
+        low = high = 0.0
+        for preference, (_, columns) in zip(reversed(selector.preferences), parts, strict=True):
+            gap, lowest, highest = (
+                self._preferred_relation(head, preference, columns)
+                if isinstance(preference, Relation)
+                else self._score_range(head, preference, columns)
+            )
+            if gap is not None:
+                self._gap(gap - (high - low), head.name)
+            low, high = low + lowest, high + highest
+        return low, high
+
+    def _score_range(self, head: HeadWeights, score: SOp, columns: slice) -> tuple[float | None, float, float]:
+        """The smallest step between different scores (None: all are equal), the smallest and the largest of them."""
         factors = head.W_Q[:, columns].astype(np.float64)[self._rows([ONE])[0]]
         matrix = head.W_K[:, columns].astype(np.float64) @ factors[:, None]
         if set(self._read(head.W_Q[:, columns])) - {ONE, BOS}:
             self._fail(head.name, "the score of select_best depends on the query")
         directions = [d for d in self._read(matrix) if d is not BOS]
-        states = self._states(directions, *selector.scores)
+        states = self._states(directions, score)
         found = (self._ideal(directions, states) @ matrix[self._rows(directions)])[:, 0]
-        order = zip(*(self._values(score, states) for score in selector.scores), strict=True)
-        ranked = sorted(zip(order, found.tolist(), strict=True))
+        gap: float | None = None
+        ranked = sorted(zip(self._values(score, states), found.tolist(), strict=True))
         for (before, low), (after, high) in pairwise(ranked):
             if before == after and low != high:
                 self._fail(head.name, "equal scores of select_best are not equal")
             if before != after:
-                self._gap(high - low, head.name)
-        return float(found.min()), float(found.max())
+                gap = high - low if gap is None else min(gap, high - low)
+        return gap, float(found.min()), float(found.max())
+
+    def _preferred_relation(
+        self, head: HeadWeights, relation: Relation, columns: slice
+    ) -> tuple[float | None, float, float]:
+        """The same for a preferred relation: one score wherever it holds, and a lower one wherever it does not."""
+        query_states, query_vectors = self._side(head.W_Q[:, columns].astype(np.float64), relation.queries)
+        key_states, key_vectors = self._side(head.W_K[:, columns].astype(np.float64), relation.keys)
+        scores = query_vectors @ key_vectors.T
+        truth = relation.table(query_states, key_states)
+        levels = [np.unique(scores[truth == holds]) for holds in (False, True)]
+        if any(len(level) > 1 for level in levels):
+            self._fail(head.name, f"scores differ where {relation.formula!r} is the same")
+        self.checks += truth.size
+        gap = float(levels[1][0] - levels[0][0]) if all(map(len, levels)) else None
+        return gap, float(scores.min()), float(scores.max())
 
     def _bos_place(
         self,
@@ -443,6 +479,9 @@ class Certifier:
             assert isinstance(node, Map)
             self._product(node, W_in, bias, W_out)
             return
+        if is_tally(node) and self._raw(directions):
+            self._tally(node, W_in, bias, W_out)
+            return
         readings, states = self._inputs(node, directions)
         if any(self.node_of[target] is not node for target in targets):
             self._fail(f"neurons for {node!r}", "they write to another direction")
@@ -493,6 +532,71 @@ class Certifier:
             self._fail(where, "they read more than the mean where they are active")
         self.checks += points.size
 
+    def _tally(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+        """The units of a tally: each mean adds one where it is positive and its turn, and nothing anywhere else.
+
+        A mean of a mark is 0, or from 1/N to 1. No unit reads two of them, so what the others are does not matter.
+        """
+        where = f"neurons for {node!r}"
+        means = means_of(node)
+        raw = self._rows([self.reader.raw[mean] for mean in means])
+        plain = [d for d in self._read(W_in) if d is not BOS and d not in map(self.reader.raw.get, means)]
+        reads = W_in[raw] != 0
+        if self._raw(plain) or reads.sum(axis=0).max() > 1:
+            self._fail(where, "a unit reads a mean that is not its own")
+        targets = [self.reader.counts[node]] if is_count(node) else self.reader.one_hot[node]
+        written = self._rows([target for target in targets if target is not None])
+        if set(np.flatnonzero(W_out.any(axis=0)).tolist()) - set(written):
+            self._fail(where, "they write to another direction")
+        none, change = np.array([[0.0], [1.0]] if is_count(node) else [[1.0, 0.0], [-1.0, 1.0]])
+        turn = node.args[0] if is_flag(node) else Constant(0)
+        states = self._states(plain, turn)
+        turns = np.array(self._values(turn, states))
+        given = self._readings([self._meaning(direction) for direction in plain], (states, states))
+
+        def group(units: BoolTable, read: Sequence[int]) -> _Group:
+            rows = [*self._rows(plain), *read]
+            inputs, outputs = W_in[rows][:, units], W_out[units][:, written]
+            return _Group(inputs, bias[units], outputs, list(range(len(plain), len(rows))), self.precision)
+
+        always = group(~reads.any(axis=0), [])
+        if not always.gives(np.tile(none, (states.count, 1)), given, 0.0):
+            self._fail(where, "they do not give 0 where no mean is positive")
+        largest = always.largest(given)
+        for number, mean in enumerate(means):
+            acts = (turns == number) | is_count(node)
+            largest = largest + self._step(
+                mean, group(reads[number], [raw[number]]), given, np.where(acts[:, None], change, 0)
+            )
+        if largest.max() >= self.precision.exact:
+            self._fail(where, "sums are not exact integers")
+
+    def _step(self, mean: Aggregate, group: _Group, given: Sequence[Reading], change: Matrix) -> Vector:
+        """Checks that the units on one mean add nothing where it is 0, and the change from 1/N on.
+
+        What comes back is the largest sum that they make of each output on the way.
+        """
+        if set(self.analysis[mean.value].universe) - {0, 1}:
+            self._fail(f"neurons for {mean!r}", "it is not the mean of a mark")
+        error = mean_error_at(mean, self.planned.storage, self.precision)
+        levels = [Fraction(0), Fraction(1, self.analysis.cells.max_length), Fraction(1)]
+        first, last = np.repeat([[0, 1], [0, 2]], len(change), axis=1)
+        states = np.tile(np.arange(len(change)), 2)
+        errors = np.array([[error(level)] for level in levels])
+        reading = Reading([*group.raw], (first, last), np.array(levels, dtype=np.float64)[:, None], errors)
+        readings = [*(found.at(states) for found in given), reading]
+        want = np.vstack([np.zeros_like(change), change])
+        passed = 0.0
+        for factor in _HEADROOMS:
+            if not group.gives(want, readings, factor):
+                break
+            passed = factor
+        if passed < 1:
+            self._fail(f"neurons for {mean!r}", "they do not tell whether the mean is positive")
+        self.checks += want.size
+        self._note(passed, f"neurons for {mean!r}: rounding")
+        return group.largest(readings)
+
     def _raw(self, directions: Sequence[Direction]) -> list[int]:
         return [
             at for at, direction in enumerate(directions) if direction is self.reader.raw.get(self.node_of[direction])
@@ -511,10 +615,13 @@ class Certifier:
             meanings[at] = self._as_read(node, directions[at])
         read = [direction for at, direction in enumerate(directions) if at not in raw]
         ends = self._ends(node, read, meanings[raw[0]]) if raw else (self._states(directions, node),) * 2
+        return self._readings(meanings, ends), ends[0]
+
+    def _readings(self, meanings: Sequence[Meaning], ends: tuple[States, States]) -> list[Reading]:
         places: dict[SOp, list[int]] = defaultdict(list)
         for at, meaning in enumerate(meanings):
             places[meaning.node].append(at)
-        return [self._reading(owner, meanings, at, ends) for owner, at in places.items()], ends[0]
+        return [self._reading(owner, meanings, at, ends) for owner, at in places.items()]
 
     def _as_read(self, node: SOp, raw: Direction) -> Meaning:
         """What a raw number means to a reader: one whose values are too many to list is known by representatives."""
@@ -526,7 +633,10 @@ class Certifier:
     def _factor(self, node: SOp, source: SOp) -> SOp:
         """What an s-op needs to know of one of its sources."""
         places = zip(self.analysis.factors(node), self.analysis.sources(node), strict=True)
-        return next(factor for factor, found in places if found is source)
+        for factor, found in places:
+            if found is source:
+                return factor
+        self._fail(f"neurons for {node!r}", f"they read {source!r}")
 
     def _reading(
         self, node: SOp, meanings: Sequence[Meaning], places: list[int], ends: tuple[States, States]
@@ -696,6 +806,12 @@ class _Group:
         if not np.array_equal(high @ self.W_out, want) or not np.array_equal(active, high > 0):
             return False
         return not any(np.any(active @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+
+    def largest(self, readings: Sequence[Reading]) -> Vector:
+        """For each output a bound on the sums that lead to it, in any order, at the last ends."""
+        parts = [(self._table(reading, 1.0), reading.codes[1]) for reading in readings]
+        found = self._hidden(len(readings[0].codes[1]), parts) @ np.abs(self.W_out)
+        return np.asarray(found.max(axis=0))
 
     def _table(self, reading: Reading, shift: float) -> Matrix:
         """What each code adds to the inputs of each unit, [codes, units]."""

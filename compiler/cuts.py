@@ -30,7 +30,7 @@ from compiler.columns import UNDEFINED, Coded, joined
 from compiler.selectors import JOINT
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, And, Best, Constant, Map, Not, Or, Select, Selector, SOp, topological
+from rasp.graph import Aggregate, And, Best, Constant, Map, Not, Or, Prefer, Select, Selector, SOp, topological
 
 if TYPE_CHECKING:
     from compiler.values import ValueAnalysis
@@ -349,6 +349,8 @@ def in_bins(analysis: ValueAnalysis, selector: Selector) -> Selector:
             return Not(in_bins(analysis, inner))
         case Best(selector=inner, score=score):
             return Best(in_bins(analysis, inner), score)
+        case Prefer(selector=inner, condition=condition):
+            return Prefer(in_bins(analysis, inner), in_bins(analysis, condition))
     return selector
 
 

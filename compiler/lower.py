@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from compiler.columns import UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
-from compiler.gadgets.feedforward import neurons_for
+from compiler.gadgets.feedforward import neurons_for, tally_neurons
 from compiler.guards import Guard, mark_guards, value_guards
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer, Titles
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
+from compiler.tally import is_count
 from compiler.values import ValueAnalysis, Values
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom
@@ -190,12 +192,21 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: 
 def _with_neurons(
     at: int, heads: list[SymbolicHead], storage: Storage, reader: Reader, precision: Precision
 ) -> list[SymbolicLayer]:
-    """A layer with its feed-forward, and after it, where one is needed, a feed-forward of its own."""
-    layer, late = SymbolicLayer(heads), SymbolicLayer()
+    """A layer with its feed-forward, and after it, where some are needed, feed-forwards of their own."""
+    stages: dict[int, SymbolicLayer] = defaultdict(SymbolicLayer, {0: SymbolicLayer(heads)})
+    for tally in storage.tallies:
+        if storage.layer(tally) == at:
+            stages[0 if is_count(tally) else storage.stage(tally)].add(
+                tally, tally_neurons(tally, storage, reader, precision)
+            )
     for node in (*reader.one_hot, *reader.numbers):
-        if not storage.is_view(node) and storage.layer(node) == at:
-            (late if node in storage.late else layer).add(node, neurons_for(node, storage, reader, precision))
-    return [found for found in (layer, late) if found.heads or found.neurons]
+        if storage.layer(node) != at:
+            continue
+        if is_count(node):
+            stages[1].add(node, neurons_for(node, storage, reader, precision))
+        elif not storage.is_view(node):
+            stages[storage.stage(node)].add(node, neurons_for(node, storage, reader, precision))
+    return [found for _, found in sorted(stages.items()) if found.heads or found.neurons]
 
 
 def _embeddings(

@@ -15,7 +15,7 @@ import numpy as np
 
 from rasp.elementwise import COMPARISONS, Atom, Operation, atom_key
 from rasp.errors import Refusal
-from rasp.graph import And, Best, Constant, Map, Not, Or, Select, Selector, SOp
+from rasp.graph import And, Best, Constant, Map, Not, Or, Prefer, Select, Selector, SOp
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -49,62 +49,66 @@ def joint(parts: tuple[SOp, ...]) -> SOp:
 
 @dataclass(frozen=True)
 class Conjunction:
-    """What one head computes: of the keys that satisfy all relations, those with the best scores.
+    """What one head computes: of the keys that satisfy all relations, those that come first in the preferences.
 
-    `scores` come in order of importance: ties of the first are broken by the second. None: all such keys.
+    `preferences` come in order of importance: ties of the first are broken by the second. An s-op prefers keys where
+    it is large, a relation those that satisfy it. None: all such keys.
     """
 
     relations: tuple[Relation, ...]
-    scores: tuple[SOp, ...] = ()
+    preferences: tuple[SOp | Relation, ...] = ()
+
+    @property
+    def scores(self) -> tuple[SOp, ...]:
+        """The preferences that are s-ops."""
+        return tuple(found for found in self.preferences if isinstance(found, SOp))
 
 
 def conjunction(selector: Selector) -> Conjunction:
     """The selector as one head computes it. Refusal where select_best stands inside `or`, `not` or beside keys."""
-    scores: list[SOp] = []
+    preferences: list[SOp | Relation] = []
     plain = selector
-    while (best := _outer_best(plain)) is not None:
-        scores.append(best.score)
-        plain = best.selector
-    return Conjunction(tuple(map(_relation, factors(_inward(plain, False)))), tuple(reversed(scores)))
+    while (choice := _outer_choice(plain)) is not None:
+        preferences.append(choice.score if isinstance(choice, Best) else relation_of(choice.condition))
+        plain = choice.selector
+    return Conjunction(tuple(map(relation_of, factors(inward(plain)))), tuple(reversed(preferences)))
 
 
-def _outer_best(selector: Selector) -> Best | None:
-    """The selector as a Best, if it is one: a condition on the query alone may as well come before the choice."""
-    if isinstance(selector, Best):
+def _outer_choice(selector: Selector) -> Best | Prefer | None:
+    """The selector as a choice, if it is one: a condition on the query alone may as well come before it."""
+    if isinstance(selector, (Best, Prefer)):
         return selector
     if not isinstance(selector, And):
         return None
     for side, other in ((selector.left, selector.right), (selector.right, selector.left)):
-        best = _outer_best(side)
-        if best is not None and _reads_no_key(other):
+        best = _outer_choice(side)
+        if isinstance(best, Best) and reads_no_key(other):
             return Best(And(best.selector, other), best.score)
     return None
 
 
-def _reads_no_key(selector: Selector) -> bool:
+def reads_no_key(selector: Selector) -> bool:
+    """Whether a selector marks all keys of a row or none."""
     if isinstance(selector, Select):
         return isinstance(selector.keys, Constant)
-    return not isinstance(selector, Best) and all(
-        _reads_no_key(child) for child in selector.children if isinstance(child, Selector)
+    return not isinstance(selector, (Best, Prefer)) and all(
+        reads_no_key(child) for child in selector.children if isinstance(child, Selector)
     )
 
 
 JOINT = Operation("joint", -1, (), lambda *values: values)  # type: ignore[arg-type]
 
 
-def _inward(selector: Selector, negated: bool) -> Selector:
-    """The same selector with `not` only directly on comparisons."""
+def inward(selector: Selector, negated: bool = False) -> Selector:
+    """The same selector, or its complement, with `not` only directly on comparisons. Refusal for select_best."""
     match selector:
         case Not(selector=inner):
-            return _inward(inner, not negated)
+            return inward(inner, not negated)
         case And(left=left, right=right) | Or(left=left, right=right):
-            sides = _inward(left, negated), _inward(right, negated)
+            sides = inward(left, negated), inward(right, negated)
             return And(*sides) if isinstance(selector, And) is not negated else Or(*sides)
-        case Best():
-            raise Refusal(
-                f"{selector!r} is combined with a selector that reads keys, and no single head can do that",
-                hint="put the condition inside: select_best(a and b, score), or aggregate twice",
-            )
+        case Best() | Prefer():
+            raise Refusal(f"{selector!r} is combined with another selector in a way that no single head can compute")
         case _:
             return Not(selector) if negated else selector
 
@@ -123,7 +127,8 @@ def comparisons(selector: Selector) -> list[Select]:
     return [leaf for child in selector.children if isinstance(child, Selector) for leaf in comparisons(child)]
 
 
-def _relation(formula: Selector) -> Relation:
+def relation_of(formula: Selector) -> Relation:
+    """A selector without select_best as one relation."""
     leaves = comparisons(formula)
     key_parts = _distinct(leaf.keys for leaf in leaves)
     query_parts = _distinct(leaf.queries for leaf in leaves)

@@ -12,9 +12,12 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from typing import Any, TypeAlias, cast
 
+from compiler.change import Change
+from compiler.choice import choose
 from compiler.guards import may_fail
 from compiler.selectors import comparisons, factors
 from compiler.support import Facts
+from compiler.tally import is_mark, is_mean_of_mark
 from rasp.elementwise import OPERATIONS
 from rasp.expression import expression, literal
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
@@ -22,14 +25,6 @@ from rasp.source import Span
 
 MAX_SCORE_DIMENSIONS = 1024
 _DISJOINT = ({"<", "=="}, {">", "=="}, {"<", ">"}, {"<", ">="}, {">", "<="}, {"==", "!="})
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a pass puts in the place of a node, and the note on it, if any, given the text of the node."""
-
-    node: Node
-    note: Callable[[str], str] | None = None
 
 
 Pass: TypeAlias = Callable[[Node, Facts], Change | None]
@@ -52,13 +47,13 @@ def rewrite(
     facts: Facts,
     origins: Mapping[Node, Span] | None = None,
 ) -> Rewritten:
-    """The s-ops to compile: with wide heads split as `prefer` asks for, and then as their values allow."""
+    """The s-ops to compile: each selector as one head computes it, wide heads split, and then as their values allow."""
     return settle(split(Rewritten(roots, dict(names), dict(origins or {}), ()), prefer, facts), facts)
 
 
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
-    """The s-ops with wide heads split as `prefer` asks for. Asks only for the values of what is compared."""
-    for change in PASSES[prefer]:
+    """The s-ops with select_best as single heads compute it, and with wide heads split as `prefer` asks for."""
+    for change in (choose, *PASSES[prefer]):
         found = _passed(found, change, facts)
     return found
 
@@ -73,6 +68,7 @@ def settle(found: Rewritten, facts: Facts) -> Rewritten:
 def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
     new: dict[Node, Node] = {}
     notes: list[str] = []
+    named: dict[Node, str] = {}
     renamed: dict[Node, str] = {}
     origins = dict(before.origins)
     for node in topological(before.roots):
@@ -81,6 +77,10 @@ def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
         if changed is not None:
             notes += [changed.note(expression(node, before.names))] if changed.note else []
             rebuilt = changed.node
+            for part, owner in _owners(node, changed):
+                named.setdefault(part, changed.named[part].format(expression(owner, before.names)))
+                if owner in before.origins:
+                    origins.setdefault(part, before.origins[owner])
         new[node] = rebuilt
         if isinstance(rebuilt, Constant):
             continue
@@ -89,7 +89,13 @@ def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
         if node in before.origins:
             origins.setdefault(rebuilt, before.origins[node])
     new_roots = tuple(cast(SOp, new[root]) for root in before.roots)
-    return Rewritten(new_roots, {**before.names, **renamed}, origins, (*before.notes, *notes))
+    return Rewritten(new_roots, {**named, **before.names, **renamed}, origins, (*before.notes, *notes))
+
+
+def _owners(node: Node, changed: Change) -> list[tuple[Node, Node]]:
+    """The named new parts, each with the old node whose name it takes: a selector that of the selector."""
+    selector = getattr(node, "selector", node)
+    return [(part, selector if isinstance(part, Selector) else node) for part in changed.named]
 
 
 def _rebuilt(node: Node, new: Mapping[Node, Node]) -> Node:
@@ -107,7 +113,7 @@ def _new(value: Any, new: Mapping[Node, Node]) -> Any:
 
 def fold(node: Node, facts: Facts) -> Change | None:
     """The constant in the place of an s-op that has one value on every input, and the case that always applies."""
-    if not isinstance(node, SOp) or isinstance(node, Constant):
+    if not isinstance(node, SOp) or isinstance(node, Constant) or is_mark(node) or is_mean_of_mark(node):
         return None
     if isinstance(node, Map) and node.op.name == "if" and isinstance(node.args[0], Constant):
         return _only_case(node, facts)

@@ -1,14 +1,15 @@
 """What the residual stream holds: which s-ops are stored, in which encoding, and how each is read.
 
 Encodings: *one-hot* (one direction a value), *number* (one direction), and what heads write raw, *reciprocal* (1/(w+1)
-for a width w) and *mean*. A function of one one-hot s-op is a linear view of it and is not stored again. Readers state
-what they need; asking may make further needs (a feed-forward reads its sources). When all needs are known, `reader`
-gives the directions and the functionals that read them.
+for a width w) and *mean*. A function of one one-hot s-op is a linear view of it and is not stored again. The first
+feed-forward of a layer stores a flag one-hot and a *count* as a number, of which the second makes a one-hot where that
+is needed. Readers state what they need; asking may make further needs (a feed-forward reads its sources). When all
+needs are known, `reader` gives the directions and the functionals that read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -17,6 +18,7 @@ from compiler.affine import is_product
 from compiler.columns import UNDEFINED, value_key
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.selectors import JOINT
+from compiler.tally import is_count, is_flag, is_tally, means_of
 from compiler.values import LinearForm, ValueAnalysis, linear_form, number_at_rest
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
@@ -45,7 +47,8 @@ class Storage:
         self.raw: dict[SOp, None] = {}
         self.combinations: dict[SOp, Combination] = {}
         self.combined: dict[SOp, None] = {}
-        self.late: dict[SOp, None] = {}
+        self.tallies: dict[Map, None] = {}
+        self.waits: dict[SOp, dict[SOp, None]] = {}
         self.classes: dict[SOp, dict[SOp, SOp]] = {}
         self.lines: dict[SOp, LinearForm] = {}
 
@@ -64,8 +67,8 @@ class Storage:
         return tuple(range(len(values.universe))) if node is RAW_TOKENS else values.twins
 
     def is_clean(self, source: SOp) -> bool:
-        """Whether a source can be stored one-hot by the embedding or by its head."""
-        return isinstance(source, (Tokens, Indices)) or self.is_copy(source)
+        """Whether a source can be stored one-hot by the embedding, by its head, or, a tally, from its head's means."""
+        return isinstance(source, (Tokens, Indices)) or is_tally(source) or self.is_copy(source)
 
     def is_view(self, node: SOp) -> bool:
         """Whether every function of the node is a linear view of one one-hot source, or constant."""
@@ -79,19 +82,56 @@ class Storage:
     def _source_layer(self, source: SOp) -> int:
         return self.layer_of.get(source, 0)
 
+    def stage(self, node: SOp) -> int:
+        """How many feed-forwards of its layer come before the one that computes the node."""
+        layer = self.layer(node)
+        before = (part for part in self.waits.get(node, ()) if self.layer(part) == layer)
+        return 1 + max((self._ready(part) for part in before), default=-1)
+
+    def _ready(self, part: SOp) -> int:
+        """The stage after which what others wait for can be read; −1: it is a view of what heads write."""
+        if not self.is_view(part):
+            return self.stage(part)
+        counts = (is_count(source) for source in self.analysis.sources(part))
+        flags = (self.stage(source) for source in self.analysis.sources(part) if is_flag(source))
+        return max((*(1 for count in counts if count), *flags), default=-1)
+
     def categorical(self, node: SOp, wanted: set[Hashable] | None = None) -> None:
         """Need: for each wanted value (None: all), whether the node has it, exactly 0 or 1."""
         values, sources = self.analysis[node], self.analysis.sources(node)
         if not values.listed:
             raise Refusal(f"the possible values of {node!r} are too many to list, so it cannot be read by value")
         if self.is_view(node):
-            self.one_hot.update(dict.fromkeys(sources))
+            self._store(sources)
             return
         known = self.one_hot.get(node, set())
         fresh = node not in self.one_hot
         self.one_hot[node] = None if known is None or wanted is None else known | wanted
         if fresh:
             self._feed(node)
+
+    def _store(self, sources: Iterable[SOp]) -> None:
+        """Need: sources that can be, one-hot."""
+        for source in sources:
+            self.one_hot[source] = None
+            if is_tally(source):
+                self._tally(source)
+                if is_count(source):
+                    self.lines[source] = LinearForm({source: Fraction(1)}, Fraction(0))
+
+    def _tally(self, node: Map) -> None:
+        """Need: a flag one-hot, a count as a count. The feed-forward of its layer reads its means, and the turn."""
+        if node in self.tallies:
+            return
+        self.tallies[node] = None
+        if is_flag(node):
+            self.one_hot[node] = None
+            self.categorical(node.args[0])
+            self._wait(node, [node.args[0]])
+        for mean in means_of(node):
+            self.raw[mean] = None
+            if self.is_view(mean.value):
+                self.categorical(mean.value)
 
     def number(self, node: SOp, *, exact: bool = False) -> None:
         """Need: the node as a number. `exact`: an integer without rounding error, for a head to compare."""
@@ -106,7 +146,9 @@ class Storage:
             self._number_of_many(node, exact)
         elif isinstance(sources[0], (Tokens, Indices)):
             self.numbers[node] = None
-        elif self.is_copy(sources[0]):
+        elif node is sources[0] and is_tally(node):
+            self._tally(node)
+        elif self.is_clean(sources[0]):
             self._number_of_copy(node, sources[0])
         elif node is sources[0] and isinstance(node, Aggregate) and not exact:
             self.raw[node] = None
@@ -125,8 +167,7 @@ class Storage:
             factor, mean = node.args
             self.numbers[node] = self.raw[mean] = None
             self.categorical(factor)
-            if not self.is_view(factor) and self.layer(factor) == self.layer(node):
-                self.late[node] = None
+            self._wait(node, [factor])
 
     def can_be_exact(self, node: SOp) -> bool:
         """Whether the node is an integer that `number(exact=True)` can provide without rounding error."""
@@ -151,7 +192,7 @@ class Storage:
         if node is source and self.analysis[source].numeric:
             self.numbers[source] = None
         else:
-            self.one_hot[source] = None
+            self._store([source])
 
     def _stored_number(self, node: SOp) -> None:
         """Sums of steps are exact only on integers; other numbers are read off a one-hot."""
@@ -172,7 +213,9 @@ class Storage:
                 raise Refusal(f"{source!r} may be a mean of numbers or a string: no head can write both")
         if len(sources) > 1 and self._follow_line(node, len(raw)):
             return
-        self.one_hot.update({source: None for source in sources if self.is_clean(source)})
+        clean = [source for source in sources if self.is_clean(source)]
+        self._store(clean)
+        self._wait(node, clean)
         if len(raw) > 1 and len(raw) == len(sources) and self._combine(node, raw):
             self.raw[self.combinations[node].mean] = None
         elif raw:
@@ -188,9 +231,7 @@ class Storage:
         as_classes = [factor for factor in raw if len(newest) > 1 or not any(factor is new for new in newest)]
         if len(newest) == 1:
             self.raw[self.analysis.sources(newest[0])[0]] = None
-        elif newest:
-            self.late[node] = None
-        elif len(raw) == 1:
+        elif not newest and len(raw) == 1:
             self.raw[self.analysis.sources(raw[0])[0]] = None
             return
         self.classes[node] = {}
@@ -198,6 +239,10 @@ class Storage:
             self.classes[node][factor] = self._distinctions(node, factor)
         for part in self.classes[node].values():
             self.categorical(part)
+        self._wait(node, self.classes[node].values())
+
+    def _wait(self, node: SOp, parts: Iterable[SOp]) -> None:
+        self.waits.setdefault(node, {}).update(dict.fromkeys(parts))
 
     def line(self, node: SOp) -> LinearForm | None:
         """The linear form of several exact integers that alone decides the node's value, if there is one."""
@@ -225,11 +270,10 @@ class Storage:
             return False
         for part in form.weights:
             self.number(part, exact=True)
-        if any(part in self.late for part in form.weights):
+        if any(self.stage(part) for part in form.weights if not self.is_view(part)):
             return False
         self.lines[node] = form
-        if any(self.layer(part) == self.layer(node) and not self.is_view(part) for part in form.weights):
-            self.late[node] = None
+        self._wait(node, form.weights)
         return True
 
     def core(self, node: SOp) -> SOp:
@@ -309,7 +353,7 @@ def _enter(classes: list[dict[tuple[int, ...], Any]], part: dict[tuple[int, ...]
 
 def _core(node: SOp) -> SOp:
     """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
-    while isinstance(node, Map):
+    while isinstance(node, Map) and not is_tally(node):
         form = linear_form(node)
         if form is not None and set(form.weights) != {node}:
             return node
@@ -348,6 +392,7 @@ class Reader:
         self.one_hot: dict[SOp, list[Direction | None]] = {}
         self.numbers: dict[SOp, Direction] = {}
         self.raw: dict[SOp, Direction] = {}
+        self.counts: dict[SOp, Direction] = {}
         self.titles = titles
         for node, wanted in storage.one_hot.items():
             self.one_hot[node] = self._one_hot_directions(node, None if node in storage.numbers else wanted)
@@ -356,6 +401,9 @@ class Reader:
                 self.numbers[node] = Direction(titles.text(node), _number_at_bos(node, storage))
         for node in storage.raw:
             self.raw[node] = self._raw_direction(node)
+        for node in storage.tallies:
+            if is_count(node):
+                self.counts[node] = Direction(titles.text(node))
 
     def _is_view(self, node: SOp) -> bool:
         sources = self.analysis.sources(node)
@@ -389,12 +437,15 @@ class Reader:
             found.update(dict.fromkeys(d for d in space if d is not None))
         found.update(dict.fromkeys(self.numbers.values()))
         found.update(dict.fromkeys(self.raw.values()))
+        found.update(dict.fromkeys(self.counts.values()))
         return list(found)
 
     def number(self, node: SOp) -> Functional:
         """The functional whose value is the node's number."""
         if node in self.numbers:
             return {self.numbers[node]: 1.0}
+        if node in self.counts:
+            return {self.counts[node]: 1.0}
         if node in self.raw and isinstance(node, Aggregate):
             return {self.raw[node]: 1.0}
         sources = self.analysis.sources(node)

@@ -49,20 +49,30 @@ class Facts:
         self.conjunctions: dict[Selector, Conjunction] = {}
         self.values = ValueAnalysis(vocabulary, max_length, self.conjunctions, causal)
         self._refused: dict[Node, Refusal] = {}
+        self._ruled_out: dict[Node, Refusal] = {}
         self._tainted: dict[Node, bool] = {}
 
     def count(self, sop: SOp) -> int:
         """How many values an s-op can take; 0 where they are too many to list, or it cannot be compiled."""
         return len(self.values[sop].universe) if self.compiles(sop) else 0
 
-    def spread(self, selector: Selector) -> Spread | None:
-        """How many keys a selector can mark; None where it cannot be compiled."""
-        return self.values.spread(selector) if self.compiles(Aggregate(selector, Constant(0), 0)) else None
+    def spread(self, selector: Selector) -> Spread:
+        """How many keys a selector can mark. The Refusal of what it is made of, where it cannot be compiled."""
+        head = Aggregate(selector, Constant(0), 0)
+        self.examine([head])
+        if self._tainted[head]:
+            raise next(self._refused[node] for node in topological([head]) if node in self._refused)
+        return self.values.spread(selector)
 
     def compiles(self, node: Node) -> bool:
         """Whether the values of a node and of all that it reads are known."""
         self.examine([node])
         return not self._tainted[node]
+
+    def refuse(self, node: Node, reason: Refusal) -> None:
+        """Notes that a node cannot be compiled, whatever its values are, so that `check` says so."""
+        self._ruled_out[node] = self._refused[node] = reason
+        self._tainted[node] = True
 
     def check(self, roots: Sequence[SOp], origins: Mapping[Node, Span]) -> None:
         """Nothing, or a Refusal: Failures with one for each node to blame (nodes above it are not repeated)."""
@@ -89,6 +99,8 @@ class Facts:
             if self._tainted[node]:
                 continue
             try:
+                if node in self._ruled_out:
+                    raise self._ruled_out[node]
                 _check_node(node, self.values, self.conjunctions)
             except TooMany as error:
                 if (mean := self.values.widest(error.factors)) is not None:
@@ -99,9 +111,6 @@ class Facts:
                 self._refused[node] = error
                 self._tainted[node] = True
         return None
-
-
-_COUNT_INSTEAD = "whether there is one: selector_width of the selector inside select_best"
 
 
 def _check_score(score: SOp, values: ValueAnalysis) -> None:
@@ -118,8 +127,6 @@ def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, 
         for score in found.scores:
             _check_score(score, values)
         conjunctions[node.selector] = found
-    if isinstance(node, SelectorWidth) and conjunctions[node.selector].scores:
-        raise Refusal(f"how many keys are best is not what a head can count: {node!r}", hint=_COUNT_INSTEAD)
     if isinstance(node, SOp):
         values[node]
     if isinstance(node, Select):

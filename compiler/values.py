@@ -23,6 +23,7 @@ from compiler.cells import Cells, Ints
 from compiler.columns import Coded, distinct, evaluate, joined, value_key
 from compiler.cuts import Bins, Cut, bins, check_cut
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
+from compiler.tally import is_count, is_flag, is_mean_of_mark, is_tally, means_of
 from rasp.elementwise import Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
@@ -200,7 +201,7 @@ class ValueAnalysis:
             return ()
         if isinstance(node, Tokens):
             return (Tokens("asis"),)
-        if not isinstance(node, Map):
+        if not isinstance(node, Map) or is_tally(node):
             return (node,)
         return tuple({source: None for arg in node.args for source in self.sources(arg)})
 
@@ -420,6 +421,10 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     if isinstance(node, Map) and isinstance(node.op, Bins):
         return _everywhere(analysis.cells, list(map(float, node.op.points)))
+    if is_flag(node):
+        return _everywhere(analysis.cells, (0, 1))
+    if is_count(node):
+        return _tallied(analysis, node)
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
         return _bounded(analysis, node)
     tuples, known = analysis.evaluated(node)
@@ -582,10 +587,9 @@ def _spread(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
     for relation in selector.relations:
         high = _most_for_one_value(analysis, relation, high)
     low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
-    if not selector.scores:
+    if not selector.preferences:
         return Spread(low, high)
-    distinct = any(_tells_positions_apart(analysis, score) for score in selector.scores)
-    return Spread(np.minimum(low, 1), np.minimum(high, 1) if distinct else high)
+    return Spread(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
 
 
 def _most_for_one_value(analysis: ValueAnalysis, relation: Relation, high: Ints) -> Ints:
@@ -613,11 +617,27 @@ def _most_for_one_value(analysis: ValueAnalysis, relation: Relation, high: Ints)
     return most
 
 
-def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:
-    sources = analysis.sources(score)
-    if len(sources) != 1 or not isinstance(sources[0], Indices):
+def _tell_positions_apart(analysis: ValueAnalysis, selector: Conjunction) -> bool:
+    """Whether no two positions of an input can have the same scores."""
+    scores = tuple(score for score in selector.preferences if isinstance(score, SOp))
+    if any(_tells_positions_apart(analysis, score) for score in scores):
+        return True
+    try:
+        return len(scores) > 1 and _tells_positions_apart(analysis, Map(JOINT, scores))
+    except Refusal:
         return False
-    return len(set(analysis.table(score)[1])) == analysis.cells.max_length
+
+
+def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:
+    values = analysis[score]
+    same: dict[Any, int] = {}
+    code = np.array([same.setdefault(value, len(same)) for value in values.universe], dtype=np.intp)
+    sets = [np.unique(code[pattern]) for pattern in values.patterns]
+    for n in range(2, analysis.cells.max_length + 1):
+        found = np.concatenate([sets[p] for p in values.cell_pattern[analysis.cells.row(n)].tolist()])
+        if len(np.unique(found)) < len(found):
+            return False
+    return True
 
 
 def _rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
@@ -653,7 +673,19 @@ def _own(values: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
 
 def _width(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
     spread = analysis.spread(node.selector)
-    ends, cell_set = np.unique(np.stack([spread.low, spread.high], axis=1), axis=0, return_inverse=True)
+    return _counts(analysis, spread.low, spread.high)
+
+
+def _tallied(analysis: ValueAnalysis, node: Map) -> Values:
+    """How many keys a head marks; of marks with a condition, all of them or none."""
+    mean = means_of(node)[0]
+    spread = analysis.spread(mean.selector)
+    conditional = len(mean.value.children) > 1
+    return _counts(analysis, np.zeros_like(spread.low) if conditional else spread.low, spread.high)
+
+
+def _counts(analysis: ValueAnalysis, low: Ints, high: Ints) -> Values:
+    ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
     sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
     return _grouped(analysis.cells, sets, cell_set.reshape(-1), range(analysis.cells.max_length + 1))
 
@@ -661,6 +693,8 @@ def _width(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
 def _aggregate(analysis: ValueAnalysis, node: Aggregate) -> Values:
     spread = analysis.spread(node.selector)
     values = analysis[node.value]
+    if is_mean_of_mark(node):
+        return unlisted(analysis.cells, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, spread)
     marks, cell_marks = _marked_values(analysis, node.selector, node.value)

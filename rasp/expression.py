@@ -6,7 +6,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rasp.elementwise import Atom
-from rasp.graph import Aggregate, And, Best, Constant, Indices, Map, Node, Not, Or, Select, SelectorWidth, Tokens, full
+from rasp.graph import (
+    Aggregate,
+    And,
+    Best,
+    Constant,
+    Indices,
+    Map,
+    Node,
+    Not,
+    Or,
+    Prefer,
+    Select,
+    SelectorWidth,
+    Tokens,
+    full,
+)
 
 _LIMIT = 60
 _PREFIX = {"neg": "-", "pos": "+", "not": "not "}
@@ -99,4 +114,5 @@ _WRITERS: dict[type[Node], Callable[[Any, Callable[[Node], str]], str]] = {
     Or: _selector_pair("or"),
     Not: _negation,
     Best: lambda node, write: f"select_best({write(node.selector)}, {write(node.score)})",
+    Prefer: lambda node, write: f"prefer({write(node.selector)}, {write(node.condition)})",
 }

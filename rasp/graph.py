@@ -255,6 +255,17 @@ class Best(Selector):
     score: SOp
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Prefer(Selector):
+    """Of the marked keys of each row, those that the condition marks too; where it marks none of them, all.
+
+    The compiler makes it of `select_best(…) and condition`; no program says it.
+    """
+
+    selector: Selector
+    condition: Selector
+
+
 def sop(value: SOpLike) -> SOp:
     """An s-op as it is, an atom as a Constant. TypeFault for anything else."""
     if isinstance(value, SOp):

@@ -33,6 +33,7 @@ from rasp.graph import (
     Node,
     Not,
     Or,
+    Prefer,
     Select,
     Selector,
     SelectorWidth,
@@ -222,6 +223,12 @@ def _best(run: Run, node: Best, marked: Matrix, score: Column) -> Matrix:
     return best
 
 
+def _prefer(run: Run, node: Prefer, marked: Matrix, condition: Matrix) -> Matrix:
+    both = marked & condition
+    preferred: Matrix = np.where(both.any(axis=1, keepdims=True), both, marked)
+    return preferred
+
+
 def _check_numbers(node: Node, values: Column, complaint: str) -> None:
     kind = label(values)
     if kind not in ("ints", "floats"):
@@ -274,4 +281,5 @@ _RULES: dict[type[Node], Callable[..., Any]] = {
     Or: lambda run, node, left, right: left | right,
     Not: _not,
     Best: _best,
+    Prefer: _prefer,
 }

@@ -158,11 +158,27 @@ class _Grower:
                 (2, lambda d: self.selector(d) | self.selector(d)),
                 (1, lambda d: ~self.selector(d)),
                 (1, lambda d: select_best(self.selector(d), self.number(d))),
+                (2, self._beside_best),
             ]
         (branch,) = self.rng.choices([b for _, b in branches], [weight for weight, _ in branches])
         found = branch(max(depth - 1, 0))
         self.selectors.append(found)
         return found
+
+    def _beside_best(self, depth: int) -> Selector:
+        """select_best with conditions around it, written in one of several ways; most are what one head computes."""
+        best = select_best(self.selector(depth), self.rng.choice([self.number(depth), indices, -indices]))
+        condition = self.selector(depth)
+        shape = self.rng.randrange(8)
+        if shape == 0:
+            return ~(~best | condition)
+        if shape == 1:
+            return (best & condition) | (self.selector(depth) & best)
+        if shape == 2:
+            return select_best(best & condition, self.number(depth))
+        if shape == 3:
+            return self.rng.choice([~best, best | condition, condition & ~best])
+        return self.rng.choice([best & condition, condition & best])
 
     def default(self, *choices: Atom) -> Atom:
         return self.rng.choice(choices)

@@ -52,6 +52,10 @@ PROGRAMS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "gated": (where(tokens == "a", HISTOGRAM, 0) * 2 + indices, ("a", "b")),
     "mean": (aggregate(SAME, tokens_int, -1), (0, 1, 5)),
     "constant": (tokens + "!", ("a", "b")),
+    "tied": (selector_width(select_best(full, HISTOGRAM)), ("a", "b")),
+    "best that meet it": (aggregate(select_best(full, HISTOGRAM) & SAME, indices, -1), ("a", "b")),
+    "how many meet it": (selector_width(select_best(BEFORE, HISTOGRAM) & SAME), ("a", "b")),
+    "last if the same": (selector_width(select_best(full, indices) & SAME), ("a", "b")),
     "line": ((length - 2 - indices) * (length - 2 - indices), ("a", "b")),
 }
 

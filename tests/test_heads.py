@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import numpy as np
 import pytest
 
@@ -337,28 +335,6 @@ def test_select_best(selector: Selector, score: SOp) -> None:
 def test_select_best_copies_strings() -> None:
     exact(aggregate(select_best(full, indices), tokens), "abc", 4)
     exact(aggregate(select_best(SAME & BEFORE, indices), tokens + "!", "-"), "abc", 4)
-
-
-@pytest.mark.parametrize(
-    "selector",
-    [
-        select_best(SAME, indices),
-        select_best(SAME, indices) & BEFORE,
-        select_best(full, COUNT) | SELF,
-        ~select_best(SAME, indices),
-        select_best(select_best(full, COUNT), indices),
-    ],
-)
-@pytest.mark.parametrize("width", [True, False])
-def test_select_best_inside_others_is_exact_or_refused(selector: Selector, width: bool) -> None:
-    root = selector_width(selector) if width else aggregate(selector, indices, -1)
-    with suppress(Refusal):
-        exact(root, "ab", 4)
-
-
-def test_how_many_are_best_is_refused() -> None:
-    with pytest.raises(Refusal, match="how many keys are best"):
-        compile_sop(selector_width(select_best(full, COUNT)), ("a", "b"), 4)
 
 
 def test_a_string_and_a_number_cannot_be_ordered() -> None:

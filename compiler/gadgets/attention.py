@@ -84,7 +84,7 @@ def plan_head(
 ) -> HeadPlan:
     """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact."""
     competes = head.kind == "width" or not analysis.spread(head.selector).never_empty
-    best = _best_parts(selector.scores, analysis, storage)
+    best = _best_parts(selector.preferences, analysis, storage)
     reach = sum(part.largest for part in best)
     weight = 2 * (reach + 1) if best else 1
     relations = selector.relations
@@ -104,23 +104,31 @@ def plan_head(
     return HeadPlan(layer, head, every, full - below)
 
 
-def _best_parts(scores: Sequence[SOp], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
-    """The scores of select_best as one dimension each; `full` is the smallest value the part can have.
+def _best_parts(preferences: Sequence[SOp | Relation], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
+    """The preferences of select_best, the least important first; `full` is the smallest value a part can have.
 
     Let S be the score of the selector inside, full at c, and s the score of a key, within a range R of integers. In
     2(R + 1)·S + s a marked key has at least 2(R + 1)c + min s, any other at most R + 2 less, and among the marked
     keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the lowest marked key. Of several
-    scores, each weighs more than the whole range of those after it.
+    preferences, each weighs more than the whole range of those after it. A relation is a score of 0 and 1.
     """
     parts: list[ScorePart] = []
     weight = 1.0
-    for score in reversed(scores):
-        node = _integer_score(score, analysis, storage)
-        low, high = analysis[node].range
-        part = ScorePart(((Side(Constant(1)), Side(node)),), int(weight * low), weight * (high - low), weight)
-        parts.append(part)
-        weight *= high - low + 1
+    for preference in reversed(preferences):
+        part = _preference_part(preference, analysis, storage)
+        parts.append(replace(part, full=int(weight * part.full), largest=weight * part.largest, weight=weight))
+        weight *= part.largest + 1
     return parts
+
+
+def _preference_part(preference: SOp | Relation, analysis: ValueAnalysis, storage: Storage) -> ScorePart:
+    """A preference by itself: `full` is its smallest value, `largest` its range."""
+    if isinstance(preference, Relation):
+        table = analysis.relation_table(preference)
+        return replace(_table_part(preference, storage, table), full=0, largest=1)
+    node = _integer_score(preference, analysis, storage)
+    low, high = analysis[node].range
+    return ScorePart(((Side(Constant(1)), Side(node)),), int(low), high - low)
 
 
 def _integer_score(score: SOp, analysis: ValueAnalysis, storage: Storage) -> SOp:

@@ -38,6 +38,7 @@ from compiler.residual import ONE, Direction, Functional, Neuron, combine, maske
 from compiler.rounding import mean_error_at
 from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
+from compiler.tally import is_count, means_of
 from compiler.values import LinearForm
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
@@ -87,6 +88,50 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
     return _cheapest_steps(str(node), entries, spaces, raw, precision)
 
 
+def tally_neurons(node: Map, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
+    """The hidden units that write a count as a number or a flag one-hot: for every mean of a mark one step.
+
+    Such a mean is 0 or at least 1/N, as one of at most N marked keys has the mark, and the step lies between. A flag's
+    step acts only where it is the mean's turn.
+    """
+    none, one = _tally_targets(node, reader)
+    change = combine((1.0, one), (-1.0, none))
+    turns = Space((), {0: frozenset()}) if is_count(node) else _turns(node.args[0], reader)
+    spaces = [] if is_count(node) else [turns]
+    found = [Neuron({ONE: 1.0}, 0.0, dict(none))] if none else []
+    sums: dict[Direction, float] = defaultdict(float)
+    readings = sorted({Fraction(0), Fraction(1, storage.analysis.cells.max_length), Fraction(1)})
+    for number, mean in enumerate(means_of(node)):
+        entries = [
+            ((code,) * len(spaces), change if reading and (is_count(node) or code == number) else {}, reading)
+            for code in turns.directions
+            for reading in readings
+        ]
+        raw = RawInput(reader.raw[mean], _error_of(mean, storage, precision))
+        builder = _StepBuilder(str(node), entries, spaces, raw, precision)
+        found += builder.neurons()
+        for direction, size in builder.sums.items():
+            sums[direction] += size
+    _check_sums(sums, precision)
+    return found
+
+
+def _tally_targets(node: Map, reader: Reader) -> tuple[Target, Target]:
+    """What to write of a tally for 0, and for 1."""
+    if is_count(node):
+        return {}, {reader.counts[node]: 1.0}
+    zero, one = reader.indicators(node, {value_key(value): value for value in (0, 1)}, 2)
+    return zero, one
+
+
+def _turns(turn: SOp, reader: Reader) -> Space:
+    """The space of the s-op that says which mean of a flag is asked for."""
+    universe = reader.analysis[turn].universe
+    row_of = {value_key(value): row for row, value in enumerate(universe)}
+    found = reader.indicators(turn, row_of, len(universe))
+    return Space(universe, {value: frozenset(read) for value, read in zip(universe, found, strict=True)})
+
+
 def _cheapest_steps(
     name: str,
     entries: Sequence[Entry],
@@ -99,7 +144,7 @@ def _cheapest_steps(
     built = [_StepBuilder(name, entries, spaces, replace(raw, sign=sign), precision) for sign in (1, -1)]
     neurons = {id(builder): builder.neurons() for builder in built}
     best = min(built, key=lambda builder: max(builder.sums.values(), default=0.0))
-    best.check_sums()
+    _check_sums(best.sums, precision)
     return neurons[id(best)]
 
 
@@ -416,8 +461,9 @@ class _StepBuilder:
         """−strength on every indicator outside the box. Twins share a direction: it is inside where one of them is."""
         return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
 
-    def check_sums(self) -> None:
-        """Every output is a sum of integers below the exact range, whatever the order."""
-        for direction, size in self.sums.items():
-            if size + 1 >= self.precision.exact:
-                raise Refusal(f"{direction.name} is a sum of steps beyond exact integers ({size:,.0f})", hint=_WIDER)
+
+def _check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:
+    """Every output is a sum of integers below the exact range, whatever the order."""
+    for direction, size in sums.items():
+        if size + 1 >= precision.exact:
+            raise Refusal(f"{direction.name} is a sum of steps beyond exact integers ({size:,.0f})", hint=_WIDER)

@@ -1,0 +1,371 @@
+"""select_best beside other selectors and under selector_width, as what one head can compute.
+
+A head marks the keys with the largest score, and a score depends on its key and its query alone. So a head computes a
+*chain*: the keys that a selector without select_best marks, of those the best by a score, or those that meet a
+condition, and so on. That nothing of what is best meets a condition is not for the scores to say: BOS would have to
+win below the best score, which depends on the input. But then the marked keys themselves can tell. Let X be what is
+marked so far, and prefer the keys of X that meet the condition b. If some do, they are `X and b`. If none does, X is
+left, `X and b` is empty, and every key that is marked then, whatever later preferences do, says so. Either way all
+marked keys agree on b.
+
+- b reads keys alone: the head reads `v if b else d` in place of v. Where b fails, all marked keys give the default d.
+- Otherwise, for each class c of queries that b pairs with the same keys, the head also returns the mean of the s-op
+  that is 1 at those keys and 0 elsewhere. Where the query is in c this is 1 or 0, and a feed-forward reads it.
+- The width of what is at most one key is a mean of ones. Any other is counted by position: a head that marks w keys
+  returns, of the s-op that is 1 at position i and 0 elsewhere, 1/w or 0, so that w is the number of positive means.
+
+Where b fails and several keys are tied, position decides: a copied string is then copied from one key.
+
+No other way to combine is what one head computes, whose attention is the same on all marked keys and 0 elsewhere:
+
+- Of what marks keys that are not best, take `not select_best(full_s, score)` and keys with the scores 1, 2 and 3. Of 1
+  and 2 the first is marked alone, so its score in the head is larger; of 1, 2 and 3 the first two are marked, so their
+  scores are equal. Or take `select_best(full_s, score) or b` where only the first key meets b: of 1 and 2 both are
+  marked, so their scores are equal; of 1, 2 and 3 it is the first and the last, so the second's is smaller.
+- Of what is best by two scores at once, take keys with the scores (2, 1), (1, 3) and (2, 2). Of the first two nothing
+  is marked, but each alone is: the head must see both, so their scores are equal. So are those of the second and the
+  third. But of the first and the third, the third is marked alone, so its score is larger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from compiler.change import Change
+from compiler.columns import value_key
+from compiler.cuts import in_bins
+from compiler.guards import may_fail
+from compiler.selectors import conjunction, factors, inward, reads_no_key, relation_of
+from compiler.support import Facts
+from compiler.tally import Mark, count, flag, position_marks
+from compiler.values import Values
+from rasp.elementwise import OPERATIONS, Atom, Operation
+from rasp.errors import Refusal
+from rasp.graph import (
+    Aggregate,
+    And,
+    Best,
+    Constant,
+    Map,
+    Node,
+    Not,
+    Or,
+    Prefer,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    apply,
+    full,
+    indicator,
+    indices,
+    topological,
+    where,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Of the keys that `base` marks, step by step the best by a score or those that meet a condition."""
+
+    base: Selector
+    steps: tuple[SOp | Selector, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What a head marks for a chain, and the condition on which the chain marks that and not nothing, if any.
+
+    All marked keys agree on the condition. `single`: never more than one key is marked.
+    """
+
+    selector: Selector
+    condition: Selector | None
+    single: bool
+
+
+def choose(node: Node, facts: Facts) -> Change | None:
+    """An aggregate or width of a selector with select_best, from what one head computes; None where it is that."""
+    if not isinstance(node, (Aggregate, SelectorWidth)) or not _bests(node.selector):
+        return None
+    if not all(map(facts.compiles, node.children)):
+        return None
+    if isinstance(node, Aggregate) and _is_one_choice(node.selector):
+        return None
+    try:
+        return _change(node, _choice(_chain(node.selector), facts), facts)
+    except Refusal as error:
+        facts.refuse(node, error)
+        return None
+
+
+def _is_one_choice(selector: Selector) -> bool:
+    try:
+        conjunction(selector)
+    except Refusal:
+        return False
+    return True
+
+
+# -- from a selector to a chain
+
+
+def _bests(selector: Selector) -> list[Best]:
+    """The outermost select_bests in a selector, each once."""
+    if isinstance(selector, Best):
+        return [selector]
+    inside = (child for child in selector.children if isinstance(child, Selector))
+    return list({best: None for child in inside for best in _bests(child)})
+
+
+def _chain(selector: Selector) -> Chain:
+    """The selector as a chain. Refusal where it is none."""
+    if isinstance(selector, Best):
+        inner = _chain(selector.selector)
+        return Chain(inner.base, (*inner.steps, selector.score))
+    bests = _bests(selector)
+    if not bests:
+        return Chain(inward(selector), ())
+    for best in bests:
+        if _without(selector, best) is False:
+            return _conditional(selector, best)
+    raise Refusal(
+        f"{selector!r} depends on {bests[0]!r} in a way that no single head can compute: whether two keys share its "
+        "attention would depend on a third, and the score of a key depends on that key and the query alone",
+        hint=_another_layer(bests[0]),
+    )
+
+
+def _conditional(selector: Selector, best: Best) -> Chain:
+    """A selector that marks nothing outside of `best`: its chain, then the condition that is left.
+
+    A condition on the query alone may as well come first.
+    """
+    chain, condition = _chain(best), _with(selector, best)
+    if others := _bests(condition):
+        raise Refusal(
+            f"{selector!r} marks what is best by {best.score!r} and by {others[0].score!r} at once, and no single head "
+            "can compute that: of two orders of the keys, the scores of a head follow one",
+            hint=_another_layer(best),
+        )
+    base, steps = chain.base, list(chain.steps)
+    for factor in factors(inward(condition)):
+        if factor is full:
+            continue
+        if reads_no_key(factor):
+            base = And(base, factor)
+        else:
+            steps.append(factor)
+    return Chain(base, tuple(steps))
+
+
+def _another_layer(best: Best) -> str:
+    first = f"select_best({best!r}, indices)"
+    return (
+        f"one layer more does it: with top = aggregate({first}, {best.score!r}) the selector "
+        f"({best.selector!r} and select({best.score!r}, top, ==)) marks the same keys, and may stand anywhere"
+    )
+
+
+def _without(selector: Selector, best: Best) -> bool | None:
+    """What the selector marks where `best` marks nothing: everything, nothing, or it depends (None)."""
+    match selector:
+        case Best():
+            return False if selector is best else None
+        case _ if selector is full:
+            return True
+        case Not(selector=inner):
+            found = _without(inner, best)
+            return None if found is None else not found
+        case And(left=left, right=right):
+            sides = (_without(left, best), _without(right, best))
+            return False if False in sides else None if None in sides else True
+        case Or(left=left, right=right):
+            sides = (_without(left, best), _without(right, best))
+            return True if True in sides else None if None in sides else False
+    return None
+
+
+def _with(selector: Selector, best: Best) -> Selector:
+    """The selector where `best` marks everything."""
+    match selector:
+        case Best():
+            return full if selector is best else selector
+        case Not(selector=inner):
+            return Not(_with(inner, best))
+        case And(left=left, right=right):
+            return And(_with(left, best), _with(right, best))
+        case Or(left=left, right=right):
+            return Or(_with(left, best), _with(right, best))
+    return selector
+
+
+# -- from a chain to what a head marks
+
+
+def _choice(chain: Chain, facts: Facts) -> Choice:
+    """What a head marks for a chain. Preferences that no tie is left for are left out."""
+    selector, conditions = chain.base, list[Selector]()
+    single = facts.spread(selector).at_most_one
+    for step in chain.steps:
+        if isinstance(step, SOp):
+            if not (single and _is_harmless(step, facts)):
+                selector = Best(selector, step)
+                single = single or facts.spread(selector).at_most_one
+        else:
+            conditions.append(step)
+            if not single or _may_fail(step, facts):
+                selector = Prefer(selector, step) if _reads_query(step) else Best(selector, indicator(_as_sop(step)))
+    if not conditions:
+        return Choice(selector, None, single)
+    condition = reduce(And, conditions)
+    if selector is chain.base:
+        return Choice(And(selector, condition), None, single)
+    return Choice(selector if single else _broken(selector, condition, facts), condition, single)
+
+
+def _is_harmless(score: SOp, facts: Facts) -> bool:
+    """Whether the program has a value even where the score is not computed: it is a number and cannot fail."""
+    return facts.compiles(score) and facts.values[score].numbers and not may_fail(score, facts.values)
+
+
+def _may_fail(condition: Selector, facts: Facts) -> bool:
+    """Whether the program may have no value because of a condition."""
+    facts.spread(condition)
+    return may_fail(Aggregate(condition, Constant(0), 0), facts.values)
+
+
+def _broken(selector: Selector, condition: Selector, facts: Facts) -> Selector:
+    """The selector with ties between keys that do not meet the condition broken by position; all others stay.
+
+    By a score that is their position where the condition reads keys alone. Else by preferring, for each binary digit of
+    the position, the keys that meet the condition or have the digit: those that meet it are always preferred.
+    """
+    size = facts.values.cells.max_length
+    if not _reads_query(condition):
+        return Best(selector, where(_as_sop(condition), size, indices))
+    selector = Prefer(selector, condition)
+    for digit in range((size - 1).bit_length()):
+        is_set = apply(Operation.element([position >> digit & 1 for position in range(size)]), indices)
+        selector = Prefer(selector, Or(condition, Select(is_set, Constant(1), "==")))
+    return selector
+
+
+def _reads_query(selector: Selector) -> bool:
+    if isinstance(selector, Select):
+        return not isinstance(selector.queries, Constant)
+    return any(_reads_query(child) for child in selector.children if isinstance(child, Selector))
+
+
+def _as_sop(condition: Selector) -> SOp:
+    """A condition on keys alone as the s-op that is true at the keys that meet it."""
+    match condition:
+        case Select(keys=keys, queries=queries, op=op):
+            return Map(OPERATIONS[op], (keys, queries))
+        case Not(selector=inner):
+            return Map(OPERATIONS["not"], (_as_sop(inner),))
+        case And(left=left, right=right):
+            return Map(OPERATIONS["and"], (_as_sop(left), _as_sop(right)))
+        case Or(left=left, right=right):
+            return Map(OPERATIONS["or"], (_as_sop(left), _as_sop(right)))
+    raise AssertionError(condition)
+
+
+# -- from what a head marks to the value
+
+
+def _change(node: Aggregate | SelectorWidth, choice: Choice, facts: Facts) -> Change:
+    builder = _Builder(choice, facts)
+    value = builder.width() if isinstance(node, SelectorWidth) else builder.aggregate(node)
+    named = dict(builder.named)
+    if choice.selector not in set(topological([node.selector])):
+        named[choice.selector] = "{}"
+    return Change(value, lambda text: f"{text}: {builder.note}", named)
+
+
+class _Builder:
+    """The s-ops that stand for an aggregate or a width; `note` says how, `named` what the new ones are called."""
+
+    def __init__(self, choice: Choice, facts: Facts) -> None:
+        self.choice, self.facts = choice, facts
+        self.named: dict[Node, str] = {}
+        self.note = "select_best chooses among the keys that there are"
+
+    def aggregate(self, node: Aggregate) -> SOp:
+        selector, condition = self.choice.selector, self.choice.condition
+        if condition is None:
+            return Aggregate(selector, node.value, node.default)
+        values = self.facts.values[node.value]
+        alike = _is_alike(values, node.default)
+        if not _reads_query(condition) and alike:
+            self.note = "its head marks what is best, and reads the default where that does not meet the condition"
+            return Aggregate(selector, where(_as_sop(condition), node.value, node.default), node.default)
+        self.note = "its head marks what is best, and neurons ask whether that meets the condition"
+        default = node.default if alike or not values.listed else values.universe[0]
+        return where(self._meets() == 1, Aggregate(selector, node.value, default), node.default)
+
+    def width(self) -> SOp:
+        selector, condition = self.choice.selector, self.choice.condition
+        if not isinstance(selector, (Best, Prefer)):
+            return SelectorWidth(selector)
+        if condition is not None and _reads_query(condition):
+            met = self._meets()
+            return met if self.choice.single else where(met == 1, self._count(None), 0)
+        is_met = None if condition is None else _as_sop(condition)
+        if self.choice.single:
+            self.note = "at most one key is best, so the mean of ones is the width"
+            return Aggregate(selector, Constant(1) if is_met is None else indicator(is_met), 0)
+        return self._count(is_met)
+
+    def _count(self, condition: SOp | None) -> SOp:
+        size = self.facts.values.cells.max_length
+        self.note = f"how many keys are best is counted by neurons, from one mean for each of {size} positions"
+        marks = position_marks(size, condition)
+        return count(tuple(self._mean(mark, f"{position}") for position, mark in enumerate(marks)))
+
+    def _meets(self) -> SOp:
+        """1 where the marked keys meet the condition, else 0."""
+        assert self.choice.condition is not None
+        self.note = "its head marks what is best, and neurons ask whether that meets the condition"
+        relation = relation_of(in_bins(self.facts.values, self.choice.condition))
+        if not all(map(self.facts.compiles, (*relation.key_parts, *relation.query_parts))):
+            raise Refusal(f"{self.choice.condition!r} cannot be compiled")
+        table = self.facts.values.relation_table(relation)
+        met = {row.tobytes(): row for row in table if row.any()} or {table[0].tobytes(): table[0]}
+        number = {row: at for at, row in enumerate(met)}
+        turns = [number.get(row.tobytes(), len(number)) for row in table]
+        queries, keys = (self.facts.values[side].universe for side in (relation.queries, relation.keys))
+        asked = relation.query_parts or (Constant(True),)
+        turn = _table("turn", asked, dict(zip(map(value_key, queries), turns, strict=True)))
+        means = []
+        for at, row in enumerate(met.values()):
+            paired = {value_key(value): int(holds) for value, holds in zip(keys, row.tolist(), strict=True)}
+            means.append(self._mean(_table("mark", relation.key_parts, paired), f"condition {at}"))
+        return flag(turn, tuple(means))
+
+    def _mean(self, mark: Map, name: str) -> Aggregate:
+        mean = Aggregate(self.choice.selector, mark, 0)
+        self.named[mean] = "{}: " + name
+        return mean
+
+
+def _table(name: str, parts: tuple[SOp, ...], entries: Mapping[Hashable, int]) -> Map:
+    """The s-op that looks up the values of some s-ops."""
+
+    def look_up(*values: Any) -> Atom:
+        return entries[value_key(values[0] if len(values) == 1 else values)]
+
+    kind = Mark if name == "mark" else Operation
+    return Map(kind(name, len(parts), tuple(sorted(entries.items(), key=repr)), look_up), parts)
+
+
+def _is_alike(values: Values, default: Atom) -> bool:
+    """Whether a default is of the kind of the values: a string, a boolean, or another number."""
+    kinds = {str: "str", bool: "bool"}
+    of_default = kinds.get(type(default), "number")
+    return {kinds.get(type(value), "number") for value in values.universe} <= {of_default} and (
+        values.listed or of_default == "number"
+    )

@@ -1,0 +1,83 @@
+"""Counting with means: how many keys a head marks, where BOS cannot tell.
+
+A *mark* is an s-op that is 1 or 0. Its mean over the keys that a head marks is 0 where none of them has it, and at
+least 1/N elsewhere. A *tally* asks which of several such means are positive, one step of a feed-forward each. Its two
+operations are elementwise, but it is a source of its own: nothing is evaluated over the values of its means, which are
+too many, and all that matters is whether they are positive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from rasp.elementwise import Atom, Operation
+from rasp.graph import Aggregate, Indices, Map, Node, SOp
+
+
+@dataclass(frozen=True)
+class Mark(Operation):
+    """An operation that gives 1 or 0, for a tally to ask for its mean."""
+
+
+@dataclass(frozen=True)
+class Count(Operation):
+    """How many of the arguments, means of marks, are positive."""
+
+
+@dataclass(frozen=True)
+class Flag(Operation):
+    """1 where the mean is positive whose number the first argument gives, else 0; past the last there is none."""
+
+
+def position_marks(max_length: int, condition: SOp | None) -> list[Map]:
+    """For each position the s-op that is 1 there (if the condition holds there as well) and 0 elsewhere."""
+    args = (Indices(),) if condition is None else (Indices(), condition)
+    return [Map(_mark_at(position, len(args)), args) for position in range(max_length)]
+
+
+def _mark_at(position: int, arity: int) -> Mark:
+    def mark(index: Atom, condition: Atom = True) -> Atom:
+        return int(index == position and bool(condition))
+
+    return Mark("mark", arity, position, mark)
+
+
+def count(means: tuple[Aggregate, ...]) -> Map:
+    """How many of the means are positive."""
+    return Map(Count("count", len(means), (), lambda *found: sum(mean > 0 for mean in found)), means)
+
+
+def flag(turn: SOp, means: tuple[Aggregate, ...]) -> Map:
+    """1 where the mean with the number `turn` is positive, else 0."""
+
+    def positive(number: Atom, *found: Atom) -> Atom:
+        assert isinstance(number, int)
+        return int(number < len(found) and found[number] > 0)  # type: ignore[operator]
+
+    return Map(Flag("flag", len(means) + 1, (), positive), (turn, *means))
+
+
+def is_tally(node: Node) -> TypeGuard[Map]:
+    return is_count(node) or is_flag(node)
+
+
+def is_count(node: Node) -> TypeGuard[Map]:
+    return isinstance(node, Map) and isinstance(node.op, Count)
+
+
+def is_flag(node: Node) -> TypeGuard[Map]:
+    return isinstance(node, Map) and isinstance(node.op, Flag)
+
+
+def means_of(node: Map) -> tuple[Aggregate, ...]:
+    """The means that a tally asks for."""
+    return tuple(arg for arg in node.args[is_flag(node) :] if isinstance(arg, Aggregate))
+
+
+def is_mark(node: Node) -> bool:
+    return isinstance(node, Map) and isinstance(node.op, Mark)
+
+
+def is_mean_of_mark(node: Node) -> TypeGuard[Aggregate]:
+    return isinstance(node, Aggregate) and is_mark(node.value)
