@@ -17,11 +17,13 @@ from compiler.ir import (
     Certificate,
     FeedForwardWeights,
     HeadWeights,
+    Kinds,
     LayerWeights,
     ModelWeights,
     Readout,
     output_tensor,
 )
+from compiler.kinds import KINDS
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from compiler.support import PREFERENCES
@@ -86,7 +88,8 @@ def _layer_description(layer: LayerWeights) -> dict[str, Any]:
 
 
 def _readout_description(readout: Readout) -> dict[str, Any]:
-    return {"name": readout.name, "kind": readout.kind, "values": readout.values, "check": readout.check}
+    found = {"name": readout.name, "kind": readout.kind, "values": readout.values, "check": readout.check}
+    return found if readout.kinds is None else {**found, "kinds": asdict(readout.kinds)}
 
 
 def _read(path: Path) -> tuple[dict[str, Array], str | None]:
@@ -127,7 +130,16 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         certificate=None if found["certificate"] is None else Certificate(**found["certificate"]),
     )
     take.check_all_taken()
+    _check_kinds(model)
     return model
+
+
+def _check_kinds(model: ModelWeights) -> None:
+    for kinds in (output.kinds for output in model.outputs if output.kinds is not None):
+        cells = model.max_length * (model.max_length + 1) // 2
+        known = all(0 <= at < len(model.guards) and model.guards[at].check == "marks" for at in kinds.guards)
+        if sum(count for count, _ in kinds.runs) != cells or not known:
+            raise DataFault("the kinds of its numbers do not fit its cells and guards")
 
 
 def _check_plain(found: Mapping[str, Any]) -> None:
@@ -209,4 +221,20 @@ def _readout(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
     if found["kind"] not in _LOGITS or not all(map(is_atom, values)):
         raise DataFault(f"the readout {found['name']!r} has no meaning here")
     logits = _LOGITS[found["kind"]] or len(values)
-    return Readout(str(found["name"]), found["kind"], values, take(name, take.width, logits), found["check"])
+    kinds = None if found.get("kinds") is None else _kinds(found["kinds"])
+    return Readout(str(found["name"]), found["kind"], values, take(name, take.width, logits), found["check"], kinds)
+
+
+def _kinds(found: Mapping[str, Any]) -> Kinds:
+    runs = tuple((int(count), int(table)) for count, table in found["runs"])
+    tables = tuple({str(states): _rule(rule) for states, rule in table.items()} for table in found["tables"])
+    if not all(count > 0 and 0 <= table < len(tables) for count, table in runs):
+        raise DataFault("the kinds of its numbers have no meaning here")
+    return Kinds(runs, tables, tuple(map(int, found["guards"])), bool(found["sure"]))
+
+
+def _rule(found: Any) -> tuple[str, dict[int, str]]:
+    usual, others = found
+    if not {usual, *others.values()} <= set(KINDS):
+        raise DataFault("the kinds of its numbers have no meaning here")
+    return usual, {int(number): kind for number, kind in others.items()}

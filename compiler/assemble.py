@@ -39,7 +39,8 @@ class Assembler:
 
     def readout(self, readout: SymbolicReadout) -> Readout:
         """W_U [D, O] of a readout."""
-        return Readout(readout.name, readout.kind, readout.values, self._columns(readout.logits), readout.check)
+        logits = self._columns(readout.logits)
+        return Readout(readout.name, readout.kind, readout.values, logits, readout.check, readout.kinds)
 
     def _head(self, head: SymbolicHead) -> HeadWeights:
         values = self._columns([functional for functional, _ in head.values])

@@ -32,7 +32,7 @@ from compiler.columns import UNDEFINED, Coded, distinct, value_key
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.gadgets.feedforward import combined_readings
 from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
-from compiler.lower import Plan, SymbolicModel, SymbolicReadout
+from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.rounding import mean_error_at, number_error
@@ -113,8 +113,8 @@ class Certifier:
         for readout, symbolic in zip(self.weights.guards, self.symbolic.guards, strict=True):
             self._coefficients(f"guard {readout.name}", readout.W_U, symbolic.logits)
         w = self.weights
-        mask = "causal, " if w.causal else ""
-        statement = f"exact for all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)} in {mask}{w.dtype}"
+        mask = ", causal" if w.causal else ""
+        statement = f"exact for all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)} in {w.dtype}{mask}"
         return Certificate(statement, self.checks, self.headroom, self.tightest)
 
     def _fail(self, where: str, what: str) -> NoReturn:
@@ -705,13 +705,15 @@ class Certifier:
 
     def _readout(self, readout: Readout, symbolic: SymbolicReadout) -> None:
         self._coefficients(f"output {readout.name}", readout.W_U, symbolic.logits)
+        if readout.kinds != symbolic.kinds:
+            self._fail(f"output {readout.name}", "the kinds of its numbers are not the program's")
         node = symbolic.node
         if readout.kind == "number":
             self._holds(node, symbolic.logits, [float])
         else:
             values = self.analysis[node]
             alike: dict[Hashable, set[Hashable]] = defaultdict(set)
-            for value, code in zip(values.universe, values.twins, strict=True):
+            for value, code in zip(values.universe, output_codes(node, self.planned.storage), strict=True):
                 alike[value_key(values.universe[code])].add(value_key(value))
             self._holds(
                 node,

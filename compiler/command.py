@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -155,7 +156,7 @@ def compile_run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(counts(model)))
         return 0
-    print(report(model))
+    print(report(model, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     if args.output is not None:
         print(f"saved as {args.output}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,21 @@ from rasp.errors import RaspError, ValueFault
 _CLEAN = 0.25
 
 
-def decode(readout: Readout, logits: Array) -> list[Atom]:
-    """One value a position from logits [T, O]. ValueFault where they stand for no value of the program."""
-    if readout.kind == "number":
-        return _numbers(readout, logits[:, 0])
+_CASTS: Mapping[str | None, Callable[[Any], Atom]] = {"bool": bool, "int": round, "float": float}
+
+
+def decode(readout: Readout, logits: Array, marks: Sequence[Sequence[str]] = ()) -> list[Atom]:
+    """One value a position from logits [T, O]. ValueFault where they stand for no value of the program.
+
+    `marks` say how many keys are marked, for each guard that the readout's kinds ask for.
+    """
+    if readout.kind == "number" and not readout.values:
+        return _typed(readout, [float(x) for x in logits[:, 0]], [0] * len(logits), marks)
+    codes = _nearest(readout, logits[:, 0]) if readout.kind == "number" else _clearest(readout, logits)
+    return _labelled(readout, _typed(readout, [readout.values[code] for code in codes], codes, marks))
+
+
+def _clearest(readout: Readout, logits: Array) -> list[int]:
     codes = logits.argmax(axis=1)
     expected = np.zeros_like(logits)
     expected[np.arange(len(logits)), codes] = 1
@@ -24,13 +36,43 @@ def decode(readout: Readout, logits: Array) -> list[Atom]:
     if (off > _CLEAN).any():
         position = int((off > _CLEAN).argmax())
         raise ValueFault(f"{readout.name} has no value at position {position}: the program has none on this input")
-    return _labelled(readout, [readout.values[code] for code in codes.tolist()])
+    return codes.tolist()
+
+
+def _typed(readout: Readout, values: list[Atom], codes: Sequence[int], marks: Sequence[Sequence[str]]) -> list[Atom]:
+    """The values, each number of the kind that the program's has."""
+    kinds = readout.kinds
+    if kinds is None:
+        return values
+    states = ["".join(digits) for digits in zip(*marks, strict=True)] if marks else [""] * len(values)
+    return [
+        value if isinstance(value, str) else _CASTS.get(kinds.kind(len(values), at, states[at], code), _as_is)(value)
+        for at, (value, code) in enumerate(zip(values, codes, strict=True))
+    ]
+
+
+def _as_is(value: Atom) -> Atom:
+    return value
+
+
+def marked(guard: Readout, logits: Array) -> list[str]:
+    """How many keys a head marks at each position, told by its guard [T, 2]: 0, 1, or 2 for several."""
+    nothing = float(guard.values[0])
+    states = np.where(_several(logits), 2, np.where(np.abs(logits[:, 0] - nothing) < _CLEAN, 0, 1))
+    return list(map(str, states.tolist()))
+
+
+def _several(logits: Array) -> Any:
+    """Whether z has a variance: it is at least ¼ where several positions are marked, and 0 for one or none."""
+    return logits[:, 1].astype(np.float64) - logits[:, 0].astype(np.float64) ** 2 > _CLEAN / 2
 
 
 def check(guard: Readout, logits: Array) -> None:
     """Nothing, or a ValueFault where the guard [T, O] says that the program has no value on this input."""
     if guard.check in ("single", "mean"):
         _check_marks(guard, logits)
+        return
+    if guard.check == "marks":
         return
     found = decode(guard, logits)
     if guard.check == "defined" and not all(found):
@@ -41,22 +83,20 @@ def check(guard: Readout, logits: Array) -> None:
 
 def _check_marks(guard: Readout, logits: Array) -> None:
     """Where a row marks several keys: an error for values without a mean, and for a column of nothing but bools."""
-    several = logits[:, 1].astype(np.float64) - logits[:, 0].astype(np.float64) ** 2 > _CLEAN / 2
+    several = _several(logits)
     if not several.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
         return
     raise ValueFault(f"not so at position {int(several.argmax())}: {guard.name}, as values without a mean need")
 
 
-def _numbers(readout: Readout, logits: Array) -> list[Atom]:
-    if not readout.values:
-        return [float(x) for x in logits]
+def _nearest(readout: Readout, logits: Array) -> list[int]:
     levels = np.array([float(value) for value in readout.values])
     right = np.clip(np.searchsorted(levels, logits), 1, max(len(levels) - 1, 1))
     left = right - 1
     right = np.minimum(right, len(levels) - 1)
     nearest = np.where(np.abs(logits - levels[left]) <= np.abs(levels[right] - logits), left, right)
     _check_near(readout, logits, levels, nearest)
-    return _labelled(readout, [readout.values[code] for code in nearest.tolist()])
+    return nearest.tolist()
 
 
 def _check_near(readout: Readout, logits: Array, levels: Any, nearest: Any) -> None:

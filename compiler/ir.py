@@ -14,6 +14,7 @@ O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,6 +72,37 @@ class LayerWeights:
     feed_forward: FeedForwardWeights | None
 
 
+KindTable: TypeAlias = dict[str, tuple[str, dict[int, str]]]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Which kind a decoded number has (`bool`, `int` or `float`), where equal numbers of several kinds are possible.
+
+    `runs` are (count, table) over the cells: lengths from 1 on, and the positions in each. `guards` are the places of
+    guards that each tell how many keys a head marks: 0, 1, or 2 for several. `tables[t]` has, for these digits, the
+    usual kind, and the kind of each value (by its place in the readout's `values`) that has another. `sure` says that
+    this is always the interpreter's kind.
+    """
+
+    runs: tuple[tuple[int, int], ...]
+    tables: tuple[KindTable, ...]
+    guards: tuple[int, ...] = ()
+    sure: bool = True
+
+    @cached_property
+    def table_of(self) -> np.ndarray[Any, np.dtype[np.intp]]:
+        """The table of every cell."""
+        counts, tables = zip(*self.runs, strict=True)
+        return np.repeat(np.array(tables, dtype=np.intp), counts)
+
+    def kind(self, length: int, position: int, states: str, number: int) -> str | None:
+        """The kind of a value there; None for states that never occur."""
+        table = self.tables[self.table_of[length * (length - 1) // 2 + position]]
+        usual, others = table.get(states, (None, {}))
+        return others.get(number, usual)
+
+
 @dataclass(frozen=True, eq=False)
 class Readout:
     """How residual vectors become values: W_U [D, O], and the meaning of the O logits.
@@ -78,7 +110,8 @@ class Readout:
     `categorical`: logit o is 1 where the value is `values[o]`, else 0. `number`: the one logit is the number; where
     `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the marked
     positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
-    a bool. A readout with `check` only guards others.
+    a bool. A readout with `check` only guards others; `marks` guards nothing, but tells how many keys a head marks, m
+    being `values[0]` where it is none. `kinds` tells equal numbers of different kinds apart.
     """
 
     name: str
@@ -86,6 +119,7 @@ class Readout:
     values: tuple[Atom, ...]
     W_U: Array
     check: str | None = None
+    kinds: Kinds | None = None
 
 
 def output_tensor(index: int) -> str:

@@ -11,6 +11,8 @@ from compiler.columns import UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
 from compiler.gadgets.feedforward import neurons_for, tally_neurons
 from compiler.guards import Guard, mark_guards, value_guards
+from compiler.ir import Kinds
+from compiler.kinds import Typing, packed, typing
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer, Titles
 from compiler.rounding import number_error
@@ -20,7 +22,7 @@ from compiler.tally import is_count
 from compiler.values import ValueAnalysis, Values
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom
-from rasp.graph import Aggregate, Indices, Selector, SelectorWidth, SOp
+from rasp.graph import Aggregate, Indices, Selector, SelectorWidth, SOp, Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,7 @@ class SymbolicReadout:
     values: tuple[Atom, ...]
     logits: tuple[Functional, ...]
     check: str | None = None
+    kinds: Kinds | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +61,7 @@ class Plan:
     storage: Storage
     heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
     guards: tuple[Guard, ...]
+    typings: Mapping[SOp, Typing]
     unread: tuple[tuple[int, Head], ...]
 
 
@@ -79,6 +83,11 @@ def plan(
     heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
     unread: list[tuple[int, Head]] = []
     wanted = mark_guards(roots, values)
+    typings = {root: typing(root, _classes(root, storage, precision), values) for root in roots}
+    for told in typings.values():
+        for aggregate in told.aggregates if told else ():
+            selector = aggregate.selector
+            wanted[selector] = [*_without_marks(wanted.get(selector, [])), _marks_guard(selector)]
     for layer in range(analysis.depth, 0, -1):
         for head, members in _members(storage, layer, analysis).items():
             for node in members:
@@ -97,15 +106,30 @@ def plan(
     guards += [
         replace(guard, nodes=(*means, *guard.nodes)) for selector, means in marks.items() for guard in wanted[selector]
     ]
-    return Plan(storage, tuple(reversed(heads)), tuple(guards), tuple(reversed(unread)))
+    known = {root: told for root, told in typings.items() if told is not None}
+    return Plan(storage, tuple(reversed(heads)), tuple(guards), known, tuple(reversed(unread)))
+
+
+def _without_marks(guards: Sequence[Guard]) -> list[Guard]:
+    return [guard for guard in guards if guard.check != "marks"]
+
+
+def _marks_guard(selector: Selector) -> Guard:
+    return Guard(f"how many keys {selector!r} marks", "marks", ())
 
 
 def _marks(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
-    """Two more means for a head to write, which tell whether it marks several keys.
+    """Two more means for a head to write, which tell whether it marks several keys, one, or none.
 
-    The rows of a selector are the same in every layer, so one pair a selector is enough.
+    The rows of a selector are the same in every layer, so one pair a selector is enough. Where nothing is marked, z is
+    one above all distances.
     """
-    z, square = (Aggregate(head.selector, value, 0) for value in distances(storage.analysis.cells.max_length))
+    longest = storage.analysis.cells.max_length
+    above = longest - longest // 2
+    z, square = (
+        Aggregate(head.selector, value, default)
+        for value, default in zip(distances(longest), (above, above**2), strict=True)
+    )
     for mean in (z, square):
         storage.number(mean.value)
         storage.layer_of[mean] = layer
@@ -183,10 +207,21 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: 
         token_features,
         position_features,
         tuple(layers),
-        tuple(_readout(name, root, storage, reader, precision) for name, root in outputs.items()),
+        tuple(
+            replace(_readout(name, root, storage, reader, precision), kinds=_kinds(root, planned))
+            for name, root in outputs.items()
+        ),
         tuple(_guard(guard, reader) for guard in planned.guards),
         reader,
     )
+
+
+def _kinds(root: SOp, planned: Plan) -> Kinds | None:
+    found = planned.typings.get(root)
+    if found is None:
+        return None
+    place = {g.nodes[0].selector: at for at, g in enumerate(planned.guards) if g.check == "marks"}  # type: ignore[attr-defined]
+    return packed(found, tuple(place[node.selector] for node in found.aggregates))
 
 
 def _with_neurons(
@@ -236,19 +271,43 @@ def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: 
     return _categorical_readout(name, root, reader, None)
 
 
+def _classes(root: SOp, storage: Storage, precision: Precision) -> list[int]:
+    """For each code of an output's universe the place of its value, or of its twin, in the readout's values."""
+    values = storage.analysis[root]
+    codes = output_codes(root, storage)
+    if _reads_number(root, storage, precision):
+        codes = values.twins
+        order = sorted(set(codes), key=lambda code: float(values.universe[code]))
+    else:
+        order = sorted(set(codes))
+    place = {code: at for at, code in enumerate(order)}
+    return [place[code] for code in codes]
+
+
+def output_codes(node: SOp, storage: Storage) -> tuple[int, ...]:
+    """For each code of a node's universe the code it is read as: its own for tokens, else a twin."""
+    values = storage.analysis[node]
+    is_embedded = all(isinstance(source, (Tokens, Indices)) for source in storage.analysis.sources(node))
+    is_single = len(storage.analysis.sources(node)) == 1
+    return tuple(range(len(values.universe))) if is_embedded and is_single else values.twins
+
+
 def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None) -> SymbolicReadout:
-    universe, twins = reader.analysis[node].universe, reader.analysis[node].twins
-    codes = sorted(set(twins))
+    universe, stands_for = reader.analysis[node].universe, output_codes(node, reader.storage)
+    codes = sorted(set(stands_for))
     number = {code: at for at, code in enumerate(codes)}
-    row_of = {value_key(value): number[code] for value, code in zip(universe, twins, strict=True)}
+    row_of = {value_key(value): number[code] for value, code in zip(universe, stands_for, strict=True)}
     logits = tuple(reader.indicators(node, row_of, len(codes)))
     return SymbolicReadout(name, node, "categorical", tuple(universe[code] for code in codes), logits, check)
 
 
 def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
-    if guard.check not in ("single", "mean"):
+    if guard.check not in ("single", "mean", "marks"):
         return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
     z, square, *others = guard.nodes
     is_bool = [reader.feature(node, {value_key(True): 1.0}) for node in others]
     logits = (reader.number(z), reader.number(square), *is_bool)
+    if guard.check == "marks":
+        assert isinstance(z, Aggregate)
+        return SymbolicReadout(guard.name, z, "single", (z.default,), logits, "marks")
     return SymbolicReadout(guard.name, z, guard.check, (), logits, guard.check)

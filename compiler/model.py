@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.decode import check, decode
-from compiler.ir import Array, LayerWeights, ModelWeights
+from compiler.decode import check, decode, marked
+from compiler.ir import Array, LayerWeights, ModelWeights, Readout
 from compiler.reference import Trace, forward
 from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault
@@ -100,7 +100,14 @@ class CompiledModel:
         for guard, logits in zip(self.weights.guards, trace.guards, strict=True):
             check(guard, logits[index][1:])
         pairs = zip(self.weights.outputs, trace.outputs, strict=True)
-        return {output.name: decode(output, logits[index][1:]) for output, logits in pairs}
+        return {
+            output.name: decode(output, logits[index][1:], self._marks(output, trace, index))
+            for output, logits in pairs
+        }
+
+    def _marks(self, output: Readout, trace: Trace, index: int | tuple[()]) -> list[list[str]]:
+        places = () if output.kinds is None else output.kinds.guards
+        return [marked(self.weights.guards[place], trace.guards[place][index][1:]) for place in places]
 
     def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
         """The model on one input; engine `torch` or `reference`.

@@ -21,6 +21,7 @@ from compiler.support import Facts, check_options
 from compiler.values import ValueAnalysis
 from rasp.analyse import Analysis, Head, analyse
 from rasp.elementwise import Atom
+from rasp.errors import Failures, Refusal
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.source import Span
@@ -92,17 +93,29 @@ class Compilation:
     @cached_property
     def graph(self) -> Rewritten:
         """The s-ops to compile: rewritten where `prefer` asks for it, and then as their values allow."""
-        given = Rewritten(tuple(self.outputs.values()), dict(self.names), dict(self.origins), ())
-        found = self._timed("graph", lambda: split(given, self.prefer, self.facts))
+        found = self._split
         self._timed("values", lambda: self.facts.examine(found.roots))
         return self._timed("graph", lambda: settle(found, self.facts))
 
     @cached_property
+    def _split(self) -> Rewritten:
+        given = Rewritten(tuple(self.outputs.values()), dict(self.names), dict(self.origins), ())
+        return self._timed("graph", lambda: split(given, self.prefer, self.facts))
+
+    @cached_property
     def support(self) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
         """The values of every s-op, and every selector as one head computes it. All refusals come from here."""
-        roots, origins = self.graph.roots, self.graph.origins
-        self._timed("values", lambda: self.facts.check(roots, origins))
+        graph = self.graph
+        self._timed("values", lambda: self._check(graph))
         return self.facts.values, self.facts.conjunctions
+
+    def _check(self, graph: Rewritten) -> None:
+        """Nothing, or a refusal in the words of the program rather than of what it was rewritten to."""
+        try:
+            self.facts.check(graph.roots, graph.origins)
+        except (Refusal, Failures):
+            self.facts.check(self._split.roots, self._split.origins)
+            raise
 
     @cached_property
     def schedule(self) -> Analysis:
@@ -150,6 +163,11 @@ class Compilation:
         named = expression(head.selector, self.graph.names)
         return f"no {head.kind} head for {named} in layer {layer}: nobody reads it"
 
+    def _untyped(self, layers: SymbolicModel) -> list[str]:
+        """What is said of outputs whose numbers are right, but perhaps not of the interpreter's kind."""
+        found = [output.name for output in layers.outputs if output.kinds is not None and not output.kinds.sure]
+        return [f"{name}: whether a number is a float, an int or a bool is not always known" for name in found]
+
     def _assembled(self, layers: SymbolicModel) -> ModelWeights:
         assembler = Assembler(layers, self.precision.name)
         W_E, W_pos = assembler.embeddings(len(self.vocabulary), self.max_length)  # noqa: N806
@@ -168,5 +186,5 @@ class Compilation:
             prefer=self.prefer,
             predicted_heads=tuple(analyse(self.outputs.values()).heads),
             program="",
-            notes=(*self.graph.notes, *map(self._unread, self.layout.unread)),
+            notes=(*self.graph.notes, *map(self._unread, self.layout.unread), *self._untyped(layers)),
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
 from compiler.model import CompiledModel
+
+_NARROWEST = 40
 
 
 def counts(model: CompiledModel) -> dict[str, Any]:
@@ -21,6 +25,7 @@ def counts(model: CompiledModel) -> dict[str, Any]:
         "predicted_layers": len(weights.predicted_heads),
         "predicted_heads": list(weights.predicted_heads),
         "d_model": weights.d_model,
+        "directions": list(weights.directions),
         "parameters": weights.parameters,
         "blocks": list(map(_block, weights.layers)),
         "certificate": None if certificate is None else certificate.statement,
@@ -48,9 +53,18 @@ def _groups(weights: FeedForwardWeights) -> list[tuple[str, int | None, int]]:
     return [(name, line, count) for (name, line), count in found.items()]
 
 
-def report(model: CompiledModel) -> str:
-    """The report `rasp compile` prints."""
-    return "\n".join(_lines(model))
+def report(model: CompiledModel, width: int | None = None) -> str:
+    """The report `rasp compile` prints; lines longer than `width` are broken."""
+    return "\n".join(part for line in _lines(model) for part in _broken(line, width))
+
+
+def _broken(line: str, width: int | None) -> list[str]:
+    """A line as lines of a width, the further ones under the first one's text."""
+    if width is None or len(line) <= width:
+        return [line]
+    start = re.match(r" *\S+ {2,}", line)
+    indent = " " * (len(start.group()) if start else len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, max(width, _NARROWEST), subsequent_indent=indent, break_long_words=False)
 
 
 def _lines(model: CompiledModel) -> Iterator[str]:

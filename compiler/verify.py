@@ -134,12 +134,13 @@ def _first_difference(
     token_ids = np.stack([model.encode(tokens) for tokens in batch])
     traces = [(engine, model.trace(token_ids, engine)) for engine in ENGINES]
     tolerance = TOLERANCE[model.weights.dtype]
+    sure = {output.name for output in model.weights.outputs if output.kinds is None or output.kinds.sure}
     for at, (tokens, want) in enumerate(zip(batch, expected, strict=True)):
         for engine, trace in traces:
             found = _decoded(model, trace, at)
             for name in model.weights.output_names:
                 sides = _named(want, name), _named(found, name)
-                if not agree(*sides, tolerance):
+                if not agree(*sides, tolerance) or (name in sure and not same_kinds(*sides)):
                     return at, Counterexample(name, tokens, engine, *sides)
     return None
 
@@ -160,6 +161,13 @@ def agree(expected: list[Atom] | str, found: list[Atom] | str, tolerance: float)
     if isinstance(expected, str) or isinstance(found, str):
         return isinstance(expected, str) and isinstance(found, str)
     return len(expected) == len(found) and all(_same(a, b, tolerance) for a, b in zip(expected, found, strict=True))
+
+
+def same_kinds(expected: list[Atom] | str, found: list[Atom] | str) -> bool:
+    """Whether two outputs that agree are of the same kinds, position by position; two errors are."""
+    if isinstance(expected, str) or isinstance(found, str):
+        return True
+    return list(map(type, expected)) == list(map(type, found))
 
 
 def _same(a: Atom, b: Atom, tolerance: float) -> bool:

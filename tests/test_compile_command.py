@@ -5,13 +5,18 @@ from __future__ import annotations
 import io
 import json
 import sys
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compiler.artifact import load
+from compiler.pipeline import compile_sop
+from compiler.report import counts, report
 from rasp.__main__ import main
+from rasp.graph import aggregate, indices, length, select
 
 PROGRAM = """same = select(tokens, tokens, ==);
 hist = selector_width(same);
@@ -292,3 +297,17 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> N
     status, out, _ = rasp(capsys, name, "--help")
     assert status == 0
     assert f"example:\n  rasp {name}" in out
+
+
+def test_the_report_fits_the_terminal() -> None:
+    places = [aggregate(select(indices, number), indices) for number in range(12)]
+    model = compile_sop(reduce(add, places) * length, "ab", 14, name="sum")
+    wide, narrow = report(model), report(model, 60)
+    assert max(map(len, wide.splitlines())) > 60 >= max(map(len, narrow.splitlines()))
+    assert narrow.split() == wide.split()
+    assert not any(line.startswith("d_model") or line[:1].strip() for line in narrow.splitlines()[1:])
+
+
+def test_the_json_has_every_direction() -> None:
+    model = compile_sop(length, "ab", 3)
+    assert counts(model)["directions"] == list(model.weights.directions)

@@ -131,6 +131,11 @@ def test_a_refusal_is_the_same_however_it_is_asked_for() -> None:
             compile_sop(root, LETTERS, 40, prefer=prefer)
 
 
+def test_a_refusal_has_the_words_of_the_program() -> None:
+    with pytest.raises(Refusal, match=r"1 / \(indices - indices\) has no value on any input: division by zero"):
+        compile_sop(aggregate(SAME, 1 / (indices - indices)), "ab", 4)
+
+
 def test_the_graph_asks_only_for_parts() -> None:
     """The values of the joint of tokens and indices, 26 · 160 of them for every cell, are never listed."""
     compilation = Compilation({"place": selector_width(GOES_BEFORE)}, LETTERS, 160)

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from compiler.pipeline import compile_sop
 from compiler.vocabulary import parse_vocabulary
 from rasp.__main__ import main
 from rasp.elementwise import Atom
-from rasp.errors import DataFault
-from rasp.graph import aggregate, indices, length, select, selector_width, tokens
+from rasp.errors import DataFault, RaspError
+from rasp.graph import SOp, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.program import Program, load_program
@@ -269,6 +270,30 @@ def test_typed_inputs_give_the_interpreters_answers(browser: Chromium, tmp_path:
     for _ in range(50 if stem == "reverse" else 20):
         given = [chance.choice(vocabulary) for _ in range(chance.randint(1, 10))]
         assert typed(browser, given) == list(map(shown, run(program.sop(), given))), given
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("root", "vocabulary"),
+    [
+        (aggregate(select(tokens, "a"), indices, True), ("a", "b", "c")),
+        (aggregate(select(indices, indices - 1), tokens == "a"), ("a", "b")),
+        (aggregate(full, tokens_asis) > 0.4, (True, False, 0)),
+        (tokens_asis, (1, True)),
+    ],
+)
+def test_typed_inputs_tell_bools_from_numbers(
+    browser: Chromium, tmp_path: Path, root: SOp, vocabulary: tuple[Atom, ...]
+) -> None:
+    opened(browser, tmp_path, report(root, [vocabulary], vocabulary=vocabulary, max_length=4))
+    for given in (list(given) for n in (1, 2, 3) for given in product(vocabulary, repeat=n)):
+        try:
+            expected = list(map(shown, run(root, given)))
+        except RaspError:
+            assert typed(browser, given) == []
+            assert "has no value" in browser.value("document.body.textContent")
+        else:
+            assert typed(browser, given) == expected, given
     assert browser.complaints() == []
 
 

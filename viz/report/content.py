@@ -7,7 +7,7 @@ it does on the given inputs is put in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -123,6 +123,7 @@ def _readout(readout: Readout, *, live: bool) -> dict[str, Any]:
         "check": readout.check,
         "values": list(readout.values),
         "texts": [shown(value) for value in readout.values],
+        "kinds": None if readout.kinds is None else asdict(readout.kinds),
         "W_U": sparse(readout.W_U) if live else None,
     }
 

@@ -154,11 +154,34 @@ function readOut(model, x) {
   try {
     model.guards.forEach((guard) => checkGuard(guard, times(x, guard.W_U)));
     const codes = decode(model.output, times(x, model.output.W_U));
-    return { output: codes.map((code) => code.text), fault: null };
+    const kinds = kindsOf(model, x);
+    return { output: codes.map((code, position) => typed(code, kinds(position, code.place))), fault: null };
   } catch (error) {
     if (!(error instanceof NoValue)) throw error;
     return { output: null, fault: error.message };
   }
+}
+
+// The kind of the number at a position that is the output's value at `place`; undefined where it has but one.
+function kindsOf(model, x) {
+  const kinds = model.output.kinds;
+  if (!kinds) return () => undefined;
+  const marks = kinds.guards.map((at) => times(x, model.guards[at].W_U).map((row) => keysMarked(model.guards[at], row)));
+  const first = x.length * (x.length - 1) / 2;
+  return (position, place) => {
+    let cell = first + position;
+    const [, table] = kinds.runs.find(([count]) => (cell -= count) < 0);
+    const [usual, others] = kinds.tables[table][marks.map((states) => states[position]).join("")] ?? [undefined, {}];
+    return others[place] ?? usual;
+  };
+}
+
+const several = (row) => row[1] - row[0] ** 2 > CLEAN / 2;
+const keysMarked = (guard, row) => several(row) ? 2 : Math.abs(row[0] - guard.values[0]) < CLEAN ? 0 : 1;
+
+function typed(code, kind) {
+  if (kind === "bool") return code.value ? "T" : "F";
+  return typeof code.value === "boolean" && kind ? String(Number(code.value)) : code.text;
 }
 
 class NoValue extends Error {}
@@ -176,11 +199,11 @@ function clearest(readout, row, position) {
   if (row.some((x, i) => Math.abs(x - (i === code ? 1 : 0)) > CLEAN)) {
     throw new NoValue(`${readout.name} has no value at position ${position}: the program has none on this input`);
   }
-  return { value: readout.values[code], text: readout.texts[code] };
+  return { value: readout.values[code], text: readout.texts[code], place: code };
 }
 
 function nearest(readout, x, position) {
-  if (!readout.values.length) return { value: x, text: number(x) };
+  if (!readout.values.length) return { value: x, text: number(x), place: 0 };
   const levels = readout.values.map(Number);
   const off = levels.map((level) => Math.abs(level - x));
   const code = off.indexOf(Math.min(...off));
@@ -188,12 +211,14 @@ function nearest(readout, x, position) {
   if (off[code] > CLEAN * gap) {
     throw new NoValue(`${readout.name} is ${number(x)} at position ${position}, which is none of its values`);
   }
-  return { value: readout.values[code], text: readout.texts[code] };
+  return { value: readout.values[code], text: readout.texts[code], place: code };
 }
 
 function checkGuard(guard, logits) {
-  if (guard.check === "single") {
-    const position = logits.findIndex((row) => row[1] - row[0] ** 2 > CLEAN / 2);
+  if (guard.check === "marks") return;
+  if (guard.check === "single" || guard.check === "mean") {
+    const position = logits.findIndex(several);
+    if (guard.check === "mean" && logits.some((row) => row[2] < 0.5)) return;
     if (position >= 0) throw new NoValue(`not so at position ${position}: ${guard.name}, as values without a mean need`);
     return;
   }
