@@ -66,6 +66,8 @@ from rasp.graph import (
     where,
 )
 
+nothing = Not(full)
+
 
 @dataclass(frozen=True, eq=False)
 class Chain:
@@ -130,7 +132,7 @@ def _chain(selector: Selector) -> Chain:
     if not bests:
         return Chain(inward(selector), ())
     for best in bests:
-        if _without(selector, best) is False:
+        if _without(selector, best):
             return _conditional(selector, best)
     raise Refusal(
         f"{selector!r} depends on {bests[0]!r} in a way that no single head can compute: whether two keys share its "
@@ -170,23 +172,32 @@ def _another_layer(best: Best) -> str:
     )
 
 
-def _without(selector: Selector, best: Best) -> bool | None:
-    """What the selector marks where `best` marks nothing: everything, nothing, or it depends (None)."""
+def _without(selector: Selector, best: Best) -> bool:
+    """Whether the selector marks nothing where `best` marks nothing, whatever else is marked."""
+    return _put(selector, best, nothing) is nothing
+
+
+def _put(selector: Selector, best: Best, by: Selector) -> Selector:
+    """The selector with `full` or `nothing` in the place of `best`, without the parts that do not matter then."""
     match selector:
         case Best():
-            return False if selector is best else None
-        case _ if selector is full:
-            return True
+            return by if selector is best else selector
         case Not(selector=inner):
-            found = _without(inner, best)
-            return None if found is None else not found
+            found = _put(inner, best, by)
+            return found.selector if isinstance(found, Not) else Not(found)
         case And(left=left, right=right):
-            sides = (_without(left, best), _without(right, best))
-            return False if False in sides else None if None in sides else True
+            return _joined(And, _put(left, best, by), _put(right, best, by), full, nothing)
         case Or(left=left, right=right):
-            sides = (_without(left, best), _without(right, best))
-            return True if True in sides else None if None in sides else False
-    return None
+            return _joined(Or, _put(left, best, by), _put(right, best, by), nothing, full)
+    return selector
+
+
+def _joined(
+    kind: type[And] | type[Or], left: Selector, right: Selector, neutral: Selector, decisive: Selector
+) -> Selector:
+    if left is decisive or right is decisive:
+        return decisive
+    return right if left is neutral else left if right is neutral else kind(left, right)
 
 
 def _with(selector: Selector, best: Best) -> Selector:
@@ -201,6 +212,70 @@ def _with(selector: Selector, best: Best) -> Selector:
         case Or(left=left, right=right):
             return Or(_with(left, best), _with(right, best))
     return selector
+
+
+# -- the width of what is no chain
+
+
+def count_apart(node: Node, facts: Facts) -> Change | None:
+    """The width of a selector that is no chain, as a sum of widths of chains, if there is one; one head each.
+
+    Let the selector be F outside of what is best, and G inside. It marks F, and besides what is best and in G only, but
+    not what is best and in F only.
+    """
+    if not isinstance(node, SelectorWidth) or not _bests(node.selector):
+        return None
+    terms = _terms(node.selector)
+    total: SOp | None = None
+    for sign, term in terms:
+        width = SelectorWidth(term)
+        total = width if total is None else Map(OPERATIONS[sign], (total, width))
+    if total is None or terms[0][1] is node.selector:
+        return None
+    left_out = set(_leaves(node.selector)) - set(topological([total]))
+    if any(_may_fail(leaf, facts) for leaf in left_out):
+        return None
+    cost = (
+        f"{len(terms)} heads, because no single head can tell, and a feed-forward that adds and subtracts their counts"
+    )
+    return Change(total, lambda text: f"{text}: {cost}")
+
+
+def _terms(selector: Selector) -> list[tuple[str, Selector]]:
+    """Signed chains whose widths add up to the width of the selector; empty if none are found."""
+    if _is_chain(selector):
+        return [("+", selector)]
+    for best in _bests(selector):
+        outside, inside = _put(selector, best, nothing), _put(selector, best, full)
+        parts = [("+", _both(best, inside, outside)), ("-", _both(best, outside, inside))]
+        found = [(sign, part) for sign, part in parts if part is not nothing]
+        rest = _terms(outside)
+        if rest and all(_is_chain(part) for _, part in found):
+            return rest + found
+    return []
+
+
+def _both(best: Best, inside: Selector, outside: Selector) -> Selector:
+    """What is best and in one selector, but not in another."""
+    beyond = _put(Not(outside), best, nothing)
+    return _joined(And, best, _joined(And, inside, beyond, full, nothing), full, nothing)
+
+
+def _is_chain(selector: Selector) -> bool:
+    try:
+        _chain(selector)
+    except Refusal:
+        return False
+    return True
+
+
+def _leaves(selector: Selector) -> list[Selector]:
+    """The comparisons and the outermost select_bests in a selector, without those between constants."""
+    if isinstance(selector, Select) and isinstance(selector.keys, Constant) and isinstance(selector.queries, Constant):
+        return []
+    if isinstance(selector, (Best, Select)):
+        return [selector]
+    return [leaf for child in selector.children if isinstance(child, Selector) for leaf in _leaves(child)]
 
 
 # -- from a chain to what a head marks
@@ -234,8 +309,8 @@ def _is_harmless(score: SOp, facts: Facts) -> bool:
 
 def _may_fail(condition: Selector, facts: Facts) -> bool:
     """Whether the program may have no value because of a condition."""
-    facts.spread(condition)
-    return may_fail(Aggregate(condition, Constant(0), 0), facts.values)
+    head = Aggregate(condition, Constant(0), 0)
+    return not facts.compiles(head) or may_fail(head, facts.values)
 
 
 def _broken(selector: Selector, condition: Selector, facts: Facts) -> Selector:

@@ -386,7 +386,7 @@ def _thresholds(analysis: ValueAnalysis, cut: Cut, source: SOp, means: Means) ->
         slopes, constants = analysis.columns((term(function, source), function[1]))
         pairs = set(zip(slopes.codes.tolist(), constants.codes.tolist(), strict=True))
         for slope, constant in ((slopes.values[a], constants.values[b]) for a, b in pairs):
-            if slope:
+            if slope and not isinstance(constant, str):
                 yield from _crossings(Fraction(slope), Fraction(constant), means, cut.right is None)
 
 
@@ -451,7 +451,7 @@ def check_cut(analysis: ValueAnalysis, cut: Cut, source: SOp) -> None:
 
 
 def _signs(left: Coded, right: Coded) -> Ints:
-    """Where the left number is smaller (−1), equal, larger, and 2 where one of them is missing."""
+    """Where the left number is smaller (−1), equal, larger, and 2 where one of them is missing or a string."""
     (some, other), codes = joined([left, right])
     found = np.array(
         [_sign(left.values[a], right.values[b]) for a, b in zip(some.tolist(), other.tolist(), strict=True)]
@@ -461,6 +461,6 @@ def _signs(left: Coded, right: Coded) -> Ints:
 
 
 def _sign(left: Any, right: Any) -> int:
-    if UNDEFINED in (left, right):
+    if UNDEFINED in (left, right) or isinstance(left, str) is not isinstance(right, str):
         return 2
     return int(left > right) - int(left < right)

@@ -46,7 +46,8 @@ def compile_sop(
 
     `causal` masks every head to keys at or before the query (the interpreter's causal mode is the program then).
     `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than 1,024 score
-    dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can. Layers are as predicted.
+    dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can; and, but for `depth`, several
+    heads for a width that no single head can tell. Layers are as predicted.
     `names` and `origins` (from a Program) name the parts and place the errors; `program` is kept in the artifact.
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.

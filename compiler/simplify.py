@@ -13,7 +13,7 @@ from functools import reduce
 from typing import Any, TypeAlias, cast
 
 from compiler.change import Change
-from compiler.choice import choose
+from compiler.choice import choose, count_apart
 from compiler.guards import may_fail
 from compiler.selectors import comparisons, factors
 from compiler.support import Facts
@@ -53,7 +53,7 @@ def rewrite(
 
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
     """The s-ops with select_best as single heads compute it, and with wide heads split as `prefer` asks for."""
-    for change in (choose, *PASSES[prefer]):
+    for change in PASSES[prefer]:
         found = _passed(found, change, facts)
     return found
 
@@ -190,7 +190,11 @@ def split_wide_widths(node: Node, facts: Facts) -> Change | None:
     return _split(node.selector, is_wide, lambda: f"one of up to {max(wide.values()):,} score dimensions")
 
 
-PASSES: Mapping[str, tuple[Pass, ...]] = {"auto": (split_wide_widths,), "depth": (), "small": (split_every_width,)}
+PASSES: Mapping[str, tuple[Pass, ...]] = {
+    "auto": (count_apart, choose, split_wide_widths),
+    "depth": (choose,),
+    "small": (count_apart, choose, split_every_width),
+}
 
 
 def _split(selector: Selector, chosen: Callable[[Or], bool], instead: Callable[[], str]) -> Change | None:

@@ -224,6 +224,33 @@ def test_conditions_on_numbers_too_many_to_list(monkeypatch: pytest.MonkeyPatch)
         everywhere(selector_width(COMMON & condition))
 
 
+# -- the width of what no head marks
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("name", ["not", "or", "or last", "but", "neither", "mixed", "unless"])
+def test_a_width_that_no_single_head_can_tell_is_a_sum_of_widths(name: str, causal: bool) -> None:
+    root = selector_width(REFUSED[name])
+    model = compile_sop(root, ("a", "b"), 4, causal=causal)
+    assert verify(root, model).counterexample is None
+    assert model.weights.depth <= analyse([root]).depth
+    with pytest.raises(Refusal, match="no single head can compute"):
+        compile_sop(root, ("a", "b"), 4, causal=causal, prefer="depth")
+
+
+def test_a_sum_of_widths_is_said_in_the_report() -> None:
+    assert "2 heads, because no single head can tell" in report(compile_sop(selector_width(~COMMON), ("a", "b"), 3))
+
+
+def test_a_width_fails_where_what_is_left_out_of_it_fails() -> None:
+    """Whether or not the key is best, all are marked; but where the score has no value, neither has the program."""
+    always = LAST | ~LAST
+    assert verify(selector_width(always), compile_sop(selector_width(always), ("a",), 3)).counterexample is None
+    failing = select_best(full, 1 / indices)
+    with pytest.raises(Refusal):
+        compile_sop(selector_width(failing | ~failing), ("a",), 3)
+
+
 # -- refusals
 
 
@@ -234,6 +261,8 @@ REFUSED: dict[str, Selector] = {
     "but": BEFORE & ~select_best(BEFORE, indices),
     "best of not": select_best(~COMMON, indices),
     "neither": ~(COMMON | IS_A),
+    "mixed": (COMMON & SAME) | (~COMMON & IS_A),
+    "unless": (~COMMON & SAME) | (EVEN & (COMMON | BEFORE)),
 }
 
 

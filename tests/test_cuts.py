@@ -53,6 +53,10 @@ CUTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "conditional": (where(PLACE > 1, tokens, "small"), ("a", "b")),
     "compared in a selector": (aggregate(select(PLACE > 1, True, "=="), tokens, "none"), ("a", "b")),
     "counted": (selector_width(select(apply("round", PLACE), indices, "==")), ("a", "b")),
+    "a string or a number": (
+        aggregate(select(indices, indices - 1, "=="), indices, "none") == PLACE,
+        ("a", "b"),
+    ),
     "queries of a selector": (aggregate(select(indices, PLACE, "=="), tokens, "none"), ("a", "b")),
     "keys of a selector": (selector_width(select(PLACE * 2 - indices, indices, "<=")), ("a", "b")),
     "both sides of one selector": (
