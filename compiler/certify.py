@@ -489,6 +489,8 @@ class Certifier:
         group = _Group(W_in[self._rows(directions)], bias, W_out[:, self._rows(targets)], raw, self.precision)
         self.checks += states.count * len(targets)
         if not raw:
+            if not group.adds_exactly(readings):
+                self._fail(f"neurons for {node!r}", "their sums are not exact integers")
             rows = group.unlike(readings, states.codes[node])
             readings, states = [reading.at(rows) for reading in readings], states.at(rows)
         want = self._ideal(targets, states)
@@ -778,6 +780,18 @@ class _Group:
             keys = distinct(keys * len(found) + number, (int(keys.max(initial=0)) + 1) * len(found))[1]
         return np.unique(keys, return_index=True)[1]
 
+    def adds_exactly(self, readings: Sequence[Reading]) -> bool:
+        """Whether all sums into units are of integers below the exact range, in any order."""
+        parts = [self.W_in, self.bias, self.W_out, *(reading.levels for reading in readings)]
+        return all(not np.any(np.mod(part, 1)) for part in parts) and bool(
+            np.all(self._reach(readings) < self.precision.exact)
+        )
+
+    def _reach(self, readings: Sequence[Reading]) -> Vector:
+        """For each unit a bound on every part of its sum."""
+        parts = [np.abs(reading.levels) @ np.abs(self.W_in[reading.places]) for reading in readings]
+        return sum((part.max(axis=0) for part in parts), np.abs(self.bias))
+
     def gives(self, want: Matrix, readings: Sequence[Reading], shift: float) -> bool:
         """Whether the units write exactly `want` wherever the readings lie, in the arithmetic of the dtype.
 
@@ -802,7 +816,7 @@ class _Group:
         if not np.array_equal(low @ self.W_out, want):
             return False
         if not self.raw:
-            return True
+            return bool(np.all(low @ np.abs(self.W_out) < self.precision.exact))
         high = self._hidden(len(want), last)
         active = low > 0
         if not np.array_equal(high @ self.W_out, want) or not np.array_equal(active, high > 0):

@@ -33,6 +33,7 @@ from compiler.affine import is_product
 from compiler.columns import UNDEFINED, value_key
 from compiler.cuts import points_of
 from compiler.gadgets.boxes import Box, cover
+from compiler.gadgets.tables import Context, Space, Target, table_neurons
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.rounding import mean_error_at
@@ -43,8 +44,6 @@ from compiler.values import LinearForm
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 
-Context: TypeAlias = tuple[int, ...]
-Target: TypeAlias = Mapping[Direction, float]
 Entry: TypeAlias = tuple[Context, Target, Fraction]
 _WIDER = "use float64, or a smaller maximum length"
 
@@ -78,7 +77,7 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
     contexts = [tuple(space.code[row[index]] for index, space in zip(clean, spaces, strict=True)) for row in rows]
     targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
     if len(clean) == len(parts):
-        return _box_neurons(str(node), contexts, targets, spaces)
+        return table_neurons(str(node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
     raw, readings = _raw_readings(node, tuples.factors, rows, clean, storage, reader, precision)
     entries = [
         (context, target, reading)
@@ -165,28 +164,6 @@ def _run_ends(entries: Sequence[Entry]) -> list[Entry]:
     return kept
 
 
-@dataclass(frozen=True, eq=False)
-class Space:
-    """A factor as a feed-forward reads it: the code that stands for each value, and the directions of each such code.
-
-    The sum of a code's directions is 1 where the factor has that value, and 0 elsewhere.
-    """
-
-    code: Sequence[int]
-    directions: Mapping[int, frozenset[Direction]]
-
-    @property
-    def everything(self) -> frozenset[Direction]:
-        return frozenset().union(*self.directions.values())
-
-    def indicator(self, codes: frozenset[int]) -> Functional:
-        return {direction: 1.0 for code in codes for direction in self.directions[code]}
-
-    def outside(self, codes: frozenset[int]) -> Functional:
-        inside = self.indicator(codes)
-        return {direction: 1.0 for direction in self.everything if direction not in inside}
-
-
 def _part(factor: SOp, node: SOp, storage: Storage, reader: Reader) -> Space | None:
     """The space of a factor; None where it is to be read raw.
 
@@ -250,32 +227,13 @@ def _target(node: SOp, reader: Reader) -> Callable[[Any, int], Target]:
     return lambda value, code: {direction: float(value)} if value else {}
 
 
+def _ranks(values: Sequence[Any]) -> Sequence[Any]:
+    """The values, where all are numbers; others have no order that means anything."""
+    return values if all(isinstance(value, (int, float)) for value in values) else []
+
+
 def _freeze(target: Target) -> frozenset[tuple[Direction, float]]:
     return frozenset(target.items())
-
-
-def _box_neurons(
-    name: str, contexts: Sequence[Context], targets: Sequence[Target], spaces: Sequence[Space]
-) -> list[Neuron]:
-    groups: dict[frozenset[tuple[Direction, float]], dict[Context, None]] = defaultdict(dict)
-    known: dict[Context, Target] = {}
-    for context, target in zip(contexts, targets, strict=True):
-        if _freeze(known.setdefault(context, target)) != _freeze(target):
-            raise Refusal(f"{name} tells values apart that differ by type or rounding only")
-        groups[_freeze(target)][context] = None
-    return [
-        Neuron(_conjunction(box, spaces), 0.0, dict(target))
-        for target, points in groups.items()
-        if target
-        for box in cover(list(points))
-    ]
-
-
-def _conjunction(box: Box, spaces: Sequence[Space]) -> Functional:
-    """Σ indicators − (m − 1), over the factors that the box restricts."""
-    restricted = [(codes, space) for codes, space in zip(box, spaces, strict=True) if space.outside(codes)]
-    terms = [(1.0, space.indicator(codes)) for codes, space in restricted]
-    return masked(combine(*terms, (1.0 - len(terms), {ONE: 1.0})))
 
 
 def _raw_readings(
@@ -335,25 +293,42 @@ def _error_of(mean: SOp, storage: Storage, precision: Precision) -> Callable[[Fr
 
 
 def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
-    """Steps along a linear form ℓ of exact integers: ReLU(ℓ − v + 1) − ReLU(ℓ − v) is exactly 1 from v on, else 0."""
+    """Steps along a linear form ℓ of exact integers: ReLU(ℓ − v + 1) − ReLU(ℓ − v) is exactly 1 from v on, else 0.
+
+    The second unit of a step from v and the first of one from v + 1 are one unit: a spline with a knot a value. Units
+    from the highest value on are always 0, and left out.
+    """
     form = storage.lines[node]
     core = storage.core(node)
     _, pairs = storage.analysis.table(Map(JOINT, (core, node)))
     along = dict(pair for pair in pairs if pair is not UNDEFINED)
-    values = [along[level] for level in sorted(along)]
+    levels = sorted(map(int, along))
+    values = [along[level] for level in levels]
     targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
+    knots: dict[int, list[tuple[float, Target]]] = defaultdict(list)
+    for level, (before, after) in zip(levels[1:], pairwise(targets), strict=True):
+        change = combine((1.0, after), (-1.0, before))
+        knots[level - 1].append((1.0, change))
+        knots[level].append((-1.0, change))
+    slopes = {knot: combine(*terms) for knot, terms in knots.items() if knot < levels[-1]}
+    _check_spline(node, targets[0], slopes, levels[-1], precision)
     line = reader.line(form)
     found = [Neuron({ONE: 1.0}, 0.0, dict(targets[0]))] if targets[0] else []
-    lowest, highest = min(along), max(along)
-    if (highest - lowest) * len(along) * 4 >= precision.exact:
+    return found + [
+        Neuron(masked(combine((1.0, line), (-float(knot), {ONE: 1.0}))), 0.0, slope)
+        for knot, slope in slopes.items()
+        if slope
+    ]
+
+
+def _check_spline(node: SOp, first: Target, slopes: Mapping[int, Target], highest: int, precision: Precision) -> None:
+    """Refusal where a sum of the units, in some order, reaches the end of the exact integers."""
+    sums: dict[Direction, float] = defaultdict(float, {direction: abs(weight) for direction, weight in first.items()})
+    for knot, slope in slopes.items():
+        for direction, weight in slope.items():
+            sums[direction] += abs(weight) * (highest - knot)
+    if max(sums.values(), default=0.0) >= precision.exact:
         raise Refusal(f"{node!r} is a sum of steps beyond exact integers", hint=_WIDER)
-    for level, (before, after) in zip(sorted(along)[1:], pairwise(targets), strict=True):
-        change = combine((1.0, after), (-1.0, before))
-        if change:
-            back = {direction: -weight for direction, weight in change.items()}
-            found.append(Neuron(masked(combine((1.0, line), (1.0 - level, {ONE: 1.0}))), 0.0, change))
-            found.append(Neuron(masked(combine((1.0, line), (-float(level), {ONE: 1.0}))), 0.0, back))
-    return found
 
 
 def _product_neurons(node: Map, reader: Reader) -> list[Neuron]:
@@ -420,7 +395,9 @@ class _StepBuilder:
                 change = combine((1.0, table[after]), (-1.0, table[before]))
                 if change:
                     changes[after, _freeze(change)].append(context)
-        found = _box_neurons(self.name, list(self.tables), first, self.spaces)
+        built = table_neurons(self.name, list(self.tables), first, self.spaces, self.precision.exact / 8)
+        self.sums.update(built.sums)
+        found = built.neurons
         for (level, change), contexts in sorted(changes.items(), key=lambda item: item[0][0]):
             for box in self._boxes(contexts):
                 found += self._step(level, dict(change), box)
