@@ -69,6 +69,7 @@ class Unit:
 Indicator: TypeAlias = list[Unit]
 _FACTORS = {1: (1.0,), 2: (1.0, -1.0), 3: (1.0, -2.0, 1.0)}
 _LARGEST = 2**20
+_MOST_VISITS = 5_000_000
 _ALWAYS = [Unit(1.0, {ONE: 1.0}, 1.0)]
 
 
@@ -213,6 +214,7 @@ class _Sets:
             rows, labels = rows[kept], labels[kept]
             self.members.append(members)
         self.rows, self.labels = rows, labels
+        self.visits = _MOST_VISITS
         self.covers: dict[tuple[int, ...], Indicator] = {}
         self.known: dict[tuple[int, ...], Indicator] = {}
 
@@ -228,11 +230,18 @@ class _Sets:
         ]
         return Separator(self.rows, list(map(len, self.members)), silent)
 
+    @cached_property
+    def _rows_with(self) -> list[Ints]:
+        """The combinations that have each label."""
+        order = np.argsort(self.labels, kind="stable")
+        starts = np.searchsorted(self.labels[order], np.arange(1, int(self.labels.max(initial=0)) + 1))
+        return np.split(self.rows[order], starts)
+
     def boxes(self, labels: Sequence[int]) -> Indicator:
         """Disjoint boxes around the combinations that have one of the labels."""
         key = tuple(labels)
         if key not in self.covers:
-            points = self.rows[np.isin(self.labels, labels)].tolist()
+            points = np.concatenate([self._rows_with[label] for label in labels]).tolist()
             self.covers[key] = [self._box(box) for box in cover([tuple(point) for point in points])]
         return self.covers[key]
 
@@ -245,8 +254,9 @@ class _Sets:
 
     def _cheapest(self, labels: Sequence[int]) -> Indicator:
         boxes = self.boxes(labels)
-        if len(boxes) < 2 or not self.separator.affordable:
+        if len(boxes) < 2 or self.visits < len(self.rows) or not self.separator.affordable:
             return boxes
+        self.visits -= len(self.rows)
         inside = np.isin(self.labels, labels)
         for units, find in ((1, self.separator.face), (2, self.separator.threshold), (3, self.separator.level)):
             form = find(inside) if units < len(boxes) else None
