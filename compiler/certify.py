@@ -31,11 +31,12 @@ from compiler.cells import Ints
 from compiler.columns import UNDEFINED, Coded, distinct, value_key
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.gadgets.feedforward import combined_readings
+from compiler.gaps import Gap, is_gap
 from compiler.ir import Certificate, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
-from compiler.rounding import mean_error_at, number_error
+from compiler.rounding import mean_error_at, number_error, raw_error_at
 from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader
 from compiler.tally import is_count, is_flag, is_tally, means_of
@@ -155,8 +156,7 @@ class Certifier:
         if isinstance(node, SelectorWidth):
             levels = 1.0 / (np.array(universe, dtype=np.float64) + 1)
             return Meaning(factor, levels, 4 * self.precision.unit * levels)
-        assert isinstance(node, Aggregate)
-        error = mean_error_at(node, self.planned.storage, self.precision)
+        error = raw_error_at(node, self.planned.storage, self.precision)
         return Meaning(factor, np.array(universe, dtype=np.float64), np.array([error(value) for value in universe]))
 
     def _read(self, matrix: Any) -> list[Direction]:
@@ -475,6 +475,9 @@ class Certifier:
             self._fail(f"neurons for {node!r}", "they are active at BOS")
         directions = [d for d in self._read(W_in) if d is not BOS]
         targets = self._read(W_out.T)
+        if is_gap(node):
+            self._gap_units(node, W_in, bias, W_out)
+            return
         if is_product(self.analysis, node):
             assert isinstance(node, Map)
             self._product(node, W_in, bias, W_out)
@@ -503,6 +506,19 @@ class Certifier:
             self._fail(f"neurons for {node!r}", f"they do not give {targets[0].name} for every input")
         if raw:
             self._note(passed, f"neurons for {node!r}: rounding of {directions[raw[0]].name}")
+
+    def _gap_units(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+        """One unit is the difference of the two means, for a distance another one is minus that, and nothing else."""
+        rows = self._rows([self.reader.raw[mean] for mean in node.args])
+        others = [row for row in range(len(W_in)) if row not in (*rows, *self._rows([BOS]))]
+        signs = [[1.0, -1.0], [-1.0, 1.0]] if isinstance(node.op, Gap) and node.op.both else [[1.0], [-1.0]]
+        wanted = np.zeros_like(W_out)
+        wanted[:, self._rows([self.reader.raw[node]])] = 1
+        if W_in[others].any() or bias.any() or not np.array_equal(W_in[rows], signs):
+            self._fail(f"neurons for {node!r}", "they are not the difference of the means")
+        if not np.array_equal(W_out, wanted):
+            self._fail(f"neurons for {node!r}", "they do not write the gap")
+        self.checks += W_in.size + W_out.size
 
     def _product(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
         """Units that multiply a mean with a factor: for every value of the factor they are linear in the mean.

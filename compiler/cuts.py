@@ -27,6 +27,7 @@ import numpy as np
 from compiler.affine import AFFINE, Affine, chosen, itself, term
 from compiler.cells import Ints
 from compiler.columns import UNDEFINED, Coded, joined
+from compiler.gaps import is_gap, is_opaque
 from compiler.selectors import JOINT
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
@@ -40,6 +41,7 @@ _SIMPLE = 10**6
 _ROUNDED = Fraction(1, 2**50)
 _CLOSE = Fraction(1, 2**44)
 _HALF_UNIT = Fraction(1, 2**53)
+_EXACT = "use numbers of few binary digits, whose means are exact, or compare with one between the values"
 _TRUTH = {"and", "or", "not", "indicator"}
 
 
@@ -99,27 +101,64 @@ class Means:
         above = [value for value in self.others if value > threshold + close]
         here = {value for value in self.others if abs(value - threshold) <= close}
         exact = set(here)
-        for base, step, last in self._fine():
-            start = min(max(math.ceil((threshold - close - base) / step), 0), last + 1)
-            stop = max(min(math.floor((threshold + close - base) / step), last), -1)
-            below += [base + (start - 1) * step + error] if start > 0 else []
-            above += [base + (stop + 1) * step - error] if stop < last else []
-            here |= {base + k * step for k in (start, stop) if start <= stop}
+        low, step = self.lattice.low, self.lattice.step
+        before, at, after = self._places((threshold - close - low, threshold + close - low))
+        below += [low + before * step + error] if before is not None else []
+        above += [low + after * step - error] if after is not None else []
+        here |= {low + place * step for place in at}
         if len(here) > 1 or any(float(value - error) != float(value + error) for value in here - exact):
             return None
         return [*([max(below)] if below else []), *here, *([min(above)] if above else [])]
 
-    def _fine(self) -> Iterator[tuple[Fraction, Fraction, int]]:
-        """For every m the first mean, the step, and the number of the last mean."""
-        low, high = self.lattice.low, self.lattice.high
+    def _places(self, ends: tuple[Fraction, Fraction]) -> tuple[Fraction | None, set[Fraction], Fraction | None]:
+        """Of all k/m steps above the lowest number: the last before two ends, those between, the first after."""
+        step = self.lattice.step or Fraction(1)
+        first, last = (end / step for end in ends)
+        number = int((self.lattice.high - self.lattice.low) / step) if self.lattice.step else 0
+        before: tuple[int, int] | None = None
+        after: tuple[int, int] | None = None
+        at: set[Fraction] = set()
         for size in self.sizes:
-            step = self.lattice.step / size
-            yield low, step or Fraction(1), int((high - low) / step) if step else 0
+            start = min(max(-(-first.numerator * size // first.denominator), 0), number * size + 1)
+            stop = max(min(last.numerator * size // last.denominator, number * size), -1)
+            if start > 0 and (before is None or (start - 1) * before[1] > before[0] * size):
+                before = (start - 1, size)
+            if stop < number * size and (after is None or (stop + 1) * after[1] < after[0] * size):
+                after = (stop + 1, size)
+            at |= {Fraction(place, size) for place in (start, stop) if start <= stop}
+        return _fraction(before), at, _fraction(after)
+
+
+def _fraction(parts: tuple[int, int] | None) -> Fraction | None:
+    return None if parts is None else Fraction(*parts)
 
 
 def _gcd(numbers: Sequence[Fraction]) -> Fraction:
     denominator = math.lcm(*(number.denominator for number in numbers))
     return Fraction(math.gcd(*(int(number * denominator) for number in numbers)), denominator)
+
+
+def numbers_of(analysis: ValueAnalysis, node: SOp) -> Means:
+    """The values of a mean, or of the gap of two. Refusal where they lie on no lattice."""
+    if isinstance(node, Aggregate):
+        return means_of(analysis, node)
+    assert is_gap(node)
+    return _gaps(analysis, node)
+
+
+def _gaps(analysis: ValueAnalysis, node: Map) -> Means:
+    """The gap of two means is 0, or at least the smallest difference that their denominators allow."""
+    left, right = (arg for arg in node.args if isinstance(arg, Aggregate))
+    some, other = means_of(analysis, left), means_of(analysis, right)
+    base, high = some.lattice.base, Fraction(analysis[node].range[1])
+    unit = _gcd([some.lattice.step, *(v - base for v in (other.lattice.base, *some.others, *other.others))])
+    unit = _gcd([unit, other.lattice.step])
+    shared = max((math.lcm(m, n) for m in some.sizes for n in other.sizes), default=1)
+    step = unit / (max(some.sizes, default=1) if left.selector is right.selector else shared)
+    if some.lattice.error or other.lattice.error or step < 4 * _CLOSE * max(some.lattice.size, other.lattice.size):
+        raise Refusal(f"whether {left!r} and {right!r} are equal is a matter of rounding", hint=_EXACT)
+    count = math.ceil(high / step) if step else 0
+    return Means(Lattice(Fraction(0), step, Fraction(0), count * step, Fraction(0)), range(1, 2), ())
 
 
 def means_of(analysis: ValueAnalysis, node: Aggregate) -> Means:
@@ -129,6 +168,15 @@ def means_of(analysis: ValueAnalysis, node: Aggregate) -> Means:
     lattice = lattice_of(analysis, node.value)
     others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
     return Means(lattice, range(max(least, 1), int(spread.high.max()) + 1), others)
+
+
+def has_exact_means(analysis: ValueAnalysis, node: Aggregate) -> bool:
+    """Whether the sums of which an aggregate is the mean are exact, so that two means are equal or far apart."""
+    try:
+        lattice = lattice_of(analysis, node.value)
+    except Refusal:
+        return False
+    return lattice.error == 0 and lattice.size < 2**40 * (lattice.step or 1)
 
 
 def lattice_of(analysis: ValueAnalysis, node: SOp) -> Lattice:
@@ -232,7 +280,8 @@ class _Finder:
 
     def depends(self, node: SOp) -> bool:
         if node not in self._depends:
-            self._depends[node] = isinstance(node, Map) and any(list(map(self.depends, node.args)))
+            reads = isinstance(node, Map) and not is_opaque(node)
+            self._depends[node] = reads and any(list(map(self.depends, node.args)))  # type: ignore[attr-defined]
         return self._depends[node]
 
     def asks(self, node: SOp) -> bool:
@@ -244,7 +293,7 @@ class _Finder:
     def _asks(self, node: SOp) -> bool:
         if not self.depends(node):
             return True
-        if not isinstance(node, Map):
+        if not isinstance(node, Map) or node is self.source:
             return False
         if isinstance(node.op, Bins):
             return True
@@ -311,9 +360,9 @@ class Bins(Operation):
 def bins(analysis: ValueAnalysis, root: SOp, source: SOp) -> Map | None:
     """What an s-op needs to know of a source whose values are too many to list; None where cuts are not enough."""
     cuts = cuts_of(root, source)
-    if cuts is None or not isinstance(source, Aggregate):
+    if cuts is None or not (isinstance(source, Aggregate) or is_gap(source)):
         return None
-    means = means_of(analysis, source)
+    means = numbers_of(analysis, source)
     found = {threshold for cut in cuts for threshold in _thresholds(analysis, cut, source, means)}
     found |= {threshold for op in _known_bins(root, source) for threshold in op.thresholds}
     if len(found) > MAX_THRESHOLDS:
@@ -369,7 +418,7 @@ def _compared(analysis: ValueAnalysis, number: SOp, listed: SOp) -> SOp:
 
 
 def _replaced(node: SOp, found: Mapping[SOp, SOp]) -> SOp:
-    if node in found or not isinstance(node, Map):
+    if node in found or not isinstance(node, Map) or is_opaque(node):
         return found.get(node, node)
     return Map(node.op, tuple(_replaced(arg, found) for arg in node.args))
 
@@ -410,7 +459,7 @@ def _bins(source: SOp, means: Means, thresholds: tuple[Fraction, ...]) -> Bins:
         if group is None:
             raise Refusal(
                 f"whether {source!r} is {float(threshold):.9g} or only close to it is a matter of rounding",
-                hint="use numbers of few binary digits, whose means are exact, or compare with one between the values",
+                hint=_EXACT,
             )
         points.update(group)
         neighbours.update(pairwise(map(float, group)))

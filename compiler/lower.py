@@ -9,7 +9,8 @@ from itertools import pairwise
 
 from compiler.columns import UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
-from compiler.gadgets.feedforward import neurons_for, tally_neurons
+from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
+from compiler.gaps import is_gap
 from compiler.guards import Guard, mark_guards, value_guards
 from compiler.ir import Kinds
 from compiler.kinds import Typing, packed, typing
@@ -234,6 +235,9 @@ def _with_neurons(
             stages[0 if is_count(tally) else storage.stage(tally)].add(
                 tally, tally_neurons(tally, storage, reader, precision)
             )
+    for node in storage.raw:
+        if is_gap(node) and storage.layer(node) == at:
+            stages[0].add(node, gap_neurons(node, reader))
     for node in (*reader.one_hot, *reader.numbers):
         if storage.layer(node) != at:
             continue

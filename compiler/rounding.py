@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from compiler.affine import is_product
+from compiler.gaps import is_gap
 from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values import number_at_rest
@@ -38,6 +39,16 @@ def number_error(node: SOp, storage: Storage, precision: Precision) -> float:
         error += float(abs(weight)) * number_error(part, storage, precision)
         total += float(abs(weight)) * max(map(abs, storage.analysis[part].range))
     return error + (len(form.weights) + 3) * precision.unit * total
+
+
+def raw_error_at(node: SOp, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:
+    """A bound on the error of a mean, or of the gap of two means, as a function of the number itself."""
+    if isinstance(node, Aggregate):
+        return mean_error_at(node, storage, precision)
+    assert is_gap(node)
+    error = sum(number_error(mean, storage, precision) for mean in node.args)
+    rounded = 2 * precision.unit * sum(max(map(abs, storage.analysis[mean].range)) for mean in node.args)
+    return lambda level: error + rounded
 
 
 def mean_error_at(mean: Aggregate, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:

@@ -14,10 +14,13 @@ from typing import Any, TypeAlias, cast
 
 from compiler.change import Change
 from compiler.choice import choose, count_apart
+from compiler.cuts import has_exact_means
+from compiler.gaps import distance, gap
 from compiler.guards import may_fail
 from compiler.selectors import comparisons, factors
 from compiler.support import Facts
 from compiler.tally import is_mark, is_mean_of_mark
+from compiler.values import MANY
 from rasp.elementwise import OPERATIONS
 from rasp.expression import expression, literal
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
@@ -52,8 +55,8 @@ def rewrite(
 
 
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
-    """The s-ops with select_best as single heads compute it, and with wide heads split as `prefer` asks for."""
-    for change in PASSES[prefer]:
+    """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number."""
+    for change in (*PASSES[prefer], compare):
         found = _passed(found, change, facts)
     return found
 
@@ -109,6 +112,47 @@ def _is_nodes(value: object) -> bool:
 
 def _new(value: Any, new: Mapping[Node, Node]) -> Any:
     return new[value] if isinstance(value, Node) else value
+
+
+def compare(node: Node, facts: Facts) -> Change | None:
+    """The comparison of two means with many values as one of a single number with 0.
+
+    In one head that is the mean of the differences: it has the sign of the difference of the means, as their sums are
+    exact. Else it is their gap.
+    """
+    if not isinstance(node, Map) or node.op.name not in _COMPARED or not all(map(facts.compiles, node.args)):
+        return None
+    left, right = node.args
+    if not isinstance(left, Aggregate) or not isinstance(right, Aggregate):
+        return None
+    if not _has_many_means(left, facts) or not _has_many_means(right, facts):
+        return None
+    if left.selector is right.selector:
+        together = Aggregate(left.selector, left.value - right.value, left.default - right.default)  # type: ignore[operator]
+        if facts.compiles(together) and has_exact_means(facts.values, together):
+            return Change(Map(node.op, (together, Constant(0))))
+    return Change(_COMPARED[node.op.name](left, right))
+
+
+def _has_many_means(node: Aggregate, facts: Facts) -> bool:
+    values = facts.values[node]
+    averaged = facts.values[node.value].numbers and not facts.values.spread(node.selector).at_most_one
+    exact = not isinstance(node.default, (str, bool)) and has_exact_means(facts.values, node)
+    return averaged and exact and (not values.listed or len(values.universe) > MANY)
+
+
+def _with_zero(number: SOp, op: str) -> Map:
+    return Map(OPERATIONS[op], (number, Constant(0)))
+
+
+_COMPARED: dict[str, Callable[[SOp, SOp], Map]] = {
+    ">": lambda left, right: _with_zero(gap(left, right), ">"),
+    "<": lambda left, right: _with_zero(gap(right, left), ">"),
+    ">=": lambda left, right: _with_zero(gap(right, left), "=="),
+    "<=": lambda left, right: _with_zero(gap(left, right), "=="),
+    "==": lambda left, right: _with_zero(distance(left, right), "=="),
+    "!=": lambda left, right: _with_zero(distance(left, right), ">"),
+}
 
 
 def fold(node: Node, facts: Facts) -> Change | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from compiler.affine import is_product
 from compiler.columns import UNDEFINED, value_key
+from compiler.gaps import is_gap, is_opaque
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.selectors import JOINT
 from compiler.tally import is_count, is_flag, is_tally, means_of
@@ -230,9 +231,9 @@ class Storage:
         newest = [factor for factor in raw if self.layer(factor) == self.layer(node)]
         as_classes = [factor for factor in raw if len(newest) > 1 or not any(factor is new for new in newest)]
         if len(newest) == 1:
-            self.raw[self.analysis.sources(newest[0])[0]] = None
+            self._read_number(node, self.analysis.sources(newest[0])[0])
         elif not newest and len(raw) == 1:
-            self.raw[self.analysis.sources(raw[0])[0]] = None
+            self._read_number(node, self.analysis.sources(raw[0])[0])
             return
         self.classes[node] = {}
         for factor in as_classes:
@@ -240,6 +241,13 @@ class Storage:
         for part in self.classes[node].values():
             self.categorical(part)
         self._wait(node, self.classes[node].values())
+
+    def _read_number(self, node: SOp, source: SOp) -> None:
+        """Need: a raw number; a gap is made by the first feed-forward of its layer, from two means."""
+        self.raw[source] = None
+        if is_gap(source):
+            self.raw.update(dict.fromkeys(source.args))
+            self._wait(node, [source])
 
     def _wait(self, node: SOp, parts: Iterable[SOp]) -> None:
         self.waits.setdefault(node, {}).update(dict.fromkeys(parts))
@@ -353,7 +361,7 @@ def _enter(classes: list[dict[tuple[int, ...], Any]], part: dict[tuple[int, ...]
 
 def _core(node: SOp) -> SOp:
     """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
-    while isinstance(node, Map) and not is_tally(node):
+    while isinstance(node, Map) and not is_opaque(node):
         form = linear_form(node)
         if form is not None and set(form.weights) != {node}:
             return node
@@ -415,6 +423,8 @@ class Reader:
     def _raw_direction(self, node: SOp) -> Direction:
         if isinstance(node, SelectorWidth):
             return Direction(f"1/({self.titles.text(node)} + 1)", 1.0)
+        if is_gap(node):
+            return Direction(self.titles.text(node))
         assert isinstance(node, Aggregate)
         return Direction(self.titles.text(node), number_at_rest(node))
 

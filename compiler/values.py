@@ -22,8 +22,9 @@ from compiler.affine import is_product, products
 from compiler.cells import Cells, Ints
 from compiler.columns import Coded, distinct, evaluate, joined, value_key
 from compiler.cuts import Bins, Cut, bins, check_cut
+from compiler.gaps import Gap, is_gap, is_opaque
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
-from compiler.tally import is_count, is_flag, is_mean_of_mark, is_tally, means_of
+from compiler.tally import is_count, is_flag, is_mean_of_mark, means_of
 from rasp.elementwise import Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens, topological
@@ -201,7 +202,7 @@ class ValueAnalysis:
             return ()
         if isinstance(node, Tokens):
             return (Tokens("asis"),)
-        if not isinstance(node, Map) or is_tally(node):
+        if not isinstance(node, Map) or is_opaque(node):
             return (node,)
         return tuple({source: None for arg in node.args for source in self.sources(arg)})
 
@@ -421,6 +422,8 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     if isinstance(node, Map) and isinstance(node.op, Bins):
         return _everywhere(analysis.cells, list(map(float, node.op.points)))
+    if is_gap(node):
+        return _gap(analysis, node)
     if is_flag(node):
         return _everywhere(analysis.cells, (0, 1))
     if is_count(node):
@@ -488,6 +491,12 @@ def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
     if form is not None and set(form.weights) != {node}:
         return form
     return LinearForm(products(analysis, node), Fraction(0))
+
+
+def _gap(analysis: ValueAnalysis, node: Map) -> Values:
+    (low, high), (least, most) = (analysis[mean].range for mean in node.args)
+    below = most - low if isinstance(node.op, Gap) and node.op.both else 0.0
+    return unlisted(analysis.cells, 0.0, max(high - least, below, 0.0))
 
 
 def number_at_rest(node: Aggregate) -> float:

@@ -6,9 +6,10 @@ import dataclasses
 from fractions import Fraction
 from itertools import product
 
+import numpy as np
 import pytest
 
-from compiler import values
+from compiler import simplify, values
 from compiler.cuts import Lattice, Means, cuts_of, lattice_of
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
@@ -86,6 +87,11 @@ PRODUCTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "half": (PLACE / 2 - 1, ("a", "b")),
     "factor of the same layer": (PLACE * selector_width(SAME), ("a", "b")),
 }
+
+
+FRACTION = aggregate(full, indicator(tokens == "a")), aggregate(full, indicator(tokens == "b"))
+UP_TO = aggregate(select(indices, indices, "<="), indicator(tokens == "a"), 1)
+OPS = ("<", "<=", ">", ">=", "==", "!=")
 
 
 @pytest.fixture
@@ -227,3 +233,52 @@ def test_what_is_asked_of_a_number() -> None:
     assert cuts_of(PLACE % 2, PLACE) is None
     assert cuts_of(PLACE * PLACE > 2, PLACE) is None
     assert cuts_of(PLACE + 1, PLACE) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", OPS)
+def test_two_means_are_compared(op: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simplify, "MANY", 3)
+    for left, right in (FRACTION, (UP_TO, FRACTION[1]), (UP_TO, aggregate(SAME, indicator(tokens == "b"), 0))):
+        root = apply(op, left, right)
+        model = exact(root, "abc", 5, dtype=dtype)
+        assert verify(root, model).exhaustive
+        exact(where(root, tokens, "other"), "abc", 4, dtype=dtype)
+
+
+def test_two_means_in_a_causal_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simplify, "MANY", 3)
+    root = FRACTION[0] > UP_TO / 1
+    model = compile_sop(root, "ab", 6, causal=True)
+    assert verify(root, model).exhaustive
+    root = indicator(aggregate(SAME, indices) > FRACTION[0]) + indicator(FRACTION[1] == UP_TO)
+    model = compile_sop(root, "ab", 6, causal=True)
+    assert verify(root, model).exhaustive
+
+
+def test_two_means_of_long_inputs() -> None:
+    for left, right in (FRACTION, (UP_TO, FRACTION[1])):
+        model = exact(left > right, "abc", 80, count=60)
+        assert max(len(layer.feed_forward.b_in) for layer in model.weights.layers if layer.feed_forward) <= 4
+
+
+def test_the_certificate_notices_a_changed_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simplify, "MANY", 3)
+    made = Compilation({"": apply("==", UP_TO, FRACTION[1])}, ("a", "b", "c"), 6)
+    at, layer = next((at, layer) for at, layer in enumerate(made.weights.layers) if layer.feed_forward is not None)
+    feed_forward, layers = layer.feed_forward, list(made.weights.layers)
+    assert feed_forward is not None
+    assert feed_forward.W_in.shape[1] == 2
+    for name in ("W_in", "b_in", "W_out"):
+        for place in np.ndindex(getattr(feed_forward, name).shape):
+            changed = getattr(feed_forward, name).copy()
+            changed[place] += 0.5
+            layers[at] = dataclasses.replace(layer, feed_forward=dataclasses.replace(feed_forward, **{name: changed}))
+            with pytest.raises(Refusal, match="no certificate"):
+                made.certify(dataclasses.replace(made.weights, layers=tuple(layers)))
+
+
+def test_means_that_rounding_makes_equal_are_not_compared() -> None:
+    thirds = aggregate(SAME, Tokens("float"))
+    with pytest.raises(Refusal):
+        compile_sop(thirds > aggregate(full, Tokens("float")), (0.1, 0.2, 0.35), 40)

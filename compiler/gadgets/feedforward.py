@@ -34,15 +34,16 @@ from compiler.columns import UNDEFINED, value_key
 from compiler.cuts import points_of
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, Space, Target, table_neurons
+from compiler.gaps import Gap
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
-from compiler.rounding import mean_error_at
+from compiler.rounding import raw_error_at
 from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
 from compiler.tally import is_count, means_of
 from compiler.values import LinearForm
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Map, SelectorWidth, SOp
+from rasp.graph import Map, SelectorWidth, SOp
 
 Entry: TypeAlias = tuple[Context, Target, Fraction]
 _WIDER = "use float64, or a smaller maximum length"
@@ -106,7 +107,7 @@ def tally_neurons(node: Map, storage: Storage, reader: Reader, precision: Precis
             for code in turns.directions
             for reading in readings
         ]
-        raw = RawInput(reader.raw[mean], _error_of(mean, storage, precision))
+        raw = RawInput(reader.raw[mean], raw_error_at(mean, storage, precision))
         builder = _StepBuilder(str(node), entries, spaces, raw, precision)
         found += builder.neurons()
         for direction, size in builder.sums.items():
@@ -249,13 +250,15 @@ def _raw_readings(
     analysis = storage.analysis
     combination = storage.combinations.get(node)
     if combination is not None:
-        raw = RawInput(reader.raw[combination.mean], _error_of(combination.mean, storage, precision))
+        raw = RawInput(reader.raw[combination.mean], raw_error_at(combination.mean, storage, precision))
         return raw, combined_readings(combination.form, factors, rows, storage)
     (index,) = set(range(len(factors))) - set(clean)
     (source,) = analysis.sources(factors[index])
     if not analysis[source].listed:
         points = points_of(factors[index])
-        return RawInput(reader.raw[source], _error_of(source, storage, precision)), [[points[r[index]]] for r in rows]
+        return RawInput(reader.raw[source], raw_error_at(source, storage, precision)), [
+            [points[r[index]]] for r in rows
+        ]
     universe = analysis[source].universe
     is_width = isinstance(source, SelectorWidth)
     levels = _levels(
@@ -265,7 +268,7 @@ def _raw_readings(
     readings = [levels[value_key(analysis[factors[index]].universe[row[index]])] for row in rows]
     if is_width:
         return RawInput(reader.raw[source], lambda level: 4 * precision.unit * abs(float(level))), readings
-    return RawInput(reader.raw[source], _error_of(source, storage, precision)), readings
+    return RawInput(reader.raw[source], raw_error_at(source, storage, precision)), readings
 
 
 def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[Fraction]]:
@@ -285,11 +288,6 @@ def combined_readings(
     weights = [form.weights[mean] for mean in means]
     universes = [[_true_mean(Fraction(v), limit) for v in storage.analysis[mean].universe] for mean in means]
     return [[sum((w * u[c] for w, u, c in zip(weights, universes, row, strict=True)), Fraction())] for row in rows]
-
-
-def _error_of(mean: SOp, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:
-    assert isinstance(mean, Aggregate)
-    return mean_error_at(mean, storage, precision)
 
 
 def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
@@ -329,6 +327,13 @@ def _check_spline(node: SOp, first: Target, slopes: Mapping[int, Target], highes
             sums[direction] += abs(weight) * (highest - knot)
     if max(sums.values(), default=0.0) >= precision.exact:
         raise Refusal(f"{node!r} is a sum of steps beyond exact integers", hint=_WIDER)
+
+
+def gap_neurons(node: Map, reader: Reader) -> list[Neuron]:
+    """ReLU(x − y), and for a distance ReLU(y − x) as well, off at BOS."""
+    left, right = (reader.raw[mean] for mean in node.args)
+    signs = (1.0, -1.0) if isinstance(node.op, Gap) and node.op.both else (1.0,)
+    return [Neuron(masked({left: sign, right: -sign}), 0.0, {reader.raw[node]: 1.0}) for sign in signs]
 
 
 def _product_neurons(node: Map, reader: Reader) -> list[Neuron]:

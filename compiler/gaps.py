@@ -1,0 +1,42 @@
+"""Which of two means is larger, where the values of both are too many to list.
+
+Two different means of numbers on a lattice of step h lie at least h/(m·n) apart, if they are means of m and of n of
+them. So the *gap* max(x − y, 0), or the *distance* |x − y|, is 0 or at least that: a raw number of two hidden units,
+ReLU(x − y) and ReLU(y − x). The next feed-forward tells by one step whether it is 0. A gap is a source of its own:
+nothing is evaluated over the values of its means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from compiler.tally import is_tally
+from rasp.elementwise import Operation
+from rasp.graph import Map, Node, SOp
+
+
+@dataclass(frozen=True)
+class Gap(Operation):
+    """By how much the first number is larger than the second, or 0; `both`: by how much one is larger."""
+
+    both: bool = False
+
+
+def gap(left: SOp, right: SOp) -> Map:
+    """max(left − right, 0)."""
+    return Map(Gap("gap", 2, (), lambda a, b: max(a - b, 0)), (left, right))
+
+
+def distance(left: SOp, right: SOp) -> Map:
+    """|left − right|."""
+    return Map(Gap("distance", 2, (), lambda a, b: abs(a - b), None, True), (left, right))
+
+
+def is_gap(node: Node) -> TypeGuard[Map]:
+    return isinstance(node, Map) and isinstance(node.op, Gap)
+
+
+def is_opaque(node: Node) -> bool:
+    """Whether an elementwise s-op is a source of its own, not a function of what it reads."""
+    return is_tally(node) or is_gap(node)
