@@ -136,9 +136,11 @@ def compare(node: Node, facts: Facts) -> Change | None:
 
 def _has_many_means(node: Aggregate, facts: Facts) -> bool:
     values = facts.values[node]
-    averaged = facts.values[node.value].numbers and not facts.values.spread(node.selector).at_most_one
-    exact = not isinstance(node.default, (str, bool)) and has_exact_means(facts.values, node)
-    return averaged and exact and (not values.listed or len(values.universe) > MANY)
+    if values.listed and len(values.universe) <= MANY:
+        return False
+    if not facts.values[node.value].numbers or facts.values.spread(node.selector).at_most_one:
+        return False
+    return not isinstance(node.default, (str, bool)) and has_exact_means(facts.values, node)
 
 
 def _with_zero(number: SOp, op: str) -> Map:
