@@ -27,6 +27,7 @@ from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, To
 
 RAW_TOKENS = Tokens("asis")
 _DEAR = 4096
+MAX_STORED = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,13 @@ class Storage:
         if self.is_view(node):
             self._store(sources)
             return
+        count = len(values.universe if wanted is None else wanted)
+        if count > MAX_STORED:
+            raise Refusal(
+                f"{node!r} has {count:,} values that neurons would have to tell apart, over {MAX_STORED:,}: "
+                f"a direction and a neuron each make {2 * count**2:,} parameters",
+                hint="use a smaller maximum length or vocabulary, or round the numbers",
+            )
         known = self.one_hot.get(node, set())
         fresh = node not in self.one_hot
         self.one_hot[node] = None if known is None or wanted is None else known | wanted

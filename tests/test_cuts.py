@@ -282,3 +282,9 @@ def test_means_that_rounding_makes_equal_are_not_compared() -> None:
     thirds = aggregate(SAME, Tokens("float"))
     with pytest.raises(Refusal):
         compile_sop(thirds > aggregate(full, Tokens("float")), (0.1, 0.2, 0.35), 40)
+
+
+def test_what_would_need_too_many_neurons_is_refused() -> None:
+    squares = aggregate(select(indices, indices, "<="), indices * (tokens == "a")) * FRACTION[0]
+    with pytest.raises(Refusal, match=r"values that neurons would have to tell apart, over 10,000: .* parameters"):
+        compile_sop(squares, "ab", 18)
