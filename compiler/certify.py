@@ -438,6 +438,7 @@ class Certifier:
         """Every functional has, whatever the s-op's value, what the feature makes of that value."""
         form = linear_form(node)
         stored = node in self.reader.numbers or node in self.reader.raw or node in self.reader.one_hot
+        stored = stored or len(self.analysis[node].universe) == 1
         if not stored and form is not None and len(form.weights) > 1 and list(features) == [float]:
             for part in form.weights:
                 self._holds(part, [self.reader.number(part)], [float])

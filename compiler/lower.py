@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from compiler.columns import UNDEFINED, value_key
+from compiler.columns import DEFINED, UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
 from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
+from compiler.gadgets.tables import IndistinctError
 from compiler.gaps import is_gap
 from compiler.guards import Guard, mark_guards, value_guards
 from compiler.ir import Kinds
 from compiler.kinds import Typing, packed, typing
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Direction, Functional, SymbolicHead, SymbolicLayer, Titles
+from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
@@ -23,7 +24,8 @@ from compiler.tally import is_count
 from compiler.values import ValueAnalysis, Values
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom
-from rasp.graph import Aggregate, Indices, Selector, SelectorWidth, SOp, Tokens
+from rasp.errors import Refusal
+from rasp.graph import Aggregate, Indices, Map, Selector, SelectorWidth, SOp, Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +74,13 @@ def plan(
     values: ValueAnalysis,
     conjunctions: Mapping[Selector, Conjunction],
     precision: Precision,
+    titles: Titles,
 ) -> Plan:
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
     storage = Storage(values, analysis.layer_of)
     for root in roots:
-        demand_output(root, storage, precision)
+        with titles.placed(root):
+            demand_output(root, storage, precision)
     guards = value_guards(roots, values)
     for guard in guards:
         storage.categorical(guard.nodes[0])
@@ -92,7 +96,8 @@ def plan(
     for layer in range(analysis.depth, 0, -1):
         for head, members in _members(storage, layer, analysis).items():
             for node in members:
-                demand_value(node, storage)
+                with titles.placed(node):
+                    demand_value(node, storage)
             if head.kind == "aggregate" and head.selector in wanted and head.selector not in marks:
                 marks[head.selector] = _marks(head, layer, storage)
                 members = (*members, *marks[head.selector])
@@ -102,7 +107,8 @@ def plan(
             if not members:
                 unread.append((layer, head))
                 continue
-            found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
+            with titles.placed(head.selector):
+                found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
             heads.append((found, members))
     guards += [
         replace(guard, nodes=(*means, *guard.nodes)) for selector, means in marks.items() for guard in wanted[selector]
@@ -242,10 +248,23 @@ def _with_neurons(
         if storage.layer(node) != at:
             continue
         if is_count(node):
-            stages[1].add(node, neurons_for(node, storage, reader, precision))
+            stages[1].add(node, _neurons(node, storage, reader, precision))
         elif not storage.is_view(node):
-            stages[storage.stage(node)].add(node, neurons_for(node, storage, reader, precision))
+            stages[storage.stage(node)].add(node, _neurons(node, storage, reader, precision))
     return [found for _, found in sorted(stages.items()) if found.heads or found.neurons]
+
+
+def _neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
+    with reader.titles.placed(node):
+        try:
+            return neurons_for(node, storage, reader, precision)
+        except IndistinctError as error:
+            if isinstance(node, Map) and node.op is DEFINED:
+                raise Refusal(
+                    f"{node.args[0]!r} has a value only where a number is an int, and not where it is an equal float",
+                    hint="round(...) makes an int of the number; select_best marks one key, whose value is no mean",
+                ) from error
+            raise
 
 
 def _embeddings(

@@ -128,16 +128,20 @@ class Compilation:
         """What the residual stream holds, and how the heads score."""
         values, conjunctions = self.support
         return self._timed(
-            "layout", lambda: plan(self.graph.roots, self.schedule, values, conjunctions, self.precision)
+            "layout",
+            lambda: plan(self.graph.roots, self.schedule, values, conjunctions, self.precision, self._titles),
         )
 
     @cached_property
     def layers(self) -> SymbolicModel:
         """The network in names: heads and neurons over named directions."""
         outputs = dict(zip(self.outputs, self.graph.roots, strict=True))
-        titles = Titles(self.graph.names, self.graph.origins)
         layout = self.layout
-        return self._timed("layers", lambda: lower(outputs, layout, titles, self.precision))
+        return self._timed("layers", lambda: lower(outputs, layout, self._titles, self.precision))
+
+    @property
+    def _titles(self) -> Titles:
+        return Titles(self.graph.names, self.graph.origins)
 
     @cached_property
     def weights(self) -> ModelWeights:

@@ -6,14 +6,16 @@ therefore a multiple of `one`, and everything a head or a neuron reads can be ma
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from rasp.errors import Refusal
 from rasp.expression import expression
-from rasp.graph import Node, SOp
+from rasp.graph import Node, SOp, topological
 from rasp.source import CONSOLE, Span
 
 
@@ -42,6 +44,15 @@ class Titles:
         """The line of the file that built the node; None where no file did, as at the console."""
         span = self.origins.get(node)
         return None if span is None or span.source.name == CONSOLE else span.line
+
+    @contextmanager
+    def placed(self, node: Node) -> Iterator[None]:
+        """Places a Refusal without a place at what built the node, or a node that it was made of."""
+        try:
+            yield
+        except Refusal as error:
+            known = [part for part in topological([node]) if part in self.origins]
+            raise error.at(self.origins[known[-1]] if known else None) from None
 
 
 Functional: TypeAlias = dict[Direction, float]

@@ -147,7 +147,7 @@ class Storage:
         values, sources = self.analysis[node], self.analysis.sources(node)
         if not values.numeric:
             raise Refusal(f"{node!r} is not a number everywhere")
-        if not sources:
+        if not sources or len(values.universe) == 1:
             return
         if not values.listed and not isinstance(node, Aggregate):
             self._unlisted_number(node)
@@ -467,7 +467,7 @@ class Reader:
         if node in self.raw and isinstance(node, Aggregate):
             return {self.raw[node]: 1.0}
         sources = self.analysis.sources(node)
-        if not sources:
+        if not sources or len(self.analysis[node].universe) == 1:
             return combine((float(self.analysis[node].universe[0]), {ONE: 1.0}))
         if len(sources) == 1 and sources[0] in self.one_hot and self._clean(sources[0]):
             return self.view(node, float)

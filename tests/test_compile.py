@@ -209,6 +209,19 @@ def test_inputs_the_model_cannot_take(given: list[Atom], words: str) -> None:
         model.run(given)
 
 
+INDEXED = """m = aggregate(full_s, indices);
+y = [4, 5, 6][m];
+"""
+
+
+def test_a_list_indexed_by_a_mean_is_refused_with_a_way_out() -> None:
+    with pytest.raises(Refusal, match="only where a number is an int") as caught:
+        compiled(parse_program(INDEXED, "p.rasp"), ("a",), 3)
+    assert str(caught.value.span) == "p.rasp:2:5"
+    assert caught.value.hint is not None
+    exact(parse_program(INDEXED.replace("[m]", "[round(m)]")).sop(), "a", 3)
+
+
 def compiled(program: Program, vocabulary: tuple[Atom, ...], max_length: int) -> CompiledModel:
     return compile_sop(program.sop(), vocabulary, max_length, names=program.names, origins=program.origins)
 

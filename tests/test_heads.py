@@ -187,6 +187,19 @@ def test_a_mean_needs_a_number_among_bools(root: SOp, vocabulary: tuple[Atom, ..
     assert 0 < found.undefined < found.count
 
 
+@pytest.mark.parametrize(
+    "root",
+    [
+        aggregate(~full, aggregate(BEFORE, "a")) + aggregate(BEFORE, "a", 3),
+        aggregate(~full, where(tokens_asis == 1, tokens, 3)),
+        aggregate(~full, where(tokens_asis == 1, tokens, 3)) + length,
+    ],
+)
+def test_what_is_never_marked_needs_no_mean(root: SOp) -> None:
+    for vocabulary in (("a", 1), (1, True)):
+        assert verify(root, compile_sop(root, vocabulary, 3)).counterexample is None
+
+
 def test_a_key_without_a_value_is_an_error() -> None:
     root = aggregate(select(2 / indices, tokens_int, ">="), length + 1)
     model = compile_sop(root, (1, 2), 4)

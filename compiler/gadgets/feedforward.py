@@ -33,7 +33,7 @@ from compiler.affine import is_product
 from compiler.columns import UNDEFINED, value_key
 from compiler.cuts import points_of
 from compiler.gadgets.boxes import Box, cover
-from compiler.gadgets.tables import Context, Space, Target, table_neurons
+from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.gaps import Gap
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
@@ -207,7 +207,7 @@ def _space(factor: SOp, pairs: Sequence[tuple[Any, Direction | None]], storage: 
     code = [first.setdefault(frozenset(directions[c]), c) for c in range(len(number))]
     kept = {c: found for found, c in first.items()}
     if sum(map(len, kept.values())) != len(frozenset().union(*kept.values())):
-        raise Refusal(f"{factor!r} tells values apart that differ by type or rounding only")
+        raise IndistinctError(f"{factor!r} tells values apart that differ by type or rounding only")
     return Space(code, kept)
 
 
@@ -387,7 +387,7 @@ class _StepBuilder:
     def _enter(self, context: Context, level: int, target: Target) -> None:
         known = self.tables[context].setdefault(level, target)
         if _freeze(known) != _freeze(target):
-            raise Refusal(f"{self.name} depends on more than the number {self.raw.direction.name}")
+            raise IndistinctError(f"{self.name} depends on more than the number {self.raw.direction.name}")
 
     def neurons(self) -> list[Neuron]:
         """First values as boxes, then two hidden units for every change and group of contexts that share it."""

@@ -35,6 +35,10 @@ Context: TypeAlias = tuple[int, ...]
 Target: TypeAlias = Mapping[Direction, float]
 
 
+class IndistinctError(Refusal):
+    """Values that the residual stream holds as one number are to be told apart: 1 and 1.0, or what rounding leaves."""
+
+
 @dataclass(frozen=True, eq=False)
 class Space:
     """A factor as a feed-forward reads it: the code that stands for each value, and the directions of each such code.
@@ -117,7 +121,7 @@ def _grouped(
     for at, (context, target) in enumerate(zip(contexts, targets, strict=True)):
         label = groups.setdefault(frozenset(target.items()), len(groups))
         if found.setdefault(context, (label, at))[0] != label:
-            raise Refusal(f"{name} tells values apart that differ by type or rounding only")
+            raise IndistinctError(f"{name} tells values apart that differ by type or rounding only")
     rows = np.array(list(found), dtype=np.intp).reshape(len(found), -1)
     labels = np.array([label for label, _ in found.values()], dtype=np.intp)
     return rows, [dict(items) for items in groups], labels, [at for _, at in found.values()]
