@@ -11,6 +11,8 @@ from compiler.lower import SymbolicModel, SymbolicReadout
 from compiler.residual import BOS, ONE, Block, Direction, Functional, SymbolicHead, SymbolicLayer
 from rasp.errors import Refusal
 
+MAX_PARAMETERS = 200_000_000
+
 
 class Assembler:
     """Arrays over a fixed order of residual directions, in one dtype."""
@@ -20,6 +22,17 @@ class Assembler:
         self.dtype = dtype
         self.smallest, self.largest = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
         self.row = {direction: index for index, direction in enumerate(model.directions)}
+
+    def check_size(self) -> None:
+        """Nothing, or a Refusal where the arrays would hold more numbers than memory should have to."""
+        widths = sum(2 * len(layer.neurons) + sum(map(_width, layer.heads)) for layer in self.model.layers)
+        count = len(self.row) * widths
+        if count > MAX_PARAMETERS:
+            raise Refusal(
+                f"the model would have {count:,} parameters, over {MAX_PARAMETERS:,}: {len(self.row):,} residual "
+                f"directions times {widths:,} dimensions of heads and neurons",
+                hint="use a smaller maximum length or vocabulary; --prefer small takes narrow heads",
+            )
 
     def embeddings(self, vocabulary_size: int, max_length: int) -> tuple[Array, Array]:
         """W_E [V+1, D] and W_pos [N+1, D]; row 0 of each is BOS."""
@@ -87,3 +100,8 @@ class Assembler:
         if weight != 0 and not self.smallest <= abs(weight) <= self.largest:
             raise Refusal(f"a weight of {weight:.3g} is beyond {self.dtype}", hint="use float64, or other numbers")
         return weight
+
+
+def _width(head: SymbolicHead) -> int:
+    """How many columns the four matrices of a head have together."""
+    return 2 * sum(block.width for block in head.queries) + 2 * len(head.values)

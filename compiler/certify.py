@@ -48,6 +48,7 @@ Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _FEW_SUMS = 4
 _CHUNK = 1 << 20
+_MANY_CODES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -497,10 +498,14 @@ class Certifier:
                 self._fail(f"neurons for {node!r}", "their sums are not exact integers")
             rows = group.unlike(readings, states.codes[node])
             readings, states = [reading.at(rows) for reading in readings], states.at(rows)
-        want = self._ideal(targets, states)
+        size = max(1024, 8 * _CHUNK // max(1, len(targets)))
+        blocks = [np.arange(start, min(start + size, states.count)) for start in range(0, states.count, size)]
         passed = 0.0
         for factor in _HEADROOMS if raw else (1.0,):
-            if not group.gives(want, readings, factor):
+            if not all(
+                group.gives(self._ideal(targets, states.at(rows)), [reading.at(rows) for reading in readings], factor)
+                for rows in blocks
+            ):
                 break
             passed = factor
         if passed < 1:
@@ -817,16 +822,25 @@ class _Group:
         rounding, so what they leave when they cancel is the same everywhere.
         """
         readings = sorted(readings, key=lambda reading: not set(self.raw).isdisjoint(reading.places))
-        tables = [(self._table(reading, -shift), self._table(reading, shift)) for reading in readings]
+        tables = [
+            None if len(reading.levels) > _MANY_CODES else (self._table(reading, -shift), self._table(reading, shift))
+            for reading in readings
+        ]
         size = max(1, _CHUNK // max(1, self.W_in.shape[1]))
         return all(
-            self._part_gives(want[rows], [reading.at(rows) for reading in readings], tables)
+            self._part_gives(want[rows], [reading.at(rows) for reading in readings], tables, shift)
             for rows in (slice(start, start + size) for start in range(0, len(want), size))
         )
 
-    def _part_gives(self, want: Matrix, readings: Sequence[Reading], tables: Sequence[tuple[Matrix, Matrix]]) -> bool:
+    def _part_gives(
+        self,
+        want: Matrix,
+        readings: Sequence[Reading],
+        tables: Sequence[tuple[Matrix, Matrix] | None],
+        shift: float,
+    ) -> bool:
         first, last = (
-            [(table[side], reading.codes[side]) for reading, table in zip(readings, tables, strict=True)]
+            [self._part(reading, table, side, shift) for reading, table in zip(readings, tables, strict=True)]
             for side in (0, 1)
         )
         low = self._hidden(len(want), first)
@@ -839,6 +853,16 @@ class _Group:
         if not np.array_equal(high @ self.W_out, want) or not np.array_equal(active, high > 0):
             return False
         return not any(np.any(active @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+
+    def _part(
+        self, reading: Reading, tables: tuple[Matrix, Matrix] | None, side: int, shift: float
+    ) -> tuple[Matrix, Ints]:
+        """What the codes of a reading at one end add to the units; without tables only of those that occur."""
+        if tables is not None:
+            return tables[side], reading.codes[side]
+        codes, places = np.unique(reading.codes[side], return_inverse=True)
+        some = replace(reading, levels=reading.levels[codes], errors=reading.errors[codes])
+        return self._table(some, shift if side else -shift), places
 
     def largest(self, readings: Sequence[Reading]) -> Vector:
         """For each output a bound on the sums that lead to it, in any order, at the last ends."""

@@ -175,6 +175,7 @@ class Compilation:
 
     def _assembled(self, layers: SymbolicModel) -> ModelWeights:
         assembler = Assembler(layers, self.precision.name)
+        assembler.check_size()
         W_E, W_pos = assembler.embeddings(len(self.vocabulary), self.max_length)  # noqa: N806
         return ModelWeights(
             name=", ".join(self.outputs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from compiler import assemble
 from compiler.ir import FeedForwardWeights, HeadWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
@@ -334,3 +335,20 @@ def test_numbers_beyond_the_dtype_are_refused(root: SOp, dtype: str) -> None:
 def test_large_numbers_within_the_dtype() -> None:
     exact(tokens_int * 10**40, (1, 2), 3)
     exact(aggregate(full, tokens_int * 1e200), (1, 2), 3, dtype="float64")
+
+
+def test_a_model_beyond_memory_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = compile_sop(REVERSE, "abc", 6)
+    stored = sum(
+        matrix.size
+        for layer in model.weights.layers
+        for part in (*layer.heads, layer.feed_forward)
+        if part is not None
+        for name, matrix in vars(part).items()
+        if name.startswith("W_")
+    )
+    monkeypatch.setattr(assemble, "MAX_PARAMETERS", stored)
+    compile_sop(REVERSE, "abc", 6)
+    monkeypatch.setattr(assemble, "MAX_PARAMETERS", stored - 1)
+    with pytest.raises(Refusal, match=f"would have {stored:,} parameters"):
+        compile_sop(REVERSE, "abc", 6)
