@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiler import certify
-from compiler.certify import Reading, _Group
+from compiler import units
 from compiler.ir import LayerWeights, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.residual import Direction
 from compiler.storage import Reader
+from compiler.units import Group, Reading
 from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
@@ -126,9 +126,9 @@ def test_a_changed_weight_is_noticed_or_does_no_harm(name: str) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_group_gives_what_its_units_add_up_to(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certify, "_CHUNK", 100)
+    monkeypatch.setattr(units, "_CHUNK", 100)
     rng = np.random.default_rng(seed)
-    count, units, sides = 50, 12, (3, 1, 5)
+    count, width, sides = 50, 12, (3, 1, 5)
     codes = [rng.integers(0, size, count) for size in sides]
     levels = [np.eye(3), np.ones((1, 1)), rng.integers(-4, 5, (5, 1)).astype(float)]
     places = [[0, 2, 3], [1], [4]]
@@ -136,15 +136,15 @@ def test_a_group_gives_what_its_units_add_up_to(seed: int, monkeypatch: pytest.M
         Reading(at, (found, found), level, np.zeros_like(level))
         for at, found, level in zip(places, codes, levels, strict=True)
     ]
-    W_in = rng.integers(-2, 3, (5, units)).astype(float)  # noqa: N806
+    W_in = rng.integers(-2, 3, (5, width)).astype(float)  # noqa: N806
     if seed % 2:
         W_in[[0, 2, 3, 4]] = W_in[[0, 2, 3, 4], :1]
-    bias, W_out = rng.integers(-3, 3, units).astype(float), rng.integers(-2, 3, (units, 2)).astype(float)  # noqa: N806
+    bias, W_out = rng.integers(-3, 3, width).astype(float), rng.integers(-2, 3, (width, 2)).astype(float)  # noqa: N806
     inputs = np.zeros((count, 5))
     for at, found, level in zip(places, codes, levels, strict=True):
         inputs[:, at] = level[found]
     want = np.maximum(inputs @ W_in + bias, 0) @ W_out
-    group = _Group(W_in, bias, W_out, [], PRECISIONS["float32"])
+    group = Group(W_in, bias, W_out, [], PRECISIONS["float32"])
     assert group.gives(want, readings, 1.0)
     rows = group.unlike(readings, np.unique(want, axis=0, return_inverse=True)[1].reshape(-1))
     assert (len(rows) < count) is bool(seed % 2)
@@ -159,7 +159,7 @@ def test_a_group_gives_what_its_units_add_up_to(seed: int, monkeypatch: pytest.M
 def test_readings_whose_sums_are_not_exact_stay_apart() -> None:
     codes = np.array([0, 1, 0])
     reading = Reading([0], (codes, codes), np.array([[0.1], [0.3]]), np.zeros((2, 1)))
-    group = _Group(np.ones((1, 1)), np.zeros(1), np.ones((1, 1)), [], PRECISIONS["float32"])
+    group = Group(np.ones((1, 1)), np.zeros(1), np.ones((1, 1)), [], PRECISIONS["float32"])
     assert group.unlike([reading], np.zeros(3, dtype=int)).tolist() == [0, 1, 2]
 
 

@@ -1,0 +1,163 @@
+"""Hidden units as the certificate sees them: what they write for all that they can read, in the dtype's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from compiler.cells import Ints
+from compiler.columns import distinct
+from compiler.precision import Precision
+from compiler.residual import Matrix
+
+Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+_FEW_SUMS = 4
+_CHUNK = 1 << 20
+_MANY_CODES = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What a group reads of one s-op: for each code the `levels` of some directions, within `errors`.
+
+    `places` says which of the group's directions; `codes` are those at the first and at the last end of each stretch.
+    """
+
+    places: list[int]
+    codes: tuple[Ints, Ints]
+    levels: Matrix
+    errors: Matrix
+
+    @property
+    def constant(self) -> bool:
+        return len(self.levels) == 1
+
+    def at(self, rows: Ints | slice) -> Reading:
+        """Some of the stretches."""
+        return replace(self, codes=(self.codes[0][rows], self.codes[1][rows]))
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Some hidden units: input weights [read, units], biases, output weights [units, written]; which inputs are raw."""
+
+    W_in: Matrix
+    bias: Vector
+    W_out: Matrix
+    raw: list[int]
+    precision: Precision
+
+    def unlike(self, readings: Sequence[Reading], targets: Ints) -> Ints:
+        """Of exact readings that no unit can tell apart and that have one target, one each.
+
+        Every unit reads one of few sums, apart from constants: readings with equal sums are equal to all units.
+        """
+        moving = [reading for reading in readings if not reading.constant]
+        read = [at for reading in moving for at in reading.places]
+        kinds = np.zeros((len(self.W_in), 0))
+        if read:
+            kinds = np.unique(np.where(np.isin(np.arange(len(self.W_in)), read)[:, None], self.W_in, 0), axis=1)
+        if kinds.shape[1] > _FEW_SUMS or not _exact_sums(moving, kinds):
+            return np.arange(len(targets))
+        keys = targets
+        for kind in kinds.T:
+            sums = np.zeros(len(targets))
+            for reading in moving:
+                sums += (reading.levels @ kind[reading.places])[reading.codes[0]]
+            found, number = np.unique(sums, return_inverse=True)
+            keys = distinct(keys * len(found) + number, (int(keys.max(initial=0)) + 1) * len(found))[1]
+        return np.unique(keys, return_index=True)[1]
+
+    def adds_exactly(self, readings: Sequence[Reading]) -> bool:
+        """Whether all sums into units are of integers below the exact range, in any order."""
+        parts = [self.W_in, self.bias, self.W_out, *(reading.levels for reading in readings)]
+        return all(not np.any(np.mod(part, 1)) for part in parts) and bool(
+            np.all(self._reach(readings) < self.precision.exact)
+        )
+
+    def _reach(self, readings: Sequence[Reading]) -> Vector:
+        """For each unit a bound on every part of its sum."""
+        parts = [np.abs(reading.levels) @ np.abs(self.W_in[reading.places]) for reading in readings]
+        return sum((part.max(axis=0) for part in parts), np.abs(self.bias))
+
+    def gives(self, want: Matrix, readings: Sequence[Reading], shift: float) -> bool:
+        """Whether the units write exactly `want` wherever the readings lie, in the arithmetic of the dtype.
+
+        They lie between the two ends, each moved outwards by `shift` times its error. No unit changes sides between
+        the ends, and the active ones have no slope along a raw input. Units that share their input weights share its
+        rounding, so what they leave when they cancel is the same everywhere.
+        """
+        readings = sorted(readings, key=lambda reading: not set(self.raw).isdisjoint(reading.places))
+        tables = [
+            None if len(reading.levels) > _MANY_CODES else (self._table(reading, -shift), self._table(reading, shift))
+            for reading in readings
+        ]
+        size = max(1, _CHUNK // max(1, self.W_in.shape[1]))
+        return all(
+            self._part_gives(want[rows], [reading.at(rows) for reading in readings], tables, shift)
+            for rows in (slice(start, start + size) for start in range(0, len(want), size))
+        )
+
+    def _part_gives(
+        self,
+        want: Matrix,
+        readings: Sequence[Reading],
+        tables: Sequence[tuple[Matrix, Matrix] | None],
+        shift: float,
+    ) -> bool:
+        first, last = (
+            [self._part(reading, table, side, shift) for reading, table in zip(readings, tables, strict=True)]
+            for side in (0, 1)
+        )
+        low = self._hidden(len(want), first)
+        if not np.array_equal(low @ self.W_out, want):
+            return False
+        if not self.raw:
+            return bool(np.all(low @ np.abs(self.W_out) < self.precision.exact))
+        high = self._hidden(len(want), last)
+        active = low > 0
+        if not np.array_equal(high @ self.W_out, want) or not np.array_equal(active, high > 0):
+            return False
+        return not any(np.any(active @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+
+    def _part(
+        self, reading: Reading, tables: tuple[Matrix, Matrix] | None, side: int, shift: float
+    ) -> tuple[Matrix, Ints]:
+        """What the codes of a reading at one end add to the units; without tables only of those that occur."""
+        if tables is not None:
+            return tables[side], reading.codes[side]
+        codes, places = np.unique(reading.codes[side], return_inverse=True)
+        some = replace(reading, levels=reading.levels[codes], errors=reading.errors[codes])
+        return self._table(some, shift if side else -shift), places
+
+    def largest(self, readings: Sequence[Reading]) -> Vector:
+        """For each output a bound on the sums that lead to it, in any order, at the last ends."""
+        parts = [(self._table(reading, 1.0), reading.codes[1]) for reading in readings]
+        found = self._hidden(len(readings[0].codes[1]), parts) @ np.abs(self.W_out)
+        return np.asarray(found.max(axis=0))
+
+    def _table(self, reading: Reading, shift: float) -> Matrix:
+        """What each code adds to the inputs of each unit, [codes, units]."""
+        wide = np.longdouble if self.raw and self.precision.name == "float64" else np.float64
+        levels = reading.levels + shift * reading.errors
+        return levels.astype(wide) @ self.W_in[reading.places].astype(wide)
+
+    def _hidden(self, count: int, parts: Sequence[tuple[Matrix, Ints]]) -> Matrix:
+        """The hidden units, each sum rounded once to the dtype: products are exact, and the raw one is added last."""
+        dtype = np.dtype(self.precision.name)
+        product = np.zeros((count, self.W_in.shape[1]))
+        for table, codes in parts:
+            product = product + (table if len(table) == 1 else table[codes])
+        return np.maximum(product.astype(dtype) + self.bias.astype(dtype), 0).astype(np.float64)
+
+
+def _exact_sums(readings: Sequence[Reading], weights: Matrix) -> bool:
+    """Whether all weighted sums of the readings are sums of integers that a float64 holds."""
+    parts = [weights, *(reading.levels for reading in readings)]
+    if any(np.any(np.mod(part, 1) != 0) for part in parts):
+        return False
+    sizes = [(np.abs(reading.levels) @ np.abs(weights[reading.places])).max(initial=0) for reading in readings]
+    return float(sum(sizes)) < 2.0**53
