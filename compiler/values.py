@@ -283,6 +283,8 @@ class ValueAnalysis:
             if node not in known:
                 known.update(evaluate(node, known, len(tuples.codes)))
         found = [known[node] for node in nodes]
+        if not len(tuples.codes):
+            return tuple(found)
         picks, _ = joined(found)
         defined = np.all([pick != column.undefined for pick, column in zip(picks, found, strict=True)], axis=0)
         return tuple(Coded.of(c.values, pick[defined]) for pick, c in zip(picks, found, strict=True))
@@ -452,8 +454,10 @@ def _reason(analysis: ValueAnalysis, node: SOp) -> str:
     if not isinstance(node, Map):
         return ""
     found = analysis.columns(node.args)
+    if not all(len(column.codes) for column in found):
+        return ""
     try:
-        evaluate_atoms(node.op, [column.decoded[0] for column in found if len(column.codes)])
+        evaluate_atoms(node.op, [column.decoded[0] for column in found])
     except RaspError as error:
         return f": {error.message}"
     return ""

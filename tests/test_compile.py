@@ -11,11 +11,12 @@ from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import verify
 from rasp.analyse import analyse
-from rasp.elementwise import Atom
+from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault
 from rasp.graph import (
     SOp,
     aggregate,
+    apply,
     full,
     indicator,
     indices,
@@ -352,3 +353,12 @@ def test_a_model_beyond_memory_is_refused_with_its_size(monkeypatch: pytest.Monk
     monkeypatch.setattr(assemble, "MAX_PARAMETERS", stored - 1)
     with pytest.raises(Refusal, match=f"would have {stored:,} parameters"):
         compile_sop(REVERSE, "abc", 6)
+
+
+def test_parts_that_never_have_values_together_are_refused() -> None:
+    first_two = aggregate(select(indices < 2, True), indices, -1)
+    root = where(
+        tokens == "b", apply(Operation.element([5, 3, 5, 2]), first_two % 4), where(length < first_two, 3 / indices, 1)
+    )
+    with pytest.raises(Refusal, match="has no value on any input"):
+        compile_sop(root, "abc", 4, causal=True)
