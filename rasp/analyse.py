@@ -109,7 +109,20 @@ class _Placement:
         self.needed = needed
         self.latest = self._latest(depth)
         self.earliest = self._floors()
+        self.first = self._firsts()
         self.steps = 0
+
+    def _firsts(self) -> dict[Node, Node]:
+        """For each gather the first of its head that reads, and is read by, the same gathers: both go to one layer."""
+        users: dict[Node, set[Node]] = defaultdict(set)
+        for node in self.gathers:
+            for below in self.needed[node]:
+                users[below].add(node)
+        firsts: dict[tuple[Head, frozenset[Node], frozenset[Node]], Node] = {}
+        return {
+            node: firsts.setdefault((head_of(node), self.needed[node], frozenset(users[node])), node)
+            for node in self.gathers
+        }
 
     def _floors(self) -> dict[Node, int]:
         floor: dict[Node, int] = {}
@@ -155,7 +168,8 @@ class _Placement:
         node = self.gathers[index]
         head = head_of(node)
         floor = 1 + max((placed[below] for below in self.needed[node]), default=0)
-        layers = range(floor, self.latest[node] + 1)
+        first = self.first[node]
+        layers = range(floor, self.latest[node] + 1) if first is node else [placed[first]]
         for layer in sorted(layers, key=lambda at: (head not in heads[at], len(heads[at]), at)):
             fresh = head not in heads[layer]
             placed[node] = layer

@@ -145,3 +145,10 @@ def test_large_graphs_are_counted_fast() -> None:
         side = aggregate(select(indices, indices + step), tokens == "a")
         found = aggregate(select(found, indices + step, "<"), found + side)
     assert analyse([found]).depth == 301
+
+
+def test_many_aggregates_wait_for_the_one_that_their_head_is_needed_for() -> None:
+    before = select(indices, indices, "<")
+    early = [aggregate(before, indices + number) for number in range(15)]
+    root = sum(early[1:], early[0]) + aggregate(before, aggregate(before, selector_width(before)))
+    assert analyse([root]).heads == [1, 1, 1]
