@@ -29,7 +29,7 @@ No other way to combine is what one head computes, whose attention is the same o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -38,7 +38,17 @@ from compiler.change import Change
 from compiler.columns import value_key
 from compiler.cuts import in_bins
 from compiler.guards import may_fail
-from compiler.selectors import conjunction, factors, inward, reads_no_key, relation_of
+from compiler.selectors import (
+    comparisons,
+    conjunction,
+    factors,
+    folded,
+    inward,
+    leaves,
+    reads_no_key,
+    relation_of,
+    replaced,
+)
 from compiler.support import Facts
 from compiler.tally import Mark, count, flag, position_marks
 from compiler.values import Values
@@ -117,10 +127,7 @@ def _is_one_choice(selector: Selector) -> bool:
 
 def _bests(selector: Selector) -> list[Best]:
     """The outermost select_bests in a selector, each once."""
-    if isinstance(selector, Best):
-        return [selector]
-    inside = (child for child in selector.children if isinstance(child, Selector))
-    return list({best: None for child in inside for best in _bests(child)})
+    return [leaf for leaf in leaves(selector) if isinstance(leaf, Best)]
 
 
 def _chain(selector: Selector) -> Chain:
@@ -179,17 +186,19 @@ def _without(selector: Selector, best: Best) -> bool:
 
 def _put(selector: Selector, best: Best, by: Selector) -> Selector:
     """The selector with `full` or `nothing` in the place of `best`, without the parts that do not matter then."""
-    match selector:
-        case Best():
-            return by if selector is best else selector
-        case Not(selector=inner):
-            found = _put(inner, best, by)
-            return found.selector if isinstance(found, Not) else Not(found)
-        case And(left=left, right=right):
-            return _joined(And, _put(left, best, by), _put(right, best, by), full, nothing)
-        case Or(left=left, right=right):
-            return _joined(Or, _put(left, best, by), _put(right, best, by), nothing, full)
-    return selector
+    return folded(selector, lambda leaf: by if leaf is best else leaf, _SIMPLE)
+
+
+def _negated(selector: Selector) -> Selector:
+    return selector.selector if isinstance(selector, Not) else Not(selector)
+
+
+def _both(left: Selector, right: Selector) -> Selector:
+    return _joined(And, left, right, full, nothing)
+
+
+def _either(left: Selector, right: Selector) -> Selector:
+    return _joined(Or, left, right, nothing, full)
 
 
 def _joined(
@@ -200,18 +209,12 @@ def _joined(
     return right if left is neutral else left if right is neutral else kind(left, right)
 
 
+_SIMPLE: Mapping[type[Selector], Callable[..., Selector]] = {Not: _negated, And: _both, Or: _either}
+
+
 def _with(selector: Selector, best: Best) -> Selector:
-    """The selector where `best` marks everything."""
-    match selector:
-        case Best():
-            return full if selector is best else selector
-        case Not(selector=inner):
-            return Not(_with(inner, best))
-        case And(left=left, right=right):
-            return And(_with(left, best), _with(right, best))
-        case Or(left=left, right=right):
-            return Or(_with(left, best), _with(right, best))
-    return selector
+    """The selector where `best` marks everything, every comparison kept: one may fail on an input, whatever it says."""
+    return replaced(selector, lambda leaf: full if leaf is best else leaf)
 
 
 # -- the width of what is no chain
@@ -232,8 +235,8 @@ def count_apart(node: Node, facts: Facts) -> Change | None:
         total = width if total is None else Map(OPERATIONS[sign], (total, width))
     if total is None or terms[0][1] is node.selector:
         return None
-    left_out = set(_leaves(node.selector)) - set(topological([total]))
-    if any(_may_fail(leaf, facts) for leaf in left_out):
+    left_out = set(leaves(node.selector)) - set(topological([total]))
+    if any(_may_fail(leaf, facts) for leaf in left_out if not _is_constant(leaf)):
         return None
     cost = (
         f"{len(terms)} heads, because no single head can tell, and a feed-forward that adds and subtracts their counts"
@@ -247,7 +250,7 @@ def _terms(selector: Selector) -> list[tuple[str, Selector]]:
         return [("+", selector)]
     for best in _bests(selector):
         outside, inside = _put(selector, best, nothing), _put(selector, best, full)
-        parts = [("+", _both(best, inside, outside)), ("-", _both(best, outside, inside))]
+        parts = [("+", _only_in(best, inside, outside)), ("-", _only_in(best, outside, inside))]
         found = [(sign, part) for sign, part in parts if part is not nothing]
         rest = _terms(outside)
         if rest and all(_is_chain(part) for _, part in found):
@@ -255,10 +258,13 @@ def _terms(selector: Selector) -> list[tuple[str, Selector]]:
     return []
 
 
-def _both(best: Best, inside: Selector, outside: Selector) -> Selector:
+def _only_in(best: Best, inside: Selector, outside: Selector) -> Selector:
     """What is best and in one selector, but not in another."""
-    beyond = _put(Not(outside), best, nothing)
-    return _joined(And, best, _joined(And, inside, beyond, full, nothing), full, nothing)
+    return _both(best, _both(inside, _put(Not(outside), best, nothing)))
+
+
+def _is_constant(leaf: Selector) -> bool:
+    return isinstance(leaf, Select) and isinstance(leaf.keys, Constant) and isinstance(leaf.queries, Constant)
 
 
 def _is_chain(selector: Selector) -> bool:
@@ -267,15 +273,6 @@ def _is_chain(selector: Selector) -> bool:
     except Refusal:
         return False
     return True
-
-
-def _leaves(selector: Selector) -> list[Selector]:
-    """The comparisons and the outermost select_bests in a selector, without those between constants."""
-    if isinstance(selector, Select) and isinstance(selector.keys, Constant) and isinstance(selector.queries, Constant):
-        return []
-    if isinstance(selector, (Best, Select)):
-        return [selector]
-    return [leaf for child in selector.children if isinstance(child, Selector) for leaf in _leaves(child)]
 
 
 # -- from a chain to what a head marks
@@ -329,24 +326,25 @@ def _broken(selector: Selector, condition: Selector, facts: Facts) -> Selector:
     return selector
 
 
-def _reads_query(selector: Selector) -> bool:
-    if isinstance(selector, Select):
-        return not isinstance(selector.queries, Constant)
-    return any(_reads_query(child) for child in selector.children if isinstance(child, Selector))
+def _reads_query(condition: Selector) -> bool:
+    return any(not isinstance(leaf.queries, Constant) for leaf in comparisons(condition))
 
 
 def _as_sop(condition: Selector) -> SOp:
     """A condition on keys alone as the s-op that is true at the keys that meet it."""
-    match condition:
-        case Select(keys=keys, queries=queries, op=op):
-            return Map(OPERATIONS[op], (keys, queries))
-        case Not(selector=inner):
-            return Map(OPERATIONS["not"], (_as_sop(inner),))
-        case And(left=left, right=right):
-            return Map(OPERATIONS["and"], (_as_sop(left), _as_sop(right)))
-        case Or(left=left, right=right):
-            return Map(OPERATIONS["or"], (_as_sop(left), _as_sop(right)))
-    raise AssertionError(condition)
+    return folded(condition, _compared, _LOGIC)
+
+
+def _compared(leaf: Selector) -> SOp:
+    assert isinstance(leaf, Select)
+    return Map(OPERATIONS[leaf.op], (leaf.keys, leaf.queries))
+
+
+_LOGIC: Mapping[type[Selector], Callable[..., SOp]] = {
+    Not: lambda inner: Map(OPERATIONS["not"], (inner,)),
+    And: lambda left, right: Map(OPERATIONS["and"], (left, right)),
+    Or: lambda left, right: Map(OPERATIONS["or"], (left, right)),
+}
 
 
 # -- from what a head marks to the value

@@ -28,10 +28,10 @@ from compiler.affine import AFFINE, Affine, chosen, itself, term
 from compiler.cells import Ints
 from compiler.columns import UNDEFINED, Coded, joined
 from compiler.gaps import is_gap, is_opaque
-from compiler.selectors import JOINT
+from compiler.selectors import JOINT, replaced
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, And, Best, Constant, Map, Not, Or, Prefer, Select, Selector, SOp, topological
+from rasp.graph import Aggregate, Best, Constant, Map, Prefer, Select, Selector, SOp, topological
 
 if TYPE_CHECKING:
     from compiler.values import ValueAnalysis
@@ -378,7 +378,11 @@ def in_bins(analysis: ValueAnalysis, selector: Selector) -> Selector:
 
     Refusal where keys and queries both are.
     """
-    match selector:
+    return replaced(selector, lambda leaf: _leaf_in_bins(analysis, leaf))
+
+
+def _leaf_in_bins(analysis: ValueAnalysis, leaf: Selector) -> Selector:
+    match leaf:
         case Select(keys=keys, queries=queries, op=op):
             known = analysis[keys].listed, analysis[queries].listed
             if known == (False, True):
@@ -390,17 +394,11 @@ def in_bins(analysis: ValueAnalysis, selector: Selector) -> Selector:
                     f"{keys!r} and {queries!r} have too many values to list: no score says which keys fit a query",
                     hint="compare a rounded number, or one side with a constant",
                 )
-        case And(left=left, right=right):
-            return And(in_bins(analysis, left), in_bins(analysis, right))
-        case Or(left=left, right=right):
-            return Or(in_bins(analysis, left), in_bins(analysis, right))
-        case Not(selector=inner):
-            return Not(in_bins(analysis, inner))
         case Best(selector=inner, score=score):
             return Best(in_bins(analysis, inner), score)
         case Prefer(selector=inner, condition=condition):
             return Prefer(in_bins(analysis, inner), in_bins(analysis, condition))
-    return selector
+    return leaf
 
 
 def _compared(analysis: ValueAnalysis, number: SOp, listed: SOp) -> SOp:

@@ -7,9 +7,11 @@ has exactly one s-op on each side.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -18,6 +20,62 @@ from rasp.errors import Refusal
 from rasp.graph import And, Best, Constant, Map, Not, Or, Prefer, Select, Selector, SOp
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+T = TypeVar("T")
+
+
+# -- formulas: selectors as `and`, `or` and `not` of comparisons and of choices among keys
+
+
+def formula_parts(formula: Selector) -> list[Selector]:
+    """What a formula is made of and the formula itself, each once, parts first. A choice is not looked into."""
+    found: dict[Selector, None] = {}
+    pending = [formula]
+    while pending:
+        part = pending[-1]
+        missing = [side for side in _sides(part) if side not in found]
+        if missing:
+            pending += reversed(missing)
+        else:
+            found[pending.pop()] = None
+    return list(found)
+
+
+def _sides(part: Selector) -> tuple[Selector, ...]:
+    match part:
+        case Not(selector=inner):
+            return (inner,)
+        case And(left=left, right=right) | Or(left=left, right=right):
+            return left, right
+    return ()
+
+
+def leaves(formula: Selector) -> list[Selector]:
+    """The comparisons and choices that a formula is made of, each once."""
+    return [part for part in formula_parts(formula) if not _sides(part)]
+
+
+def folded(formula: Selector, leaf: Callable[[Selector], T], combine: Mapping[type[Selector], Callable[..., T]]) -> T:
+    """What `leaf` finds for comparisons and choices, combined for Not, And and Or; each part is looked at once."""
+    parts = formula_parts(formula)
+    uses = Counter(side for part in parts for side in _sides(part))
+    known: dict[Selector, T] = {}
+
+    def taken(part: Selector) -> T:
+        uses[part] -= 1
+        return known[part] if uses[part] else known.pop(part)
+
+    for part in parts:
+        sides = _sides(part)
+        known[part] = combine[type(part)](*map(taken, sides)) if sides else leaf(part)
+    return known[formula]
+
+
+def replaced(formula: Selector, leaf: Callable[[Selector], Selector]) -> Selector:
+    """The formula with others in the place of comparisons and choices."""
+    return folded(formula, leaf, {Not: Not, And: And, Or: Or})
+
+
+# -- conjunctions
 
 
 @dataclass(frozen=True)
@@ -89,49 +147,56 @@ def _outer_choice(selector: Selector) -> Best | Prefer | None:
 
 def reads_no_key(selector: Selector) -> bool:
     """Whether a selector marks all keys of a row or none."""
-    if isinstance(selector, Select):
-        return isinstance(selector.keys, Constant)
-    return not isinstance(selector, (Best, Prefer)) and all(
-        reads_no_key(child) for child in selector.children if isinstance(child, Selector)
-    )
+    return all(isinstance(leaf, Select) and isinstance(leaf.keys, Constant) for leaf in leaves(selector))
 
 
 JOINT = Operation("joint", -1, (), lambda *values: values)  # type: ignore[arg-type]
 
 
-def inward(selector: Selector, negated: bool = False) -> Selector:
-    """The same selector, or its complement, with `not` only directly on comparisons. Refusal for select_best."""
-    match selector:
-        case Not(selector=inner):
-            return inward(inner, not negated)
-        case And(left=left, right=right) | Or(left=left, right=right):
-            sides = inward(left, negated), inward(right, negated)
-            return And(*sides) if isinstance(selector, And) is not negated else Or(*sides)
-        case Best() | Prefer():
-            raise Refusal(f"{selector!r} is combined with another selector in a way that no single head can compute")
-        case _:
-            return Not(selector) if negated else selector
+def inward(selector: Selector) -> Selector:
+    """The same selector with `not` only directly on comparisons. Refusal for select_best."""
+    return folded(selector, _with_complement, _COMPLEMENTED)[0]
+
+
+Complemented: TypeAlias = tuple[Selector, Selector]
+
+
+def _with_complement(leaf: Selector) -> Complemented:
+    if isinstance(leaf, (Best, Prefer)):
+        raise Refusal(f"{leaf!r} is combined with another selector in a way that no single head can compute")
+    return leaf, Not(leaf)
+
+
+_COMPLEMENTED: dict[type[Selector], Callable[..., Complemented]] = {
+    Not: lambda inner: (inner[1], inner[0]),
+    And: lambda left, right: (And(left[0], right[0]), Or(left[1], right[1])),
+    Or: lambda left, right: (Or(left[0], right[0]), And(left[1], right[1])),
+}
 
 
 def factors(selector: Selector) -> list[Selector]:
-    """What a selector is the conjunction of."""
-    if isinstance(selector, And):
-        return factors(selector.left) + factors(selector.right)
-    return [selector]
+    """What a selector is the conjunction of, each once."""
+    found: dict[Selector, None] = {}
+    pending = [selector]
+    while pending:
+        part = pending.pop()
+        if part in found:
+            continue
+        found[part] = None
+        pending += reversed(_sides(part)) if isinstance(part, And) else ()
+    return [part for part in found if not isinstance(part, And)]
 
 
-def comparisons(selector: Selector) -> list[Select]:
-    """The comparisons a selector is made of."""
-    if isinstance(selector, Select):
-        return [selector]
-    return [leaf for child in selector.children if isinstance(child, Selector) for leaf in comparisons(child)]
+def comparisons(formula: Selector) -> list[Select]:
+    """The comparisons a formula is made of, each once."""
+    return [leaf for leaf in leaves(formula) if isinstance(leaf, Select)]
 
 
 def relation_of(formula: Selector) -> Relation:
     """A selector without select_best as one relation."""
-    leaves = comparisons(formula)
-    key_parts = _distinct(leaf.keys for leaf in leaves)
-    query_parts = _distinct(leaf.queries for leaf in leaves)
+    found = comparisons(formula)
+    key_parts = _distinct(leaf.keys for leaf in found)
+    query_parts = _distinct(leaf.queries for leaf in found)
     return Relation(joint(key_parts), joint(query_parts), key_parts, query_parts, formula)
 
 
@@ -139,29 +204,27 @@ def _distinct(nodes: Iterable[SOp]) -> tuple[SOp, ...]:
     return tuple({node: None for node in nodes if not isinstance(node, Constant)})
 
 
-def _parts(values: Iterable[Any], parts: tuple[SOp, ...]) -> dict[SOp | None, list[Atom]]:
+Columns: TypeAlias = dict[SOp | None, list[Atom]]
+
+
+def _parts(values: Iterable[Any], parts: tuple[SOp, ...]) -> Columns:
     """For each part, its value in every joint value; under None, how many there are."""
     rows = list(values)
-    columns: dict[SOp | None, list[Atom]] = {None: [True] * len(rows)}
+    columns: Columns = {None: [True] * len(rows)}
     for index, part in enumerate(parts):
         columns[part] = rows if len(parts) == 1 else [row[index] for row in rows]
     return columns
 
 
-def _truth(formula: Selector, queries: dict[SOp | None, list[Atom]], keys: dict[SOp | None, list[Atom]]) -> BoolTable:
-    match formula:
-        case Select(keys=key, queries=query, op=op):
-            return _compare(op, _column(query, queries), _column(key, keys))
-        case Not(selector=inner):
-            return ~_truth(inner, queries, keys)
-        case And(left=left, right=right):
-            return _truth(left, queries, keys) & _truth(right, queries, keys)
-        case Or(left=left, right=right):
-            return _truth(left, queries, keys) | _truth(right, queries, keys)
-    raise Refusal(f"no table for {type(formula).__name__}")
+def _truth(formula: Selector, queries: Columns, keys: Columns) -> BoolTable:
+    def compared(leaf: Selector) -> BoolTable:
+        assert isinstance(leaf, Select)
+        return _compare(leaf.op, _column(leaf.queries, queries), _column(leaf.keys, keys))
+
+    return folded(formula, compared, {Not: operator.invert, And: operator.and_, Or: operator.or_})
 
 
-def _column(node: SOp, columns: dict[SOp | None, list[Atom]]) -> list[Atom]:
+def _column(node: SOp, columns: Columns) -> list[Atom]:
     return [node.value] * len(columns[None]) if isinstance(node, Constant) else columns[node]
 
 
