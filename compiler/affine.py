@@ -54,7 +54,7 @@ def _unlisted(analysis: ValueAnalysis, node: SOp, known: dict[SOp, Affine]) -> A
     assert isinstance(node, Map)
     listed = [analysis[arg].listed for arg in node.args]
     kept = [listed[place] for place in _LISTED.get(node.op.name, ())]
-    if node.op.name not in AFFINE or (kept and not any(kept)):
+    if node.op.name not in {*AFFINE, "if"} or (kept and not any(kept)):
         raise Refusal(
             f"{node!r} depends on a number whose values are too many to list, and not in a linear way",
             hint="compare or round the number first",
@@ -134,6 +134,5 @@ AFFINE: dict[str, Callable[[Sequence[Affine]], Affine | None]] = {
     "pos": lambda sides: sides[0],
     "*": _product,
     "/": _quotient,
-    "if": lambda sides: None,
 }
 _LISTED = {"*": (0, 1), "/": (1,), "if": (0,)}

@@ -25,6 +25,7 @@ from rasp.errors import Failures, Refusal
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.source import Span
+from rasp.stack import deep_stack
 
 T = TypeVar("T")
 
@@ -87,7 +88,8 @@ class Compilation:
 
     def _timed(self, name: str, compute: Callable[[], T]) -> T:
         start = time.perf_counter()
-        result = compute()
+        with deep_stack():
+            result = compute()
         self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
         return result
 

@@ -11,6 +11,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -136,13 +137,12 @@ def _outer_choice(selector: Selector) -> Best | Prefer | None:
     """The selector as a choice, if it is one: a condition on the query alone may as well come before it."""
     if isinstance(selector, (Best, Prefer)):
         return selector
-    if not isinstance(selector, And):
+    found = factors(selector)
+    best = next((factor for factor in found if isinstance(factor, Best)), None)
+    if best is None:
         return None
-    for side, other in ((selector.left, selector.right), (selector.right, selector.left)):
-        best = _outer_choice(side)
-        if isinstance(best, Best) and reads_no_key(other):
-            return Best(And(best.selector, other), best.score)
-    return None
+    others = [factor for factor in found if factor is not best]
+    return Best(reduce(And, others, best.selector), best.score) if all(map(reads_no_key, others)) else None
 
 
 def reads_no_key(selector: Selector) -> bool:

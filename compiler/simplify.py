@@ -14,7 +14,6 @@ from typing import Any, TypeAlias, cast
 
 from compiler.change import Change
 from compiler.choice import choose, count_apart
-from compiler.cuts import has_exact_means
 from compiler.gaps import distance, gap
 from compiler.guards import may_fail
 from compiler.selectors import comparisons, factors
@@ -129,7 +128,7 @@ def compare(node: Node, facts: Facts) -> Change | None:
         return None
     if left.selector is right.selector:
         together = Aggregate(left.selector, left.value - right.value, left.default - right.default)  # type: ignore[operator]
-        if facts.compiles(together) and has_exact_means(facts.values, together):
+        if facts.compiles(together) and facts.values.lattices.has_exact_means(together):
             return Change(Map(node.op, (together, Constant(0))))
     return Change(_COMPARED[node.op.name](left, right))
 
@@ -140,7 +139,7 @@ def _has_many_means(node: Aggregate, facts: Facts) -> bool:
         return False
     if not facts.values[node.value].numbers or facts.values.spread(node.selector).at_most_one:
         return False
-    return not isinstance(node.default, (str, bool)) and has_exact_means(facts.values, node)
+    return not isinstance(node.default, (str, bool)) and facts.values.lattices.has_exact_means(node)
 
 
 def _with_zero(number: SOp, op: str) -> Map:

@@ -23,6 +23,7 @@ from compiler.cells import Cells, Ints
 from compiler.columns import Coded, distinct, evaluate, joined, value_key
 from compiler.cuts import Bins, Cut, bins, check_cut
 from compiler.gaps import Gap, is_gap, is_opaque
+from compiler.lattices import Lattices
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.tally import is_count, is_flag, is_mean_of_mark, means_of
 from rasp.elementwise import Atom, Operation, evaluate_atoms
@@ -179,6 +180,7 @@ class ValueAnalysis:
         self._spreads: dict[Selector, Spread] = {}
         self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
+        self.lattices = Lattices(self)
 
     def __getitem__(self, node: SOp) -> Values:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from compiler import simplify, values
-from compiler.cuts import Lattice, Means, cuts_of, lattice_of
+from compiler.cuts import cuts_of
+from compiler.lattices import Lattice, Means
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.verify import verify
@@ -216,7 +217,7 @@ def test_the_values_next_to_a_threshold(step: Fraction, sizes: range) -> None:
 def test_the_lattice_of_a_mean_of_means_holds_them_all() -> None:
     analysis = Compilation({"": NUMBER}, (0, 1, 3), 4).support[0]
     assert analysis[NUMBER].listed
-    lattice = lattice_of(analysis, NUMBER + 1)
+    lattice = analysis.lattices[NUMBER + 1]
     found = {sum(some) / Fraction(len(some)) for m in (1, 2, 3) for some in product((0, 1, 3), repeat=m)} | {
         Fraction(-1)
     }
@@ -227,12 +228,32 @@ def test_the_lattice_of_a_mean_of_means_holds_them_all() -> None:
 
 
 def test_what_is_asked_of_a_number() -> None:
-    cuts = cuts_of((PLACE > 3) & (apply("round", PLACE * 2) == indices), PLACE)
+    analysis = Compilation({"": PLACE}, "ab", 4).support[0]
+    cuts = cuts_of(analysis, (PLACE > 3) & (apply("round", PLACE * 2) == indices), PLACE)
     assert cuts is not None
     assert [cut.right is None for cut in cuts] == [False, True]
-    assert cuts_of(PLACE % 2, PLACE) is None
-    assert cuts_of(PLACE * PLACE > 2, PLACE) is None
-    assert cuts_of(PLACE + 1, PLACE) is None
+    assert cuts_of(analysis, PLACE % 2, PLACE) is None
+    assert cuts_of(analysis, PLACE * PLACE > 2, PLACE) is None
+    assert cuts_of(analysis, PLACE + 1, PLACE) is None
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_what_reads_itself_twice_is_looked_at_once() -> None:
+    doubled = chosen = PLACE
+    for step in range(40):
+        doubled = doubled + doubled
+        chosen = where(indices > step % 4, chosen + 1, chosen)
+    for root in (doubled > 3 * 2**40, chosen > 21.5, aggregate(full, chosen) > 21.377):
+        assert verify(root, exact(root, "ab", 4)).exhaustive
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_a_number_of_too_many_branches_is_refused() -> None:
+    branched = PLACE
+    for step in range(20):
+        branched = where(branched > step, branched + branched, branched)
+    with pytest.raises(Refusal, match="over 256 functions"):
+        compile_sop(branched > 3, "ab", 4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
