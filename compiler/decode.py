@@ -86,7 +86,7 @@ def _check_marks(guard: Readout, logits: Array) -> None:
     several = _several(logits)
     if not several.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
         return
-    raise ValueFault(f"not so at position {int(several.argmax())}: {guard.name}, as values without a mean need")
+    raise ValueFault(f"not so at position {int(several.argmax())}: {guard.name}")
 
 
 def _nearest(readout: Readout, logits: Array) -> list[int]:

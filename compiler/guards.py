@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from compiler.columns import DEFINED
 from compiler.values import ValueAnalysis
 from rasp.elementwise import OPERATIONS, Operation
-from rasp.graph import Aggregate, Map, Select, Selector, SOp, topological
+from rasp.errors import Refusal
+from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
 
 _IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
+_ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
 _KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
 
 
@@ -58,21 +60,27 @@ def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:
 
 
 def mark_guards(roots: Sequence[SOp], values: ValueAnalysis) -> dict[Selector, list[Guard]]:
-    """For each selector what must hold of the keys it marks: at most one where values have no mean.
+    """For each selector what must hold of the keys it marks: at most one where values have no mean, or need none.
 
     Where the values may all be bools and need a mean, one of them must be a number, or at most one is marked.
     """
     found: dict[Selector, list[Guard]] = {}
     nodes = [node for node in topological(roots) if isinstance(node, Aggregate)]
     for node in nodes:
-        if _may_mix(node, values):
-            found[node.selector] = [Guard(f"{node.selector!r} marks at most one key", "single", ())]
+        if node.selector in values.single:
+            found[node.selector] = [_single(node.selector, "as an index needs: a mean is a float")]
+        elif _may_mix(node, values):
+            found[node.selector] = [_single(node.selector, "as values without a mean need")]
     for node in nodes:
         if node.selector not in found or found[node.selector][0].check == "mean":
             guards = _mean_guards(node, values)
             if guards:
                 found.setdefault(node.selector, []).extend(guards)
     return found
+
+
+def _single(selector: Selector, reason: str) -> Guard:
+    return Guard(f"{selector!r} marks at most one key, {reason}", "single", ())
 
 
 def _may_mix(node: Aggregate, values: ValueAnalysis) -> bool:
@@ -85,6 +93,35 @@ def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
     if not (found.averaged and found.may_be_bools) or values.spread(node.selector).at_most_one:
         return []
     return [Guard(f"{node.value!r} holds a number where several are marked", "mean", (Map(_IS_BOOL, (node.value,)),))]
+
+
+def one_key_needed(node: Node, values: ValueAnalysis) -> Selector | None:
+    """A selector that must not mark several keys, or else this s-op has no value: it needs an int and gets their mean.
+
+    None where there is no such selector, or none that may mark several keys for all that is known.
+    """
+    if not isinstance(node, Map) or node.op.name != "element":
+        return None
+    for source in values.sources(node):
+        if isinstance(source, Aggregate) and _is_float(node.args[0], source) and _may_be_mean(source, values):
+            return source.selector
+    return None
+
+
+def _is_float(node: SOp, mean: SOp) -> bool:
+    """Whether an s-op is a float wherever the mean is one, if it has a value there."""
+    known: dict[Node, bool] = {}
+    for part in topological([node]):
+        is_arithmetic = isinstance(part, Map) and part.op.name in _ARITHMETIC
+        known[part] = part is mean or (is_arithmetic and any(known[child] for child in part.children))
+    return known[node]
+
+
+def _may_be_mean(node: Aggregate, values: ValueAnalysis) -> bool:
+    try:
+        return node.selector in values.conjunctions and not values.spread(node.selector).at_most_one
+    except Refusal:
+        return False
 
 
 def may_fail(node: SOp, values: ValueAnalysis) -> bool:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from compiler.cuts import in_bins
+from compiler.guards import one_key_needed
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
 from compiler.values import Spread, TooMany, ValueAnalysis
@@ -84,18 +85,21 @@ class Facts:
     def examine(self, roots: Sequence[Node]) -> None:
         """Finds what can be known of some nodes and of all that they read; `check` tells of what is refused.
 
-        Where a mean has too many values to combine, all is looked at anew with that mean as a number with bounds.
+        Where a mean has too many values to combine, all is looked at anew with that mean as a number with bounds; where
+        a selector must mark at most one key for the program to have a value, of inputs on which it does.
         """
-        while (mean := self._too_wide(roots)) is not None:
+        while (revised := self._revised(roots)) is not None:
             self.conjunctions.clear()
             self._refused.clear()
             self._tainted.clear()
-            self.values = self.values.without(mean)
+            self.values = revised
 
-    def _too_wide(self, roots: Sequence[Node]) -> SOp | None:
-        """A mean that has too many values for what is made of it, if one is met; else all is examined."""
+    def _revised(self, roots: Sequence[Node]) -> ValueAnalysis | None:
+        """The analysis to begin anew with, if the nodes turn out to need one; else all is examined."""
         for node in topological(roots, self._tainted):
             self._tainted[node] = any(self._tainted[child] for child in node.children)
+            if (selector := one_key_needed(node, self.values)) is not None:
+                return self.values.marking_one(selector)
             if self._tainted[node]:
                 continue
             try:
@@ -104,7 +108,7 @@ class Facts:
                 _check_node(node, self.values, self.conjunctions)
             except TooMany as error:
                 if (mean := self.values.widest(error.factors)) is not None:
-                    return mean
+                    return self.values.without(mean)
                 self._refused[node] = error
                 self._tainted[node] = True
             except Refusal as error:

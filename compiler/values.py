@@ -143,6 +143,11 @@ class Spread:
     def at_most_one(self) -> bool:
         return bool((self.high <= 1).all())
 
+    @property
+    def of_one_key(self) -> Spread:
+        """The same on inputs on which no more than one key is marked."""
+        return Spread(np.minimum(self.low, 1), np.minimum(self.high, 1))
+
 
 class TooMany(Refusal):
     """Some s-ops have too many possible combinations."""
@@ -156,7 +161,8 @@ class ValueAnalysis:
     """Value sets of s-ops and marked-key counts of selectors, each computed once and kept.
 
     `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
-    The means in `bounded` are numbers with bounds, even if their values could be listed.
+    The means in `bounded` are numbers with bounds, even if their values could be listed. The selectors in `single` mark
+    at most one key on every input on which the program has a value.
     """
 
     def __init__(
@@ -166,9 +172,10 @@ class ValueAnalysis:
         conjunctions: Mapping[Selector, Conjunction],
         causal: bool = False,
         bounded: frozenset[SOp] = frozenset(),
+        single: frozenset[Selector] = frozenset(),
     ) -> None:
         self.vocabulary = tuple(vocabulary)
-        self.bounded = bounded
+        self.bounded, self.single = bounded, single
         self.cells = Cells(max_length)
         self.conjunctions = conjunctions
         self.causal = causal
@@ -323,9 +330,15 @@ class ValueAnalysis:
 
     def without(self, mean: SOp) -> ValueAnalysis:
         """The same analysis from the start, with one more mean as a number with bounds."""
-        return ValueAnalysis(
-            self.vocabulary, self.cells.max_length, self.conjunctions, self.causal, self.bounded | {mean}
-        )
+        return self._anew(self.bounded | {mean}, self.single)
+
+    def marking_one(self, selector: Selector) -> ValueAnalysis:
+        """The same analysis from the start, of inputs on which one more selector marks at most one key."""
+        kept = {mean for mean in self.bounded if isinstance(mean, Aggregate) and mean.selector is not selector}
+        return self._anew(frozenset(kept), self.single | {selector})
+
+    def _anew(self, bounded: frozenset[SOp], single: frozenset[Selector]) -> ValueAnalysis:
+        return ValueAnalysis(self.vocabulary, self.cells.max_length, self.conjunctions, self.causal, bounded, single)
 
     def form(self, node: SOp) -> LinearForm | None:
         """A number as a linear form of others: itself where it is stored as it is; None where it is no number."""
@@ -342,7 +355,8 @@ class ValueAnalysis:
     def spread(self, selector: Selector) -> Spread:
         """How many keys a selector can mark in each cell."""
         if selector not in self._spreads:
-            self._spreads[selector] = _spread(self, self.conjunctions[selector])
+            found = _spread(self, self.conjunctions[selector])
+            self._spreads[selector] = found.of_one_key if selector in self.single else found
         return self._spreads[selector]
 
     def relation_table(self, relation: Relation) -> BoolTable:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compiler import assemble
+from compiler import assemble, values
 from compiler.ir import FeedForwardWeights, HeadWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
@@ -211,17 +211,43 @@ def test_inputs_the_model_cannot_take(given: list[Atom], words: str) -> None:
         model.run(given)
 
 
-INDEXED = """m = aggregate(full_s, indices);
-y = [4, 5, 6][m];
-"""
+A_KEY = select(tokens, "a", "==")
+PLACE = aggregate(A_KEY, indices)
+PICKED = Operation.element([10, 20, 30])
+INDEXED = {
+    "as it is": apply(PICKED, PLACE),
+    "computed with": apply(PICKED, (PLACE + 1) % 3) * 2,
+    "two of them": apply(PICKED, (aggregate(select(tokens, "b", "=="), indices) + PLACE) % 3),
+    "a width beside it": apply(PICKED, PLACE % 3) + selector_width(A_KEY),
+    "another mean beside it": apply(PICKED, PLACE % 3) + aggregate(A_KEY, indices * indices, 0.5),
+    "a copied string beside it": where(apply(PICKED, PLACE % 3) > 10, aggregate(A_KEY, tokens, "-"), "other"),
+    "always the same": apply(Operation.element([10]), aggregate(A_KEY, 0)),
+    "in a selector": aggregate(select(apply(PICKED, PLACE % 3), 10 * indices, ">"), tokens, "-"),
+    "of all keys": apply(PICKED, aggregate(full, indices)),
+}
 
 
-def test_a_list_indexed_by_a_mean_is_refused_with_a_way_out() -> None:
+@pytest.mark.parametrize("most", [3, 60_000])
+@pytest.mark.parametrize("name", INDEXED)
+def test_a_list_indexed_by_a_mean_needs_one_key(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "MAX_MEANS", most)
+    root = INDEXED[name]
+    model = compile_sop(root, "abc", 4)
+    found = verify(root, model)
+    assert found.exhaustive
+    assert found.counterexample is None
+    assert 0 < found.undefined < found.count
+    with pytest.raises(ValueFault, match="marks at most one key"):
+        model.run("aaaa")
+
+
+def test_equal_indices_of_two_types_are_refused_with_a_way_out() -> None:
+    text = """m = aggregate(select(tokens, "a", ==), indices, 1.0);\ny = [4, 5, 6][m];\n"""
     with pytest.raises(Refusal, match="only where a number is an int") as caught:
-        compiled(parse_program(INDEXED, "p.rasp"), ("a",), 3)
+        compiled(parse_program(text, "p.rasp"), ("a", "b"), 3)
     assert str(caught.value.span) == "p.rasp:2:5"
     assert caught.value.hint is not None
-    exact(parse_program(INDEXED.replace("[m]", "[round(m)]")).sop(), "a", 3)
+    exact(parse_program(text.replace("[m]", "[round(m)]")).sop(), "ab", 3)
 
 
 def compiled(program: Program, vocabulary: tuple[Atom, ...], max_length: int) -> CompiledModel:
@@ -357,8 +383,6 @@ def test_a_model_beyond_memory_is_refused_with_its_size(monkeypatch: pytest.Monk
 
 def test_parts_that_never_have_values_together_are_refused() -> None:
     first_two = aggregate(select(indices < 2, True), indices, -1)
-    root = where(
-        tokens == "b", apply(Operation.element([5, 3, 5, 2]), first_two % 4), where(length < first_two, 3 / indices, 1)
-    )
+    root = where(tokens == "b", 1 / indicator(length < 2), where(length < first_two, 3 / indices, 1))
     with pytest.raises(Refusal, match="has no value on any input"):
-        compile_sop(root, "abc", 4, causal=True)
+        compile_sop(root, "abc", 4)
