@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import TypeVar
 
 from compiler.assemble import Assembler
-from compiler.certify import Certifier
 from compiler.ir import Certificate, ModelWeights
 from compiler.lower import Plan, SymbolicModel, lower, plan
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
+from compiler.proof.certify import Certifier
 from compiler.residual import Titles
 from compiler.selectors import Conjunction
 from compiler.simplify import Rewritten, settle, split

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiler import units
 from compiler.ir import LayerWeights, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
+from compiler.proof import units
+from compiler.proof.units import Group, Reading
 from compiler.residual import Direction
 from compiler.storage import Reader
-from compiler.units import Group, Reading
 from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal

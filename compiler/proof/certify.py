@@ -1,0 +1,153 @@
+"""The certificate: a proof, over the finished arrays, that every value in the residual stream is what its name says.
+
+The proof goes from layer to layer. Suppose every direction written so far holds what its name says: a one-hot or a
+stored number exactly, a head's mean or reciprocal up to a bounded error. Each head and each group of neurons reads a
+few s-ops, whose reachable combinations are listed; so all that it can ever compute is computed here, from the
+actual weights, and compared with what the program says. Then what it writes is right as well. For every input of 1 to
+N tokens over the vocabulary this leaves nothing out, because the listed combinations are a superset of what occurs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from compiler.assemble import Assembler
+from compiler.columns import value_key
+from compiler.ir import Certificate, LayerWeights, ModelWeights, Readout
+from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
+from compiler.precision import Precision
+from compiler.proof.heads import Heads
+from compiler.proof.neurons import Neurons
+from compiler.proof.stream import Stream, is_one_of
+from compiler.residual import BOS
+from compiler.rounding import number_error
+from compiler.selectors import Conjunction
+from rasp.graph import Selector
+
+
+class Certifier:
+    """One model's proof. `certificate()` gives it, or raises a Refusal that names what does not hold."""
+
+    def __init__(
+        self,
+        weights: ModelWeights,
+        planned: Plan,
+        symbolic: SymbolicModel,
+        conjunctions: Mapping[Selector, Conjunction],
+        precision: Precision,
+    ) -> None:
+        self.weights, self.planned, self.symbolic = weights, planned, symbolic
+        self.stream = Stream(symbolic, planned.storage, precision)
+        self.heads, self.neurons = Heads(self.stream, conjunctions), Neurons(self.stream)
+
+    def certificate(self) -> Certificate:
+        """The certificate. Refusal where a check fails."""
+        self._structure()
+        self._embedding()
+        self._writers()
+        plans = list(self.planned.heads)
+        for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
+            for head, symbol in zip(layer.heads, symbols.heads, strict=True):
+                self.heads.check(head, symbol, plans.pop(0)[0])
+            if layer.feed_forward is not None:
+                for node, columns in symbols.groups:
+                    self.neurons.check(layer.feed_forward, node, columns)
+        for readout, symbolic in zip(self.weights.outputs, self.symbolic.outputs, strict=True):
+            self._readout(readout, symbolic)
+        for readout, symbolic in zip(self.weights.guards, self.symbolic.guards, strict=True):
+            self.stream.coefficients(f"guard {readout.name}", readout.W_U, symbolic.logits)
+        w = self.weights
+        mask = ", causal" if w.causal else ""
+        statement = f"exact for all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)} in {w.dtype}{mask}"
+        return Certificate(statement, self.stream.checks, self.stream.headroom, self.stream.tightest)
+
+    def _structure(self) -> None:
+        """The arrays have the directions, layers and shapes of the construction."""
+        assembler = Assembler(self.symbolic, self.weights.dtype)
+        wanted = [assembler.layer(layer) for layer in self.symbolic.layers]
+        names = tuple(direction.name for direction in self.symbolic.directions)
+        if self.weights.directions != names or _shapes(self.weights.layers) != _shapes(wanted):
+            self.stream.fail(self.weights.name, "the weights are not built as this program's are")
+
+    def _embedding(self) -> None:
+        wanted = Assembler(self.symbolic, self.weights.dtype).embeddings(
+            len(self.weights.vocabulary), self.weights.max_length
+        )
+        for name, found, want in zip(("W_E", "W_pos"), (self.weights.W_E, self.weights.W_pos), wanted, strict=True):
+            if not np.array_equal(found, want):
+                self.stream.fail(name, "an embedding does not hold what its directions mean")
+            self.stream.checks += 1
+
+    def _writers(self) -> None:
+        """Every direction is written once, by the embedding, one head, or one group of neurons, before it is read."""
+        written: set[int] = set()
+        for table in (self.weights.W_E, self.weights.W_pos):
+            self._write(written, [table])
+        for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
+            for head in layer.heads:
+                self._read_before(written, head.name, np.hstack([head.W_Q, head.W_K, head.W_V]))
+            self._write(written, [head.W_O for head in layer.heads])
+            if layer.feed_forward is not None:
+                self._read_before(written, "a feed-forward", layer.feed_forward.W_in)
+                self._write(written, [layer.feed_forward.W_out[columns] for _, columns in symbols.groups])
+
+    @cached_property
+    def _always_zero(self) -> set[int]:
+        """The rows of directions that are 0 in every state: nothing has to write them."""
+        raw = set(self.stream.reader.raw.values())
+        computed = [direction for direction in self.stream.node_of if direction not in raw and direction is not BOS]
+        levels = {direction: self.stream.meaning(direction).levels for direction in computed}
+        return set(
+            self.stream.rows(
+                [direction for direction in computed if levels[direction].size and not levels[direction].any()]
+            )
+        )
+
+    def _write(self, written: set[int], matrices: Sequence[Any]) -> None:
+        for matrix in matrices:
+            rows = set(np.flatnonzero(np.any(matrix != 0, axis=0)).tolist())
+            if rows & written:
+                self.stream.fail(self.weights.directions[min(rows & written)], "is written twice")
+            written |= rows
+
+    def _read_before(self, written: set[int], where: str, matrix: Any) -> None:
+        early = set(np.flatnonzero(np.any(matrix != 0, axis=1)).tolist()) - written - self._always_zero
+        if early:
+            self.stream.fail(where, f"{self.weights.directions[min(early)]} is read before it is written")
+
+    def _readout(self, readout: Readout, symbolic: SymbolicReadout) -> None:
+        self.stream.coefficients(f"output {readout.name}", readout.W_U, symbolic.logits)
+        if readout.kinds != symbolic.kinds:
+            self.stream.fail(f"output {readout.name}", "the kinds of its numbers are not the program's")
+        node = symbolic.node
+        if readout.kind == "number":
+            self.stream.holds(node, symbolic.logits, [float])
+        else:
+            values = self.stream.analysis[node]
+            alike: dict[Hashable, set[Hashable]] = defaultdict(set)
+            for value, code in zip(values.universe, output_codes(node, self.stream.storage), strict=True):
+                alike[value_key(values.universe[code])].add(value_key(value))
+            self.stream.holds(
+                node,
+                symbolic.logits,
+                [partial(is_one_of, alike[value_key(value)]) for value in symbolic.values],
+            )
+        if readout.kind == "number" and len(readout.values) > 1:
+            levels = np.array([float(value) for value in readout.values])
+            error = number_error(symbolic.node, self.stream.storage, self.stream.precision)
+            self.stream.note(float(np.diff(levels).min()) / 4 / max(error, 1e-300), f"output {readout.name}: rounding")
+
+
+def _shapes(layers: Sequence[LayerWeights]) -> list[tuple[list[tuple[int, ...]], int]]:
+    return [
+        (
+            [(head.W_Q.shape[1], head.W_V.shape[1]) for head in layer.heads],
+            0 if layer.feed_forward is None else len(layer.feed_forward.b_in),
+        )
+        for layer in layers
+    ]

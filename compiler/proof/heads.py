@@ -1,0 +1,214 @@
+"""What is proved of a head: which keys it marks, and what it reads there.
+
+A head passes if, for every query and key, the scores of marked keys are exactly equal, and every other weight
+underflows to 0.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from compiler.columns import value_key
+from compiler.gadgets.attention import HeadPlan, ScorePart
+from compiler.ir import HeadWeights
+from compiler.proof.stream import Stream, is_one_of
+from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
+from compiler.selectors import Conjunction, Relation
+from compiler.values import number_at_rest
+from rasp.graph import Aggregate, Constant, Selector, SOp
+
+
+class Heads:
+    """The checks of heads."""
+
+    def __init__(self, stream: Stream, conjunctions: Mapping[Selector, Conjunction]) -> None:
+        self.stream, self.conjunctions = stream, conjunctions
+        self.reader, self.analysis, self.precision = stream.reader, stream.analysis, stream.precision
+
+    def check(self, head: HeadWeights, symbol: SymbolicHead, plan: HeadPlan) -> None:
+        queries, keys = head.W_Q.astype(np.float64), head.W_K.astype(np.float64)
+        selector = self.conjunctions[plan.head.selector]
+        bos_query, bos_key = self.stream.bos_state @ queries, self.stream.bos_state @ keys
+        only_bos = keys[:, 0].nonzero()[0].tolist() == self.stream.rows([BOS])
+        if np.any(bos_key[1:] != 0) or np.any(bos_query[1:] != 0) or not only_bos:
+            self.stream.fail(head.name, "BOS takes part in the scores of others")
+        if set(self.stream.read(queries[:, :1])) - {ONE, BOS}:
+            self.stream.fail(head.name, "the BOS score depends on the query")
+        bos = float(queries[self.stream.rows([ONE])[0], 0] * bos_key[0])
+        self._gap(bos_query[0] * bos_key[0], head.name)
+        parts = zip(selector.relations, self._parts(plan), strict=False)
+        relations = [self._relation_scores(head, relation, part, at) for relation, (part, at) in parts]
+        full = (sum(low for low, _, _ in relations), sum(high for _, high, _ in relations))
+        gap = min((gap for _, _, gap in relations), default=float("inf"))
+        low, high = self._best_range(head, selector, plan)
+        self._gap(gap - (high - low), head.name)
+        self._bos_place(head, plan, bos, full, gap, low, high)
+        self._channels(head, symbol)
+
+    def _gap(self, gap: float, where: str) -> None:
+        """Notes a score gap; a weight underflows to 0 from `underflow` on."""
+        needed = {"float32": 104.0, "float64": 746.0}[self.precision.name]
+        if gap < needed:
+            self.stream.fail(where, f"a score gap is {gap:.6g}, and only from {needed:g} on a weight is exactly 0")
+        self.stream.note(gap / needed, f"{where}: score gap")
+
+    def _parts(self, plan: HeadPlan) -> list[tuple[ScorePart, slice]]:
+        """The parts of a head's score, each with its dimensions."""
+        column = 1
+        found = []
+        for part in plan.parts:
+            width = sum(self._width(part))
+            found.append((part, slice(column, column + width)))
+            column += width
+        return found
+
+    def _width(self, part: ScorePart) -> list[int]:
+        return [1 if query.table is None else query.table.shape[1] for query, _ in part.sides]
+
+    def _relation_scores(
+        self, head: HeadWeights, relation: Relation, part: ScorePart, columns: slice
+    ) -> tuple[float, float, float]:
+        """Smallest and largest full score of a relation, and by how much every other score falls short of it."""
+        query_side, key_side = head.W_Q[:, columns].astype(np.float64), head.W_K[:, columns].astype(np.float64)
+        query_states, query_vectors = self._side(query_side, relation.queries)
+        key_states, key_vectors = self._side(key_side, relation.keys)
+        scores = query_vectors @ key_vectors.T
+        reach = np.abs(query_vectors) @ np.abs(key_vectors).T
+        unit = abs(float(head.W_Q[self.stream.rows([BOS])[0], 0])) / 2
+        if reach.size and (reach.max() >= self.precision.exact * unit or np.any(np.mod(scores, unit) != 0)):
+            self.stream.fail(head.name, "scores are not exact integers")
+        truth = relation.table(query_states, key_states)
+        if not truth.any():
+            full = part.full * part.weight * unit * 2
+            return full, full, full - float(scores.max(initial=0.0))
+        largest = np.where(truth, scores, -np.inf).max(axis=1)
+        smallest = np.where(truth, scores, np.inf).min(axis=1)
+        some = truth.any(axis=1)
+        if np.any(largest[some] != smallest[some]):
+            self.stream.fail(head.name, f"marked keys have different scores for {relation.formula!r}")
+        ceiling = np.where(some, largest, largest[some].min())
+        gaps = ceiling[:, None] - np.where(truth, -np.inf, scores)
+        self.stream.checks += truth.size
+        return float(largest[some].min()), float(largest[some].max()), float(gaps.min())
+
+    def _side(self, matrix: Any, node: SOp) -> tuple[list[Any], Matrix]:
+        """The values of a node, and what a side of the scores reads in each state of what it reads."""
+        directions = [d for d in self.stream.read(matrix) if d is not BOS]
+        if self.stream.raw(directions):
+            self.stream.fail(repr(node), "a score reads a number that is not exact")
+        states = self.stream.states(directions, node)
+        vectors = self.stream.ideal(directions, states) @ matrix[self.stream.rows(directions)]
+        codes = np.zeros(states.count) if isinstance(node, Constant) else states.codes[node]
+        rows = np.unique(np.column_stack([codes, vectors]), axis=0)
+        universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
+        return [universe[int(code)] for code in rows[:, 0].tolist()], rows[:, 1:]
+
+    def _best_range(self, head: HeadWeights, selector: Conjunction, plan: HeadPlan) -> tuple[float, float]:
+        """The smallest and the largest score that select_best adds; its order and its ties are checked.
+
+        What one preference decides, all those after it together must not turn round.
+        """
+        parts = self._parts(plan)[len(selector.relations) :]
+        low = high = 0.0
+        for preference, (_, columns) in zip(reversed(selector.preferences), parts, strict=True):
+            gap, lowest, highest = (
+                self._preferred_relation(head, preference, columns)
+                if isinstance(preference, Relation)
+                else self._score_range(head, preference, columns)
+            )
+            if gap is not None:
+                self._gap(gap - (high - low), head.name)
+            low, high = low + lowest, high + highest
+        return low, high
+
+    def _score_range(self, head: HeadWeights, score: SOp, columns: slice) -> tuple[float | None, float, float]:
+        """The smallest step between different scores (None: all are equal), the smallest and the largest of them."""
+        factors = head.W_Q[:, columns].astype(np.float64)[self.stream.rows([ONE])[0]]
+        matrix = head.W_K[:, columns].astype(np.float64) @ factors[:, None]
+        if set(self.stream.read(head.W_Q[:, columns])) - {ONE, BOS}:
+            self.stream.fail(head.name, "the score of select_best depends on the query")
+        directions = [d for d in self.stream.read(matrix) if d is not BOS]
+        states = self.stream.states(directions, score)
+        found = (self.stream.ideal(directions, states) @ matrix[self.stream.rows(directions)])[:, 0]
+        gap: float | None = None
+        ranked = sorted(zip(self.stream.values(score, states), found.tolist(), strict=True))
+        for (before, low), (after, high) in pairwise(ranked):
+            if before == after and low != high:
+                self.stream.fail(head.name, "equal scores of select_best are not equal")
+            if before != after:
+                gap = high - low if gap is None else min(gap, high - low)
+        return gap, float(found.min()), float(found.max())
+
+    def _preferred_relation(
+        self, head: HeadWeights, relation: Relation, columns: slice
+    ) -> tuple[float | None, float, float]:
+        """The same for a preferred relation: one score wherever it holds, and a lower one wherever it does not."""
+        query_states, query_vectors = self._side(head.W_Q[:, columns].astype(np.float64), relation.queries)
+        key_states, key_vectors = self._side(head.W_K[:, columns].astype(np.float64), relation.keys)
+        scores = query_vectors @ key_vectors.T
+        truth = relation.table(query_states, key_states)
+        levels = [np.unique(scores[truth == holds]) for holds in (False, True)]
+        if any(len(level) > 1 for level in levels):
+            self.stream.fail(head.name, f"scores differ where {relation.formula!r} is the same")
+        self.stream.checks += truth.size
+        gap = float(levels[1][0] - levels[0][0]) if all(map(len, levels)) else None
+        return gap, float(scores.min()), float(scores.max())
+
+    def _bos_place(
+        self,
+        head: HeadWeights,
+        plan: HeadPlan,
+        bos: float,
+        full: tuple[float, float],
+        gap: float,
+        low: float,
+        high: float,
+    ) -> None:
+        """BOS ties with a width's marked keys; for an aggregate it lies between marked and unmarked keys."""
+        if plan.head.kind == "width":
+            if full != (bos, bos):
+                self.stream.fail(head.name, "BOS does not tie with the marked keys")
+            return
+        self._gap(full[0] + low - bos, head.name)
+        if not self.analysis.spread(plan.head.selector).never_empty:
+            if full[0] != full[1]:
+                self.stream.fail(head.name, "the full score depends on the query")
+            self._gap(bos - (full[1] - gap + high), head.name)
+
+    def _channels(self, head: HeadWeights, symbol: SymbolicHead) -> None:
+        self.stream.coefficients(head.name, head.W_V, [functional for functional, _ in symbol.values])
+        wanted = np.zeros(head.W_O.shape)
+        wanted[range(len(symbol.values)), self.stream.rows([direction for _, direction in symbol.values])] = 1
+        if not np.array_equal(head.W_O, wanted):
+            self.stream.fail(head.name, "what it reads is not written where it belongs")
+        by_node: dict[SOp, list[tuple[Functional, Direction]]] = defaultdict(list)
+        for functional, direction in symbol.values:
+            by_node[self.stream.node_of[direction]].append((functional, direction))
+        for node, channels in by_node.items():
+            if isinstance(node, Aggregate):
+                self._read_at_keys(node, channels)
+            elif channels != [({BOS: 1.0}, self.reader.raw[node])]:
+                self.stream.fail(head.name, f"the width {node!r} is not read off BOS alone")
+
+    def _read_at_keys(self, node: Aggregate, channels: Sequence[tuple[Functional, Direction]]) -> None:
+        """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default."""
+        features: list[Callable[[Any], float]] = []
+        for functional, direction in channels:
+            if direction in (self.reader.raw.get(node), self.reader.numbers.get(node)):
+                features.append(float)
+                default = number_at_rest(node)
+            else:
+                space = zip(self.analysis[node].universe, self.reader.one_hot[node], strict=True)
+                shown = [value for value, found in space if found is direction]
+                keys = set(map(value_key, shown))
+                features.append(partial(is_one_of, keys))
+                default = float(any(value == node.default for value in shown))
+            if at_bos(functional) != default:
+                self.stream.fail(repr(node), "what is read at BOS is not the default")
+        self.stream.holds(node.value, [functional for functional, _ in channels], features)
