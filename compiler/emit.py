@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from compiler.pipeline import Compilation
 from compiler.residual import Functional
-from compiler.values import Values
+from compiler.values.sets import Values
 from rasp.graph import SOp, topological
 
 _SHOWN = 12

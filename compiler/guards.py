@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.columns import DEFINED
-from compiler.values import ValueAnalysis
+from compiler.values.analysis import ValueAnalysis
+from compiler.values.columns import DEFINED
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.cells import Ints
-from compiler.columns import UNDEFINED, value_key
 from compiler.ir import Kinds, KindTable
 from compiler.selectors import JOINT
-from compiler.values import ValueAnalysis
+from compiler.values.analysis import ValueAnalysis
+from compiler.values.cells import Ints
+from compiler.values.columns import UNDEFINED, value_key
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from compiler.columns import DEFINED, UNDEFINED, value_key
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
 from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
 from compiler.gadgets.tables import IndistinctError
@@ -21,7 +20,9 @@ from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, Reader, Storage
 from compiler.tally import is_count
-from compiler.values import ValueAnalysis, Values
+from compiler.values.analysis import ValueAnalysis
+from compiler.values.columns import DEFINED, UNDEFINED, value_key
+from compiler.values.sets import Values
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom
 from rasp.errors import Refusal

@@ -15,10 +15,10 @@ from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from compiler.proof.certify import Certifier
 from compiler.residual import Titles
+from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.selectors import Conjunction
-from compiler.simplify import Rewritten, settle, split
 from compiler.support import Facts, check_options
-from compiler.values import ValueAnalysis
+from compiler.values.analysis import ValueAnalysis
 from rasp.analyse import Analysis, Head, analyse
 from rasp.elementwise import Atom
 from rasp.errors import Failures, Refusal

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from compiler.affine import is_product
 from compiler.gaps import is_gap
 from compiler.precision import Precision
 from compiler.storage import Storage
-from compiler.values import number_at_rest
+from compiler.values.affine import is_product
+from compiler.values.aggregates import number_at_rest
 from rasp.graph import Aggregate, Map, SOp
 
 

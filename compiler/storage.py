@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from compiler.affine import is_product
-from compiler.columns import UNDEFINED, value_key
 from compiler.gaps import is_gap, is_opaque
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.selectors import JOINT
 from compiler.tally import is_count, is_flag, is_tally, means_of
-from compiler.values import LinearForm, ValueAnalysis, linear_form, number_at_rest
+from compiler.values.affine import is_product
+from compiler.values.aggregates import number_at_rest
+from compiler.values.analysis import ValueAnalysis
+from compiler.values.columns import UNDEFINED, value_key
+from compiler.values.linear import LinearForm, linear_form
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from compiler.cuts import in_bins
 from compiler.guards import one_key_needed
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
-from compiler.values import Spread, TooMany, ValueAnalysis
+from compiler.values.analysis import TooMany, ValueAnalysis
+from compiler.values.cuts import in_bins
+from compiler.values.spreads import Spread
 from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault, Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological

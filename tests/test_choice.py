@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from compiler import values
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
+from compiler.values import aggregates
 from compiler.verify import verify
 from rasp.analyse import analyse
 from rasp.elementwise import Atom
@@ -216,7 +216,7 @@ def test_a_program_fails_where_a_condition_fails_though_one_key_is_best() -> Non
 
 
 def test_conditions_on_numbers_too_many_to_list(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "MAX_MEANS", 4)
+    monkeypatch.setattr(aggregates, "MAX_MEANS", 4)
     mean = aggregate(UP_TO, indicator(tokens == "a"))
     for condition in (select(mean, 0.4, ">"), select(mean, indices % 2, "<=")):
         everywhere(selector_width(LAST & condition))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compiler import assemble, values
+from compiler import assemble
 from compiler.ir import FeedForwardWeights, HeadWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.values import aggregates
 from compiler.verify import verify
 from rasp.analyse import analyse
 from rasp.elementwise import Atom, Operation
@@ -230,7 +231,7 @@ INDEXED = {
 @pytest.mark.parametrize("most", [3, 60_000])
 @pytest.mark.parametrize("name", INDEXED)
 def test_a_list_indexed_by_a_mean_needs_one_key(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "MAX_MEANS", most)
+    monkeypatch.setattr(aggregates, "MAX_MEANS", most)
     root = INDEXED[name]
     model = compile_sop(root, "abc", 4)
     found = verify(root, model)

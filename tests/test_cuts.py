@@ -9,11 +9,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from compiler import simplify, values
-from compiler.cuts import cuts_of
-from compiler.lattices import Lattice, Means
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
+from compiler.rewrites import simplify
+from compiler.values import aggregates
+from compiler.values.cuts import cuts_of
+from compiler.values.lattices import Lattice, Means
 from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
@@ -97,7 +98,7 @@ OPS = ("<", "<=", ">", ">=", "==", "!=")
 
 @pytest.fixture
 def unlisted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(values, "MAX_MEANS", 3)
+    monkeypatch.setattr(aggregates, "MAX_MEANS", 3)
 
 
 @pytest.mark.usefixtures("unlisted")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from compiler import simplify, values
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.rewrites import simplify
+from compiler.values import aggregates
 from compiler.verify import ENGINES, TOLERANCE, agree, same_kinds
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
@@ -51,7 +52,7 @@ def inferred(model: CompiledModel, tokens: tuple[Atom, ...], engine: str) -> lis
 def test_engines_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fourth program is compiled as if the values of few means could be listed."""
     if seed % 4 == 3:
-        monkeypatch.setattr(values, "MAX_MEANS", 4)
+        monkeypatch.setattr(aggregates, "MAX_MEANS", 4)
         monkeypatch.setattr(simplify, "MANY", 3)
     case = random_case(seed)
     model = compiled(case)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import compiler.simplify
+import compiler.rewrites.simplify
 from compiler.artifact import load, save
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
@@ -184,7 +184,7 @@ def random_order(rng: random.Random) -> Selector:
 def test_narrow_heads_count_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(seed)
     root = rng.choice(USES)(selector_width(random_order(rng)))
-    monkeypatch.setattr(compiler.simplify, "MAX_SCORE_DIMENSIONS", 1)
+    monkeypatch.setattr(compiler.rewrites.simplify, "MAX_SCORE_DIMENSIONS", 1)
     model = compile_sop(root, "abc", 6)
     if not any("on every input" in note for note in model.weights.notes):
         assert sum(model.weights.heads) >= sum(analyse([root]).heads)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from compiler.ir import Array, HeadWeights
 from compiler.model import CompiledModel
-from compiler.simplify import rewrite
+from compiler.rewrites.simplify import rewrite
 from compiler.support import Facts
 from rasp.analyse import Head, analyse
 from rasp.elementwise import Atom

@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from compiler.columns import value_key
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader, Storage, class_operation
-from compiler.values import ValueAnalysis
+from compiler.values.analysis import ValueAnalysis
+from compiler.values.columns import value_key
 from rasp.analyse import Gather, Head
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal

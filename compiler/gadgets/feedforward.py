@@ -29,9 +29,6 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
-from compiler.affine import is_product
-from compiler.columns import UNDEFINED, value_key
-from compiler.cuts import points_of
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.gaps import Gap
@@ -41,7 +38,10 @@ from compiler.rounding import raw_error_at
 from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
 from compiler.tally import is_count, means_of
-from compiler.values import LinearForm
+from compiler.values.affine import is_product
+from compiler.values.columns import UNDEFINED, value_key
+from compiler.values.cuts import points_of
+from compiler.values.linear import LinearForm
 from rasp.errors import Refusal
 from rasp.graph import Map, SelectorWidth, SOp
 

@@ -25,10 +25,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.cells import Ints
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.thresholds import Form, Separator, numbered
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
+from compiler.values.cells import Ints
 from rasp.errors import Refusal
 
 Context: TypeAlias = tuple[int, ...]

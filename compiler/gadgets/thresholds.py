@@ -32,8 +32,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.cells import Ints
-from compiler.columns import distinct
+from compiler.values.cells import Ints
+from compiler.values.columns import distinct
 
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]

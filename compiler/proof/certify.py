@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from compiler.assemble import Assembler
-from compiler.columns import value_key
 from compiler.ir import Certificate, LayerWeights, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
@@ -27,6 +26,7 @@ from compiler.proof.stream import Stream, is_one_of
 from compiler.residual import BOS
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
+from compiler.values.columns import value_key
 from rasp.graph import Selector
 
 

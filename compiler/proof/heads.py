@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from compiler.columns import value_key
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
 from compiler.proof.stream import Stream, is_one_of
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.selectors import Conjunction, Relation
-from compiler.values import number_at_rest
+from compiler.values.aggregates import number_at_rest
+from compiler.values.columns import value_key
 from rasp.graph import Aggregate, Constant, Selector, SOp
 
 

@@ -14,9 +14,6 @@ from itertools import groupby
 
 import numpy as np
 
-from compiler.affine import is_product
-from compiler.cells import Ints
-from compiler.columns import UNDEFINED, value_key
 from compiler.gadgets.feedforward import combined_readings
 from compiler.gaps import Gap, is_gap
 from compiler.ir import FeedForwardWeights
@@ -26,6 +23,9 @@ from compiler.residual import BOS, ONE, Direction, Matrix
 from compiler.rounding import mean_error_at, number_error
 from compiler.selectors import BoolTable
 from compiler.tally import is_count, is_flag, is_tally, means_of
+from compiler.values.affine import is_product
+from compiler.values.cells import Ints
+from compiler.values.columns import UNDEFINED, value_key
 from rasp.graph import Aggregate, Constant, Map, SOp
 
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)

@@ -8,15 +8,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from compiler.cells import Ints
-from compiler.columns import Coded, value_key
 from compiler.lower import SymbolicModel
 from compiler.precision import Precision
 from compiler.proof.units import Vector
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix
 from compiler.rounding import raw_error_at
 from compiler.storage import Reader, Storage
-from compiler.values import linear_form
+from compiler.values.cells import Ints
+from compiler.values.columns import Coded, value_key
+from compiler.values.linear import linear_form
 from rasp.errors import Refusal
 from rasp.graph import Constant, SelectorWidth, SOp
 

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.cells import Ints
-from compiler.columns import distinct
 from compiler.precision import Precision
 from compiler.residual import Matrix
+from compiler.values.cells import Ints
+from compiler.values.columns import distinct
 
 Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _FEW_SUMS = 4

@@ -14,7 +14,7 @@ from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Map, SOp
 
 if TYPE_CHECKING:
-    from compiler.values import ValueAnalysis
+    from compiler.values.analysis import ValueAnalysis
 
 Terms: TypeAlias = Mapping[SOp, SOp]
 Affine: TypeAlias = tuple[Terms, SOp]

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from compiler.cells import Ints
 from compiler.selectors import JOINT
+from compiler.values.cells import Ints
 from rasp.elementwise import Column, Operation, atom_key, column, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens

@@ -24,18 +24,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.affine import AFFINE, Affine, chosen, itself, term
-from compiler.cells import Ints
-from compiler.columns import UNDEFINED, Coded, joined
 from compiler.gaps import is_gap, is_opaque
-from compiler.lattices import EXACT_MEANS, Means
 from compiler.selectors import JOINT, replaced
+from compiler.values.affine import AFFINE, Affine, chosen, itself, term
+from compiler.values.cells import Ints
+from compiler.values.columns import UNDEFINED, Coded, joined
+from compiler.values.lattices import EXACT_MEANS, Means
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Best, Constant, Map, Prefer, Select, Selector, SOp, topological
 
 if TYPE_CHECKING:
-    from compiler.values import ValueAnalysis
+    from compiler.values.analysis import ValueAnalysis
 
 MAX_THRESHOLDS = 20_000
 MAX_BRANCHES = 256

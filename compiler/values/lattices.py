@@ -17,7 +17,7 @@ from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 
 if TYPE_CHECKING:
-    from compiler.values import ValueAnalysis
+    from compiler.values.analysis import ValueAnalysis
 
 _SIMPLE = 10**6
 _ROUNDED = Fraction(1, 2**50)

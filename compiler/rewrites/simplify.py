@@ -12,14 +12,14 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from typing import Any, TypeAlias, cast
 
-from compiler.change import Change
-from compiler.choice import choose, count_apart
 from compiler.gaps import distance, gap
 from compiler.guards import may_fail
+from compiler.rewrites.change import Change
+from compiler.rewrites.choice import choose, count_apart
 from compiler.selectors import comparisons, factors
 from compiler.support import Facts
 from compiler.tally import is_mark, is_mean_of_mark
-from compiler.values import MANY
+from compiler.values.analysis import MANY
 from rasp.elementwise import OPERATIONS
 from rasp.expression import expression, literal
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological

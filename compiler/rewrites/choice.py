@@ -34,10 +34,8 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from compiler.change import Change
-from compiler.columns import value_key
-from compiler.cuts import in_bins
 from compiler.guards import may_fail
+from compiler.rewrites.change import Change
 from compiler.selectors import (
     comparisons,
     conjunction,
@@ -51,7 +49,9 @@ from compiler.selectors import (
 )
 from compiler.support import Facts
 from compiler.tally import Mark, count, flag, position_marks
-from compiler.values import Values
+from compiler.values.columns import value_key
+from compiler.values.cuts import in_bins
+from compiler.values.sets import Values
 from rasp.elementwise import OPERATIONS, Atom, Operation
 from rasp.errors import Refusal
 from rasp.graph import (

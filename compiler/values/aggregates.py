@@ -1,0 +1,184 @@
+"""The values of aggregates and of widths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compiler.tally import is_mean_of_mark, means_of
+from compiler.values.cells import Ints
+from compiler.values.columns import value_key
+from compiler.values.sets import Floats, Values, grouped, unlisted
+from compiler.values.spreads import Spread, marked_values
+from rasp.elementwise import Atom
+from rasp.errors import Refusal
+from rasp.graph import Aggregate, Map, SelectorWidth
+
+if TYPE_CHECKING:
+    from compiler.values.analysis import ValueAnalysis
+
+MAX_MEANS = 60_000
+_EXACT = 2**53
+_NAN_BITS = 0x7FF8_0000_0000_0001
+
+
+def aggregated(analysis: ValueAnalysis, node: Aggregate) -> Values:
+    """The values of an aggregate: copies, means, or bounds where the means are too many. Refusal for mixed kinds."""
+    spread = analysis.spread(node.selector)
+    values = analysis[node.value]
+    if is_mean_of_mark(node):
+        return unlisted(analysis.cells, 0.0, 1.0)
+    if not values.listed or node in analysis.bounded:
+        return _mean_of_unlisted(analysis, node, values, spread)
+    marks, cell_marks = marked_values(analysis, node.selector, node.value)
+    if not spread.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
+        raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
+    if spread.at_most_one or not values.averaged:
+        return _copies(analysis, node, values, spread, marks, cell_marks)
+    return _means(analysis, node, values, spread, marks, cell_marks)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _kinds(values: Values) -> str:
+    return ", ".join(sorted({type(value).__name__ for value in values.universe}))
+
+
+def _mean_of_unlisted(analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread) -> Values:
+    low, high = values.range
+    if spread.never_empty:
+        return unlisted(analysis.cells, low, high)
+    if isinstance(node.default, str):
+        raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
+    return unlisted(analysis.cells, min(low, float(node.default)), max(high, float(node.default)))
+
+
+def _copies(
+    analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+) -> Values:
+    universe = [*values.universe, node.default]
+    default = next(
+        (code for code, value in enumerate(values.universe) if value_key(value) == value_key(node.default)),
+        len(values.universe),
+    )
+    empty = (spread.low == 0).astype(np.intp)
+    kinds, cell_set = np.unique(cell_marks * 2 + empty, return_inverse=True)
+    sets = [
+        np.union1d(marks[kind // 2], [default]) if kind % 2 or not len(marks[kind // 2]) else marks[kind // 2]
+        for kind in kinds.tolist()
+    ]
+    return grouped(analysis.cells, sets, cell_set, universe)
+
+
+def _means(
+    analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+) -> Values:
+    keys = np.stack([cell_marks, spread.low, spread.high], axis=1)
+    kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
+    numbering = _Numbering()
+    sets: list[Ints] = []
+    for mark, low, high in kinds.tolist():
+        found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
+        if found is None or numbering.count > MAX_MEANS:
+            return _mean_of_unlisted(analysis, node, values, spread)
+        sets.append(numbering.codes(*found))
+    return grouped(analysis.cells, sets, cell_set.reshape(-1), numbering.universe())
+
+
+class _Numbering:
+    """Codes of values in order of first appearance: atoms one by one, floats as whole arrays.
+
+    A float is known by its bits; any other atom by those of a NaN of its own, which no finite float has.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._atoms: dict[Hashable, tuple[int, Atom]] = {}
+        self._bits = np.zeros(0, dtype=np.int64)
+        self._codes = np.zeros(0, dtype=np.intp)
+
+    def codes(self, atoms: Sequence[Atom], floats: Floats) -> Ints:
+        """The distinct codes, rising, of some atoms and of some floats, which all become known."""
+        bits = np.concatenate([np.array(list(map(self._bits_of, atoms)), dtype=np.int64), floats.view(np.int64)])
+        bits = bits[np.sort(np.unique(bits, return_index=True)[1])]
+        places = np.searchsorted(self._bits, bits)
+        fresh = np.append(self._bits, 0)[places] != bits
+        fresh[places == len(self._bits)] = True
+        found = np.empty(len(bits), dtype=np.intp)
+        found[~fresh] = self._codes[places[~fresh]]
+        found[fresh] = np.arange(self.count, self.count + fresh.sum())
+        self.count += int(fresh.sum())
+        order = np.argsort(bits[fresh])
+        self._bits = np.insert(self._bits, places[fresh][order], bits[fresh][order])
+        self._codes = np.insert(self._codes, places[fresh][order], found[fresh][order])
+        return np.sort(found)
+
+    def _bits_of(self, atom: Atom) -> int:
+        if isinstance(atom, float):
+            return int(np.float64(atom).view(np.int64))
+        return self._atoms.setdefault(value_key(atom), (_NAN_BITS + len(self._atoms), atom))[0]
+
+    def universe(self) -> list[Atom]:
+        """The value of every code."""
+        atom_of = dict(self._atoms.values())
+        bits = self._bits[np.argsort(self._codes)]
+        return [atom_of.get(b, f) for b, f in zip(bits.tolist(), bits.view(np.float64).tolist(), strict=True)]
+
+
+def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> tuple[list[Any], Floats] | None:
+    """Every mean of low to high values out of the candidates (a superset); None where they are too many to list."""
+    nothing = np.zeros(0)
+    found: list[Any] = [default] if low == 0 or not candidates else []
+    if low <= 1:
+        found += candidates
+    if high < 2 or not candidates:
+        return found, nothing
+    if len({float(c) for c in candidates}) == 1:
+        return [*found, float(candidates[0])], nothing
+    if not all(isinstance(c, int) for c in candidates) or (high - low) * high > 50 * MAX_MEANS:
+        return None
+    smallest, largest = min(candidates), max(candidates)
+    step = math.gcd(*(c - smallest for c in candidates))
+    sizes = range(max(low, 2), high + 1)
+    if sum(m * (largest - smallest) // step + 1 for m in sizes) > 50 * MAX_MEANS:
+        return None
+    means = np.unique(np.concatenate([_means_of(m, smallest, largest, step) for m in sizes]))
+    return (found, means) if len(means) <= MAX_MEANS else None
+
+
+def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:
+    """The means of so many ints from `smallest` to `largest`, `step` apart, each rounded once."""
+    totals = range(size * smallest, size * largest + 1, step)
+    if max(map(abs, (totals.start, totals.stop))) > _EXACT:
+        return np.array([total / size for total in totals])
+    return np.arange(totals.start, totals.stop, totals.step) / size
+
+
+def counted(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
+    """The values of a width."""
+    spread = analysis.spread(node.selector)
+    return _counts(analysis, spread.low, spread.high)
+
+
+def tallied(analysis: ValueAnalysis, node: Map) -> Values:
+    """How many keys a head marks; of marks with a condition, all of them or none."""
+    mean = means_of(node)[0]
+    spread = analysis.spread(mean.selector)
+    conditional = len(mean.value.children) > 1
+    return _counts(analysis, np.zeros_like(spread.low) if conditional else spread.low, spread.high)
+
+
+def _counts(analysis: ValueAnalysis, low: Ints, high: Ints) -> Values:
+    ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
+    sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
+    return grouped(analysis.cells, sets, cell_set.reshape(-1), range(analysis.cells.max_length + 1))
+
+
+def number_at_rest(node: Aggregate) -> float:
+    """The default as a number; 0 for a string, which a numeric aggregate has only where no row is ever empty."""
+    return 0.0 if isinstance(node.default, str) else float(node.default)

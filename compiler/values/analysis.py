@@ -1,0 +1,405 @@
+"""Which values every s-op can take, for every length and position, over a vocabulary and up to a maximum length.
+
+Sets are kept per cell (n, i); cells with the same set share a *pattern*. Every set is a superset of what really
+occurs. A Map is evaluated over its *sources* (the tokens, the indices, aggregates and widths), not over the Maps
+between, so that what depends on one source stays together. A mean with too many possible values to list is a number
+with bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from compiler.gaps import Gap, is_gap, is_opaque
+from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
+from compiler.tally import is_count, is_flag
+from compiler.values.affine import is_product, products
+from compiler.values.aggregates import aggregated, counted, tallied
+from compiler.values.cells import Cells, Ints
+from compiler.values.columns import Coded, evaluate, joined
+from compiler.values.cuts import Bins, Cut, bins, check_cut
+from compiler.values.lattices import Lattices
+from compiler.values.linear import LinearForm, linear_form
+from compiler.values.sets import Values, everywhere, grouped, union, unlisted
+from compiler.values.spreads import Spread, spread_of
+from rasp.elementwise import Atom, Operation, evaluate_atoms
+from rasp.errors import RaspError, Refusal
+from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
+from rasp.interpret import convert
+
+MAX_TUPLES = 400_000
+MAX_PATTERN_ENTRIES = 30_000_000
+MANY = 64
+MAX_REMEMBERED = 20_000_000
+_MAX_BITS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Tuples:
+    """The reachable combinations of some s-ops: `codes[t, f]` is the code of s-op f's value in combination t."""
+
+    factors: tuple[SOp, ...]
+    codes: Ints
+    patterns: tuple[Ints, ...]
+    cell_pattern: Ints
+
+
+class TooMany(Refusal):
+    """Some s-ops have too many possible combinations."""
+
+    def __init__(self, factors: tuple[SOp, ...], count: str) -> None:
+        super().__init__(f"{' and '.join(map(repr, factors))} have {count} possible combinations")
+        self.factors = factors
+
+
+class ValueAnalysis:
+    """Value sets of s-ops and marked-key counts of selectors, each computed once and kept.
+
+    `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
+    The means in `bounded` are numbers with bounds, even if their values could be listed. The selectors in `single` mark
+    at most one key on every input on which the program has a value.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Sequence[Atom],
+        max_length: int,
+        conjunctions: Mapping[Selector, Conjunction],
+        causal: bool = False,
+        bounded: frozenset[SOp] = frozenset(),
+        single: frozenset[Selector] = frozenset(),
+    ) -> None:
+        self.vocabulary = tuple(vocabulary)
+        self.bounded, self.single = bounded, single
+        self.cells = Cells(max_length)
+        self.conjunctions = conjunctions
+        self.causal = causal
+        self._values: dict[SOp, Values] = {}
+        self._sources: dict[SOp, tuple[SOp, ...]] = {}
+        self._factors: dict[SOp, tuple[SOp, ...]] = {}
+        self._tuples: dict[tuple[SOp, ...], Tuples] = {}
+        self._evaluated: dict[Tuples, dict[SOp, Coded]] = {}
+        self._spreads: dict[Selector, Spread] = {}
+        self._checked: dict[tuple[SOp, SOp | None], None] = {}
+        self.partial: dict[SOp, None] = {}
+        self.lattices = Lattices(self)
+
+    def __getitem__(self, node: SOp) -> Values:
+        """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
+        if node not in self._values:
+            found = _RULES[type(node)](self, node)
+            if found.listed and not found.universe:
+                raise Refusal(f"{node!r} has no value on any input{_reason(self, node)}")
+            if any(isinstance(value, int) and value.bit_length() > _MAX_BITS for value in found.universe):
+                raise Refusal(f"{node!r} may be an int that no float can hold")
+            self._values[node] = found
+        return self._values[node]
+
+    def sources(self, node: SOp) -> tuple[SOp, ...]:
+        """What an s-op is an elementwise function of: raw tokens, indices, aggregates, widths; each once."""
+        if node not in self._sources:
+            self._sources[node] = self._find_sources(node)
+        return self._sources[node]
+
+    def _find_sources(self, node: SOp) -> tuple[SOp, ...]:
+        if isinstance(node, Constant):
+            return ()
+        if isinstance(node, Tokens):
+            return (Tokens("asis"),)
+        if not isinstance(node, Map) or is_opaque(node):
+            return (node,)
+        return tuple({source: None for arg in node.args for source in self.sources(arg)})
+
+    def factors(self, node: SOp) -> tuple[SOp, ...]:
+        """For each source of an s-op, what the s-op needs of it: the source, or the largest parts that read it alone.
+
+        `a == 0 and b > 0` needs two booleans, not all values of a and b. Of a source with too many values to list it is
+        representatives of them, where the s-op only compares and rounds it.
+        """
+        sources = self.sources(node)
+        if not sources or node is sources[0] or (len(sources) == 1 and self[sources[0]].listed):
+            return sources
+        if node not in self._factors:
+            parts = self._parts(node)
+            self._factors[node] = tuple(self._factor(node, source, tuple(parts[source])) for source in sources)
+        return self._factors[node]
+
+    def _parts(self, root: SOp) -> dict[SOp, dict[SOp, None]]:
+        """For each source the largest s-ops within the root that read it alone."""
+        found: dict[SOp, dict[SOp, None]] = {source: {} for source in self.sources(root)}
+        seen: set[SOp] = set()
+        pending = [root]
+        while pending:
+            node = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            sources = self.sources(node)
+            if len(sources) == 1:
+                found[sources[0]][node] = None
+            elif isinstance(node, Map):
+                pending += reversed(node.args)
+        return found
+
+    def _factor(self, node: SOp, source: SOp, parts: tuple[SOp, ...]) -> SOp:
+        if not self[source].listed:
+            binned = bins(self, node, source)
+            return source if binned is None else binned
+        if any(part is source for part in parts):
+            return source
+        factor = parts[0] if len(parts) == 1 else Map(JOINT, parts)
+        if len(self[factor].universe) < len(self[source].universe):
+            return factor
+        return source
+
+    def tuples(self, factors: tuple[SOp, ...]) -> Tuples:
+        """The reachable combinations of these s-ops. Refusal where they are too many or cannot be listed."""
+        if factors not in self._tuples:
+            self._tuples[factors] = self._join(factors)
+        return self._tuples[factors]
+
+    def table(self, node: SOp) -> tuple[Tuples, list[Any]]:
+        """An s-op as a function of its factors: the reachable combinations, and its value for each.
+
+        UNDEFINED stands where the s-op, or one it is made of, has no value.
+        """
+        tuples, found = self.column(node)
+        return tuples, found.decoded
+
+    def column(self, node: SOp) -> tuple[Tuples, Coded]:
+        """The same as `table`, as codes of the distinct values."""
+        tuples, known = self.evaluated(node)
+        return tuples, known[node]
+
+    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Coded]]:
+        """The reachable combinations of an s-op's factors, and the values there of every s-op made of them."""
+        tuples = self.tuples(self.factors(node))
+        known = self._known(tuples)
+        if node not in known:
+            known.update(evaluate(node, known, len(tuples.codes)))
+        return tuples, known
+
+    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Coded, ...]:
+        """The values of several s-ops in their reachable combinations, without those that have no value."""
+        tuples = self.tuples(self.factors(Map(JOINT, nodes)))
+        known = self._known(tuples)
+        for node in nodes:
+            if node not in known:
+                known.update(evaluate(node, known, len(tuples.codes)))
+        found = [known[node] for node in nodes]
+        if not len(tuples.codes):
+            return tuple(found)
+        picks, _ = joined(found)
+        defined = np.all([pick != column.undefined for pick, column in zip(picks, found, strict=True)], axis=0)
+        return tuple(Coded.of(c.values, pick[defined]) for pick, c in zip(picks, found, strict=True))
+
+    def _known(self, tuples: Tuples) -> dict[SOp, Coded]:
+        """What has been evaluated over some combinations; to begin with the factors, and the parts of joint ones."""
+        if tuples in self._evaluated:
+            return self._evaluated[tuples]
+        if sum(len(tuples.codes) * len(found) for tuples, found in self._evaluated.items()) > MAX_REMEMBERED:
+            self._evaluated.clear()
+        columns: dict[SOp, Coded] = {}
+        for index, factor in enumerate(tuples.factors):
+            found = Coded.of(self[factor].universe, np.ascontiguousarray(tuples.codes[:, index]))
+            columns[factor] = found
+            if isinstance(factor, Map) and factor.op is JOINT:
+                for place, part in enumerate(factor.args):
+                    columns[part] = found.mapped([value[place] for value in found.values])
+            if isinstance(factor, Map) and isinstance(factor.op, Bins):
+                columns[factor.args[0]] = found
+        self._evaluated[tuples] = columns
+        return columns
+
+    def widest(self, factors: tuple[SOp, ...]) -> SOp | None:
+        """Of the listed means that some s-ops read, the one with most values, if it has many."""
+        found = {source: None for factor in factors for source in self.sources(factor)}
+        means = [source for source in found if self._is_mean(source)]
+        return max(means, key=lambda mean: len(self[mean].universe), default=None)
+
+    def _is_mean(self, source: SOp) -> bool:
+        values = self[source]
+        if not isinstance(source, Aggregate) or len(values.universe) < MANY:
+            return False
+        return self[source.value].numbers and not isinstance(source.default, (str, bool))
+
+    def without(self, mean: SOp) -> ValueAnalysis:
+        """The same analysis from the start, with one more mean as a number with bounds."""
+        return self._anew(self.bounded | {mean}, self.single)
+
+    def marking_one(self, selector: Selector) -> ValueAnalysis:
+        """The same analysis from the start, of inputs on which one more selector marks at most one key."""
+        kept = {mean for mean in self.bounded if isinstance(mean, Aggregate) and mean.selector is not selector}
+        return self._anew(frozenset(kept), self.single | {selector})
+
+    def _anew(self, bounded: frozenset[SOp], single: frozenset[Selector]) -> ValueAnalysis:
+        return ValueAnalysis(self.vocabulary, self.cells.max_length, self.conjunctions, self.causal, bounded, single)
+
+    def form(self, node: SOp) -> LinearForm | None:
+        """A number as a linear form of others: itself where it is stored as it is; None where it is no number."""
+        if self[node].listed or isinstance(node, Aggregate) or is_product(self, node):
+            return linear_form(node)
+        return _sum_form(self, node)
+
+    def check_cut(self, cut: Cut, source: SOp) -> None:
+        """Nothing, or a Refusal where representatives do not stand for what lies between them. Checked once."""
+        if (cut.left, cut.right) not in self._checked:
+            self._checked[cut.left, cut.right] = None
+            check_cut(self, cut, source)
+
+    def spread(self, selector: Selector) -> Spread:
+        """How many keys a selector can mark in each cell."""
+        if selector not in self._spreads:
+            found = spread_of(self, self.conjunctions[selector])
+            self._spreads[selector] = found.of_one_key if selector in self.single else found
+        return self._spreads[selector]
+
+    def relation_table(self, relation: Relation) -> BoolTable:
+        """Whether each query value (row) and key value (column) of a relation match, over the listed values."""
+        queries, keys = self[relation.queries], self[relation.keys]
+        for side, values in ((relation.queries, queries), (relation.keys, keys)):
+            if not values.listed:
+                raise Refusal(f"{side!r} is compared in a selector, but its possible values are too many to list")
+        return relation.table(queries.universe, keys.universe)
+
+    def _join(self, factors: tuple[SOp, ...]) -> Tuples:
+        if not factors:
+            zero = np.zeros(len(self.cells), dtype=np.intp)
+            return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), zero)
+        last = self[factors[-1]]
+        if not last.listed:
+            raise Refusal(f"the possible values of {factors[-1]!r} are too many to list")
+        if len(factors) == 1:
+            codes = np.arange(len(last.universe), dtype=np.intp)[:, None]
+            return Tuples(factors, codes, last.patterns, last.cell_pattern)
+        return _product(factors, self.tuples(factors[:-1]), last)
+
+
+def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
+    width = len(right.universe)
+    pairs, cell_pattern = np.unique(left.cell_pattern * len(right.patterns) + right.cell_pattern, return_inverse=True)
+    sides = [(left.patterns[p // len(right.patterns)], right.patterns[p % len(right.patterns)]) for p in pairs.tolist()]
+    if sum(len(a) * len(b) for a, b in sides) > MAX_PATTERN_ENTRIES:
+        sides = [(np.arange(len(left.codes)), np.arange(width))]
+        cell_pattern = np.zeros_like(cell_pattern)
+    if max(len(a) * len(b) for a, b in sides) > MAX_TUPLES:
+        raise TooMany(factors, f"over {MAX_TUPLES:,}")
+    products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
+    reached = np.unique(np.concatenate(products))
+    if len(reached) > MAX_TUPLES:
+        raise TooMany(factors, f"{len(reached):,}")
+    codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
+    return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
+
+
+def _tokens(analysis: ValueAnalysis, node: Tokens) -> Values:
+    if node.kind == "asis":
+        return everywhere(analysis.cells, analysis.vocabulary)
+    return _map(analysis, node)
+
+
+def _indices(analysis: ValueAnalysis, node: Indices) -> Values:
+    cells = analysis.cells
+    patterns = tuple(np.array([i], dtype=np.intp) for i in range(cells.max_length))
+    return Values(tuple(range(cells.max_length)), patterns, cells.position)
+
+
+def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
+    return everywhere(analysis.cells, [node.value])
+
+
+def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+    if isinstance(node, Map) and isinstance(node.op, Bins):
+        return everywhere(analysis.cells, list(map(float, node.op.points)))
+    if is_gap(node):
+        return _gap(analysis, node)
+    if is_flag(node):
+        return everywhere(analysis.cells, (0, 1))
+    if is_count(node):
+        return tallied(analysis, node)
+    if any(not analysis[factor].listed for factor in analysis.factors(node)):
+        return _bounded(analysis, node)
+    tuples, known = analysis.evaluated(node)
+    found = known[node]
+    if found.undefined is not None:
+        _note_failures(analysis, node, known)
+    order = [code for code in np.argsort(found.first_rows).tolist() if code != found.undefined]
+    new = np.full(len(found.values), len(order), dtype=np.intp)
+    new[order] = np.arange(len(order))
+    of_tuple = new[found.codes]
+    sets = [union([of_tuple[pattern]], len(order) + 1) for pattern in tuples.patterns]
+    if found.undefined is not None:
+        sets = [codes[codes < len(order)] for codes in sets]
+    return grouped(analysis.cells, sets, tuples.cell_pattern, [found.values[code] for code in order])
+
+
+def _reason(analysis: ValueAnalysis, node: SOp) -> str:
+    """Why an s-op has no value, by the first combination of values that its operation is given."""
+    if isinstance(node, Tokens):
+        kind = node.kind
+        node = Map(Operation(kind, 1, (), lambda token: convert(kind, token)), (Tokens("asis"),))
+    if not isinstance(node, Map):
+        return ""
+    found = analysis.columns(node.args)
+    if not all(len(column.codes) for column in found):
+        return ""
+    try:
+        evaluate_atoms(node.op, [column.decoded[0] for column in found])
+    except RaspError as error:
+        return f": {error.message}"
+    return ""
+
+
+def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, Coded]) -> None:
+    """Notes the node as partial where its own operation fails, not one it reads."""
+    failed = known[node].codes == known[node].undefined
+    for arg in node.args if isinstance(node, Map) else ():
+        failed = failed & (known[arg].codes != known[arg].undefined)
+    if failed.any():
+        analysis.partial[node] = None
+
+
+def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+    if is_product(analysis, node):
+        assert isinstance(node, Map)
+        factor, mean = (analysis[arg].range for arg in node.args)
+        ends = [Fraction(some) * Fraction(other) for some in factor for other in mean]
+        return unlisted(analysis.cells, float(min(ends)), float(max(ends)))
+    form = _sum_form(analysis, node)
+    low = high = Fraction(form.constant)
+    for part, weight in form.weights.items():
+        values = analysis[part]
+        if not values.numeric:
+            raise Refusal(f"{part!r} is not a number everywhere")
+        ends = [weight * Fraction(end) for end in values.range]
+        low, high = low + min(ends), high + max(ends)
+    return unlisted(analysis.cells, float(low), float(high))
+
+
+def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
+    """A number whose values are too many to list, and that is no mean and no product, as the sum that it is."""
+    form = linear_form(node)
+    if form is not None and set(form.weights) != {node}:
+        return form
+    return LinearForm(products(analysis, node), Fraction(0))
+
+
+def _gap(analysis: ValueAnalysis, node: Map) -> Values:
+    (low, high), (least, most) = (analysis[mean].range for mean in node.args)
+    below = most - low if isinstance(node.op, Gap) and node.op.both else 0.0
+    return unlisted(analysis.cells, 0.0, max(high - least, below, 0.0))
+
+
+_RULES: dict[type[SOp], Callable[[ValueAnalysis, Any], Values]] = {
+    Tokens: _tokens,
+    Indices: _indices,
+    Constant: _constant,
+    Map: _map,
+    Aggregate: aggregated,
+    SelectorWidth: counted,
+}

@@ -1,0 +1,131 @@
+"""The values an s-op can take: sets for every cell, or bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from compiler.selectors import BoolTable
+from compiler.values.cells import Cells, Ints
+
+_SAME = 1e-13
+_CRUMB = 1e-15
+Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """The values of one s-op: `universe` lists them, `patterns[cell_pattern[c]]` are the codes possible in cell c.
+
+    An s-op whose values are too many to list has an empty universe and `bounds` (smallest, largest).
+    """
+
+    universe: tuple[Any, ...]
+    patterns: tuple[Ints, ...]
+    cell_pattern: Ints
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def listed(self) -> bool:
+        return self.bounds is None
+
+    @property
+    def numeric(self) -> bool:
+        return not self.listed or all(isinstance(v, (int, float)) for v in self.universe)
+
+    @property
+    def numbers(self) -> bool:
+        """Whether a mean of these values always exists: ints and floats, no booleans."""
+        return self.numeric and not any(isinstance(v, bool) for v in self.universe)
+
+    @property
+    def averaged(self) -> bool:
+        """Whether a mean of these values is the mean of their numbers, a bool counting as 0 or 1.
+
+        There is one unless all the values of an input are bools.
+        """
+        return self.numeric and (not self.listed or any(not isinstance(value, bool) for value in self.universe))
+
+    @cached_property
+    def may_be_bools(self) -> bool:
+        """Whether the values of some input may all be bools, as far as the cells tell."""
+        is_bool = [isinstance(value, bool) for value in self.universe]
+        if not any(is_bool):
+            return False
+        cells = np.array([any(is_bool[code] for code in codes) for codes in self.patterns])[self.cell_pattern]
+        lengths = range(1, math.isqrt(2 * len(cells)) + 1)
+        return any(bool(cells[n * (n - 1) // 2 : n * (n + 1) // 2].all()) for n in lengths)
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest value of a numeric s-op."""
+        if self.bounds is not None:
+            return self.bounds
+        return float(min(self.universe)), float(max(self.universe))
+
+    @cached_property
+    def twins(self) -> tuple[int, ...]:
+        """For each code the first code whose value no number of the same dtype can tell from it.
+
+        1, 1.0 and True are twins, and so are floats that differ by rounding only: 2/3 − 1/3 and 1/3, or 0 and what is
+        left of 0.1 + 0.2 − 0.3, a few units of the largest value.
+        """
+        numbers = sorted((float(v), code) for code, v in enumerate(self.universe) if isinstance(v, (int, float)))
+        first = list(range(len(self.universe)))
+        crumb = _CRUMB * max((abs(number) for number, _ in numbers), default=0.0)
+        for (before, left), (after, right) in pairwise(numbers):
+            if after - before <= max(crumb, _SAME * max(abs(before), abs(after))):
+                first[right] = first[left]
+        return tuple(first)
+
+    @cached_property
+    def masks(self) -> BoolTable:
+        """patterns as a table, bool [patterns, values]."""
+        table = np.zeros((len(self.patterns), len(self.universe)), dtype=bool)
+        for row, codes in enumerate(self.patterns):
+            table[row, codes] = True
+        return table
+
+
+def unlisted(cells: Cells, low: float, high: float) -> Values:
+    """A number between two bounds whose values are not listed."""
+    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(cells), dtype=np.intp), (low, high))
+
+
+def grouped(cells: Cells, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> Values:
+    """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go.
+
+    The codes of a set are distinct and rise.
+    """
+    used = union(sets, len(universe))
+    new = np.empty(len(universe), dtype=np.intp)
+    new[used] = np.arange(len(used))
+    patterns: dict[bytes, int] = {}
+    arrays: list[Ints] = []
+    index = np.empty(len(sets), dtype=np.intp)
+    for row, codes in enumerate(sets):
+        array = new[codes]
+        known = patterns.setdefault(array.tobytes(), len(arrays))
+        if known == len(arrays):
+            arrays.append(array)
+        index[row] = known
+    return Values(tuple(universe[code] for code in used.tolist()), tuple(arrays), index[cell_set])
+
+
+def everywhere(cells: Cells, universe: Sequence[Any]) -> Values:
+    """Values that are all possible in every cell."""
+    return Values(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(cells), dtype=np.intp))
+
+
+def union(sets: Sequence[Ints], count: int) -> Ints:
+    """The codes below `count` that are in one of the sets, rising."""
+    seen = np.zeros(count, dtype=bool)
+    for codes in sets:
+        seen[codes] = True
+    return np.flatnonzero(seen)

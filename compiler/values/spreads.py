@@ -1,0 +1,174 @@
+"""How many keys a selector can mark in every cell, and what values they can have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
+from compiler.values.cells import Ints
+from compiler.values.columns import distinct
+from compiler.values.sets import Values, union
+from rasp.errors import Refusal
+from rasp.graph import Map, Selector, SOp
+
+if TYPE_CHECKING:
+    from compiler.values.analysis import ValueAnalysis
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How many keys a selector can mark, per cell: at least `low`, at most `high` (int arrays over cells)."""
+
+    low: Ints
+    high: Ints
+
+    @property
+    def never_empty(self) -> bool:
+        return bool((self.low >= 1).all())
+
+    @property
+    def at_most_one(self) -> bool:
+        return bool((self.high <= 1).all())
+
+    @property
+    def of_one_key(self) -> Spread:
+        """The same on inputs on which no more than one key is marked."""
+        return Spread(np.minimum(self.low, 1), np.minimum(self.high, 1))
+
+
+def spread_of(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
+    """How many keys a head can mark, by what each relation marks for every pair of cells."""
+    cells = analysis.cells
+    low = np.zeros(len(cells), dtype=np.intp)
+    high = np.zeros(len(cells), dtype=np.intp)
+    for n, some, every in rows(analysis, selector.relations):
+        low[cells.row(n)] = every.sum(axis=1)
+        high[cells.row(n)] = some.sum(axis=1)
+    for relation in selector.relations:
+        high = _most_for_one_value(analysis, relation, high)
+    low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
+    if not selector.preferences:
+        return Spread(low, high)
+    return Spread(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
+
+
+def _most_for_one_value(analysis: ValueAnalysis, relation: Relation, high: Ints) -> Ints:
+    """Per cell, the most keys a relation can mark for any one value of the query, where that may be below `high`.
+
+    It is not below where the query has one value, or no more than one key is marked.
+    """
+    cells = analysis.cells
+    queries, keys = analysis[relation.queries], analysis[relation.keys]
+    several = np.array([len(codes) > 1 for codes in queries.patterns])[queries.cell_pattern] & (high > 1)
+    if not several.any():
+        return high
+    table = analysis.relation_table(relation).astype(np.float32)
+    some = (table @ keys.masks.T.astype(np.float32) > 0).astype(np.float32)
+    most = high.copy()
+    for n in range(1, cells.max_length + 1):
+        row = cells.row(n)
+        if not several[row].any():
+            continue
+        marked = some @ np.bincount(keys.cell_pattern[row], minlength=len(keys.patterns)).astype(np.float32)
+        places = np.flatnonzero(several[row]) + row.start
+        patterns, which = distinct(queries.cell_pattern[places], len(queries.patterns))
+        largest = np.array([marked[queries.patterns[p]].max() for p in patterns.tolist()], dtype=np.intp)
+        most[places] = np.minimum(high[places], largest[which])
+    return most
+
+
+def _tell_positions_apart(analysis: ValueAnalysis, selector: Conjunction) -> bool:
+    """Whether no two positions of an input can have the same scores."""
+    scores = tuple(score for score in selector.preferences if isinstance(score, SOp))
+    if any(_tells_positions_apart(analysis, score) for score in scores):
+        return True
+    try:
+        return len(scores) > 1 and _tells_positions_apart(analysis, Map(JOINT, scores))
+    except Refusal:
+        return False
+
+
+def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:
+    values = analysis[score]
+    same: dict[Any, int] = {}
+    code = np.array([same.setdefault(value, len(same)) for value in values.universe], dtype=np.intp)
+    sets = [np.unique(code[pattern]) for pattern in values.patterns]
+    for n in range(2, analysis.cells.max_length + 1):
+        found = np.concatenate([sets[p] for p in values.cell_pattern[analysis.cells.row(n)].tolist()])
+        if len(np.unique(found)) < len(found):
+            return False
+    return True
+
+
+def rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
+    """For every length n: which (query, key) pairs may be marked, and which surely are; bool [n, n] each."""
+    cells = analysis.cells
+    prepared = []
+    for relation in relations:
+        queries, keys = analysis[relation.queries], analysis[relation.keys]
+        table = analysis.relation_table(relation)
+        own = _own(keys, table) if relation.keys is relation.queries else None
+        prepared.append((queries.cell_pattern, keys.cell_pattern, own, *_possible(queries, keys, table)))
+    for n in range(1, cells.max_length + 1):
+        row = cells.row(n)
+        some = np.ones((n, n), dtype=bool)
+        every = np.ones((n, n), dtype=bool)
+        for query_pattern, key_pattern, own, some_pattern, every_pattern in prepared:
+            grid = np.ix_(query_pattern[row], key_pattern[row])
+            some_here, every_here = some_pattern[grid], every_pattern[grid]
+            if own is not None:
+                np.fill_diagonal(some_here, own[0][key_pattern[row]])
+                np.fill_diagonal(every_here, own[1][key_pattern[row]])
+            some &= some_here
+            every &= every_here
+        yield (n, np.tril(some), np.tril(every)) if analysis.causal else (n, some, every)
+
+
+def _own(values: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
+    """For every pattern whether a position matches itself: some value it can have does, and every value does."""
+    same = table.diagonal()
+    some = np.array([same[codes].any() for codes in values.patterns])
+    return some, np.array([same[codes].all() for codes in values.patterns])
+
+
+def _possible(queries: Values, keys: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
+    """For every query pattern and key pattern: whether some values match, and whether all do."""
+    query_masks, key_masks = queries.masks.astype(np.float32), keys.masks.astype(np.float32)
+    some = query_masks @ table.astype(np.float32) @ key_masks.T > 0
+    every = query_masks @ (~table).astype(np.float32) @ key_masks.T == 0
+    return some, every
+
+
+def marked_values(analysis: ValueAnalysis, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
+    """The value codes that a selector may mark, per cell: distinct sets, and the index of each cell's set."""
+    values = analysis[value]
+    sets: dict[bytes, int] = {}
+    arrays: list[Ints] = []
+    of_patterns: dict[bytes, int] = {}
+    cell_set = np.empty(len(analysis.cells), dtype=np.intp)
+    for n, some, _ in rows(analysis, analysis.conjunctions[selector].relations):
+        row = analysis.cells.row(n)
+        patterns, marked = _marked_patterns(some, values.cell_pattern[row], len(values.patterns))
+        for cell, mask in enumerate(marked, row.start):
+            key = patterns[mask].tobytes()
+            if key not in of_patterns:
+                codes = union([values.patterns[p] for p in patterns[mask].tolist()], len(values.universe))
+                of_patterns[key] = sets.setdefault(codes.tobytes(), len(arrays))
+                if of_patterns[key] == len(arrays):
+                    arrays.append(codes)
+            cell_set[cell] = of_patterns[key]
+    return tuple(arrays), cell_set
+
+
+def _marked_patterns(some: BoolTable, patterns: Ints, count: int) -> tuple[Ints, BoolTable]:
+    """The distinct patterns of the keys, of `count` there are, and which of them each query may mark."""
+    found, which = distinct(patterns, count)
+    if len(found) == 1:
+        return found, np.any(some, axis=1, keepdims=True)
+    if len(found) == len(patterns):
+        return found, some[:, np.argsort(which)]
+    return found, some.astype(np.float32) @ np.eye(len(found), dtype=np.float32)[which] > 0
