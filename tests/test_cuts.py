@@ -78,7 +78,7 @@ PRODUCTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "times a number": (NUMBER * tokens_int, (-2, 0, 3)),
     "times a bool": (PLACE * (tokens == "a"), ("a", "b")),
     "divided by a number": ((NUMBER + 1) / (indices + 2), (-1, 0, 2)),
-    "conditional": (where(tokens == "a", PLACE, indices - 2 * PLACE), ("a", "b")),
+    "one case or another": (where(tokens == "a", PLACE, indices - 2 * PLACE), ("a", "b")),
     "the distance": (where(PLACE - indices > 0, PLACE - indices, indices - PLACE), ("a", "b")),
     "the distance, compared": (where(PLACE - indices > 0, PLACE - indices, indices - PLACE) > 0.8, ("a", "b")),
     "one of two means": (where(tokens == 1, PLACE, NUMBER) + 1, (0, 1)),
@@ -103,18 +103,9 @@ def unlisted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unlisted")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", CUTS)
-def test_comparisons_are_exact(name: str, dtype: str) -> None:
-    root, vocabulary = CUTS[name]
-    model = exact(root, vocabulary, 5, dtype=dtype)
-    assert verify(root, model).exhaustive
-
-
-@pytest.mark.usefixtures("unlisted")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", PRODUCTS)
-def test_products_are_what_they_say(name: str, dtype: str) -> None:
-    root, vocabulary = PRODUCTS[name]
+@pytest.mark.parametrize("name", [*CUTS, *PRODUCTS])
+def test_comparisons_and_products_are_exact(name: str, dtype: str) -> None:
+    root, vocabulary = {**CUTS, **PRODUCTS}[name]
     model = exact(root, vocabulary, 5, dtype=dtype)
     assert verify(root, model).exhaustive
 
