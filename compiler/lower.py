@@ -26,7 +26,7 @@ from compiler.values.sets import Values
 from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Indices, Map, Selector, SelectorWidth, SOp, Tokens
+from rasp.graph import Aggregate, Indices, Map, Node, Selector, SelectorWidth, SOp, Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,7 @@ class Plan:
     """All heads from the first layer to the last, with what they write, and everything stored on their behalf.
 
     `unread` are the heads, each with its layer, that the analysis has and nobody reads, so that they are left out.
+    `marks` are for some selectors the two means that tell how many keys they mark.
     """
 
     storage: Storage
@@ -67,6 +68,7 @@ class Plan:
     guards: tuple[Guard, ...]
     typings: Mapping[SOp, Typing]
     unread: tuple[tuple[int, Head], ...]
+    marks: Mapping[Selector, tuple[Aggregate, Aggregate]]
 
 
 def plan(
@@ -115,7 +117,7 @@ def plan(
         replace(guard, nodes=(*means, *guard.nodes)) for selector, means in marks.items() for guard in wanted[selector]
     ]
     known = {root: told for root, told in typings.items() if told is not None}
-    return Plan(storage, tuple(reversed(heads)), tuple(guards), known, tuple(reversed(unread)))
+    return Plan(storage, tuple(reversed(heads)), tuple(guards), known, tuple(reversed(unread)), marks)
 
 
 def _without_marks(guards: Sequence[Guard]) -> list[Guard]:
@@ -199,7 +201,7 @@ def _distinct_numbers(values: Values) -> list[Atom]:
 def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: Precision) -> SymbolicModel:
     """The network in names of a plan, with a readout for each named output."""
     storage = planned.storage
-    reader = Reader(storage, titles)
+    reader = Reader(storage, titles.with_names(_mark_names(planned.marks, titles)))
     layers: list[SymbolicLayer] = []
     stored = (*reader.one_hot, *reader.numbers)
     depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
@@ -222,6 +224,14 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: 
         tuple(_guard(guard, reader) for guard in planned.guards),
         reader,
     )
+
+
+def _mark_names(marks: Mapping[Selector, tuple[Aggregate, Aggregate]], titles: Titles) -> dict[Node, str]:
+    found: dict[Node, str] = {}
+    for selector, (z, square) in marks.items():
+        found[z] = f"{titles.text(selector)}: distance"
+        found[square] = f"{titles.text(selector)}: distance squared"
+    return found
 
 
 def _kinds(root: SOp, planned: Plan) -> Kinds | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
 from compiler.model import CompiledModel
+from compiler.residual import split_direction
 
 _NARROWEST = 40
 
@@ -116,6 +117,6 @@ def _size(heads: list[int]) -> str:
 
 def _spaces(directions: tuple[str, ...]) -> str:
     """How many directions belong to each s-op."""
-    found = Counter(name.rsplit("=", 1)[0] if "=" in name else name for name in directions)
+    found = Counter(split_direction(name)[0] for name in directions)
     shown = [f"{name} {count}" if count > 1 else name for name, count in found.items()]
     return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")

@@ -18,6 +18,9 @@ from rasp.expression import expression
 from rasp.graph import Node, SOp, topological
 from rasp.source import CONSOLE, Span
 
+_QUOTES = "\"'"
+_NO_SPLIT_AFTER = " =<>!"
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -45,6 +48,10 @@ class Titles:
         span = self.origins.get(node)
         return None if span is None or span.source.name == CONSOLE else span.line
 
+    def with_names(self, names: Mapping[Node, str]) -> Titles:
+        """The same with names for more nodes."""
+        return Titles({**self.names, **names}, self.origins)
+
     @contextmanager
     def placed(self, node: Node) -> Iterator[None]:
         """Places a Refusal without a place at what built the node, or a node that it was made of."""
@@ -53,6 +60,19 @@ class Titles:
         except Refusal as error:
             known = [part for part in topological([node]) if part in self.origins]
             raise error.at(self.origins[known[-1]] if known else None) from None
+
+
+def split_direction(direction: str) -> tuple[str, str | None]:
+    """The s-op and the value of `tokens=a`; no value where a direction holds a number."""
+    quote = ""
+    for at, char in enumerate(direction):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in _QUOTES:
+            quote = char
+        elif char == "=" and at and direction[at - 1] not in _NO_SPLIT_AFTER:
+            return direction[:at], direction[at + 1 :]
+    return direction, None
 
 
 Functional: TypeAlias = dict[Direction, float]

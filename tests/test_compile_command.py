@@ -72,6 +72,16 @@ def test_compile_reports_and_saves(capsys: pytest.CaptureFixture[str]) -> None:
     assert load("m.safetensors").run("abc").output == ["c", "b", "a"]
 
 
+def test_the_report_counts_the_directions_of_each_sop(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("e.rasp").write_text('x = aggregate(select(tokens, "=", ==), indices == 2);\ny = x or tokens == "=";\n')
+    _, out, _ = rasp(capsys, "compile", "e.rasp", "--vocab", "ab=", "--max-length", "4")
+    (line,) = [line for line in out.splitlines() if "d_model" in line]
+    spaces = (
+        'one, bos, y 2, x 2, tokens_asis 3, indices 4, select(tokens, "=", ==): distance, select(…): distance squared'
+    )
+    assert line.split(": ", 1)[1] == spaces.replace("(…)", '(tokens, "=", ==)')
+
+
 def test_compile_json(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = rasp(capsys, "compile", "p.rasp", "hist", *SMALL, "--json")
     (found,) = objects(out)

@@ -10,8 +10,9 @@ from matplotlib.text import Text
 
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.residual import split_direction
 from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
-from viz.directions import decoded, groups, split, written
+from viz.directions import decoded, groups, written
 from viz.residual import plan_residual, residual
 from viz.weights import layer_tables, plan_weights, weights
 
@@ -39,7 +40,7 @@ def model(vocabulary: str = "abc", longest: int = 4) -> CompiledModel:
     ],
 )
 def test_a_direction_is_an_sop_and_perhaps_a_value(direction: str, parts: tuple[str, str | None]) -> None:
-    assert split(direction) == parts
+    assert split_direction(direction) == parts
 
 
 def test_directions_of_one_sop_are_a_group_that_stands_for_a_value() -> None:

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir import ModelWeights
+from compiler.residual import split_direction
 from viz.labels import label
 
-_QUOTES = "\"'"
-_NO_SPLIT_AFTER = " =<>!"
 _CLOSE = 1e-3
 _LONGEST_INTEGER = 1e5
 
@@ -34,25 +33,12 @@ def groups(directions: Sequence[str]) -> tuple[Group, ...]:
     """The directions by s-op, in the order in which the first of each comes."""
     found: dict[tuple[str, bool], list[tuple[int, str]]] = {}
     for row, direction in enumerate(directions):
-        name, value = split(direction)
+        name, value = split_direction(direction)
         found.setdefault((name, value is not None), []).append((row, label(value or "")))
     return tuple(
         Group(name, tuple(row for row, _ in parts), tuple(value for _, value in parts) if valued else ())
         for (name, valued), parts in found.items()
     )
-
-
-def split(direction: str) -> tuple[str, str | None]:
-    """The s-op and the value of `tokens=a`; no value where a direction holds a number."""
-    quote = ""
-    for at, char in enumerate(direction):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in _QUOTES:
-            quote = char
-        elif char == "=" and at and direction[at - 1] not in _NO_SPLIT_AFTER:
-            return direction[:at], direction[at + 1 :]
-    return direction, None
 
 
 def decoded(group: Group, column: NDArray[Any]) -> str:

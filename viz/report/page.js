@@ -219,7 +219,7 @@ function checkGuard(guard, logits) {
   if (guard.check === "single" || guard.check === "mean") {
     const position = logits.findIndex(several);
     if (guard.check === "mean" && logits.some((row) => row[2] < 0.5)) return;
-    if (position >= 0) throw new NoValue(`not so at position ${position}: ${guard.name}, as values without a mean need`);
+    if (position >= 0) throw new NoValue(`not so at position ${position}: ${guard.name}`);
     return;
   }
   const found = decode(guard, logits).map((code) => code.value);
