@@ -53,6 +53,7 @@ class Facts:
         self._refused: dict[Node, Refusal] = {}
         self._ruled_out: dict[Node, Refusal] = {}
         self._tainted: dict[Node, bool] = {}
+        self._asked: dict[Node, None] = {}
 
     def count(self, sop: SOp) -> int:
         """How many values an s-op can take; 0 where they are too many to list, or it cannot be compiled."""
@@ -86,14 +87,18 @@ class Facts:
     def examine(self, roots: Sequence[Node]) -> None:
         """Finds what can be known of some nodes and of all that they read; `check` tells of what is refused.
 
-        Where a mean has too many values to combine, all is looked at anew with that mean as a number with bounds; where
-        a selector must mark at most one key for the program to have a value, of inputs on which it does.
+        Where a mean has too many values to combine, all that was ever asked for is looked at anew with that mean as a
+        number with bounds; where a selector must mark at most one key for the program to have a value, for the inputs
+        on which it does.
         """
-        while (revised := self._revised(roots)) is not None:
+        self._asked |= dict.fromkeys(roots)
+        revised = self._revised(roots)
+        while revised is not None:
             self.conjunctions.clear()
             self._refused.clear()
             self._tainted.clear()
             self.values = revised
+            revised = self._revised([*self._asked])
 
     def _revised(self, roots: Sequence[Node]) -> ValueAnalysis | None:
         """The analysis to begin anew with, if the nodes turn out to need one; else all is examined."""

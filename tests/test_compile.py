@@ -9,6 +9,7 @@ from compiler import assemble
 from compiler.ir import FeedForwardWeights, HeadWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.support import Facts
 from compiler.values import aggregates
 from compiler.verify import verify
 from rasp.analyse import analyse
@@ -240,6 +241,15 @@ def test_a_list_indexed_by_a_mean_needs_one_key(name: str, most: int, monkeypatc
     assert 0 < found.undefined < found.count
     with pytest.raises(ValueFault, match="marks at most one key"):
         model.run("aaaa")
+
+
+def test_what_was_asked_for_is_still_known_when_all_is_looked_at_anew() -> None:
+    facts = Facts("abc", 4)
+    before = aggregate(BEFORE, indices)
+    assert facts.count(before) > 3
+    assert facts.count(INDEXED["as it is"]) == 3
+    assert A_KEY in facts.values.single
+    assert len(facts.values[before].universe) > 3
 
 
 def test_equal_indices_of_two_types_are_refused_with_a_way_out() -> None:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import islice, permutations
+from itertools import chain, islice, permutations
 from typing import TypeAlias
 
 Box: TypeAlias = tuple[frozenset[int], ...]
-_ORDERS = 6
+ORDERS = 6
 
 
 def cover(points: Sequence[tuple[int, ...]]) -> list[Box]:
     """Disjoint boxes that contain exactly these points. Of several orders of merging, the one with fewest boxes."""
     if not points:
         return []
-    orders = islice(permutations(range(len(points[0]))), _ORDERS)
-    return min((_merged(points, order) for order in orders), key=len)
+    single = {code: frozenset([code]) for code in set(chain.from_iterable(points))}
+    boxes: list[Box] = [tuple(map(single.__getitem__, point)) for point in points]
+    orders = islice(permutations(range(len(points[0]))), ORDERS)
+    return min((_merged(boxes, order) for order in orders), key=len)
 
 
-def _merged(points: Sequence[tuple[int, ...]], order: Sequence[int]) -> list[Box]:
-    """Start from single points; along each source join the boxes that agree in all others."""
-    boxes: list[Box] = [tuple(frozenset([code]) for code in point) for point in points]
+def _merged(boxes: list[Box], order: Sequence[int]) -> list[Box]:
+    """Along each source in turn, the boxes that agree in all others are joined."""
     for axis in order:
         groups: dict[Box, frozenset[int]] = defaultdict(frozenset)
         for box in boxes:

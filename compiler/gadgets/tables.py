@@ -25,8 +25,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.gadgets.boxes import Box, cover
-from compiler.gadgets.thresholds import Form, Separator, numbered
+from compiler.gadgets.boxes import ORDERS, Box, cover
+from compiler.gadgets.thresholds import Bools, Form, Separator, numbered
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.values.cells import Ints
 from rasp.errors import Refusal
@@ -73,7 +73,8 @@ class Unit:
 Indicator: TypeAlias = list[Unit]
 _FACTORS = {1: (1.0,), 2: (1.0, -1.0), 3: (1.0, -2.0, 1.0)}
 _LARGEST = 2**20
-_MOST_VISITS = 5_000_000
+_MOST_EFFORT = 1_000_000
+_A_PROGRAM = 3_000
 _ALWAYS = [Unit(1.0, {ONE: 1.0}, 1.0)]
 
 
@@ -162,13 +163,16 @@ def _runs(labels: Ints, ranks: Sequence[Any]) -> Ints:
 
 
 def _along(sets: _Sets, targets: Sequence[Functional], most: int) -> Iterator[Parts]:
-    """The first target everywhere, from each later run on the difference to the one before; nothing from `most` on."""
+    """The first target everywhere, from each later run on the difference to the one before.
+
+    Nothing where that takes `most` units or more, or too much effort to find.
+    """
     found: list[tuple[Functional, Indicator]] = [(targets[0], _ALWAYS)] if targets[0] else []
     size = len(found)
     for run, (before, after) in enumerate(pairwise(targets), 1):
         found.append((combine((1.0, after), (-1.0, before)), sets.indicator(range(run, len(targets)))))
         size += len(found[-1][1])
-        if size + len(targets) - 1 - run >= most:
+        if size + len(targets) - 1 - run >= most or sets.effort <= 0:
             return
     yield Parts(found, disjoint=False)
 
@@ -206,6 +210,7 @@ class _Sets:
     """Combinations with labels, and indicators of all that have some of the labels.
 
     Values of a factor that no label tells apart have one code in `rows`; `members[f][code]` says which they are.
+    `effort` is what may still be spent on looking for better ones than boxes, in combinations looked at.
     """
 
     def __init__(self, rows: Ints, labels: Ints, spaces: Sequence[Space]) -> None:
@@ -218,7 +223,7 @@ class _Sets:
             rows, labels = rows[kept], labels[kept]
             self.members.append(members)
         self.rows, self.labels = rows, labels
-        self.visits = _MOST_VISITS
+        self.effort = _MOST_EFFORT
         self.covers: dict[tuple[int, ...], Indicator] = {}
         self.known: dict[tuple[int, ...], Indicator] = {}
 
@@ -246,6 +251,7 @@ class _Sets:
         key = tuple(labels)
         if key not in self.covers:
             points = np.concatenate([self._rows_with[label] for label in labels]).tolist()
+            self.effort -= ORDERS * len(points)
             self.covers[key] = [self._box(box) for box in cover([tuple(point) for point in points])]
         return self.covers[key]
 
@@ -258,15 +264,21 @@ class _Sets:
 
     def _cheapest(self, labels: Sequence[int]) -> Indicator:
         boxes = self.boxes(labels)
-        if len(boxes) < 2 or self.visits < len(self.rows) or not self.separator.affordable:
+        if len(boxes) < 2 or self.effort <= 0 or not self.separator.affordable:
             return boxes
-        self.visits -= len(self.rows)
+        solved = self.separator.solved
         inside = np.isin(self.labels, labels)
+        form, units = self._form(inside, len(boxes))
+        self.effort -= len(self.rows) + _A_PROGRAM * (self.separator.solved - solved)
+        return boxes if form is None else self._units(form, _FACTORS[units])
+
+    def _form(self, inside: Bools, most: int) -> tuple[Form | None, int]:
+        """A form that takes less than so many units, and how many it takes."""
         for units, find in ((1, self.separator.face), (2, self.separator.threshold), (3, self.separator.level)):
-            form = find(inside) if units < len(boxes) else None
+            form = find(inside) if units < most else None
             if form is not None and self._largest(form) < _LARGEST:
-                return self._units(form, _FACTORS[units])
-        return boxes
+                return form, units
+        return None, 0
 
     def _units(self, form: Form, factors: Sequence[float]) -> Indicator:
         """ReLU(s − t + 1), ReLU(s − t), … times the factors."""

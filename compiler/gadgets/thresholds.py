@@ -58,7 +58,7 @@ class Form:
 class Separator:
     """Looks for faces, thresholds and levels among distinct combinations: `rows[r, f]` is factor f's code in row r.
 
-    `silent[f]` are the codes of factor f that no indicator tells; their weight is 0.
+    `silent[f]` are the codes of factor f that no indicator tells; their weight is 0. `solved` counts linear programs.
     """
 
     def __init__(self, rows: Ints, sizes: Sequence[int], silent: Sequence[Sequence[int]] = ()) -> None:
@@ -66,6 +66,7 @@ class Separator:
         self.offsets = np.cumsum([0, *sizes])[:-1]
         self.columns = rows + self.offsets
         self.free = np.ones(sum(sizes), dtype=bool)
+        self.solved = 0
         for offset, codes in zip(self.offsets.tolist(), silent, strict=False):
             self.free[[offset + code for code in codes]] = False
 
@@ -152,6 +153,7 @@ class Separator:
             return ranked
         chosen = np.unique(np.concatenate([_spread(np.flatnonzero(kinds == kind)) for kind in np.unique(kinds)]))
         for _ in range(_ROUNDS):
+            self.solved += 1
             proposed = _proposal(self.columns[chosen], kinds[chosen], self.free)
             if proposed is None:
                 return None

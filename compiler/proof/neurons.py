@@ -114,23 +114,33 @@ class Neurons:
         plain = [d for d in self.stream.read(W_in) if d is not BOS and d is not raw]
         if self.stream.raw(plain) or self.stream.read(W_out.T) != [self.reader.numbers[node]]:
             self.stream.fail(where, "they read or write another number")
+        at, written = self.stream.rows([raw, self.reader.numbers[node]])
+        slope, weight = W_in[at], W_out[:, written]
+        if set(np.abs(slope).tolist()) - {1.0}:
+            self.stream.fail(where, "they do not read the mean as it is")
         states = self.stream.states(plain, factor)
-        base = self.stream.ideal(plain, states) @ W_in[self.stream.rows(plain)] + bias
-        slope, weight = (
-            W_in[self.stream.rows([raw])[0]],
-            W_out[:, self.stream.rows([self.reader.numbers[node]])[0]],
-        )
+        values = np.array(list(map(float, self.stream.values(factor, states))))
+        size = max(1, _BLOCK // len(bias))
+        for start in range(0, states.count, size):
+            rows = np.arange(start, min(start + size, states.count))
+            base = self.stream.ideal(plain, states.at(rows)) @ W_in[self.stream.rows(plain)] + bias
+            self._multiplies(where, base, slope, weight, values[rows, None], mean)
+
+    def _multiplies(self, where: str, base: Matrix, slope: Vector, weight: Vector, values: Matrix, mean: SOp) -> None:
+        """Checks units that read `base + slope·mean`, in states in which the factor has certain values."""
         ends = np.array(self.analysis[mean].range)
-        error = number_error(mean, self.storage, self.precision) * np.array([-1, 1])
-        turns = np.divide(-base, slope, out=np.zeros_like(base), where=slope != 0)
-        points = np.hstack([np.tile([*ends, *(ends + error)], (states.count, 1)), np.clip(turns, *(ends + error))])
-        hidden = np.maximum(base[:, None, :] + points[:, :, None] * slope, 0)
-        values = np.array(list(map(float, self.stream.values(factor, states))))[:, None]
-        tiny = 2 * self.precision.unit * float(np.abs(values * points).max(initial=0))
-        missed = np.minimum(*(np.abs(hidden @ weight - values * x) for x in (points, np.clip(points, *ends))))
-        if np.any(missed > tiny):
+        reach = ends + number_error(mean, self.storage, self.precision) * np.array([-1, 1])
+        idle = np.maximum(*(base + slope * end for end in reach)) <= 0
+        most = int((~idle).sum(axis=1).max())
+        some = np.argsort(idle, axis=1, kind="stable")[:, :most]
+        base, slope, weight = np.take_along_axis(base, some, axis=1), slope[some], weight[some]
+        points = np.hstack([np.tile([*ends, *reach], (len(base), 1)), np.clip(-base / slope, *reach)])
+        hidden = np.maximum(base[:, None, :] + points[:, :, None] * slope[:, None, :], 0)
+        found = (hidden * weight[:, None, :]).sum(axis=2)
+        missed = np.minimum(*(np.abs(found - values * x) for x in (points, np.clip(points, *ends))))
+        if np.any(missed > 2 * self.precision.unit * float(np.abs(values * points).max())):
             self.stream.fail(where, "they do not multiply")
-        if np.any(base * hidden.any(axis=1)) or set(np.abs(slope).tolist()) - {1.0}:
+        if np.any(base * hidden.any(axis=1)):
             self.stream.fail(where, "they read more than the mean where they are active")
         self.stream.checks += points.size
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +18,8 @@ Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _FEW_SUMS = 4
 _CHUNK = 1 << 20
 _MANY_CODES = 4096
+_MANY_WEIGHTS = 1 << 18
+_SPARSE = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,15 @@ class Group:
     W_out: Matrix
     raw: list[int]
     precision: Precision
+
+    @cached_property
+    def _written(self) -> Any:
+        """W_out, as a sparse matrix where that is much faster: most units write to one or two of many directions."""
+        if self.W_out.size < _MANY_WEIGHTS or np.count_nonzero(self.W_out) > _SPARSE * self.W_out.size:
+            return self.W_out
+        from scipy.sparse import csr_array
+
+        return csr_array(self.W_out)
 
     def unlike(self, readings: Sequence[Reading], targets: Ints) -> Ints:
         """Of exact readings that no unit can tell apart and that have one target, one each.
@@ -113,13 +125,13 @@ class Group:
             for side in (0, 1)
         )
         low = self._hidden(len(want), first)
-        if not np.array_equal(low @ self.W_out, want):
+        if not np.array_equal(low @ self._written, want):
             return False
         if not self.raw:
-            return bool(np.all(low @ np.abs(self.W_out) < self.precision.exact))
+            return bool(np.all(low @ abs(self._written) < self.precision.exact))
         high = self._hidden(len(want), last)
         active = low > 0
-        if not np.array_equal(high @ self.W_out, want) or not np.array_equal(active, high > 0):
+        if not np.array_equal(high @ self._written, want) or not np.array_equal(active, high > 0):
             return False
         return not any(np.any(active @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
 
