@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.columns import DEFINED
+from compiler.values.sets import Values
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
@@ -14,6 +15,8 @@ from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
 _IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
 _ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
 _KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
+
+UNREAD = Operation("unread", 1, (), lambda value: value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +42,22 @@ def value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
 
 
 def _mixed(roots: Sequence[SOp], values: ValueAnalysis) -> list[SOp]:
-    """Inner s-ops that may hold strings and numbers together, on which the program would have no value."""
+    """Inner s-ops that may hold strings and numbers together, on which the program would have no value.
+
+    Not an aggregate of what a rewrite has called UNREAD: where its default is of another kind, nobody reads it.
+    """
     ends = set(roots)
     nodes = [node for node in topological(roots) if isinstance(node, SOp) and node not in ends]
-    return [
-        node for node in nodes if values[node].listed and len({isinstance(v, str) for v in values[node].universe}) > 1
-    ]
+    return [node for node in nodes if holds_both(values[node]) and not _is_unread(node)]
+
+
+def _is_unread(node: SOp) -> bool:
+    return isinstance(node, Aggregate) and isinstance(node.value, Map) and node.value.op is UNREAD
+
+
+def holds_both(values: Values) -> bool:
+    """Whether there are strings and numbers among some values."""
+    return len({isinstance(value, str) for value in values.universe}) > 1
 
 
 def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:

@@ -57,6 +57,7 @@ CHOICES: dict[str, Selector] = {
     "last if it is not a": LAST & ~IS_A,
     "last if it is the same": LAST & SAME,
     "last before if it is the same": select_best(BEFORE, indices) & SAME,
+    "last before if it is another": select_best(BEFORE, indices) & ~SAME,
     "ties that are a": COMMON & IS_A,
     "ties that are even": COMMON & EVEN,
     "ties that are the same": COMMON & SAME,
@@ -152,6 +153,17 @@ def test_copies(name: str, value: str) -> None:
     if (name, value) == ("never", "token or number"):
         return
     everywhere(aggregate(CHOICES[name], *COPIES[value]))
+
+
+@pytest.mark.parametrize("default", ["a", 1])
+@pytest.mark.parametrize("name", [name for name in CHOICES if name.startswith(("last", "best of a"))])
+def test_copies_of_what_is_all_strings_or_all_numbers(name: str, default: Atom) -> None:
+    if name == "best of a condition, tied":
+        return
+    text = aggregate(select(tokens, "b"), tokens)
+    everywhere(
+        {"": aggregate(CHOICES[name], text, default), "beside": aggregate(CHOICES[name], text, default) + tokens}
+    )
 
 
 @pytest.mark.parametrize("name", ["last", "last before if it is the same", "best of a condition"])

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from compiler.guards import may_fail
+from compiler.guards import UNREAD, holds_both, may_fail
 from compiler.rewrites.change import Change
 from compiler.selectors import (
     comparisons,
@@ -378,7 +378,8 @@ class _Builder:
             return Aggregate(selector, where(_as_sop(condition), node.value, node.default), node.default)
         self.note = "its head marks what is best, and neurons ask whether that meets the condition"
         default = node.default if alike or not values.listed else values.universe[0]
-        return where(self._meets() == 1, Aggregate(selector, node.value, default), node.default)
+        value = apply(UNREAD, node.value) if holds_both(values) else node.value
+        return where(self._meets() == 1, Aggregate(selector, value, default), node.default)
 
     def width(self) -> SOp:
         selector, condition = self.choice.selector, self.choice.condition

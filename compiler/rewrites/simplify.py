@@ -13,7 +13,7 @@ from functools import reduce
 from typing import Any, TypeAlias, cast
 
 from compiler.gaps import distance, gap
-from compiler.guards import may_fail
+from compiler.guards import holds_both, may_fail
 from compiler.rewrites.change import Change
 from compiler.rewrites.choice import choose, count_apart
 from compiler.selectors import comparisons, factors
@@ -176,7 +176,7 @@ def _only_case(node: Map, facts: Facts) -> Change | None:
     condition, then, otherwise = node.args
     assert isinstance(condition, Constant)
     chosen, other = (then, otherwise) if condition.value else (otherwise, then)
-    if not facts.compiles(other) or may_fail(other, facts.values) or _mixes(other, facts):
+    if not facts.compiles(other) or may_fail(other, facts.values) or holds_both(facts.values[other]):
         return None
     if not _needs_heads(other):
         return Change(chosen)
@@ -185,11 +185,6 @@ def _only_case(node: Map, facts: Facts) -> Change | None:
 
 def _needs_heads(node: SOp) -> bool:
     return any(isinstance(part, (Aggregate, SelectorWidth)) for part in topological([node]))
-
-
-def _mixes(node: SOp, facts: Facts) -> bool:
-    """Whether an s-op may hold strings and numbers."""
-    return len({isinstance(value, str) for value in facts.values[node].universe}) > 1
 
 
 def number_default(node: Node, facts: Facts) -> Change | None:
