@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
 from compiler.proof.heads import Heads
 from compiler.proof.neurons import Neurons
-from compiler.proof.stream import Stream, is_one_of
+from compiler.proof.stream import Stream
 from compiler.residual import BOS
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
@@ -126,7 +126,7 @@ class Certifier:
             self.stream.fail(f"output {readout.name}", "the kinds of its numbers are not the program's")
         node = symbolic.node
         if readout.kind == "number":
-            self.stream.holds(node, symbolic.logits, [float])
+            self.stream.holds(node, symbolic.logits, [None])
         else:
             values = self.stream.analysis[node]
             alike: dict[Hashable, set[Hashable]] = defaultdict(set)
@@ -135,7 +135,7 @@ class Certifier:
             self.stream.holds(
                 node,
                 symbolic.logits,
-                [partial(is_one_of, alike[value_key(value)]) for value in symbolic.values],
+                [frozenset(alike[value_key(value)]) for value in symbolic.values],
             )
         if readout.kind == "number" and len(readout.values) > 1:
             levels = np.array([float(value) for value in readout.values])

@@ -7,8 +7,7 @@ underflows to 0.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
-from compiler.proof.stream import Stream, is_one_of
+from compiler.proof.stream import Stream
 from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.selectors import Conjunction, Relation
 from compiler.values.aggregates import number_at_rest
@@ -198,17 +197,16 @@ class Heads:
 
     def _read_at_keys(self, node: Aggregate, channels: Sequence[tuple[Functional, Direction]]) -> None:
         """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default."""
-        features: list[Callable[[Any], float]] = []
+        read: list[frozenset[Hashable] | None] = []
         for functional, direction in channels:
             if direction in (self.reader.raw.get(node), self.reader.numbers.get(node)):
-                features.append(float)
+                read.append(None)
                 default = number_at_rest(node)
             else:
                 space = zip(self.analysis[node].universe, self.reader.one_hot[node], strict=True)
                 shown = [value for value, found in space if found is direction]
-                keys = set(map(value_key, shown))
-                features.append(partial(is_one_of, keys))
+                read.append(frozenset(map(value_key, shown)))
                 default = float(any(value == node.default for value in shown))
             if at_bos(functional) != default:
                 self.stream.fail(repr(node), "what is read at BOS is not the default")
-        self.stream.holds(node.value, [functional for functional, _ in channels], features)
+        self.stream.holds(node.value, [functional for functional, _ in channels], read)

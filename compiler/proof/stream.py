@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -152,14 +152,14 @@ class Stream:
             at for at, direction in enumerate(directions) if direction is self.reader.raw.get(self.node_of[direction])
         ]
 
-    def holds(self, node: SOp, functionals: Sequence[Functional], features: Sequence[Callable[[Any], float]]) -> None:
-        """Every functional has, whatever the s-op's value, what the feature makes of that value."""
+    def holds(self, node: SOp, functionals: Sequence[Functional], shown: Sequence[frozenset[Hashable] | None]) -> None:
+        """Every functional is 1 for values with one of the shown keys and 0 for others; for None the value itself."""
         form = linear_form(node)
         stored = node in self.reader.numbers or node in self.reader.raw or node in self.reader.one_hot
         stored = stored or len(self.analysis[node].universe) == 1
-        if not stored and form is not None and len(form.weights) > 1 and list(features) == [float]:
+        if not stored and form is not None and len(form.weights) > 1 and list(shown) == [None]:
             for part in form.weights:
-                self.holds(part, [self.reader.number(part)], [float])
+                self.holds(part, [self.reader.number(part)], [None])
             return
         if not self.analysis[node].listed:
             return
@@ -168,7 +168,7 @@ class Stream:
         matrix = np.array([[functional.get(d, 0.0) for functional in functionals] for d in directions])
         found = self.ideal(directions, states) @ matrix.reshape(len(directions), len(functionals))
         universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
-        table = np.array([[feature(value) for feature in features] for value in universe])
+        table = np.column_stack([_feature(universe, keys) for keys in shown])
         wanted = table[states.codes.get(node, np.zeros(states.count, dtype=np.intp))]
         if not np.allclose(found, wanted, rtol=1e-9, atol=1e-12):
             self.fail(repr(node), "what is read of it is not its value")
@@ -184,9 +184,14 @@ class Stream:
         self.checks += 1
 
 
-def is_one_of(keys: set[Hashable], value: Any) -> float:
-    """1 for a value with one of the keys, else 0."""
-    return float(value_key(value) in keys)
+def _feature(universe: Sequence[Any], keys: frozenset[Hashable] | None) -> Vector:
+    """For each value 1 where its key is one of these, else 0; without keys the value as a number."""
+    if keys is None:
+        return np.array(universe, dtype=np.float64)
+    codes = code_table(universe)
+    found = np.zeros(len(universe))
+    found[[codes[key] for key in keys if key in codes]] = 1
+    return found
 
 
 def code_table(universe: Sequence[Any]) -> dict[Any, int]:

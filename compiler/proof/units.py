@@ -20,6 +20,7 @@ _CHUNK = 1 << 20
 _MANY_CODES = 4096
 _MANY_WEIGHTS = 1 << 18
 _SPARSE = 0.05
+_EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +56,12 @@ class Group:
 
     @cached_property
     def _written(self) -> Any:
-        """W_out, as a sparse matrix where that is much faster: most units write to one or two of many directions."""
-        if self.W_out.size < _MANY_WEIGHTS or np.count_nonzero(self.W_out) > _SPARSE * self.W_out.size:
-            return self.W_out
-        from scipy.sparse import csr_array
+        return _sparse(self.W_out)
 
-        return csr_array(self.W_out)
+    @cached_property
+    def _slopes(self) -> list[Any]:
+        """For each raw input what every unit adds to what is written for each unit of it, while it is active."""
+        return [_sparse(self.W_in[at][:, None] * self.W_out) for at in self.raw]
 
     def unlike(self, readings: Sequence[Reading], targets: Ints) -> Ints:
         """Of exact readings that no unit can tell apart and that have one target, one each.
@@ -72,7 +73,10 @@ class Group:
         kinds = np.zeros((len(self.W_in), 0))
         if read:
             kinds = np.unique(np.where(np.isin(np.arange(len(self.W_in)), read)[:, None], self.W_in, 0), axis=1)
-        if kinds.shape[1] > _FEW_SUMS or not _exact_sums(moving, kinds):
+        if (
+            kinds.shape[1] > _FEW_SUMS
+            or sum(_largest_sum(some.levels, kinds[some.places]) for some in moving) >= _EXACT
+        ):
             return np.arange(len(targets))
         keys = targets
         for kind in kinds.T:
@@ -133,7 +137,7 @@ class Group:
         active = low > 0
         if not np.array_equal(high @ self._written, want) or not np.array_equal(active, high > 0):
             return False
-        return not any(np.any(active @ (self.W_in[at][:, None] * self.W_out)) for at in self.raw)
+        return not any(np.any(active.astype(np.float64) @ slopes) for slopes in self._slopes)
 
     def _part(
         self, reading: Reading, tables: tuple[Matrix, Matrix] | None, side: int, shift: float
@@ -152,24 +156,49 @@ class Group:
         return np.asarray(found.max(axis=0))
 
     def _table(self, reading: Reading, shift: float) -> Matrix:
-        """What each code adds to the inputs of each unit, [codes, units]."""
-        wide = np.longdouble if self.raw and self.precision.name == "float64" else np.float64
-        levels = reading.levels + shift * reading.errors
-        return levels.astype(wide) @ self.W_in[reading.places].astype(wide)
+        """What each code adds to the inputs of each unit, [codes, units]; without errors the same for every shift."""
+        if reading.errors.any():
+            return self._product(reading, shift)
+        known = self._exact_tables.get(id(reading.levels))
+        if known is None:
+            known = self._exact_tables[id(reading.levels)] = (reading.levels, self._product(reading, 0.0))
+        return known[1]
+
+    @cached_property
+    def _exact_tables(self) -> dict[int, tuple[Matrix, Matrix]]:
+        return {}
+
+    def _product(self, reading: Reading, shift: float) -> Matrix:
+        levels, weights = reading.levels + shift * reading.errors, self.W_in[reading.places]
+        if _largest_sum(levels, weights) < _EXACT:
+            return np.asarray(levels @ weights)
+        return np.asarray(levels.astype(self._wide) @ weights.astype(self._wide))
+
+    @property
+    def _wide(self) -> Any:
+        """A dtype that sums of the model's dtype fit in."""
+        return np.longdouble if self.raw and self.precision.name == "float64" else np.float64
 
     def _hidden(self, count: int, parts: Sequence[tuple[Matrix, Ints]]) -> Matrix:
         """The hidden units, each sum rounded once to the dtype: products are exact, and the raw one is added last."""
         dtype = np.dtype(self.precision.name)
-        product = np.zeros((count, self.W_in.shape[1]))
+        product = np.zeros((count, self.W_in.shape[1]), dtype=self._wide)
         for table, codes in parts:
             product = product + (table if len(table) == 1 else table[codes])
         return np.maximum(product.astype(dtype) + self.bias.astype(dtype), 0).astype(np.float64)
 
 
-def _exact_sums(readings: Sequence[Reading], weights: Matrix) -> bool:
-    """Whether all weighted sums of the readings are sums of integers that a float64 holds."""
-    parts = [weights, *(reading.levels for reading in readings)]
-    if any(np.any(np.mod(part, 1) != 0) for part in parts):
-        return False
-    sizes = [(np.abs(reading.levels) @ np.abs(weights[reading.places])).max(initial=0) for reading in readings]
-    return float(sum(sizes)) < 2.0**53
+def _sparse(matrix: Matrix) -> Any:
+    """The matrix, in a sparse form where that is much faster: most units write to one or two of many directions."""
+    if matrix.size < _MANY_WEIGHTS or np.count_nonzero(matrix) > _SPARSE * matrix.size:
+        return matrix
+    from scipy.sparse import csr_array
+
+    return csr_array(matrix)
+
+
+def _largest_sum(levels: Matrix, weights: Matrix) -> float:
+    """The largest sum of levels times weights, without signs, if all are integers; else infinity."""
+    if any(np.any(np.mod(part, 1) != 0) for part in (levels, weights)):
+        return float("inf")
+    return float((np.abs(levels) @ np.abs(weights)).max(initial=0))
