@@ -14,9 +14,15 @@ from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
 
 _IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
 _ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
-_KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
+KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
 
+_IS_TEXT = Operation("is text", 1, (), lambda value: isinstance(value, str))
 UNREAD = Operation("unread", 1, (), lambda value: value)
+
+
+@dataclass(frozen=True)
+class Code(Operation):
+    """An operation that numbers strings from 1 on, and gives 0 for numbers: its mean tells which string is marked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +40,7 @@ def value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
     partial = [node for node in nodes if isinstance(node, SOp) and node in values.partial]
     defined = [Guard(f"{node!r} has a value", "defined", (Map(DEFINED, (node,)),)) for node in partial]
     uniform = [
-        Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(_KIND, (node,)),))
+        Guard(f"{node!r} holds strings or numbers, not both", "uniform", (Map(KIND, (node,)),))
         for node in _mixed(roots, values)
     ]
     ordered = [guard for node in nodes if isinstance(node, Select) for guard in _order_guards(node, values)]
@@ -48,10 +54,11 @@ def _mixed(roots: Sequence[SOp], values: ValueAnalysis) -> list[SOp]:
     """
     ends = set(roots)
     nodes = [node for node in topological(roots) if isinstance(node, SOp) and node not in ends]
-    return [node for node in nodes if holds_both(values[node]) and not _is_unread(node)]
+    return [node for node in nodes if holds_both(values[node]) and not is_unread(node)]
 
 
-def _is_unread(node: SOp) -> bool:
+def is_unread(node: SOp) -> bool:
+    """Whether an s-op is an aggregate of what a rewrite has called UNREAD."""
     return isinstance(node, Aggregate) and isinstance(node.value, Map) and node.value.op is UNREAD
 
 
@@ -68,7 +75,7 @@ def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:
     kinds = {isinstance(value, str) for side in (node.keys, node.queries) for value in values[side].universe}
     if node.op in ("==", "!=") or len(kinds) < 2:
         return []
-    same = Map(OPERATIONS["=="], (Map(_KIND, (node.keys,)), Map(_KIND, (node.queries,))))
+    same = Map(OPERATIONS["=="], (Map(KIND, (node.keys,)), Map(KIND, (node.queries,))))
     return [Guard(f"{node.keys!r} and {node.queries!r} can be ordered", "defined", (same,))]
 
 
@@ -103,6 +110,9 @@ def _may_mix(node: Aggregate, values: ValueAnalysis) -> bool:
 
 def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
     found = values[node.value]
+    if isinstance(node.value, Map) and isinstance(node.value.op, Code):
+        (read,) = node.value.args
+        return [Guard(f"{read!r} holds numbers where several are marked", "mean", (Map(_IS_TEXT, (read,)),))]
     if not (found.averaged and found.may_be_bools) or values.spread(node.selector).at_most_one:
         return []
     return [Guard(f"{node.value!r} holds a number where several are marked", "mean", (Map(_IS_BOOL, (node.value,)),))]

@@ -185,14 +185,14 @@ class Storage:
         values = self.analysis[node]
         if not values.listed or not all(isinstance(value, int) for value in values.universe):
             return False
-        form = linear_form(node)
+        form = self.analysis.form(node)
         if len(self.analysis.sources(node)) <= 1 or form is None or set(form.weights) == {node}:
             return True
         weights = [*form.weights.values(), form.constant]
         return all(weight.denominator == 1 for weight in weights) and all(map(self.can_be_exact, form.weights))
 
     def _number_of_many(self, node: SOp, exact: bool) -> None:
-        form = linear_form(node)
+        form = self.analysis.form(node)
         if form is None or set(form.weights) == {node}:
             self._stored_number(node)
             return

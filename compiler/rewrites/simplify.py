@@ -16,6 +16,7 @@ from compiler.gaps import distance, gap
 from compiler.guards import holds_both, may_fail
 from compiler.rewrites.change import Change
 from compiler.rewrites.choice import choose, count_apart
+from compiler.rewrites.separate import separate
 from compiler.selectors import comparisons, factors
 from compiler.support import Facts
 from compiler.tally import is_mark, is_mean_of_mark
@@ -55,7 +56,7 @@ def rewrite(
 
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
     """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number."""
-    for change in (*PASSES[prefer], compare):
+    for change in (separate, *PASSES[prefer], separate, compare):
         found = _passed(found, change, facts)
     return found
 

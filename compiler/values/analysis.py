@@ -241,10 +241,13 @@ class ValueAnalysis:
         return ValueAnalysis(self.vocabulary, self.cells.max_length, self.conjunctions, self.causal, bounded, single)
 
     def form(self, node: SOp) -> LinearForm | None:
-        """A number as a linear form of others: itself where it is stored as it is; None where it is no number."""
-        if self[node].listed or isinstance(node, Aggregate) or is_product(self, node):
-            return linear_form(node)
-        return _sum_form(self, node)
+        """A number as a linear form of numbers: itself where it is stored as it is; None where it is no number."""
+        if not self[node].listed and not isinstance(node, Aggregate) and not is_product(self, node):
+            return _sum_form(self, node)
+        found = linear_form(node)
+        if found is None or all(self[part].numeric for part in found.weights):
+            return found
+        return LinearForm({node: Fraction(1)}, Fraction(0))
 
     def check_cut(self, cut: Cut, source: SOp) -> None:
         """Nothing, or a Refusal where representatives do not stand for what lies between them. Checked once."""
