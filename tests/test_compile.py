@@ -24,6 +24,7 @@ from rasp.graph import (
     indices,
     length,
     select,
+    select_best,
     selector_width,
     sop,
     tokens,
@@ -250,6 +251,22 @@ def test_what_was_asked_for_is_still_known_when_all_is_looked_at_anew() -> None:
     assert facts.count(INDEXED["as it is"]) == 3
     assert A_KEY in facts.values.single
     assert len(facts.values[before].universe) > 3
+
+
+def test_selectors_that_share_their_parts_are_looked_at_once() -> None:
+    odd, again, many = SAME, SAME & BEFORE, SAME
+    for step in range(40):
+        other = select(indices, step % 3, "<") if step % 2 else BEFORE
+        odd = (odd & ~other) | (~odd & other)
+        again = again & again
+    for step in range(1_500):
+        many = many & ~select(indices, step % 7 + 3)
+    for selector in (odd, again, many):
+        exact(selector_width(selector), "ab", 4)
+    best = select_best(many, indices)
+    for _ in range(40):
+        best = best & (again | best)
+    exact(aggregate(best, indices, -1), "ab", 4)
 
 
 def test_equal_indices_of_two_types_are_refused_with_a_way_out() -> None:
