@@ -82,7 +82,7 @@ def check(guard: Readout, logits: Array) -> None:
 
 
 def _check_marks(guard: Readout, logits: Array) -> None:
-    """Where a row marks several keys: an error for values without a mean, and for a column of nothing but bools."""
+    """Where a row marks several keys: an error for values without a mean, or a column of nothing but such values."""
     several = _several(logits)
     if not several.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
         return

@@ -12,10 +12,9 @@ from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
 
-_IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
-_ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
 KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
-
+_ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
+_IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
 _IS_TEXT = Operation("is text", 1, (), lambda value: isinstance(value, str))
 UNREAD = Operation("unread", 1, (), lambda value: value)
 

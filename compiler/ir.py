@@ -110,8 +110,9 @@ class Readout:
     `categorical`: logit o is 1 where the value is `values[o]`, else 0. `number`: the one logit is the number; where
     `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the marked
     positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
-    a bool. A readout with `check` only guards others; `marks` guards nothing, but tells how many keys a head marks, m
-    being `values[0]` where it is none. `kinds` tells equal numbers of different kinds apart.
+    a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
+    nothing, but tells how many keys a head marks, m being `values[0]` where it is none. `kinds` tells equal numbers of
+    different kinds apart.
     """
 
     name: str

@@ -92,10 +92,9 @@ def plan(
     unread: list[tuple[int, Head]] = []
     wanted = mark_guards(roots, values)
     typings = {root: typing(root, _classes(root, storage, precision), values) for root in roots}
-    for told in typings.values():
-        for aggregate in told.aggregates if told else ():
-            selector = aggregate.selector
-            wanted[selector] = [*_without_marks(wanted.get(selector, [])), _marks_guard(selector)]
+    told = {aggregate.selector: None for found in typings.values() if found for aggregate in found.aggregates}
+    for selector in told:
+        wanted.setdefault(selector, []).append(Guard(f"how many keys {selector!r} marks", "marks", ()))
     for layer in range(analysis.depth, 0, -1):
         for head, members in _members(storage, layer, analysis).items():
             for node in members:
@@ -116,16 +115,8 @@ def plan(
     guards += [
         replace(guard, nodes=(*means, *guard.nodes)) for selector, means in marks.items() for guard in wanted[selector]
     ]
-    known = {root: told for root, told in typings.items() if told is not None}
+    known = {root: found for root, found in typings.items() if found is not None}
     return Plan(storage, tuple(reversed(heads)), tuple(guards), known, tuple(reversed(unread)), marks)
-
-
-def _without_marks(guards: Sequence[Guard]) -> list[Guard]:
-    return [guard for guard in guards if guard.check != "marks"]
-
-
-def _marks_guard(selector: Selector) -> Guard:
-    return Guard(f"how many keys {selector!r} marks", "marks", ())
 
 
 def _marks(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
@@ -339,8 +330,8 @@ def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
     if guard.check not in ("single", "mean", "marks"):
         return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
     z, square, *others = guard.nodes
-    is_bool = [reader.feature(node, {value_key(True): 1.0}) for node in others]
-    logits = (reader.number(z), reader.number(square), *is_bool)
+    without_mean = [reader.feature(node, {value_key(True): 1.0}) for node in others]
+    logits = (reader.number(z), reader.number(square), *without_mean)
     if guard.check == "marks":
         assert isinstance(z, Aggregate)
         return SymbolicReadout(guard.name, z, "single", (z.default,), logits, "marks")

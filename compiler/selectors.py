@@ -27,7 +27,7 @@ T = TypeVar("T")
 # -- formulas: selectors as `and`, `or` and `not` of comparisons and of choices among keys
 
 
-def formula_parts(formula: Selector) -> list[Selector]:
+def _formula_parts(formula: Selector) -> list[Selector]:
     """What a formula is made of and the formula itself, each once, parts first. A choice is not looked into."""
     found: dict[Selector, None] = {}
     pending = [formula]
@@ -52,12 +52,12 @@ def _sides(part: Selector) -> tuple[Selector, ...]:
 
 def leaves(formula: Selector) -> list[Selector]:
     """The comparisons and choices that a formula is made of, each once."""
-    return [part for part in formula_parts(formula) if not _sides(part)]
+    return [part for part in _formula_parts(formula) if not _sides(part)]
 
 
 def folded(formula: Selector, leaf: Callable[[Selector], T], combine: Mapping[type[Selector], Callable[..., T]]) -> T:
     """What `leaf` finds for comparisons and choices, combined for Not, And and Or; each part is looked at once."""
-    parts = formula_parts(formula)
+    parts = _formula_parts(formula)
     uses = Counter(side for part in parts for side in _sides(part))
     known: dict[Selector, T] = {}
 

@@ -59,11 +59,14 @@ class Facts:
         """How many values an s-op can take; 0 where they are too many to list, or it cannot be compiled."""
         return len(self.values[sop].universe) if self.compiles(sop) else 0
 
+    def computes(self, selector: Selector) -> bool:
+        """Whether one head computes a selector, as far as the values of what it reads tell."""
+        return self.compiles(head_for(selector))
+
     def spread(self, selector: Selector) -> Spread:
         """How many keys a selector can mark. The Refusal of what it is made of, where it cannot be compiled."""
-        head = Aggregate(selector, Constant(0), 0)
-        self.examine([head])
-        if self._tainted[head]:
+        head = head_for(selector)
+        if not self.computes(selector):
             raise next(self._refused[node] for node in topological([head]) if node in self._refused)
         return self.values.spread(selector)
 
@@ -121,6 +124,11 @@ class Facts:
                 self._refused[node] = error
                 self._tainted[node] = True
         return None
+
+
+def head_for(selector: Selector) -> Aggregate:
+    """An aggregate that needs nothing but the head of a selector."""
+    return Aggregate(selector, Constant(0), 0)
 
 
 def _check_score(score: SOp, values: ValueAnalysis) -> None:

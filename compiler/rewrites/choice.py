@@ -47,7 +47,7 @@ from compiler.selectors import (
     relation_of,
     replaced,
 )
-from compiler.support import Facts
+from compiler.support import Facts, head_for
 from compiler.tally import Mark, count, flag, position_marks
 from compiler.values.columns import value_key
 from compiler.values.cuts import in_bins
@@ -252,8 +252,8 @@ def _terms(selector: Selector) -> list[tuple[str, Selector]]:
         outside, inside = _put(selector, best, nothing), _put(selector, best, full)
         parts = [("+", _only_in(best, inside, outside)), ("-", _only_in(best, outside, inside))]
         found = [(sign, part) for sign, part in parts if part is not nothing]
-        rest = _terms(outside)
-        if rest and all(_is_chain(part) for _, part in found):
+        rest = _terms(outside) if all(_is_chain(part) for _, part in found) else []
+        if rest:
             return rest + found
     return []
 
@@ -306,8 +306,7 @@ def _is_harmless(score: SOp, facts: Facts) -> bool:
 
 def _may_fail(condition: Selector, facts: Facts) -> bool:
     """Whether the program may have no value because of a condition."""
-    head = Aggregate(condition, Constant(0), 0)
-    return not facts.compiles(head) or may_fail(head, facts.values)
+    return not facts.computes(condition) or may_fail(head_for(condition), facts.values)
 
 
 def _broken(selector: Selector, condition: Selector, facts: Facts) -> Selector:

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from compiler.guards import KIND, Code, holds_both, is_unread
 from compiler.rewrites.change import Change
 from compiler.support import Facts
-from rasp.elementwise import Atom, Operation
-from rasp.graph import Aggregate, Constant, Map, Node, SOp
+from rasp.elementwise import Atom, Operation, atom_key
+from rasp.graph import Aggregate, Map, Node, SOp
 
 _NUMBER = Operation("number", 1, (), lambda value: 0 if isinstance(value, str) else value)
 
@@ -28,7 +28,7 @@ def separate(node: Node, facts: Facts) -> Change | None:
     numbers = [value for value in values.universe if not isinstance(value, str)]
     if not holds_both(values) or all(isinstance(number, bool) for number in numbers):
         return None
-    if not facts.compiles(Aggregate(node.selector, Constant(0), 0)) or facts.spread(node.selector).at_most_one:
+    if not facts.computes(node.selector) or facts.spread(node.selector).at_most_one:
         return None
     texts = [value for value in values.universe if isinstance(value, str)]
     empty = math.floor(max(map(float, numbers))) + 1 if isinstance(node.default, str) else node.default
@@ -50,5 +50,5 @@ def _both(texts: list[str], default: Atom, empty: Atom, value: SOp, coded: SOp, 
             return known[round(float(code))]
         return default if isinstance(default, str) and number == empty else number
 
-    key = (tuple(texts), repr(default), repr(empty))
+    key = (tuple(texts), atom_key(default), atom_key(empty))
     return Map(Operation("string or number", 3, key, both), (Map(KIND, (value,)), coded, number))

@@ -55,7 +55,10 @@ def rewrite(
 
 
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
-    """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number."""
+    """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number.
+
+    Strings are separated from numbers before, for what reads them to be known, and in what then became of select_best.
+    """
     for change in (separate, *PASSES[prefer], separate, compare):
         found = _passed(found, change, facts)
     return found
