@@ -22,8 +22,8 @@ from compiler.values.affine import is_product
 from compiler.values.aggregates import number_at_rest
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.columns import UNDEFINED, value_key
-from compiler.values.linear import LinearForm, linear_form
-from rasp.elementwise import OPERATIONS, Operation
+from compiler.values.linear import LinearForm
+from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens
 
@@ -264,13 +264,13 @@ class Storage:
 
     def line(self, node: SOp) -> LinearForm | None:
         """The linear form of several exact integers that alone decides the node's value, if there is one."""
-        form = linear_form(_core(node))
+        form = self.analysis.linear[self.core(node)]
         if form is None or len(form.weights) < 2 or not all(map(self.can_be_exact, form.weights)):
             return None
         if any(weight.denominator != 1 for weight in (*form.weights.values(), form.constant)):
             return None
         along: dict[Any, Any] = {}
-        for value in self.analysis.table(Map(JOINT, (_core(node), node)))[1]:
+        for value in self.analysis.table(Map(JOINT, (self.core(node), node)))[1]:
             if value is UNDEFINED:
                 continue
             if value[0] != int(value[0]) or along.setdefault(value[0], value[1]) != value[1]:
@@ -282,7 +282,7 @@ class Storage:
         form = self.line(node)
         if form is None:
             return False
-        tuples, values = self.analysis.table(Map(JOINT, (_core(node), node)))
+        tuples, values = self.analysis.table(Map(JOINT, (self.core(node), node)))
         steps = 2 * len({level for level, _ in (value for value in values if value is not UNDEFINED)})
         if steps >= (_DEAR if raw == 1 else len(tuples.codes) * (2 if raw else 1)):
             return False
@@ -295,8 +295,18 @@ class Storage:
         return True
 
     def core(self, node: SOp) -> SOp:
-        """The linear s-op that the node is a function of."""
-        return _core(node)
+        """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
+        while isinstance(node, Map) and not is_opaque(node):
+            form = self.analysis.linear[node]
+            if form is not None and set(form.weights) != {node}:
+                return node
+            moving = list({arg: None for arg in node.args if not isinstance(arg, Constant)})
+            if len(moving) == 2 and len(node.args) == 2 and node.op.name in COMPARISONS:
+                return Map(OPERATIONS["-"], (moving[0], moving[1]))
+            if len(moving) != 1:
+                return node
+            node = moving[0]
+        return node
 
     def _distinctions(self, node: SOp, factor: SOp) -> SOp:
         """A factor reduced to what the node needs to know of it: a Map to class numbers.
@@ -332,7 +342,7 @@ class Storage:
 
     def _combine(self, node: SOp, raw: list[SOp]) -> bool:
         """Whether the node depends on its means only through one linear form that a single head can compute."""
-        form = linear_form(_core(node))
+        form = self.analysis.linear[self.core(node)]
         means = [source for source in raw if isinstance(source, Aggregate)]
         if form is None or len(means) < len(raw) or set(form.weights) != set(raw):
             return False
@@ -367,21 +377,6 @@ def _enter(classes: list[dict[tuple[int, ...], Any]], part: dict[tuple[int, ...]
             return index
     classes.append(dict(part))
     return len(classes) - 1
-
-
-def _core(node: SOp) -> SOp:
-    """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
-    while isinstance(node, Map) and not is_opaque(node):
-        form = linear_form(node)
-        if form is not None and set(form.weights) != {node}:
-            return node
-        moving = list({arg: None for arg in node.args if not isinstance(arg, Constant)})
-        if len(moving) == 2 and len(node.args) == 2 and node.op.name in ("<", "<=", ">", ">=", "==", "!="):
-            return Map(OPERATIONS["-"], (moving[0], moving[1]))
-        if len(moving) != 1:
-            return node
-        node = moving[0]
-    return node
 
 
 def _combined_mean(form: LinearForm, means: list[Aggregate]) -> Aggregate:

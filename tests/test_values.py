@@ -15,7 +15,7 @@ from compiler.values.aggregates import _mean_values, _Numbering
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.cells import Cells
 from compiler.values.columns import value_key
-from compiler.values.linear import linear_form
+from compiler.values.linear import LinearForms
 from compiler.values.sets import Values
 from compiler.values.spreads import _marked_patterns
 from rasp.elementwise import Atom
@@ -211,15 +211,15 @@ def test_marked_patterns_are_those_of_the_marked_keys() -> None:
 
 
 def test_linear_forms_are_exact() -> None:
-    form = linear_form((indices * 3 - length / 4 + 0.1) / 2 - indices)
+    form = LinearForms()[(indices * 3 - length / 4 + 0.1) / 2 - indices]
     assert form is not None
     assert {str(node): weight for node, weight in form.weights.items()} == {"indices": 0.5, "length": -0.125}
     assert math.isclose(form.constant, 0.05)
-    product = linear_form(indices * length)
+    product = LinearForms()[indices * length]
     assert product is not None
     assert set(product.weights) == {indices * length}
-    assert linear_form(indices + Constant("x")) is not None
-    assert linear_form(Constant("x")) is None
+    assert LinearForms()[indices + Constant("x")] is not None
+    assert LinearForms()[Constant("x")] is None
 
 
 def test_cells_of_a_length_are_together() -> None:

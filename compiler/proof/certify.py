@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from compiler.precision import Precision
 from compiler.proof.heads import Heads
 from compiler.proof.neurons import Neurons
 from compiler.proof.stream import Stream
-from compiler.residual import BOS
+from compiler.residual import BOS, SymbolicLayer
 from compiler.rounding import number_error
 from compiler.selectors import Conjunction
 from compiler.values.columns import value_key
@@ -68,10 +68,10 @@ class Certifier:
 
     def _structure(self) -> None:
         """The arrays have the directions, layers and shapes of the construction."""
-        assembler = Assembler(self.symbolic, self.weights.dtype)
-        wanted = [assembler.layer(layer) for layer in self.symbolic.layers]
         names = tuple(direction.name for direction in self.symbolic.directions)
-        if self.weights.directions != names or _shapes(self.weights.layers) != _shapes(wanted):
+        if self.weights.directions != names or list(map(_shape, self.weights.layers)) != list(
+            map(_symbolic_shape, self.symbolic.layers)
+        ):
             self.stream.fail(self.weights.name, "the weights are not built as this program's are")
 
     def _embedding(self) -> None:
@@ -143,11 +143,15 @@ class Certifier:
             self.stream.note(float(np.diff(levels).min()) / 4 / max(error, 1e-300), f"output {readout.name}: rounding")
 
 
-def _shapes(layers: Sequence[LayerWeights]) -> list[tuple[list[tuple[int, ...]], int]]:
-    return [
-        (
-            [(head.W_Q.shape[1], head.W_V.shape[1]) for head in layer.heads],
-            0 if layer.feed_forward is None else len(layer.feed_forward.b_in),
-        )
-        for layer in layers
-    ]
+Shape: TypeAlias = tuple[list[tuple[int, int]], int]
+
+
+def _shape(layer: LayerWeights) -> Shape:
+    """How wide the scores and the values of each head are, and how many hidden units there are."""
+    heads = [(head.W_Q.shape[1], head.W_V.shape[1]) for head in layer.heads]
+    return heads, 0 if layer.feed_forward is None else len(layer.feed_forward.b_in)
+
+
+def _symbolic_shape(layer: SymbolicLayer) -> Shape:
+    heads = [(sum(block.width for block in head.queries), len(head.values)) for head in layer.heads]
+    return heads, len(layer.neurons)

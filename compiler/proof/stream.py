@@ -16,7 +16,6 @@ from compiler.rounding import raw_error_at
 from compiler.storage import Reader, Storage
 from compiler.values.cells import Ints
 from compiler.values.columns import Coded, value_key
-from compiler.values.linear import linear_form
 from rasp.errors import Refusal
 from rasp.graph import Constant, SelectorWidth, SOp
 
@@ -56,6 +55,7 @@ class Stream:
     def __init__(self, symbolic: SymbolicModel, storage: Storage, precision: Precision) -> None:
         self.reader: Reader = symbolic.reader
         self.directions = symbolic.directions
+        self._row = {direction: row for row, direction in enumerate(self.directions)}
         self.storage, self.precision = storage, precision
         self.analysis = storage.analysis
         self.node_of = self._nodes()
@@ -143,8 +143,7 @@ class Stream:
 
     def rows(self, directions: Sequence[Direction]) -> list[int]:
         """The places of directions in the residual stream."""
-        index = {direction: row for row, direction in enumerate(self.directions)}
-        return [index[direction] for direction in directions]
+        return [self._row[direction] for direction in directions]
 
     def raw(self, directions: Sequence[Direction]) -> list[int]:
         """Which of some directions hold raw numbers, by their places among them."""
@@ -154,7 +153,7 @@ class Stream:
 
     def holds(self, node: SOp, functionals: Sequence[Functional], shown: Sequence[frozenset[Hashable] | None]) -> None:
         """Every functional is 1 for values with one of the shown keys and 0 for others; for None the value itself."""
-        form = linear_form(node)
+        form = self.analysis.linear[node]
         stored = node in self.reader.numbers or node in self.reader.raw or node in self.reader.one_hot
         stored = stored or len(self.analysis[node].universe) == 1
         if not stored and form is not None and len(form.weights) > 1 and list(shown) == [None]:

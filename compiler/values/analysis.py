@@ -24,7 +24,7 @@ from compiler.values.cells import Cells, Ints
 from compiler.values.columns import Coded, evaluate, joined
 from compiler.values.cuts import Bins, Cut, bins, check_cut
 from compiler.values.lattices import Lattices
-from compiler.values.linear import LinearForm, linear_form
+from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.sets import Values, everywhere, grouped, union, unlisted
 from compiler.values.spreads import Spread, spread_of
 from rasp.elementwise import Atom, Operation, evaluate_atoms
@@ -88,6 +88,7 @@ class ValueAnalysis:
         self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
         self.lattices = Lattices(self)
+        self.linear = LinearForms()
 
     def __getitem__(self, node: SOp) -> Values:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
@@ -244,7 +245,7 @@ class ValueAnalysis:
         """A number as a linear form of numbers: itself where it is stored as it is; None where it is no number."""
         if not self[node].listed and not isinstance(node, Aggregate) and not is_product(self, node):
             return _sum_form(self, node)
-        found = linear_form(node)
+        found = self.linear[node]
         if found is None or all(self[part].numeric for part in found.weights):
             return found
         return LinearForm({node: Fraction(1)}, Fraction(0))
@@ -386,7 +387,7 @@ def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
 
 def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
     """A number whose values are too many to list, and that is no mean and no product, as the sum that it is."""
-    form = linear_form(node)
+    form = analysis.linear[node]
     if form is not None and set(form.weights) != {node}:
         return form
     return LinearForm(products(analysis, node), Fraction(0))

@@ -18,16 +18,18 @@ class LinearForm:
     constant: Fraction
 
 
-def linear_form(root: SOp) -> LinearForm | None:
-    """An s-op as a linear form of the s-ops it adds, subtracts and scales; the s-op itself where it does neither.
+class LinearForms:
+    """S-ops as linear forms of the s-ops they add, subtract and scale, each found once."""
 
-    None for a constant that is no finite number.
-    """
-    forms: dict[SOp, LinearForm | None] = {}
-    for node in topological([root]):
-        if isinstance(node, SOp):
-            forms[node] = _form(node, forms)
-    return forms[root]
+    def __init__(self) -> None:
+        self._known: dict[SOp, LinearForm | None] = {}
+
+    def __getitem__(self, root: SOp) -> LinearForm | None:
+        """The form of an s-op; the s-op itself where it does neither. None for a constant that is no finite number."""
+        for node in topological([root], self._known):
+            if isinstance(node, SOp):
+                self._known[node] = _form(node, self._known)
+        return self._known[root]
 
 
 def _form(node: SOp, forms: Mapping[SOp, LinearForm | None]) -> LinearForm | None:
