@@ -45,6 +45,10 @@ from rasp.graph import (
 Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 _EXACT_FLOAT = 2**53
 
+# What the cells of all selectors of a run may take together, and what a cell takes while it is worked with.
+MAX_BYTES = 4 * 2**30
+_WORKING_BYTES = 8
+
 
 class EvaluationFault(ValueFault):
     """A node has no value on this input: which node, at which position, and the atoms it was given there."""
@@ -68,6 +72,7 @@ class Run:
         self.tokens = _checked_input(tokens)
         self.causal = causal
         self._values: dict[Node, Any] = {}
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -86,11 +91,22 @@ class Run:
         return self._values[root]
 
     def _evaluate(self, node: Node) -> Any:
+        if isinstance(node, Selector):
+            self._reserve(node)
         children = [self._values[child] for child in node.children]
         value = _RULES[type(node)](self, node, *children)
         if isinstance(node, SOp):
             _check_label(node, value)
         return value
+
+    def _reserve(self, node: Selector) -> None:
+        """Counts the cells of one more selector. EvaluationFault where there would be no memory for them."""
+        cells = len(self) ** 2
+        self._bytes += cells
+        if self._bytes + _WORKING_BYTES * cells > MAX_BYTES:
+            fault = EvaluationFault(node, f"{cells:,} cells ({len(self):,} tokens) are more than fit into memory")
+            fault.hint = "give a shorter input"
+            raise fault
 
 
 def run(node: Node, tokens: Sequence[Atom], *, causal: bool = False) -> list[Any]:

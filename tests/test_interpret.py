@@ -203,3 +203,18 @@ def test_the_causal_mask_hides_later_keys() -> None:
     assert masked.selector(~SELF).tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
     assert masked.sop(length).tolist() == [1, 2, 3]
     assert masked.selector(select_best(full, indices)).tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
+def test_a_selector_that_does_not_fit_into_memory_is_refused_before_it_is_made() -> None:
+    with pytest.raises(EvaluationFault, match=r"40,000,000,000 cells \(200,000 tokens\).* in select\(indices, ind"):
+        Run("a" * 200_000).selector(UP_TO)
+
+
+def test_selectors_that_fit_one_by_one_are_refused_where_they_do_not_fit_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rasp.interpret.MAX_BYTES", 10 * 100)
+    fresh = Run("a" * 10)
+    fresh.selector(UP_TO), fresh.selector(BEFORE)
+    with pytest.raises(EvaluationFault, match="100 cells"):
+        fresh.selector(SELF)
