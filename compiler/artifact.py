@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from compiler.graph_json import Graph, described, graph_of, line, numbered, text
 from compiler.ir import (
     Array,
     Certificate,
@@ -30,9 +31,10 @@ from compiler.support import PREFERENCES
 from rasp.elementwise import atom_key, is_atom
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
+from rasp.graph import Node, Selector, SOp
 
 FORMAT = "rasp-compiler model"
-VERSION = 1
+VERSION = 2
 _KEY = "rasp"
 _LOGITS = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
 
@@ -60,6 +62,7 @@ def load(path: str | Path) -> CompiledModel:
 
 
 def _description(weights: ModelWeights) -> dict[str, Any]:
+    number = numbered(weights)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -71,8 +74,9 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
         "causal": weights.causal,
         "prefer": weights.prefer,
         "directions": weights.directions,
-        "layers": [_layer_description(layer) for layer in weights.layers],
-        "outputs": list(map(_readout_description, weights.outputs)),
+        "graph": described(weights),
+        "layers": [_layer_description(layer, number) for layer in weights.layers],
+        "outputs": [_output_description(output, number) for output in weights.outputs],
         "guards": list(map(_readout_description, weights.guards)),
         "predicted_heads": weights.predicted_heads,
         "notes": weights.notes,
@@ -80,11 +84,18 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
     }
 
 
-def _layer_description(layer: LayerWeights) -> dict[str, Any]:
-    heads = [{"name": head.name, "line": head.line, "kind": head.kind} for head in layer.heads]
+def _layer_description(layer: LayerWeights, number: Mapping[Node, int]) -> dict[str, Any]:
+    heads = [
+        {"selector": number[head.selector], "kind": head.kind, "name": head.name, "line": head.line}
+        for head in layer.heads
+    ]
     weights = layer.feed_forward
     neurons = None if weights is None else list(zip(weights.neurons, weights.lines, strict=True))
     return {"heads": heads, "neurons": neurons}
+
+
+def _output_description(output: Readout, number: Mapping[Node, int]) -> dict[str, Any]:
+    return _readout_description(output) | ({} if output.node is None else {"node": number[output.node]})
 
 
 def _readout_description(readout: Readout) -> dict[str, Any]:
@@ -109,6 +120,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
     if found["version"] != VERSION:
         raise DataFault(f"its format version is {found['version']}, this program reads {VERSION}")
     _check_plain(found)
+    graph = graph_of(found["graph"])
     take = _Tensors(tensors, found["dtype"], len(found["directions"]))
     vocabulary, longest = tuple(found["vocabulary"]), found["max_length"]
     model = ModelWeights(
@@ -119,8 +131,8 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         directions=tuple(map(str, found["directions"])),
         W_E=take("W_E", len(vocabulary) + 1, take.width),
         W_pos=take("W_pos", longest + 1, take.width),
-        layers=tuple(_layer(layer, f"layers.{at}", take) for at, layer in enumerate(found["layers"])),
-        outputs=tuple(_readout(output, output_tensor(at), take) for at, output in enumerate(found["outputs"])),
+        layers=tuple(_layer(layer, f"layers.{at}", take, graph) for at, layer in enumerate(found["layers"])),
+        outputs=tuple(_output(output, output_tensor(at), take, graph) for at, output in enumerate(found["outputs"])),
         guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
         causal=found["causal"],
         prefer=found["prefer"],
@@ -128,6 +140,8 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         program=str(found["program"]),
         notes=tuple(map(str, found["notes"])),
         certificate=None if found["certificate"] is None else Certificate(**found["certificate"]),
+        names=graph.names,
+        lines=graph.lines,
     )
     take.check_all_taken()
     _check_kinds(model)
@@ -188,8 +202,8 @@ class _Tensors:
             raise DataFault(f"there are tensors that belong to nothing: {', '.join(sorted(self.tensors))}")
 
 
-def _layer(found: Mapping[str, Any], prefix: str, take: _Tensors) -> LayerWeights:
-    heads = tuple(_head(head, f"{prefix}.heads.{at}", take) for at, head in enumerate(found["heads"]))
+def _layer(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -> LayerWeights:
+    heads = tuple(_head(head, f"{prefix}.heads.{at}", take, graph) for at, head in enumerate(found["heads"]))
     neurons = found["neurons"]
     if neurons is None:
         return LayerWeights(heads, None)
@@ -204,16 +218,22 @@ def _layer(found: Mapping[str, Any], prefix: str, take: _Tensors) -> LayerWeight
     return LayerWeights(heads, feed_forward)
 
 
-def _head(found: Mapping[str, Any], prefix: str, take: _Tensors) -> HeadWeights:
+def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -> HeadWeights:
+    selector = graph.node(found["selector"], Selector)
     queries = take(f"{prefix}.W_Q", take.width, None)
     keys = take(f"{prefix}.W_K", *queries.shape)
     values = take(f"{prefix}.W_V", take.width, None)
     outputs = take(f"{prefix}.W_O", values.shape[1], take.width)
-    return HeadWeights(str(found["name"]), _line(found["line"]), str(found["kind"]), queries, keys, values, outputs)
+    shown = text(found["name"]), line(found["line"])
+    return HeadWeights(selector, *shown, text(found["kind"]), queries, keys, values, outputs)
 
 
 def _line(found: Any) -> int | None:
     return None if found is None else int(found)
+
+
+def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -> Readout:
+    return replace(_readout(found, name, take), node=graph.node(found["node"], SOp))
 
 
 def _readout(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:

@@ -59,7 +59,8 @@ class Assembler:
         values = self._columns([functional for functional, _ in head.values])
         outputs = self._columns([{direction: 1.0} for _, direction in head.values]).T
         queries, keys = self._blocks(head.queries), self._blocks(head.keys)
-        return HeadWeights(head.name, head.line, head.kind, queries, keys, values, np.ascontiguousarray(outputs))
+        written = np.ascontiguousarray(outputs)
+        return HeadWeights(head.selector, head.name, head.line, head.kind, queries, keys, values, written)
 
     def _feed_forward(self, layer: SymbolicLayer) -> FeedForwardWeights:
         neurons = layer.neurons

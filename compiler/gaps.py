@@ -23,14 +23,18 @@ class Gap(Operation):
     both: bool = False
 
 
+GAP = Gap("gap", 2, (), lambda a, b: max(a - b, 0))
+DISTANCE = Gap("distance", 2, (), lambda a, b: abs(a - b), None, True)
+
+
 def gap(left: SOp, right: SOp) -> Map:
     """max(left − right, 0)."""
-    return Map(Gap("gap", 2, (), lambda a, b: max(a - b, 0)), (left, right))
+    return Map(GAP, (left, right))
 
 
 def distance(left: SOp, right: SOp) -> Map:
     """|left − right|."""
-    return Map(Gap("distance", 2, (), lambda a, b: abs(a - b), None, True), (left, right))
+    return Map(DISTANCE, (left, right))
 
 
 def is_gap(node: Node) -> TypeGuard[Map]:

@@ -13,13 +13,16 @@ O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rasp.elementwise import Atom
+from compiler.functions import Table
+from rasp.elementwise import Atom, Operation
+from rasp.graph import Node, Selector, SOp
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -41,9 +44,13 @@ class Certificate:
 class HeadWeights:
     """One attention head: what it computes and its four matrices.
 
-    `name` is its selector, `line` the source line of that (if known), `kind` aggregate or width.
+    `selector` is the node of the s-op graph that says which keys to attend to: the program's own node where no rewrite
+    changed it (then `head.selector is program.selector("s")`), and `Run(tokens).selector(head.selector)` is always what
+    the head should attend to. It comes back from a file. `kind` is aggregate or width; `name` is what the selector is
+    called and `line` its source line (if known), both only to be shown.
     """
 
+    selector: Selector
     name: str
     line: int | None
     kind: str
@@ -112,7 +119,7 @@ class Readout:
     positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
     a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
     nothing, but tells how many keys a head marks, m being `values[0]` where it is none. `kinds` tells equal numbers of
-    different kinds apart.
+    different kinds apart. `node` is the s-op of the program that an output gives; a guard has none.
     """
 
     name: str
@@ -121,6 +128,7 @@ class Readout:
     W_U: Array
     check: str | None = None
     kinds: Kinds | None = None
+    node: SOp | None = None
 
 
 def output_tensor(index: int) -> str:
@@ -130,7 +138,11 @@ def output_tensor(index: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ModelWeights:
-    """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis."""
+    """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis.
+
+    `names` and `lines` are what the program calls its nodes, and where it builds them. `tables` has for each Python
+    function in it all that it was asked when it was compiled.
+    """
 
     name: str
     vocabulary: tuple[Atom, ...]
@@ -148,6 +160,19 @@ class ModelWeights:
     program: str
     notes: tuple[str, ...] = ()
     certificate: Certificate | None = None
+    names: Mapping[Node, str] = field(default_factory=dict)
+    lines: Mapping[Node, int] = field(default_factory=dict)
+    tables: Mapping[Operation, Table] = field(default_factory=dict)
+
+    @property
+    def sops(self) -> dict[str, SOp]:
+        """The s-op of the program that each output gives."""
+        return {output.name: output.node for output in self.outputs if output.node is not None}
+
+    @property
+    def selectors(self) -> list[Selector]:
+        """The selector of every head, layer by layer."""
+        return [head.selector for layer in self.layers for head in layer.heads]
 
     @property
     def output(self) -> Readout:

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TypeVar
 
 from compiler.assemble import Assembler
-from compiler.ir import Certificate, ModelWeights
+from compiler.functions import Recorder
+from compiler.ir import Certificate, LayerWeights, ModelWeights
 from compiler.lower import Plan, SymbolicModel, lower, plan
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
@@ -83,6 +84,7 @@ class Compilation:
         self.outputs, self.vocabulary, self.max_length = dict(outputs), tuple(vocabulary), max_length
         self.precision, self.causal, self.prefer = PRECISIONS[dtype], causal, prefer
         self.names, self.origins = names or {}, origins or {}
+        self.functions = Recorder(list(self.outputs.values()))
         self.facts = Facts(self.vocabulary, max_length, causal)
         self.timings: dict[str, float] = {}
 
@@ -102,7 +104,8 @@ class Compilation:
 
     @cached_property
     def _split(self) -> Rewritten:
-        given = Rewritten(tuple(self.outputs.values()), dict(self.names), dict(self.origins), ())
+        roots = tuple(map(self.functions.stand_in, self.outputs.values()))
+        given = Rewritten(roots, self.functions.renamed(self.names), self.functions.renamed(self.origins), ())
         return self._timed("graph", lambda: split(given, self.prefer, self.facts))
 
     @cached_property
@@ -187,12 +190,27 @@ class Compilation:
             directions=tuple(direction.name for direction in layers.directions),
             W_E=W_E,
             W_pos=W_pos,
-            layers=tuple(map(assembler.layer, layers.layers)),
-            outputs=tuple(map(assembler.readout, layers.outputs)),
+            layers=tuple(self._linked(assembler.layer(layer)) for layer in layers.layers),
+            outputs=tuple(
+                replace(assembler.readout(output), node=self.outputs[output.name]) for output in layers.outputs
+            ),
             guards=tuple(map(assembler.readout, layers.guards)),
             causal=self.causal,
             prefer=self.prefer,
             predicted_heads=tuple(analyse(self.outputs.values()).heads),
             program="",
             notes=(*self.graph.notes, *map(self._unread, self.layout.unread), *self._untyped(layers)),
+            names=self.names,
+            lines=self._lines(),
+            tables=self.functions.tables,
         )
+
+    def _linked(self, layer: LayerWeights) -> LayerWeights:
+        """The layer with each head linked to a selector of the program's own functions, not of their stand-ins."""
+        heads = (replace(head, selector=self.functions.original(head.selector)) for head in layer.heads)
+        return replace(layer, heads=tuple(heads))
+
+    def _lines(self) -> dict[Node, int]:
+        titles = Titles({}, self.origins)
+        found = {node: titles.line(node) for node in self.origins}
+        return {node: line for node, line in found.items() if line is not None}

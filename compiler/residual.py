@@ -15,7 +15,7 @@ import numpy as np
 
 from rasp.errors import Refusal
 from rasp.expression import expression
-from rasp.graph import Node, SOp, topological
+from rasp.graph import Node, Selector, SOp, topological
 from rasp.source import CONSOLE, Span
 
 _QUOTES = "\"'"
@@ -132,6 +132,7 @@ class Block:
 class SymbolicHead:
     """A head in names: score dimensions in blocks, query and key side alike; channel c writes `values[c]`."""
 
+    selector: Selector
     name: str
     line: int | None
     kind: str

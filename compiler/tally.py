@@ -33,10 +33,12 @@ class Flag(Operation):
 def position_marks(max_length: int, condition: SOp | None) -> list[Map]:
     """For each position the s-op that is 1 there (if the condition holds there as well) and 0 elsewhere."""
     args = (Indices(),) if condition is None else (Indices(), condition)
-    return [Map(_mark_at(position, len(args)), args) for position in range(max_length)]
+    return [Map(mark_at(position, len(args)), args) for position in range(max_length)]
 
 
-def _mark_at(position: int, arity: int) -> Mark:
+def mark_at(position: int, arity: int) -> Mark:
+    """1 where the index is `position`, if the condition that may be the second argument holds as well; else 0."""
+
     def mark(index: Atom, condition: Atom = True) -> Atom:
         return int(index == position and bool(condition))
 
@@ -45,17 +47,27 @@ def _mark_at(position: int, arity: int) -> Mark:
 
 def count(means: tuple[Aggregate, ...]) -> Map:
     """How many of the means are positive."""
-    return Map(Count("count", len(means), (), lambda *found: sum(mean > 0 for mean in found)), means)
+    return Map(counting(len(means)), means)
+
+
+def counting(arity: int) -> Count:
+    """How many of the arguments are positive."""
+    return Count("count", arity, (), lambda *found: sum(mean > 0 for mean in found))
 
 
 def flag(turn: SOp, means: tuple[Aggregate, ...]) -> Map:
     """1 where the mean with the number `turn` is positive, else 0."""
+    return Map(flagging(len(means) + 1), (turn, *means))
+
+
+def flagging(arity: int) -> Flag:
+    """1 where the one of the later arguments that the first one numbers is positive, else 0."""
 
     def positive(number: Atom, *found: Atom) -> Atom:
         assert isinstance(number, int)
         return int(number < len(found) and found[number] > 0)  # type: ignore[operator]
 
-    return Map(Flag("flag", len(means) + 1, (), positive), (turn, *means))
+    return Flag("flag", arity, (), positive)
 
 
 def is_tally(node: Node) -> TypeGuard[Map]:

@@ -119,20 +119,21 @@ class Operation:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by name and data; a Python function by reference."""
-        return _restored, (self.name, self.key)
+        return restored, (self.name, self.key)
 
 
-def _restored(name: str, key: Any) -> Operation:
+def restored(name: str, key: Any) -> Operation:
+    """The operation of that name with that key."""
     if callable(key):
         return Operation.python(key)
     if name == "entry":
-        return Operation.entry([(_atom(k), _atom(v)) for k, v in key])
+        return Operation.entry([(atom_of(k), atom_of(v)) for k, v in key])
     if name in ("in", "element"):
-        return (Operation.member if name == "in" else Operation.element)([_atom(part) for part in key])
+        return (Operation.member if name == "in" else Operation.element)([atom_of(part) for part in key])
     return OPERATIONS[name]
 
 
-def _atom(key: tuple[str, Any]) -> Atom:
+def atom_of(key: Any) -> Atom:
     """The atom that a key of `atom_key` stands for."""
     return float(key[1]) if key[0] == "float" else key[1]
 

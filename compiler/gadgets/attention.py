@@ -247,7 +247,7 @@ def lower_head(
     values = [channel for node in gathers for channel in _channels(node, storage, reader)]
     selector = plan.head.selector
     name, line = reader.titles.text(selector), reader.titles.line(selector)
-    return SymbolicHead(name, line, plan.head.kind, queries, keys, values)
+    return SymbolicHead(selector, name, line, plan.head.kind, queries, keys, values)
 
 
 def _channels(node: Gather, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:

@@ -427,12 +427,17 @@ class _Builder:
 
 def _table(name: str, parts: tuple[SOp, ...], entries: Mapping[Hashable, int]) -> Map:
     """The s-op that looks up the values of some s-ops."""
+    return Map(look_up(name, len(parts), entries), parts)
 
-    def look_up(*values: Any) -> Atom:
+
+def look_up(name: str, arity: int, entries: Mapping[Hashable, int]) -> Operation:
+    """The operation that looks up its arguments in a table by their key."""
+
+    def found(*values: Any) -> Atom:
         return entries[value_key(values[0] if len(values) == 1 else values)]
 
     kind = Mark if name == "mark" else Operation
-    return Map(kind(name, len(parts), tuple(sorted(entries.items(), key=repr)), look_up), parts)
+    return kind(name, arity, tuple(sorted(entries.items(), key=repr)), found)
 
 
 def _is_alike(values: Values, default: Atom) -> bool:

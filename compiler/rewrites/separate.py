@@ -9,15 +9,15 @@ the codes is its code. Where several are marked the program has no value, and a 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from compiler.guards import KIND, Code, holds_both, is_unread
 from compiler.rewrites.change import Change
 from compiler.support import Facts
-from rasp.elementwise import Atom, Operation, atom_key
-from rasp.graph import Aggregate, Map, Node, SOp
+from rasp.elementwise import Atom, Operation, atom_key, atom_of
+from rasp.graph import Aggregate, Map, Node
 
-_NUMBER = Operation("number", 1, (), lambda value: 0 if isinstance(value, str) else value)
+NUMBER = Operation("number", 1, (), lambda value: 0 if isinstance(value, str) else value)
 
 
 def separate(node: Node, facts: Facts) -> Change | None:
@@ -32,23 +32,29 @@ def separate(node: Node, facts: Facts) -> Change | None:
         return None
     texts = [value for value in values.universe if isinstance(value, str)]
     empty = math.floor(max(map(float, numbers))) + 1 if isinstance(node.default, str) else node.default
-    coded = Aggregate(node.selector, Map(_code(texts), (node.value,)), len(texts) + 1)
-    number = Aggregate(node.selector, Map(_NUMBER, (node.value,)), empty)
-    return Change(_both(texts, node.default, empty, node.value, coded, number))
+    coded = Aggregate(node.selector, Map(code(tuple(texts)), (node.value,)), len(texts) + 1)
+    number = Aggregate(node.selector, Map(NUMBER, (node.value,)), empty)
+    operation = both(tuple(texts), atom_key(node.default), atom_key(empty))
+    return Change(Map(operation, (Map(KIND, (node.value,)), coded, number)))
 
 
-def _code(texts: list[str]) -> Code:
-    codes: Mapping[Atom, int] = {text: code for code, text in enumerate(texts, 1)}
-    return Code("code", 1, tuple(texts), lambda value: codes.get(value, 0))
+def code(texts: tuple[str, ...]) -> Code:
+    """The number of a string among some, from 1 on; 0 for all else."""
+    codes: Mapping[Atom, int] = {text: number for number, text in enumerate(texts, 1)}
+    return Code("code", 1, texts, lambda value: codes.get(value, 0))
 
 
-def _both(texts: list[str], default: Atom, empty: Atom, value: SOp, coded: SOp, number: SOp) -> Map:
+def both(texts: tuple[str, ...], default_key: Hashable, empty_key: Hashable) -> Operation:
+    """The string with a code, or the number, as the kind says; the default for the number that means nothing marked.
+
+    The default and that number are given by their keys, which tell 1, 1.0 and True apart.
+    """
+    default, empty = atom_of(default_key), atom_of(empty_key)
     known = [texts[0], *texts, default]
 
-    def both(kind: Atom, code: Atom, number: Atom) -> Atom:
+    def chosen(kind: Atom, code: Atom, number: Atom) -> Atom:
         if kind == "string":
             return known[round(float(code))]
         return default if isinstance(default, str) and number == empty else number
 
-    key = (tuple(texts), atom_key(default), atom_key(empty))
-    return Map(Operation("string or number", 3, key, both), (Map(KIND, (value,)), coded, number))
+    return Operation("string or number", 3, (texts, default_key, empty_key), chosen)
