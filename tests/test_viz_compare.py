@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from rasp.errors import DataFault
 from rasp.graph import indices, select, selector_width, tokens
@@ -65,10 +68,25 @@ def test_a_model_of_another_sop_is_refused() -> None:
         compare(PROGRAM.sop("out_"), model, "abc")
 
 
-def test_three_panels_a_head_and_no_hatching_in_a_difference() -> None:
+def test_heads_that_are_as_asked_have_no_panel_of_differences() -> None:
     sop = PROGRAM.sop("first")
     model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
     plan = plan_compare([head for layer in computed(sop, model, "abc") for head in layer], "abc")
-    assert [bool(panel.matrix.empty) for panel in plan.panels] == [True, True, False]
-    assert plan.panels[2].title[0].startswith("difference")
-    assert len([ax for ax in compare(sop, model, "abc").axes if ax.get_xlabel() == "key"]) == 3
+    assert [bool(panel.matrix.empty) for panel in plan.panels] == [True, True]
+    assert plan.panels[1].title == ("softmax: exactly as asked",)
+    assert len([ax for ax in compare(sop, model, "abc").axes if ax.get_xlabel() == "key"]) == 2
+
+
+def test_a_head_that_is_off_has_its_differences_magnified_and_their_size_said() -> None:
+    sop = PROGRAM.sop("first")
+    model = compile_sop(sop, "abc", 6, names=PROGRAM.names)
+    (head,) = model.weights.layers[-1].heads
+    soft = replace(model.weights.layers[-1], heads=(replace(head, W_Q=head.W_Q / 64),))
+    changed = CompiledModel(replace(model.weights, layers=(*model.weights.layers[:-1], soft)))
+    ((found,),) = computed(sop, changed, "abc", names=PROGRAM.names)
+    asked, softmax, difference = plan_compare([found], "abc").panels
+    assert " ".join(softmax.title) == f"softmax: off by up to {found.off:.2g}"
+    assert " ".join(difference.title) == f"difference: darkest is {found.off:.2g}"
+    assert difference.matrix.weights.max() == 1
+    assert asked.matrix.empty
+    assert not difference.matrix.empty

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rasp.errors import DataFault
 from viz.heads import HeadsPlan, draw_heads, heads, plan_heads
-from viz.matrix import plan_matrix
-from viz.style import SCALE
+from viz.matrix import draw_matrix, plan_matrix
+from viz.style import SCALE, UNIT, new_figure
 
 
 def flipped(size: int) -> NDArray[np.float64]:
@@ -103,10 +103,21 @@ def test_a_reversal_is_plainly_visible() -> None:
     assert ax.get_aspect() == 1
 
 
-def test_zero_is_paper_and_little_is_a_tint() -> None:
-    (ax, *_) = heads([[even(100)]], letters(100)).axes
+@pytest.mark.parametrize("size", [60, 100, 1500])
+def test_zero_is_paper_and_an_even_share_of_many_is_plain(size: int) -> None:
+    plan = plan_matrix(even(size), letters(size), cell=0.03)
+    ax = new_figure(4, 4).add_subplot()
+    draw_matrix(ax, plan)
     assert not np.ma.getmaskarray(np.ma.asarray(ax.collections[0].get_array())).any()
+    assert not plan.empty
     assert max(SCALE(0.0)[:3]) - min(SCALE(0.0)[:3]) > 0.1
+    assert SCALE(UNIT(1 / 60))[0] < SCALE(0.0)[0] - 0.1
+
+
+def test_the_colour_bar_tells_little_from_nothing() -> None:
+    bar = heads([[even(60)]], letters(60)).axes[-1]
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["> 0", "1/64", "1/16", "¼", "½", "1"]
+    assert bar.get_ylabel() == "attention (white: none)"
 
 
 def test_only_dense_matrices_become_images() -> None:

@@ -56,11 +56,6 @@ def test_odd_tokens_stay_apart_and_are_no_formulas() -> None:
     assert [text.get_text() for text in ax.get_yticklabels()] == ["␣", "∅", "$x$", "↵", "2.5"]
 
 
-def test_characters_without_a_glyph_are_spelt_out() -> None:
-    ax = head(np.eye(1), ["你"])
-    assert [text.get_text() for text in ax.get_yticklabels()] == ["U+4F60"]
-
-
 def test_attention_that_is_no_attention_is_refused() -> None:
     with pytest.raises(DataFault, match="2 rows for 3 tokens"):
         head(np.eye(2), "abc")

@@ -13,7 +13,7 @@ from rasp.errors import DataFault
 
 Weights: TypeAlias = NDArray[np.float64]
 
-FAINTEST = 1e-3
+_FAINTEST = 1e-3
 _TOLERANCE = 1e-3
 
 
@@ -38,7 +38,12 @@ def weights_of(matrix: Any, tokens: Sequence[Atom], what: str = "attention") -> 
     return weights
 
 
-def empty_rows(weights: Weights, bos: bool) -> tuple[int, ...]:
-    """The queries (BOS itself left out) that attend to no token."""
-    first = int(bos)
-    return tuple(int(row) for row in range(first, len(weights)) if (weights[row, first:] < FAINTEST).all())
+def faintest(weights: Weights) -> float:
+    """The least weight that counts as attention: less than an even share of all positions."""
+    return min(_FAINTEST, 0.5 / max(len(weights), 1))
+
+
+def empty_rows(weights: Weights, bos: bool, least: float | None = None) -> tuple[int, ...]:
+    """The queries (BOS itself left out) that attend to no token; `least` counts as attention, else as `faintest`."""
+    first, least = int(bos), faintest(weights) if least is None else least
+    return tuple(int(row) for row in range(first, len(weights)) if (weights[row, first:] < least).all())

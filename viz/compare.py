@@ -23,7 +23,7 @@ from rasp.source import Span
 from viz.attention import Weights
 from viz.heads import HeadsPlan, draw_heads, plan_heads
 
-_EXACT = 1e-12
+_ROUNDING = 1e-6
 _DIFFERENCE = 2
 
 
@@ -56,9 +56,14 @@ class Computed:
     given: Weights
 
     @property
+    def difference(self) -> Weights:
+        """How far what is given is from what is asked for."""
+        return np.abs(self.asked - self.given)
+
+    @property
     def off(self) -> float:
         """The largest difference between what is asked for and what is given."""
-        return float(np.abs(self.asked - self.given).max())
+        return float(self.difference.max())
 
 
 def own_origins(program: Program) -> dict[Node, Span]:
@@ -120,7 +125,7 @@ def computed(
 
     DataFault for an input the model cannot take; ValueFault where the s-op has no value on it.
     """
-    attention = model.run(tokens, engine="reference").trace.attention
+    attention = model.trace(model.encode(tokens), "reference").attention
     run = Run(tokens, causal=model.weights.causal)
     return [
         [_computed(head, run, attention[head.place[0]][head.place[1]]) for head in layer]
@@ -164,26 +169,34 @@ def compare(
     *,
     names: Mapping[Node, str] | None = None,
 ) -> Figure:
-    """A figure with one row a head: what its selector asks for, what the model's softmax gives, and the difference."""
+    """A figure with one row a head: what its selector asks for, what the model's softmax gives, and how far it is off.
+
+    The third panel is left out for a head that is as asked for but for rounding.
+    """
     rows = [head for layer in computed(sop, model, tokens, names=names) for head in layer]
     return draw_heads(plan_compare(rows, tokens))
 
 
 def plan_compare(rows: Sequence[Computed], tokens: Sequence[Atom]) -> HeadsPlan:
-    """Three panels a head. Empty rows are hatched in the first two only: an empty difference means that all is well."""
+    """Two panels a head, and a third one with the differences for a head that is off by more than rounding.
+
+    The largest difference of a head is drawn as 1, and its title says what it is. Empty rows are not hatched there.
+    """
     plan = plan_heads(
-        [[head.asked, head.given, np.abs(head.asked - head.given)] for head in rows],
+        [[head.asked, head.given, *([head.difference / head.off] if head.off > _ROUNDING else [])] for head in rows],
         tokens,
-        titles=[[f"selector: {head.head.title}", "softmax", _difference(head.off)] for head in rows],
+        titles=list(map(_titles, rows)),
         rows=[f"layer {head.head.layer}" for head in rows],
     )
     panels = tuple(
         replace(panel, matrix=replace(panel.matrix, empty=())) if panel.head == _DIFFERENCE else panel
         for panel in plan.panels
     )
-    hatched = any(panel.matrix.empty for panel in panels)
-    return replace(plan, panels=panels, note=plan.note if hatched else ())
+    return replace(plan, panels=panels)
 
 
-def _difference(off: float) -> str:
-    return "difference: none" if off < _EXACT else f"difference: at most {off:.0e}"
+def _titles(head: Computed) -> list[str]:
+    asked = f"selector: {head.head.title}"
+    if head.off > _ROUNDING:
+        return [asked, f"softmax: off by up to {head.off:.2g}", f"difference: darkest is {head.off:.2g}"]
+    return [asked, f"softmax: as asked, to {head.off:.0e}" if head.off else "softmax: exactly as asked"]

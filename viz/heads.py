@@ -7,7 +7,7 @@ room it needs, and all share one colour scale from 0 to 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -16,7 +16,8 @@ from matplotlib.patches import Rectangle
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
 from viz.attention import Weights, layer_weights
-from viz.labels import NOTHING_SELECTED
+from viz.fonts import drawable, unwritten
+from viz.labels import NOTHING_SELECTED, label
 from viz.matrix import (
     MatrixPlan,
     cell_size,
@@ -32,7 +33,6 @@ from viz.style import (
     TITLE_SIZE,
     Box,
     axes_at,
-    drawable,
     new_figure,
     styled,
     text_height,
@@ -66,7 +66,10 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class HeadsPlan:
-    """The figure of all heads: its size in inches, the panels, each row's name with its middle, and the note."""
+    """The figure of all heads: its size in inches, the panels, each row's name with its middle, and what stands below.
+
+    `note` says what hatching means, `remarks` whatever else there is to say.
+    """
 
     width: float
     height: float
@@ -74,6 +77,7 @@ class HeadsPlan:
     rows: tuple[tuple[str, float, bool], ...]
     bar: Box | None
     note: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,15 @@ def plan_heads(
     plans = [[plan_matrix(head, tokens, cell) for head in layer] for layer in layers]
     first = next((plan for row in plans for plan in row), None)
     slot = _slot(first, cell * size) if first else _Slot(0.0, 0.0, 0.0)
-    return _arranged(plans, names, row_names, slot)
+    texts = [*map(label, tokens), *(title for row in names for title in row), *row_names]
+    return with_remark(_arranged(plans, names, row_names, slot), unwritten(texts))
+
+
+def with_remark(plan: HeadsPlan, remark: str) -> HeadsPlan:
+    """The plan with a further remark below, if there is one."""
+    lines = wrap(remark, plan.width - 2 * _MARGIN, LABEL_SIZE, _TITLE_LINES)
+    height = plan.height + text_height(LABEL_SIZE, len(lines))
+    return replace(plan, height=height, remarks=(*plan.remarks, *lines))
 
 
 def _row_names(layers: list[list[Weights]], rows: Sequence[str] | None) -> list[str]:
@@ -213,6 +225,8 @@ def draw_heads(plan: HeadsPlan) -> Figure:
             draw_bar(axes_at(figure, plan.bar))
         if plan.note:
             _draw_note(figure, plan)
+        remarks = "\n".join(plan.remarks)
+        figure.text(_MARGIN / plan.width, _MARGIN / plan.height, remarks, size=LABEL_SIZE, color=QUIET, linespacing=1.2)
     return figure
 
 
@@ -237,7 +251,7 @@ def _draw_row_name(figure: Figure, text: str, middle: float, upright: bool) -> N
 def _draw_note(figure: Figure, plan: HeadsPlan) -> None:
     width, height = plan.width, plan.height
     row = text_height(LABEL_SIZE)
-    top = _MARGIN + text_height(LABEL_SIZE, len(plan.note))
+    top = _MARGIN + text_height(LABEL_SIZE, len(plan.note) + len(plan.remarks))
     swatch = Rectangle(
         (_MARGIN / width, (top - row * 0.9) / height),
         0.22 / width,

@@ -18,11 +18,11 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
 from rasp.elementwise import Atom
-from viz.attention import FAINTEST, Weights, empty_rows, weights_of
+from viz.attention import Weights, empty_rows, faintest, weights_of
+from viz.fonts import drawable, families
 from viz.labels import BOS, position_labels
 from viz.style import (
     DIVIDER,
-    FONT,
     GRID,
     HATCHED,
     INK,
@@ -33,7 +33,6 @@ from viz.style import (
     SCALE,
     SMALLEST_SIZE,
     UNIT,
-    drawable,
     text_height,
     text_width,
 )
@@ -108,7 +107,7 @@ def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bo
         cell=cell,
         divider=min(1.0, max(0.4, cell * 12)),
         ruled=cell >= _RULED_CELL,
-        raster=int((weights >= FAINTEST).sum()) > _VECTOR_CELLS,
+        raster=int((weights >= faintest(weights)).sum()) > _VECTOR_CELLS,
         written=_cell_texts(weights) if written and not boolean and cell >= _WRITTEN_CELL else (),
         query=_ticks(labels, bos, cell, along_keys=False),
         key=_ticks(labels, bos, cell, along_keys=True),
@@ -149,7 +148,7 @@ def draw_matrix(ax: Axes, plan: MatrixPlan) -> None:
     ax.pcolormesh(
         edges,
         edges,
-        np.ma.masked_less(plan.weights, FAINTEST),
+        np.ma.masked_less(plan.weights, faintest(plan.weights)),
         cmap=ListedColormap([PAPER, MARKED]) if plan.boolean else SCALE,
         norm=UNIT,
         rasterized=plan.raster,
@@ -160,7 +159,7 @@ def draw_matrix(ax: Axes, plan: MatrixPlan) -> None:
         ax.axhline(0.5, color=DIVIDER, linewidth=plan.divider)
         ax.axvline(0.5, color=DIVIDER, linewidth=plan.divider)
     for query, key, text in plan.written:
-        colour = PAPER if plan.weights[query, key] > 0.4 else INK
+        colour = PAPER if UNIT(plan.weights[query, key]) > 0.6 else INK
         ax.text(key, query, text, ha="center", va="center", size=LABEL_SIZE, color=colour)
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal")
     _label(ax, plan)
@@ -191,7 +190,7 @@ def _label(ax: Axes, plan: MatrixPlan) -> None:
         axis.set_tick_params(length=2 if thinned else 0, pad=2, width=0.6, color=DIVIDER)
         texts = axis.get_ticklabels()
         for text in texts:
-            text.set(fontsize=ticks.size, fontfamily=FONT, rotation=90 if ticks.upright else 0)
+            text.set(fontsize=ticks.size, fontfamily=families(), rotation=90 if ticks.upright else 0)
         if plan.bos:
             texts[0].set(color=QUIET, fontstyle="italic")
     if plan.bos and not plan.key.upright and text_width(BOS, plan.key.size) > plan.cell:
@@ -206,7 +205,8 @@ def name_axes(ax: Axes, note: str = "") -> None:
 
 def draw_bar(ax: Axes) -> None:
     """Fills axes with the shared colour scale and its numbers."""
-    bar = Colorbar(ax, ScalarMappable(UNIT, SCALE), ticks=[0, 0.25, 0.5, 0.75, 1])
-    ax.set_yticklabels(["0", "¼", "½", "¾", "1"])
+    bar = Colorbar(ax, ScalarMappable(UNIT, SCALE), ticks=[0, 1 / 64, 1 / 16, 1 / 4, 1 / 2, 1])
+    ax.set_yticklabels(["> 0", "1/64", "1/16", "¼", "½", "1"])
+    ax.minorticks_off()
     ax.tick_params(length=2, labelsize=LABEL_SIZE, width=0.6, color=DIVIDER)
-    bar.set_label("attention", size=LABEL_SIZE, labelpad=3)
+    bar.set_label("attention (white: none)", size=LABEL_SIZE, labelpad=3)

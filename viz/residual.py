@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from compiler.model import CompiledModel
 from rasp.elementwise import Atom
 from viz.directions import Group, decoded, groups, stage_names, written
+from viz.fonts import drawable
 from viz.labels import BOS, position_labels
 from viz.style import (
     DIVIDER,
@@ -34,7 +35,6 @@ from viz.style import (
     TITLE_SIZE,
     Box,
     axes_at,
-    drawable,
     fit,
     new_figure,
     styled,

@@ -13,7 +13,8 @@ from rasp.expression import expression
 from rasp.graph import Selector
 from rasp.interpret import Run
 from viz.attention import weights_of
-from viz.labels import NOTHING_SELECTED
+from viz.fonts import drawable, unwritten
+from viz.labels import NOTHING_SELECTED, label
 from viz.matrix import (
     MatrixPlan,
     cell_size,
@@ -22,7 +23,7 @@ from viz.matrix import (
     name_axes,
     plan_matrix,
 )
-from viz.style import LABEL_SIZE, Box, axes_at, drawable, new_figure, styled, text_height, wrap
+from viz.style import LABEL_SIZE, Box, axes_at, new_figure, styled, text_height, wrap
 
 _SIDE = 4.5
 _SMALLEST_CELL, _LARGEST_CELL = 0.045, 0.5
@@ -59,15 +60,21 @@ def _draw(matrix: Any, tokens: Sequence[Atom], title: str | None, ax: Axes | Non
     side, smallest = (_SIDE, _SMALLEST_CELL) if ax is None else (_room(ax), 0.0)
     plan = plan_matrix(matrix, tokens, cell_size(len(matrix), side, smallest, _LARGEST_CELL), written=True)
     lines = wrap(drawable(title or ""), max(plan.cell * len(matrix), _TITLE_WIDTH), _TITLE_SIZE, 2)
-    note = NOTHING_SELECTED if plan.empty else ""
+    side = max(plan.cell * len(matrix), _TITLE_WIDTH)
+    notes = _notes(plan, unwritten([*map(label, tokens), title or ""]), side)
     with styled():
-        axes = ax or _new_axes(plan, len(lines))
+        axes = ax or _new_axes(plan, len(lines), len(notes))
         draw_matrix(axes, plan)
-        name_axes(axes, note)
+        name_axes(axes, "\n".join(notes))
         axes.set_title("\n".join(lines), loc="left", fontsize=_TITLE_SIZE, pad=5)
         if not plan.boolean and not plan.written:
             draw_bar(axes.inset_axes((1.04, 0.0, 0.03, 1.0)))
     return axes
+
+
+def _notes(plan: MatrixPlan, remark: str, width: float) -> tuple[str, ...]:
+    """What is said below the matrix, line by line."""
+    return (*((NOTHING_SELECTED,) if plan.empty else ()), *wrap(remark, width, LABEL_SIZE, 4))
 
 
 def _room(ax: Axes) -> float:
@@ -75,12 +82,12 @@ def _room(ax: Axes) -> float:
     return float(min(ax.bbox.width, ax.bbox.height) / ax.figure.dpi)
 
 
-def _new_axes(plan: MatrixPlan, title_lines: int) -> Axes:
+def _new_axes(plan: MatrixPlan, title_lines: int, note_lines: int) -> Axes:
     """Axes of the planned size on a figure that has just room for them and their texts."""
     side = plan.cell * len(plan.weights)
     left = _MARGIN + _AXIS_NAME + plan.query.width
     top = _MARGIN + text_height(_TITLE_SIZE, title_lines) + 0.08
-    below = plan.key.height + _AXIS_NAME + text_height(LABEL_SIZE, int(bool(plan.empty))) + _MARGIN
+    below = plan.key.height + _AXIS_NAME + text_height(LABEL_SIZE, note_lines) + _MARGIN
     right = _MARGIN if plan.boolean or plan.written else _BAR
     figure = new_figure(left + max(side, _TITLE_WIDTH) + right, top + side + below)
     return axes_at(figure, Box(left, top, side, side))

@@ -1,22 +1,26 @@
 """How every picture looks: colours, fonts, sizes in inches, the one colour scale, and how wide a text is.
 
-The scale runs from 0 to 1 with lightness falling in equal steps (linear in CIELAB), so it reads the same in grey. It
-starts at a visible tint, not at white: a mean over 100 positions is still told from no attention at all.
+The scale runs from 0 to 1 by the square root, as attention is often an even share of many positions: a mean over 100
+of them is a tenth of the way up. Lightness falls in equal steps (linear in CIELAB), so it reads the same in grey. It
+starts at a visible tint: only no attention at all is white.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from matplotlib import font_manager, rc_context
+from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
 from numpy.typing import NDArray
+
+from viz.fonts import face, families, quiet
 
 INK = "#1c1f26"
 QUIET = "#6b7280"
@@ -26,14 +30,12 @@ PAPER = "#ffffff"
 HATCHED: dict[str, Any] = {"facecolor": "#f4f1ea", "edgecolor": "#d5cdbd", "linewidth": 0, "hatch": "////"}
 MARKED = "#1f5f99"
 
-FONT = "DejaVu Sans"
 TITLE_SIZE = 8.0
 LABEL_SIZE = 7.0
 SMALLEST_SIZE = 5.5
 LINE_SPACING = 1.2
 
 RC: dict[Any, Any] = {
-    "font.family": [FONT],
     "text.parse_math": False,
     "text.usetex": False,
     "text.color": INK,
@@ -52,10 +54,10 @@ RC: dict[Any, Any] = {
     "savefig.facecolor": "auto",
 }
 
-UNIT = Normalize(0.0, 1.0)
-"""The shared scale's numbers: every heatmap of attention runs from 0 to 1."""
+UNIT = PowerNorm(0.5, 0.0, 1.0)
+"""The shared scale's numbers: every heatmap of attention runs from 0 to 1, by the square root."""
 
-_LAB_ENDS = np.array([[92.0, -3.0, -8.0], [57.0, -12.0, -46.0], [17.0, 14.0, -32.0]])
+_LAB_ENDS = np.array([[88.0, -3.0, -8.0], [57.0, -12.0, -46.0], [17.0, 14.0, -32.0]])
 _LAB_TO_XYZ_WHITE = np.array([0.95047, 1.0, 1.08883])
 _XYZ_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
@@ -82,9 +84,11 @@ def _scale(steps: int = 256) -> ListedColormap:
 SCALE = _scale()
 
 
-def styled() -> Any:
+@contextmanager
+def styled() -> Iterator[None]:
     """A context in which artists are made with this style, whatever the caller's settings are."""
-    return rc_context(RC)
+    with rc_context({**RC, "font.family": families()}), quiet():
+        yield
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -109,29 +113,13 @@ def axes_at(figure: Figure, box: Box) -> Axes:
     return figure.add_axes((box.left / width, bottom / height, box.width / width, box.height / height))
 
 
-@lru_cache(maxsize=1)
-def _face() -> FT2Font:
-    return font_manager.get_font(font_manager.findfont(FONT))
-
-
-@lru_cache(maxsize=1)
-def _drawable() -> frozenset[int]:
-    return frozenset(_face().get_charmap())
-
-
-def drawable(text: str) -> str:
-    """The text with each character that the font lacks written as U+XXXX."""
-    known = _drawable()
-    return "".join(char if ord(char) in known else f"U+{ord(char):04X}" for char in text)
-
-
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
     """Inches that a drawable text takes, set in one line at `size` points."""
-    face = _face()
-    face.set_size(size, 72)
-    face.set_text(text, 0.0)
-    return float(face.get_width_height()[0]) / 64 / 72
+    font = face()
+    font.set_size(size, 72)
+    font.set_text(text, 0.0)
+    return float(font.get_width_height()[0]) / 64 / 72
 
 
 def text_height(size: float, lines: int = 1) -> float:

@@ -17,11 +17,11 @@ import numpy as np
 
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
-from viz.attention import FAINTEST, Weights, empty_rows, layer_weights, weights_of
+from viz.attention import Weights, empty_rows, faintest, layer_weights, weights_of
 from viz.labels import label, position_labels
 
 _SHADES = "·░▒▓█"
-_EDGES = np.array([FAINTEST, 0.25, 0.5, 0.75])
+_EDGES = (0.25, 0.5, 0.75)
 _COLOURS = (0, 73, 37, 33, 27)
 _LONGEST_LABEL = 8
 _NAME_WIDTH = 24
@@ -123,7 +123,7 @@ def _plan(weights: Weights, tokens: Sequence[Atom], width: int) -> _Grid:
     room = width - max(map(cells, labels), default=0) - 1 - len(_NOTHING) - bos
     if len(weights) <= room:
         cell = 2 if 2 * len(weights) <= room else 1
-        return _Grid(_shades(weights), labels, bos, frozenset(empty_rows(weights, bos)), cell, "")
+        return _Grid(_shades(weights, faintest(weights)), labels, bos, frozenset(empty_rows(weights, bos)), cell, "")
     return _pooled(weights, len(tokens), width)
 
 
@@ -137,13 +137,15 @@ def _pooled(weights: Weights, size: int, width: int) -> _Grid:
     edges = [0, *starts] if bos else starts
     strongest = np.maximum.reduceat(np.maximum.reduceat(weights, edges, axis=0), edges, axis=1)
     labels = (*(["BOS"] if bos else []), *(str(start - bos) for start in starts))
-    empty = frozenset(empty_rows(strongest, bos))
+    least = faintest(weights)
+    empty = frozenset(empty_rows(strongest, bos, least))
     note = f"each cell: the largest of {factor} × {factor}"
-    return _Grid(_shades(strongest), labels, bos, empty, 1, note)
+    return _Grid(_shades(strongest, least), labels, bos, empty, 1, note)
 
 
-def _shades(weights: Weights) -> list[list[int]]:
-    found: list[list[int]] = np.searchsorted(_EDGES, weights, side="right").tolist()
+def _shades(weights: Weights, least: float) -> list[list[int]]:
+    edges = np.array([least, *_EDGES])
+    found: list[list[int]] = np.searchsorted(edges, weights, side="right").tolist()
     return found
 
 

@@ -24,6 +24,7 @@ from compiler.ir import FeedForwardWeights, HeadWeights, ModelWeights
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS, Precision
 from viz.directions import written
+from viz.fonts import drawable
 from viz.style import (
     DIVIDER,
     GRID,
@@ -36,7 +37,6 @@ from viz.style import (
     TITLE_SIZE,
     Box,
     axes_at,
-    drawable,
     fit,
     new_figure,
     styled,

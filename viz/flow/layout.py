@@ -15,8 +15,9 @@ from rasp.graph import SOp, Tokens
 from viz.flow.content import Flow, HeadView, Read, Row, Stage, columns
 from viz.flow.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
 from viz.flow.lanes import colours, lanes
+from viz.fonts import drawable
 from viz.labels import NOTHING_SELECTED, label
-from viz.style import INK, QUIET, drawable, fit, text_height, text_width, wrap
+from viz.style import INK, QUIET, fit, text_height, text_width, wrap
 
 _ROW = 0.2
 _LINE = text_height(SIZE)
