@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from compiler.agreement import Accuracy, accuracies, agree, same_kinds
 from compiler.model import CompiledModel
 from compiler.reference import Trace
 from rasp.elementwise import Atom
@@ -19,7 +20,6 @@ from rasp.interpret import Run
 
 EXHAUSTIVE = 200_000
 ENGINES = ("reference", "torch")
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 Outputs: TypeAlias = dict[str, list[Atom]]
 _BATCH_ENTRIES = 4_000_000
 
@@ -75,10 +75,11 @@ def verify(
     if not exhaustive:
         inputs = sorted(_some_inputs(vocabulary, longest, count, seed), key=len)
         total = len(inputs)
+    promised = accuracies(outputs, model.weights)
     done = undefined = 0
     for batch in _batches(inputs, model):
         expected = [_interpreted(outputs, tokens, model.weights.causal) for tokens in batch]
-        difference = _first_difference(model, batch, expected)
+        difference = _first_difference(model, batch, expected, promised)
         if difference is not None:
             at, counterexample = difference
             return Verification(done + at + 1, False, undefined, counterexample)
@@ -129,18 +130,20 @@ def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: boo
 
 
 def _first_difference(
-    model: CompiledModel, batch: list[tuple[Atom, ...]], expected: list[Outputs | str]
+    model: CompiledModel,
+    batch: list[tuple[Atom, ...]],
+    expected: list[Outputs | str],
+    promised: Mapping[str, Accuracy],
 ) -> tuple[int, Counterexample] | None:
     token_ids = np.stack([model.encode(tokens) for tokens in batch])
     traces = [(engine, model.trace(token_ids, engine)) for engine in ENGINES]
-    tolerance = TOLERANCE[model.weights.dtype]
     sure = {output.name for output in model.weights.outputs if output.kinds is None or output.kinds.sure}
     for at, (tokens, want) in enumerate(zip(batch, expected, strict=True)):
         for engine, trace in traces:
             found = _decoded(model, trace, at)
             for name in model.weights.output_names:
                 sides = _named(want, name), _named(found, name)
-                if not agree(*sides, tolerance) or (name in sure and not same_kinds(*sides)):
+                if not agree(*sides, promised[name]) or (name in sure and not same_kinds(*sides)):
                     return at, Counterexample(name, tokens, engine, *sides)
     return None
 
@@ -154,23 +157,3 @@ def _decoded(model: CompiledModel, trace: Trace, index: int) -> Outputs | str:
         return model.decode(trace, index)
     except RaspError as error:
         return error.message
-
-
-def agree(expected: list[Atom] | str, found: list[Atom] | str, tolerance: float) -> bool:
-    """Whether two outputs are the same: both errors, or equal lists with numbers within the relative tolerance."""
-    if isinstance(expected, str) or isinstance(found, str):
-        return isinstance(expected, str) and isinstance(found, str)
-    return len(expected) == len(found) and all(_same(a, b, tolerance) for a, b in zip(expected, found, strict=True))
-
-
-def same_kinds(expected: list[Atom] | str, found: list[Atom] | str) -> bool:
-    """Whether two outputs that agree are of the same kinds, position by position; two errors are."""
-    if isinstance(expected, str) or isinstance(found, str):
-        return True
-    return list(map(type, expected)) == list(map(type, found))
-
-
-def _same(a: Atom, b: Atom, tolerance: float) -> bool:
-    if isinstance(a, str) or isinstance(b, str):
-        return a == b
-    return a == b or abs(a - b) <= tolerance * max(abs(a), 1.0)

@@ -78,12 +78,12 @@ def random_case(seed: int, *, longest: int = 13, depth: int = 4) -> Case:
     max_length = rng.choice([n for n in LENGTHS if n <= (longest if depth < 4 else min(longest, 5))])
     dtype = rng.choice(["float32", "float64"])
     causal = rng.random() < 0.2
-    root = _Grower(rng, vocabulary).any(depth)
+    root = Grower(rng, vocabulary).any(depth)
     inputs = tuple(tuple(rng.choice(vocabulary) for _ in range(rng.randint(1, max_length))) for _ in range(_INPUTS - 1))
     return Case(seed, root, vocabulary, max_length, dtype, causal, ((vocabulary[0],) * max_length, *inputs))
 
 
-class _Grower:
+class Grower:
     """Grows s-ops of a wanted type and at most a wanted depth; what was grown before may be used again."""
 
     def __init__(self, rng: random.Random, vocabulary: Sequence[Atom]) -> None:

@@ -1,28 +1,39 @@
 """Random programs give the same on the interpreter, the numpy reference and torch, or are refused with a reason.
 
+There are two families: programs of any kind, and programs about numbers (`graphs` and `numbers`); the second one is
+compared with `--numbers` alone, as rounding is not yet told apart everywhere.
 `pytest tests/test_differential.py --programs 5000 --seed 100000` runs other ones and more of them; a failure names its
-seed, and `--programs 1 --seed SEED` runs it again.
+family and seed, and `--programs 1 --seed SEED -k FAMILY` runs it again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from compiler.agreement import accuracies, agree, same_kinds
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.rewrites import simplify
 from compiler.values import aggregates
-from compiler.verify import ENGINES, TOLERANCE, agree, same_kinds
+from compiler.verify import ENGINES
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.interpret import run
 from tests.random_graphs import Case, random_case
+from tests.random_numbers import random_numbers
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
+        asked = FAMILIES if metafunc.config.getoption("--numbers") else ["graphs"]
+        metafunc.parametrize("family", asked)
         first, count = metafunc.config.getoption("--seed"), metafunc.config.getoption("--programs")
         metafunc.parametrize("seed", range(first, first + count))
+
+
+FAMILIES: dict[str, Callable[[int], Case]] = {"graphs": random_case, "numbers": random_numbers}
 
 
 def compiled(case: Case) -> CompiledModel | None:
@@ -49,24 +60,25 @@ def inferred(model: CompiledModel, tokens: tuple[Atom, ...], engine: str) -> lis
         return error.message
 
 
-def test_engines_agree(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fourth program is compiled as if the values of few means could be listed."""
     if seed % 4 == 3:
         monkeypatch.setattr(aggregates, "MAX_MEANS", 4)
         monkeypatch.setattr(simplify, "MANY", 3)
-    case = random_case(seed)
+    case = FAMILIES[family](seed)
     model = compiled(case)
     if model is None:
         return
     if not any("because no single head can tell" in note for note in model.weights.notes):
         assert sum(model.weights.heads) <= sum(model.weights.predicted_heads), case
     assert model.weights.depth <= len(model.weights.predicted_heads), case
+    (promised,) = accuracies({model.weights.output.name: case.root}, model.weights).values()
     for tokens in case.inputs:
         expected = interpreted(case, tokens)
         for engine in ENGINES:
             found = inferred(model, tokens, engine)
             told = f"{case}\n{engine} on {tokens}: {expected} / {found}"
-            assert agree(expected, found, TOLERANCE[case.dtype]), told
+            assert agree(expected, found, promised), told
             kinds = model.weights.output.kinds
             assert (kinds is not None and not kinds.sure) or same_kinds(expected, found), told
 
@@ -76,7 +88,8 @@ def test_most_random_programs_compile() -> None:
     assert len(refused) < 25
 
 
-def test_a_seed_is_one_program() -> None:
-    first, again = random_case(7), random_case(7)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_seed_is_one_program(family: str) -> None:
+    first, again = FAMILIES[family](7), FAMILIES[family](7)
     assert first == again
     assert first.root is again.root

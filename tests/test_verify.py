@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.agreement import Accuracy, agree
 from compiler.ir import LayerWeights, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from compiler.verify import EXHAUSTIVE, agree, input_count, verify
+from compiler.verify import EXHAUSTIVE, input_count, verify
 from rasp.elementwise import Atom
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
 
@@ -90,7 +91,7 @@ def test_another_program_is_told_apart() -> None:
     ],
 )
 def test_agreement(expected: list[Atom] | str, found: list[Atom] | str, same: bool) -> None:
-    assert agree(expected, found, 1e-5) is same
+    assert agree(expected, found, Accuracy(1e-5, 1.0)) is same
 
 
 def changed(weights: ModelWeights, name: str, place: tuple[int, ...], by: float) -> CompiledModel:
