@@ -332,6 +332,8 @@ def library() -> Scope:
         "length": length,
         "selector_width": Primitive("selector_width", ("s",), "library", operate.width),
         "select_best": Primitive("select_best", ("s", "score"), "library", operate.best),
+        "select_from_last": Primitive("select_from_last", ("seq", "val"), "library", operate.select_from_last),
+        "select_from_first": Primitive("select_from_first", ("seq", "val"), "library", operate.select_from_first),
     }
     Elaborator(Silent()).run_file(_PRELUDE, scope, Mode.INNER)
     return scope

@@ -391,6 +391,24 @@ def best(selector: Value, score: Value) -> Selector:
     return Best(selector, _sop_or_atom(score, "the score of select_best"))
 
 
+def select_from_last(seq: Value, val: Value) -> Selector:
+    """`select_from_last(SEQ, VAL)`: from all rows, the positions whose own VAL stands in SEQ there and never later."""
+    return _select_from(seq, val, indices)
+
+
+def select_from_first(seq: Value, val: Value) -> Selector:
+    """`select_from_first(SEQ, VAL)`: from all rows, the positions whose own VAL stands in SEQ there and not before."""
+    return _select_from(seq, val, -indices)
+
+
+def _select_from(seq: Value, val: Value, order: SOp) -> Selector:
+    """An atom is the same for all rows, so the one position each row finds is the marked one: no layer is needed."""
+    found = Best(select(seq, val, "=="), order)
+    if is_atom(val):
+        return found
+    return Select(indices == Aggregate(found, indices, -1), Constant(True), "==")
+
+
 def _sop_or_atom(value: Value, what: str) -> SOp:
     if not isinstance(value, SOp) and not is_atom(value):
         raise TypeFault(f"{what} must be an s-op or an atom, found {kind(value)}")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rasp import analyse, parse_program
+from rasp import analyse, manual, parse_program
 from rasp.session import Session
 
 
@@ -455,7 +455,18 @@ def test_library_names_may_be_shadowed(name: str) -> None:
         ('mark_first_instance(tokens,"x");', "[F]*5 (bools)"),
         ('aggregate(select_from_last(tokens,"l"),indices);', "[3]*5 (ints)"),
         ('aggregate(select_from_first(tokens,"l"),indices);', "[2]*5 (ints)"),
-        ('mark_last_instance(tokens,"hexlo"[indices]);', "[F, F, F, F, T] (bools)"),
+        ('mark_last_instance(tokens,"hexlo"[indices]);', "[T, T, F, T, T] (bools)"),
+        ("mark_first_instance(tokens,tokens);", "[T, T, T, F, T] (bools)"),
+        ('mark_first_instance(tokens,"hllll"[indices]);', "[T, F, T, F, F] (bools)"),
+        ("selector_width(select_from_last(tokens,tokens));", "[4]*5 (ints)"),
+        ("aggregate(select_from_first(tokens,tokens),indices);", "[1.75]*5 (floats)"),
+        ('count(tokens,"ol"[indices%2]);', "[2]*5 (ints)"),
+        ("count(tokens,tokens);", "[5]*5 (ints)"),
+        ('contains(tokens,"ol"[indices%2]);', "[T]*5 (bools)"),
+        ('contains(tokens,"olohl"[indices]);', "[F]*5 (bools)"),
+        ("shift(indices,indices%2,-1);", "[0, -1, 1.5, -1, 3.5] (floats)"),
+        ('shift(tokens,-indices,"-");', "!! value error"),
+        ('shift(tokens,4-2*indices,"-");', "[o, l, l, e, h] (strings)"),
         ("sort(tokens,tokens);", "[e, h, l, l, o] (strings)"),
         ("sort(tokens,-indices);", "[o, l, l, e, h] (strings)"),
         ("sort(tokens,indices%2);", "[h, l, o, e, l] (strings)"),
@@ -464,6 +475,32 @@ def test_library_names_may_be_shadowed(name: str) -> None:
 )
 def test_library(text: str, expected: str) -> None:
     assert last(text) == expected
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "selector_width(s)",
+        "has_focus(s)",
+        "count(seq, atom)",
+        "contains(seq, atom)",
+        "max(a, b)",
+        "min(a, b)",
+        "average(seq)",
+        "load_from_location(seq, location)",
+        "shift(seq, n, filler)",
+        "mark_last_instance(seq, val)",
+        "mark_first_instance(seq, val)",
+        "select_from_last(seq, val)",
+        "select_from_first(seq, val)",
+        "sort(seq, key)",
+        "select_next_identical(seq)",
+        "select_best(s, score)",
+    ],
+)
+def test_signatures_of_the_library(signature: str) -> None:
+    assert reply(signature.partition("(")[0] + ";") == f"     library function: {signature}"
+    assert manual.ENTRIES[signature.partition("(")[0]].usage == signature
 
 
 # -- 7. printing
@@ -675,6 +712,8 @@ def test_what_is_too_large_to_print(text: str) -> None:
         ("mark_last_instance(tokens, 'a')", [1]),
         ("mark_first_instance(tokens, 'a')", [1]),
         ("aggregate(select_from_last(tokens, 'a'), indices)", [1]),
+        ("aggregate(select_from_first(tokens, tokens), indices)", [1, 1]),
+        ("average(indices) + indicator(contains(tokens, 'a')) + indicator(contains(tokens, 'b'))", [1]),
         ("aggregate(select_next_identical(tokens), indices)", [1]),
         ("sort(tokens, tokens)", [1, 1]),
         ("tokens[2]", [1]),
