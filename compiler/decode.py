@@ -22,10 +22,23 @@ def decode(readout: Readout, logits: Array, marks: Sequence[Sequence[str]] = ())
 
     `marks` say how many keys are marked, for each guard that the readout's kinds ask for.
     """
+    _check_finite(readout, logits)
     if readout.kind == "number" and not readout.values:
         return _typed(readout, [float(x) for x in logits[:, 0]], [0] * len(logits), marks)
     codes = _nearest(readout, logits[:, 0]) if readout.kind == "number" else _clearest(readout, logits)
     return _labelled(readout, _typed(readout, [readout.values[code] for code in codes], codes, marks))
+
+
+def _check_finite(readout: Readout, logits: Array) -> None:
+    """Nothing, or a ValueFault where a logit is no number: exact weights never give that."""
+    broken = ~np.isfinite(logits).all(axis=1)
+    if broken.any():
+        position = int(broken.argmax())
+        found = logits[position][~np.isfinite(logits[position])][0]
+        raise ValueFault(
+            f"{readout.name}: the model computes {found:g} at position {position}, which stands for no value",
+            hint="the weights are exact only as they were compiled, and in the dtype they were certified in",
+        )
 
 
 def _clearest(readout: Readout, logits: Array) -> list[int]:
@@ -33,8 +46,9 @@ def _clearest(readout: Readout, logits: Array) -> list[int]:
     expected = np.zeros_like(logits)
     expected[np.arange(len(logits)), codes] = 1
     off = np.abs(logits - expected).max(axis=1)
-    if (off > _CLEAN).any():
-        position = int((off > _CLEAN).argmax())
+    unclear = ~(off <= _CLEAN)
+    if unclear.any():
+        position = int(unclear.argmax())
         raise ValueFault(f"{readout.name} has no value at position {position}: the program has none on this input")
     return codes.tolist()
 
@@ -57,6 +71,7 @@ def _as_is(value: Atom) -> Atom:
 
 def marked(guard: Readout, logits: Array) -> list[str]:
     """How many keys a head marks at each position, told by its guard [T, 2]: 0, 1, or 2 for several."""
+    _check_finite(guard, logits)
     nothing = float(guard.values[0])
     states = np.where(_several(logits), 2, np.where(np.abs(logits[:, 0] - nothing) < _CLEAN, 0, 1))
     return list(map(str, states.tolist()))
@@ -69,6 +84,7 @@ def _several(logits: Array) -> Any:
 
 def check(guard: Readout, logits: Array) -> None:
     """Nothing, or a ValueFault where the guard [T, O] says that the program has no value on this input."""
+    _check_finite(guard, logits)
     if guard.check in ("single", "mean"):
         _check_marks(guard, logits)
         return
@@ -103,8 +119,9 @@ def _check_near(readout: Readout, logits: Array, levels: Any, nearest: Any) -> N
     """A number must be much nearer to its value than to any other."""
     gap = np.diff(levels).min() if len(levels) > 1 else 1.0
     off = np.abs(logits - levels[nearest])
-    if (off > _CLEAN * gap).any():
-        position = int((off > _CLEAN * gap).argmax())
+    unclear = ~(off <= _CLEAN * gap)
+    if unclear.any():
+        position = int(unclear.argmax())
         raise ValueFault(
             f"{readout.name} is {logits[position]:.9g} at position {position}, which is none of its values"
         )

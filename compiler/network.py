@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights
 from compiler.reference import Trace
+from rasp.errors import DataFault
+
+UNCERTIFIED = ("float16", "bfloat16", "float32", "float64", "tf32", "autocast")
 
 
 class Head(nn.Module):
@@ -68,10 +71,16 @@ class Layer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """The compiled transformer: token ids [B, T] (BOS = 0 first) to logits [B, T, O]."""
+    """The compiled transformer: token ids [B, T] (BOS = 0 first) to logits [B, T, O].
+
+    It runs in the dtype that its certificate is for. Any other (after `half()`, under autocast, with TF32 matrix
+    products) is a DataFault, unless it has been allowed by name.
+    """
 
     def __init__(self, weights: ModelWeights) -> None:
         super().__init__()
+        self.dtype = weights.dtype
+        self.allowed: frozenset[str] = frozenset()
         self.causal = weights.causal
         self.W_E = _parameter(weights.W_E)
         self.W_pos = _parameter(weights.W_pos)
@@ -80,17 +89,39 @@ class Transformer(nn.Module):
         self.more = nn.ParameterList([_parameter(output.W_U) for output in weights.outputs[1:]])
         self.guards = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
 
+    def allow(self, *names: str) -> Transformer:
+        """This network, which now also runs in ways that its certificate says nothing about; answers may be wrong.
+
+        By name: float16, bfloat16, float32, float64, tf32 (any matrix product of reduced precision), autocast.
+        """
+        if unknown := sorted(set(names) - set(UNCERTIFIED)):
+            raise DataFault(f"{unknown[0]!r} is no way to run a model", hint=f"it is one of {', '.join(UNCERTIFIED)}")
+        self.allowed |= set(names)
+        return self
+
     def forward(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
         """Logits of the first output, [B, T, O]. `padding` [B, T] is true at tokens that are none."""
         return self.residual(token_ids, padding) @ self.W_U
 
     def residual(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
-        """The residual stream after the last layer, [B, T, D]."""
+        """The residual stream after the last layer, [B, T, D]. DataFault in a dtype that is not the certified one."""
+        self._check_precision()
         x: Tensor = self.W_E[token_ids] + self.W_pos[: token_ids.shape[1]]
         hidden = self._hidden(token_ids, padding)
         for layer in self.layers:
             x = layer(x, hidden)
         return x
+
+    def _check_precision(self) -> None:
+        found = {str(weight.dtype).removeprefix("torch.") for weight in self.parameters()} - {self.dtype}
+        device = self.W_E.device.type
+        found |= {"autocast"} if torch.is_autocast_enabled(device) else set()
+        found |= {"tf32"} if self.W_E.dtype == torch.float32 and _is_reduced(device) else set()
+        if uncertified := sorted(found - self.allowed):
+            raise DataFault(
+                f"the model is certified in {self.dtype}, and would run in {' and '.join(uncertified)}",
+                hint=f'network.allow("{uncertified[0]}") runs it all the same, and nothing is promised then',
+            )
 
     def _hidden(self, token_ids: Tensor, padding: Tensor | None) -> Tensor | None:
         """True where a query must not look: at padding, and after itself if causal. [B or 1, T, T]"""
@@ -101,11 +132,20 @@ class Transformer(nn.Module):
         return padding[:, None, :] if later is None else later | padding[:, None, :]
 
 
+def _is_reduced(device: str) -> bool:
+    """Whether products of float32 matrices are computed with fewer digits than float32 has."""
+    backend = {"cuda": torch.backends.cuda, "cpu": torch.backends.mkldnn}.get(device)
+    precision = getattr(getattr(backend, "matmul", None), "fp32_precision", None)
+    if isinstance(precision, str):
+        return precision not in ("ieee", "none")
+    return torch.get_float32_matmul_precision() != "highest"
+
+
 def trace(network: Transformer, token_ids: Any) -> Trace:
     """Everything one forward pass did, as numpy arrays; `token_ids` [T] or [B, T], BOS first."""
     patterns: list[list[Array]] = [[] for _ in network.layers]
     residuals: list[Array] = []
-    batch = torch.from_numpy(np.atleast_2d(token_ids))
+    batch = torch.from_numpy(np.atleast_2d(token_ids)).to(network.W_E.device)
     keep = _keeper(batched=token_ids.ndim == 2)
     handles = []
     for layer, found in zip(network.layers, patterns, strict=True):
@@ -127,7 +167,12 @@ def trace(network: Transformer, token_ids: Any) -> Trace:
 
 
 def _keeper(batched: bool) -> Callable[[Tensor], Array]:
-    return lambda tensor: tensor.numpy() if batched else tensor[0].numpy()
+    def keep(tensor: Tensor) -> Array:
+        wide = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+        array: Array = wide.cpu().numpy()
+        return array if batched else array[0]
+
+    return keep
 
 
 def _parameter(array: Array) -> nn.Parameter:
