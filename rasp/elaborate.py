@@ -169,6 +169,8 @@ class Elaborator:
             origin = self.origins.get(error.node, origin)
         error.span, frame = outside_library(origin)
         error.notes[:0] = _call_chain(frame)
+        if isinstance(error, EvaluationFault) and not _seen_in(span, error.span, frame):
+            error.notes.append(f"asked for at {span}\n{span.excerpt()}")
         return error
 
     # -- functions
@@ -203,12 +205,15 @@ class Elaborator:
     def store(self, target: syntax.Name, value: Value, scope: Scope, mode: Mode) -> None:
         """Tries, stores and presents one value."""
         scope.check(target.name)
-        entry = self.host.admit(target.name, value, mode)
+        self.keep(target.name, value, self.host.admit(target.name, value, mode), scope, mode)
+
+    def keep(self, name: str, value: Value, entry: str, scope: Scope, mode: Mode) -> None:
+        """Stores and presents a value that was admitted. What a load could not pass on is not listed."""
+        if mode is Mode.INNER and isinstance(value, Node):
+            self.local_names.setdefault(value, name)
+        scope.assign(name, value)
         if mode is Mode.FILE:
-            scope.touch(target.name, value)
-        elif mode is Mode.INNER and isinstance(value, Node):
-            self.local_names.setdefault(value, target.name)
-        scope.assign(target.name, value)
+            scope.touch(name, value)
         self.host.present(entry, mode)
 
     # -- files
@@ -240,7 +245,13 @@ class Elaborator:
                 self.perform(item, scope, mode)
             except RaspError as error:
                 self.host.problem(error)
+            except FileEnded:
+                break
         self.loading.pop()
+
+
+class FileEnded(Exception):
+    """An exit command was run in a loaded file, which ends that file only."""
 
 
 def in_order(statements: Sequence[syntax.Statement], errors: Sequence[RaspError]) -> list[syntax.Statement | RaspError]:
@@ -266,6 +277,13 @@ def outside_library(origin: Origin) -> tuple[Span, Frame | None]:
     while frame is not None and frame.function.where.startswith("library"):
         span, frame = frame.site, frame.outer
     return span, frame
+
+
+def _seen_in(span: Span, place: Span, frame: Frame | None) -> bool:
+    """Whether a place, or one of the calls that led there, stands in a span."""
+    while place not in span and frame is not None:
+        place, frame = frame.site, frame.outer
+    return place in span
 
 
 def _call_chain(frame: Frame | None) -> list[str]:
@@ -381,45 +399,58 @@ def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> str | list[Atom
 
 
 def _assign(self: Elaborator, node: syntax.Assign, scope: Scope, mode: Mode) -> None:
-    for target in node.targets:
-        try:
-            scope.check(target.name)
-        except RaspError as error:
-            raise self.placed(error, target.span) from None
+    """All right sides and all targets are checked first; what stands before a reserved name is stored all the same."""
+    refusals = [_refusal(target, scope) for target in node.targets]
+    if refusals[0] is not None:
+        raise refusals[0]
+    values = _values_for(self, node, scope)
+    names = [target.name for target in node.targets]
+    entries = [self.host.admit(name, value, mode) for name, value in zip(names, values, strict=True)]
+    for name, value, entry, refusal in zip(names, values, entries, refusals, strict=True):
+        if refusal is not None:
+            raise refusal
+        self.keep(name, value, entry, scope, mode)
+        scope.names["out"] = value
+
+
+def _refusal(name: syntax.Name, scope: Scope) -> RaspError | None:
+    """Why a name must not be set here, with its place."""
+    try:
+        scope.check(name.name)
+    except RaspError as error:
+        return error.at(name.span)
+    return None
+
+
+def _check_names(names: Iterable[syntax.Name], scope: Scope) -> None:
+    for name in names:
+        if (refusal := _refusal(name, scope)) is not None:
+            raise refusal
+
+
+def _values_for(self: Elaborator, node: syntax.Assign, scope: Scope) -> list[Value]:
+    """A value for each target."""
     values = self.values(node.values, scope)
     if len(node.targets) == 1:
-        values = values if len(values) == 1 else [values]
-    elif len(values) == 1:
-        values = operate.unpack(values[0], len(node.targets))
-    elif len(values) != len(node.targets):
+        return values if len(values) == 1 else [values]
+    if len(values) == 1:
+        return operate.unpack(values[0], len(node.targets))
+    if len(values) != len(node.targets):
         raise TypeFault(f"{len(node.targets)} names need {len(node.targets)} values, found {len(values)}")
-    for target, value in zip(node.targets, values, strict=True):
-        self.store(target, value, scope, mode)
+    return values
 
 
 def _define(self: Elaborator, node: syntax.Define, scope: Scope, mode: Mode) -> None:
     parameters = tuple(parameter.name for parameter in node.parameters)
-    for parameter in node.parameters:
-        _check_local(self, parameter)
+    _check_names(node.parameters, _PLAIN)
     self.store(node.name, Closure(node.name.name, parameters, scope.where, node, scope), scope, mode)
 
 
 _PLAIN = Scope("local", None)
 
 
-def _check_local(self: Elaborator, name: syntax.Name) -> None:
-    try:
-        _PLAIN.check(name.name)
-    except RaspError as error:
-        raise self.placed(error, name.span) from None
-
-
 def _for(self: Elaborator, node: syntax.For, scope: Scope, mode: Mode) -> None:
-    for name in node.names:
-        try:
-            scope.check(name.name)
-        except RaspError as error:
-            raise self.placed(error, name.span) from None
+    _check_names(node.names, scope)
     inner = Mode.INNER if mode is Mode.INNER else Mode.LOOP
     for element in operate.elements(self.value(node.iterable, scope), "a loop"):
         for name, value in _bound(node.names, element):
@@ -458,6 +489,12 @@ def _command(self: Elaborator, node: syntax.Command, scope: Scope, mode: Mode) -
     self.host.command(node, None)
 
 
+def _exit(self: Elaborator, node: syntax.Exit, scope: Scope, mode: Mode) -> None:
+    if scope.passes_to is not None:
+        raise FileEnded
+    self.host.command(node, None)
+
+
 def _set_example(self: Elaborator, node: syntax.SetExample, scope: Scope, mode: Mode) -> None:
     self.host.command(node, self.value(node.value, self.host.console() or scope))
 
@@ -473,7 +510,7 @@ _STATEMENTS: dict[type[syntax.Statement], Callable[[Elaborator, Any, Scope, Mode
     syntax.ShowExample: _command,
     syntax.ShowExamples: _command,
     syntax.FullDisplay: _command,
-    syntax.Exit: _command,
+    syntax.Exit: _exit,
 }
 
 
@@ -584,8 +621,7 @@ def _dict(self: Elaborator, node: syntax.DictDisplay, scope: Scope) -> Value:
 
 def _rounds(self: Elaborator, node: syntax.ListComprehension | syntax.DictComprehension, scope: Scope) -> list[Scope]:
     """A scope for each element of a comprehension, its names set."""
-    for name in node.names:
-        _check_local(self, name)
+    _check_names(node.names, _PLAIN)
     rounds: list[Scope] = []
     for element in operate.elements(self.value(node.iterable, scope), "a comprehension"):
         inner = Scope("local", scope, scope.where)

@@ -36,7 +36,7 @@ ENTRIES: dict[str, Entry] = {
     "full_s": Entry("selector", "full_s", "marks every cell", "full_s;"),
     "True": Entry("value", "True", "the true boolean"),
     "False": Entry("value", "False", "the false boolean"),
-    "out": Entry("value", "out", "the value of the last expression statement", "1 + 1; out * 2;"),
+    "out": Entry("value", "out", "the value of the last expression statement or assignment", "1 + 1; out * 2;"),
     # forms
     "select": Entry(
         "form",

@@ -33,9 +33,9 @@ from rasp.source import Source, Span
 class Program:
     """What a file defines.
 
-    `variables` are its public values, in the order of first assignment, `out` last if there is one. `names` holds the
-    nodes that are bound to a variable, `origins` the place that built each node. `default` is the s-op that was
-    assigned last, or None.
+    `variables` are its public values, in the order of first assignment, and last, as `out`, what an expression
+    statement gave. `names` holds the nodes that are bound to a variable, `origins` the place that built each node.
+    `default` is the s-op that was assigned last, or None.
     """
 
     source: Source
@@ -134,6 +134,7 @@ class _Run(Silent):
         self.errors: list[RaspError] = []
         self.broken: set[str] = set()
         self.default: str | None = None
+        self.out: Value | None = None
         self.ended = False
         if path is not None:
             self.elaborator.files.add(source.name)
@@ -160,7 +161,10 @@ class _Run(Silent):
             self.broken.update(_set_by(item))
         else:
             for name in _set_by(item):
-                if isinstance(self.scope.names.get(name), SOp):
+                value = self.scope.names.get(name)
+                if name == "out":
+                    self.out = value
+                if isinstance(value, SOp):
                     self.default = name
 
     def program(self, tree: syntax.Program) -> Program:
@@ -169,8 +173,8 @@ class _Run(Silent):
         variables = {n: v for n, v in names.items() if not n.startswith("_") and n not in ("tokens", "out")}
         if names["tokens"] is not library().lookup("tokens_str"):
             variables["tokens"] = names["tokens"]
-        if "out" in names:
-            variables["out"] = names["out"]
+        if self.out is not None:
+            variables["out"] = self.out
         origins = {node: outside_library(origin)[0] for node, origin in self.elaborator.origins.items()}
         return Program(self.source, variables, self._names(variables), origins, self.default, tree)
 

@@ -106,10 +106,10 @@ class Scope:
             self.passes_to.assign(name, value)
 
     def touch(self, name: str, value: Value) -> None:
-        """Moves a name to the end of what a file prints, in this file and the files that load it."""
-        if self.kind != "file":
+        """Moves a public name to the end of what a file prints, in this file and the files that load it."""
+        if self.kind != "file" or name.startswith("_"):
             return
         self.touched.pop(name, None)
         self.touched[name] = value
-        if self.passes_to is not None and not name.startswith("_"):
+        if self.passes_to is not None:
             self.passes_to.touch(name, value)

@@ -58,6 +58,10 @@ class Span:
         """The smallest span that covers both."""
         return Span(self.source, min(self.start, other.start), max(self.end, other.end))
 
+    def __contains__(self, other: Span) -> bool:
+        """Whether the other span lies within this one."""
+        return self.source is other.source and self.start <= other.start and other.end <= self.end
+
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line}:{self.column}"
 

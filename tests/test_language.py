@@ -98,11 +98,58 @@ def test_statements(text: str, expected: str) -> None:
     assert reply(text) == printed(expected)
 
 
-def test_several_assigned_keep_what_was_done() -> None:
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a,b=indices,tokens_int; a;", "!! value error\n!! name error"),
+        ("a,b=1,nothing; a;", "!! name error\n!! name error"),
+        ("a,length,b=1,2,3; a; b;", "····value: a =··1\n!! name error\n····value: a =··1\n!! name error"),
+        ("length,a=1,2; a;", "!! name error\n!! name error"),
+        ("a,True=1,tokens_int; a;", "!! value error\n!! name error"),
+        ("a,out=1,2,3; a;", "!! type error\n!! name error"),
+    ],
+)
+def test_several_are_checked_before_any_is_stored(text: str, expected: str) -> None:
+    assert reply(text) == printed(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5; x=3; out;", "3"),
+        ("a,b=1,2; out;", "2"),
+        ("a,length=1,2; out;", "1"),
+        ("p=1,2; out;", "[1, 2]"),
+        ("5; x=nothing; out;", "5"),
+        ("for i in [7] { x=i+1; } out;", "8"),
+        ("5; def f() { x=3; return out; } f();", "3"),
+        ("5; def f() { x=3; return 1; } y=f(); out;", "1"),
+        ("x=indices; out;", "[0, 1, 2, 3, 4] (ints)"),
+    ],
+)
+def test_out_is_what_was_assigned(text: str, expected: str) -> None:
+    assert last(text) == expected
+
+
+def test_an_error_points_at_the_definition_and_at_the_statement() -> None:
     session = Session()
-    session.push("a,b=indices,tokens_int;")
-    assert session.push("a;").errors == []
-    assert session.push("b;").errors
+    session.push('set example [1]\nx = 1 + tokens_int;\nset example "a"')
+    (error,) = session.push("x;", first_line=4).errors
+    assert str(error).splitlines() == [
+        '<console>:2:9: value error: the string "a" cannot be read as an int at position 0, in tokens_int',
+        "    x = 1 + tokens_int;",
+        "            ^^^^^^^^^^",
+        '  while it was tried on the example "a"',
+        "  asked for at <console>:4:1",
+        "    x;",
+        "    ^^",
+        '  hint: set another example: set example "…"',
+    ]
+
+
+def test_one_place_is_enough_where_the_statement_holds_it() -> None:
+    (error,) = Session().push("def f() { return tokens_int; }\nx = f();").errors
+    assert "asked for" not in str(error)
 
 
 # -- 3. expressions

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rasp import parse_program
 from rasp.session import Session
 
 
@@ -75,13 +76,16 @@ def test_a_file_passes_on_what_it_loads() -> None:
         ("a=indices; s=full_s;", ["     s-op: a", "     selector: s"]),
         ("5; indices; indices+1; indices(\"a\"); for i in [1] { j=i; }", ["     s-op: indices"]),
         ("def f(x) { return x; }", ["     a function: f(x)"]),
+        ("_own=1; a=_own; _own;", ["    value: a =  1"]),
+        ("length=3; a,max,b=1,2,3;", ["!! length belongs", "!! max belongs", "    value: a =  1"]),
         ("examples off\nset example \"ab\"\nx=1;", ["    value: x =  1"]),
         ("a,b=1,[indices];", ["    value: a =  1", "     list: b =  [", "\t\t     s-op: indices", " " * 16 + "]"]),
     ],
 )  # fmt: skip
 def test_what_is_printed(text: str, expected: list[str]) -> None:
     write("a.rasp", text)
-    assert reply('load "a";').splitlines() == expected
+    found = [line.split(" to the library")[0] for line in reply('load "a";').splitlines()]
+    assert found == expected
 
 
 def test_commands_in_a_file() -> None:
@@ -123,7 +127,10 @@ def test_a_file_that_is_no_text() -> None:
     assert reply('load "a";') == "!! a.rasp is not UTF-8 text"
 
 
-def test_exit_in_a_file_ends_the_session() -> None:
+def test_exit_in_a_file_ends_that_file_only() -> None:
     write("a.rasp", "x = 1;\nexit\ny = 2;")
+    write("b.rasp", 'load "a"; z = 3;')
     session = Session()
-    assert session.push('load "a";').ended
+    assert session.push('load "b";').parts == ("    value: x =  1", "    value: z =  3")
+    assert session.push("y;").errors
+    assert parse_program('load "b"; w = 4;').variables.keys() == {"x", "z", "w"}

@@ -133,3 +133,9 @@ def test_elaboration_is_linear() -> None:
 def test_doubling_is_instant() -> None:
     program = parse_program("x = tokens_int; for i in range(60) { x = x + x; }")
     assert Run([1]).sop(program.sop("x")).tolist() == [2**60]
+
+
+def test_out_of_a_program_is_its_expression_statement() -> None:
+    program = parse_program("indices + 1; y = 3;")
+    assert program.sop() is program.variables["out"]
+    assert "out" not in parse_program("y = indices;").variables
