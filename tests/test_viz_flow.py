@@ -122,9 +122,35 @@ def test_layers_follow_one_another_down_the_page() -> None:
     assert all(a.top + a.height <= b.top for a, b in pairwise(bands))
 
 
-@pytest.mark.parametrize("size", [1, 3, 12])
-def test_every_value_is_written_where_there_is_room(size: int) -> None:
-    assert all("" not in cells.texts for cells in lay_out(flow_of(size))[0].cells)
+@pytest.mark.parametrize("size", [1, 3, 12, 60, 107])
+def test_every_value_is_written(size: int) -> None:
+    shown = [cells for layout in lay_out(flow_of(size)) for cells in layout.cells]
+    assert all("" not in cells.texts for cells in shown)
+    assert not any("…" in text for cells in shown for text in cells.texts)
+
+
+@pytest.mark.parametrize(("size", "blocks"), [(30, 1), (60, 2), (300, 9)])
+def test_tables_have_every_value_in_blocks_of_positions(size: int, blocks: int) -> None:
+    rows = contents(indices, ("abcdefghijkl" * 30)[:size])
+    (page,) = lay_out(rows)
+    assert [text for cells in page.cells for text in cells.texts] == list(map(str, range(size)))
+    assert len(page.cells) == blocks
+    assert len([words for words in page.words if words.text.startswith("positions")]) == (blocks if blocks > 1 else 0)
+
+
+def test_what_is_thinned_out_along_a_pattern_is_in_the_tables_and_that_is_said() -> None:
+    (page,) = lay_out(contents(aggregate(select(indices, indices, "<="), indices), "a" * 300))
+    beside = next(cells for cells in page.cells if not cells.across and cells.colour)
+    assert beside.texts[:3] == ("0", "", "2")
+    assert any(words.text.startswith("along patterns one value in 2 is written") for words in page.words)
+    tables = [cells for cells in page.cells if cells.across and "" not in cells.texts]
+    assert sum(len(cells.texts) for cells in tables) == 2 * 300
+
+
+def test_numbers_stand_upright_over_a_pattern_where_cells_are_narrow() -> None:
+    narrow, wide = (lay_out(contents(aggregate(full, indices), "a" * size))[0].cells for size in (60, 12))
+    assert [cells.upright for cells in narrow if len(cells.texts) == 60 and cells.across] == [True, False]
+    assert not any(cells.upright for cells in wide)
 
 
 def test_a_long_computation_goes_on_in_further_columns() -> None:

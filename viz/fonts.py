@@ -56,7 +56,7 @@ def unwritten(texts: Iterable[str]) -> str:
 
 def face() -> FT2Font:
     """The font to measure texts with."""
-    return font_manager.get_font([_path(family, "normal") for family in families()])
+    return _face(frozenset(_needed))
 
 
 @contextmanager
@@ -72,6 +72,12 @@ def quiet() -> Iterator[None]:
 
 
 _needed: set[str] = set()
+
+
+@lru_cache(maxsize=64)
+def _face(needed: frozenset[str]) -> FT2Font:
+    """The font that goes with the families needed so far."""
+    return font_manager.get_font([_path(family, "normal") for family in families()])
 
 
 def _code(char: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
@@ -19,6 +20,8 @@ from viz.style import DIVIDER, GRID, HATCHED, INK, MARKED, PAPER, QUIET, Box, ax
 
 _GROUND = "#f6f7f9"
 _TIP = 0.07
+_RULED_CELL = 0.05
+_MANY_CELLS = 2500
 
 
 def flow(node: SOp, tokens: Sequence[Atom], *, names: Mapping[Node, str] | None = None) -> Figure:
@@ -84,15 +87,25 @@ def _draw_grid(ax: Axes, grid: Grid) -> None:
     ax.add_patch(Rectangle((grid.x, grid.y), width, height, facecolor=PAPER, edgecolor=DIVIDER, linewidth=0.6))
     for row in grid.empty:
         ax.add_patch(Rectangle((grid.x, grid.y + row * grid.line), width, grid.line, **HATCHED))
-    marked = [
-        Rectangle((grid.x + key * grid.cell, grid.y + query * grid.line), grid.cell, grid.line)
-        for query, key in np.argwhere(grid.marked).tolist()
-    ]
-    ax.add_collection(PatchCollection(marked, facecolor=MARKED, edgecolor="none"))
+    _draw_marked(ax, grid)
     steps = range(1, len(grid.marked))
     down = [((grid.x + i * grid.cell, grid.y), (grid.x + i * grid.cell, grid.bottom)) for i in steps]
     across = [((grid.x, grid.y + i * grid.line), (grid.right, grid.y + i * grid.line)) for i in steps]
-    ax.add_collection(LineCollection([*down, *across], colors=GRID, linewidths=0.5 if grid.cell > 0.15 else 0.2))
+    if grid.cell >= _RULED_CELL:
+        ax.add_collection(LineCollection([*down, *across], colors=GRID, linewidths=0.5 if grid.cell > 0.15 else 0.2))
+
+
+def _draw_marked(ax: Axes, grid: Grid) -> None:
+    """The marked cells, as one image where they are many."""
+    places = np.argwhere(grid.marked).tolist()
+    if len(places) <= _MANY_CELLS:
+        cells = [Rectangle((grid.x + k * grid.cell, grid.y + q * grid.line), grid.cell, grid.line) for q, k in places]
+        ax.add_collection(PatchCollection(cells, facecolor=MARKED, edgecolor="none"))
+        return
+    edges = np.arange(len(grid.marked) + 1)
+    shown = np.ma.masked_equal(grid.marked.astype(np.float64), 0.0)
+    xs, ys = grid.x + edges * grid.cell, grid.y + edges * grid.line
+    ax.pcolormesh(xs, ys, shown, cmap=ListedColormap([MARKED]), rasterized=True)
 
 
 def _draw_cells(ax: Axes, cells: Cells) -> None:
@@ -105,7 +118,8 @@ def _draw_cells(ax: Axes, cells: Cells) -> None:
         x = cells.x + cells.width * (0.5 + (index if cells.across else 0))
         y = cells.y + cells.height * (0.5 + (0 if cells.across else index))
         if text:
-            _draw_words(ax, Words(x, y, text, "center", INK if cells.colour else QUIET))
+            colour = INK if cells.colour else QUIET
+            _draw_words(ax, Words(x, y, text, "center", colour, size=cells.size, upright=cells.upright))
 
 
 def _draw_words(ax: Axes, words: Words) -> None:
@@ -114,7 +128,8 @@ def _draw_words(ax: Axes, words: Words) -> None:
         words.y,
         words.text,
         ha=words.align,
-        va="center_baseline",
+        va="center" if words.upright else "center_baseline",
+        rotation=90 if words.upright else 0,
         size=words.size,
         color=words.colour,
         weight="bold" if words.bold else "normal",

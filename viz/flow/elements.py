@@ -18,7 +18,7 @@ SIZE = 7.0
 
 @dataclass(frozen=True)
 class Words:
-    """A text at a point: its left, middle or right end there, its middle line there."""
+    """A text at a point: its left, middle or right end there, its middle line there; `upright` is read from below."""
 
     x: float
     y: float
@@ -27,11 +27,15 @@ class Words:
     colour: str = INK
     bold: bool = False
     size: float = SIZE
+    upright: bool = False
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Values in a row of cells, or a column of them, framed in the colour of their row; tokens alone have no frame."""
+    """Values in a row of cells, or a column of them, framed in the colour of their row; tokens alone have no frame.
+
+    `size` is that of the texts in points; `upright` ones are read from below.
+    """
 
     x: float
     y: float
@@ -40,6 +44,8 @@ class Cells:
     texts: tuple[str, ...]
     colour: str | None = None
     across: bool = True
+    size: float = SIZE
+    upright: bool = False
 
 
 @dataclass(frozen=True, eq=False)
