@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 from rasp.analyse import analyse
-from rasp.elaborate import read_source
 from rasp.errors import RaspError, TypeFault
 from rasp.explain import layers_text
 from rasp.expression import expression
@@ -18,6 +17,7 @@ from rasp.graph import Node, Selector, SOp
 from rasp.infer import labels
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
+from rasp.loading import Disk, read_source
 from rasp.operate import kind
 from rasp.parser import parse
 from rasp.program import Program, load_program
@@ -91,9 +91,9 @@ def _output(run: Run, value: Value) -> object:
 def _run_as_console(args: argparse.Namespace) -> int:
     if args.json or args.show:
         args.parser.error("--json and --show need an input: -i or --inputs")
-    session = Session(args.drawing, kind="file")
-    source = read_source(Path(args.file))
-    session.elaborator.files.add(source.name)
+    files = Disk()
+    source = files.add(read_source(Path(args.file)))
+    session = Session(args.drawing, kind="file", files=files)
     for reply in session.replies(source):
         if _write_reply(reply):
             return 1

@@ -7,7 +7,6 @@ takes no C stack (see `stack`).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 
 from rasp import operate, syntax
 from rasp.elementwise import Atom, is_atom
-from rasp.errors import DataFault, RaspError, TypeFault, ValueFault
+from rasp.errors import RaspError, TypeFault, ValueFault
 from rasp.graph import (
     Node,
     Selector,
@@ -32,6 +31,7 @@ from rasp.graph import (
     tokens_int,
 )
 from rasp.interpret import EvaluationFault
+from rasp.loading import Disk, Files, read_source
 from rasp.parser import parse
 from rasp.scope import Closure, Function, Primitive, Scope, Value
 from rasp.source import Source, Span
@@ -40,7 +40,6 @@ from rasp.stack import deep_stack
 CALLS = 1024
 _SHOWN_CALLS = 4
 _PRELUDE = Path(__file__).with_name("prelude.rasp")
-_INSTALLED = Path(__file__).with_name("lib")
 
 
 class Mode(Enum):
@@ -104,14 +103,14 @@ class Origin:
 class Elaborator:
     """Runs statements and keeps what it learns about nodes: their origins, and the names functions had for them."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, files: Files | None = None) -> None:
         self.host = host
+        self.files = Disk() if files is None else files
         self.origins: dict[Node, Origin] = {}
         self.local_names: dict[Node, str] = {}
         self.frame: Frame | None = None
         self.depth = 0
-        self.loading: list[Path] = []
-        self.files: set[str] = set()
+        self.loading: list[str] = []
         self._placed: RaspError | None = None
 
     # -- running
@@ -218,24 +217,12 @@ class Elaborator:
 
     # -- files
 
-    def find(self, path: str, loader: str) -> Path:
-        """The file a load statement means. DataFault that lists where it was looked for."""
-        folders = [Path(loader).parent] if loader in self.files else []
-        folders += [Path(), *(Path(p) for p in os.environ.get("RASP_PATH", "").split(os.pathsep) if p), _INSTALLED]
-        for folder in folders:
-            for name in (path + ".rasp", path):
-                if name.endswith(".rasp") and (folder / name).is_file():
-                    return folder / name
-        looked = ", ".join(dict.fromkeys(str(folder) for folder in folders))
-        raise DataFault(f"there is no file {path}.rasp", hint=f"looked in {looked}")
-
-    def run_file(self, path: Path, scope: Scope, mode: Mode) -> None:
+    def run_file(self, source: Source, scope: Scope, mode: Mode) -> None:
         """Runs every statement of a file; those that fail are reported and skipped."""
-        if path.resolve() in self.loading:
-            raise ValueFault(f"{path} loads itself")
-        source = read_source(path)
-        self.loading.append(path.resolve())
-        self.files.add(source.name)
+        identity = self.files.identity(source)
+        if identity in self.loading:
+            raise ValueFault(f"{source.name} loads itself")
+        self.loading.append(identity)
         parsed = parse(source)
         for item in in_order(parsed.program.statements, parsed.errors):
             if isinstance(item, RaspError):
@@ -258,17 +245,6 @@ def in_order(statements: Sequence[syntax.Statement], errors: Sequence[RaspError]
     """Statements and mistakes in the order of their places."""
     items: list[syntax.Statement | RaspError] = [*statements, *errors]
     return sorted(items, key=lambda item: item.span.start if item.span is not None else 0)
-
-
-def read_source(path: Path) -> Source:
-    """The text of a file. DataFault where it cannot be read."""
-    try:
-        return Source(str(path), path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise DataFault(f"{path} is not UTF-8 text") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataFault(f"cannot read {path}: {reason}") from error
 
 
 def outside_library(origin: Origin) -> tuple[Span, Frame | None]:
@@ -353,7 +329,7 @@ def library() -> Scope:
         "select_from_last": Primitive("select_from_last", ("seq", "val"), "library", operate.select_from_last),
         "select_from_first": Primitive("select_from_first", ("seq", "val"), "library", operate.select_from_first),
     }
-    Elaborator(Silent()).run_file(_PRELUDE, scope, Mode.INNER)
+    Elaborator(Silent()).run_file(read_source(_PRELUDE), scope, Mode.INNER)
     return scope
 
 
@@ -466,12 +442,12 @@ def _bound(names: tuple[syntax.Name, ...], element: Value) -> Iterable[tuple[syn
 
 
 def _load(self: Elaborator, node: syntax.Load, scope: Scope, mode: Mode) -> None:
-    path = self.find(node.path, node.span.source.name)
+    source = self.files.load(node.path, node.span.source.name)
     inner = new_scope("file", node.path, scope)
     listed = mode in (Mode.CONSOLE, Mode.FILE)
     self.host.enter_file()
     try:
-        self.run_file(path, inner, Mode.FILE if listed else mode)
+        self.run_file(source, inner, Mode.FILE if listed else mode)
     finally:
         self.host.leave_file(inner.touched if mode is Mode.CONSOLE else None)
 

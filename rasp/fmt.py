@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from rasp.elaborate import read_source
 from rasp.errors import RaspError
 from rasp.files import write_whole
 from rasp.layout import canonical
+from rasp.loading import read_source
 from rasp.source import Source
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,13 +16,13 @@ from rasp.elaborate import (
     library,
     new_scope,
     outside_library,
-    read_source,
     ungrouped,
 )
 from rasp.errors import Failures, NameFault, RaspError
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import EvaluationFault
 from rasp.lexer import lex
+from rasp.loading import Disk, Files, Kept, Text, read_source
 from rasp.operate import kind
 from rasp.parser import parse
 from rasp.scope import UndefinedName, Value
@@ -35,7 +35,7 @@ class Program:
 
     `variables` are its public values, in the order of first assignment, and last, as `out`, what an expression
     statement gave. `names` holds the nodes that are bound to a variable, `origins` the place that built each node.
-    `default` is the s-op that was assigned last, or None.
+    `default` is the s-op that was assigned last, or None. `texts` are its own text and those of all files that it loads.
     """
 
     source: Source
@@ -44,6 +44,7 @@ class Program:
     origins: dict[Node, Span]
     default: str | None
     syntax: syntax.Program = field(repr=False)
+    texts: tuple[Text, ...] = field(repr=False)
 
     def variable(self, name: str) -> Value:
         """The value of that name, of the program or of the library. NameFault where there is none."""
@@ -104,17 +105,23 @@ def _library_value(name: str) -> Value | None:
 
 def load_program(path: str | Path) -> Program:
     """The program in a file. Its mistakes come all at once: one as itself, several as Failures."""
-    return _program(read_source(Path(path)), Path(path))
+    disk = Disk()
+    return _program(disk.add(read_source(Path(path))), str(Path(path).with_suffix("")), disk)
 
 
 def parse_program(text: str, name: str = "<program>") -> Program:
-    """The program in a text."""
-    return _program(Source(name, text), None)
+    """The program in a text. What it loads is looked for on the disk."""
+    return _program(Source(name, text), "console", Disk())
 
 
-def _program(source: Source, path: Path | None) -> Program:
+def kept_program(texts: Sequence[Text], name: str) -> Program:
+    """The program in the first of some texts. What it loads is in the others: no file is read."""
+    return _program(Source(name, texts[0].text), "console", Kept(texts, name))
+
+
+def _program(source: Source, where: str, files: Files) -> Program:
     parsed = parse(source)
-    run = _Run(source, path)
+    run = _Run(source, where, files)
     if parsed.errors:
         run.broken.update(_words_set(source))
     for item in in_order(parsed.program.statements, parsed.errors):
@@ -127,18 +134,16 @@ def _program(source: Source, path: Path | None) -> Program:
 class _Run(Silent):
     """A program as it is elaborated, statement by statement."""
 
-    def __init__(self, source: Source, path: Path | None) -> None:
+    def __init__(self, source: Source, where: str, files: Files) -> None:
         self.source = source
-        self.scope = new_scope("file", "console" if path is None else str(path.with_suffix("")))
-        self.elaborator = Elaborator(self)
+        self.scope = new_scope("file", where)
+        self.elaborator = Elaborator(self, files)
         self.errors: list[RaspError] = []
         self.broken: set[str] = set()
         self.default: str | None = None
         self.out: Value | None = None
         self.ended = False
-        if path is not None:
-            self.elaborator.files.add(source.name)
-            self.elaborator.loading.append(path.resolve())
+        self.elaborator.loading.append(files.identity(source))
 
     def problem(self, error: RaspError) -> None:
         self.errors.append(error)
@@ -176,7 +181,15 @@ class _Run(Silent):
         if self.out is not None:
             variables["out"] = self.out
         origins = {node: outside_library(origin)[0] for node, origin in self.elaborator.origins.items()}
-        return Program(self.source, variables, self._names(variables), origins, self.default, tree)
+        return Program(
+            self.source,
+            variables,
+            self._names(variables),
+            origins,
+            self.default,
+            tree,
+            self.elaborator.files.texts(self.source),
+        )
 
     def _names(self, variables: dict[str, Value]) -> dict[Node, str]:
         found: dict[Node, str] = {}

@@ -13,6 +13,7 @@ from rasp.errors import RaspError, ValueFault
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import EvaluationFault, Run
+from rasp.loading import Files
 from rasp.parser import parse
 from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View
@@ -84,9 +85,9 @@ class Session:
     `performed` has every statement that succeeded.
     """
 
-    def __init__(self, drawing: Drawing | None = None, kind: str = "console") -> None:
+    def __init__(self, drawing: Drawing | None = None, kind: str = "console", files: Files | None = None) -> None:
         self.scope = new_scope(kind, "console")
-        self.elaborator = Elaborator(self)
+        self.elaborator = Elaborator(self, files)
         self.drawing = drawing
         first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
         self.settings = Settings(first, first)

@@ -67,7 +67,7 @@ def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
 
 def _initialise(console: Console, path: Path) -> None:
     """Runs a file line by line as if it were typed, colon commands included; only its errors are shown."""
-    from rasp.elaborate import read_source
+    from rasp.loading import read_source
     from rasp.piped import piped
 
     try:

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rasp import parse_program
+from rasp import load_program, parse_program
+from rasp.errors import DataFault, ValueFault
+from rasp.graph import indices, tokens
+from rasp.loading import Text
+from rasp.program import kept_program
 from rasp.session import Session
 
 
@@ -134,3 +138,29 @@ def test_exit_in_a_file_ends_that_file_only() -> None:
     assert session.push('load "b";').parts == ("    value: x =  1", "    value: z =  3")
     assert session.push("y;").errors
     assert parse_program('load "b"; w = 4;').variables.keys() == {"x", "z", "w"}
+
+
+def test_what_was_loaded_is_kept_and_enough_without_the_files(folder: Path) -> None:
+    write("sub/b.rasp", 'load "deep"; x = deep;')
+    write("sub/deep.rasp", "deep = indices;")
+    write("deep.rasp", "deep = tokens;")
+    write("main.rasp", 'load "sub/b"; load "deep"; y = x + 1; z = deep;')
+    program = load_program("main.rasp")
+    assert [text.loads for text in program.texts] == [{"sub/b": 1, "deep": 2}, {"deep": 3}, {}, {}]
+    for file in folder.rglob("*.rasp"):
+        file.unlink()
+    kept = kept_program(program.texts, "model.safetensors")
+    assert kept.sop("y") is indices + 1
+    assert kept.sop("z") is tokens
+    assert kept.texts == program.texts
+
+
+def test_a_kept_program_reads_no_other_file() -> None:
+    write("b.rasp", "x = 1;")
+    with pytest.raises(DataFault, match="is not kept with it"):
+        kept_program([Text('load "b";')], "model.safetensors")
+
+
+def test_a_kept_file_that_loads_itself() -> None:
+    with pytest.raises(ValueFault, match="loads itself"):
+        kept_program([Text('load "a";', {"a": 1}), Text('load "a";', {"a": 1})], "m")
