@@ -35,7 +35,7 @@ class Program:
 
     `variables` are its public values, in the order of first assignment, and last, as `out`, what an expression
     statement gave. `names` holds the nodes that are bound to a variable, `origins` the place that built each node.
-    `default` is the s-op that was assigned last, or None. `texts` are its own text and those of all files that it loads.
+    `default` is the s-op that was assigned last, or None. `texts` are its own text and those of the files it loads.
     """
 
     source: Source
