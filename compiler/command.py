@@ -23,6 +23,7 @@ from compiler.report import counts, report
 from compiler.support import MAX_LENGTH, PREFERENCES
 from compiler.verify import Verification, verify
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
+from rasp.budget import budget_argument
 from rasp.elementwise import Atom, column
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp
@@ -71,6 +72,7 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     input_arguments(parser)
+    budget_argument(parser)
 
 
 @dataclass
@@ -109,7 +111,7 @@ class _Subject:
 
 def _subject(args: argparse.Namespace) -> _Subject:
     """The program, and vocabulary and length as given or as the inputs have them (which is said)."""
-    program = load_program(args.file)
+    program = load_program(args.file, budget=args.budget)
     for name in args.names or [None]:
         program.sop(name)
     inputs = [tokens_of(given) for given in given_inputs(args)]
@@ -241,7 +243,7 @@ def _saved(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
     if not model.weights.program:
         raise DataFault(f"{args.file} carries no program to compare with")
     weights = model.weights
-    program = parse_program(weights.program, args.file)
+    program = parse_program(weights.program, args.file, budget=args.budget)
     subject = _Subject(
         program,
         weights.output_names,

@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 # `rasp` alone, or followed by one of these, is the console.
-CONSOLE_OPTIONS = ("-i", "--no-init", "--color")
+CONSOLE_OPTIONS = ("-i", "--no-init", "--color", "--budget")
 
 # A function like `session.Drawing`: draws an s-op, gives the path of the picture.
 DRAWING = ("viz.command", "draw_flow")

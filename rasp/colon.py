@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rasp import manual, syntax
 from rasp.analyse import analyse
+from rasp.budget import factor
 from rasp.elementwise import column
 from rasp.errors import DataFault, NameFault, SyntaxFault
 from rasp.explain import cost_text, layers_text, titled, trace_text, type_text
@@ -302,6 +303,11 @@ def _set_example(console: Console, value: str) -> Reply:
     return console.session.push(f"set example {_written(console.given(value))}")
 
 
+def _set_budget(console: Console, value: str) -> Reply:
+    console.session.budget.factor = factor(value)
+    return Reply()
+
+
 def _statement(text: str) -> Callable[[Console, str], Reply]:
     return lambda console, value: console.session.push(f"{text} {value}")
 
@@ -326,6 +332,7 @@ _OPTIONS: dict[str, _Option] = {
     "full": _Option(
         ("on", "off"), lambda console: _switch(console.session.settings.full), _statement("full seq display")
     ),
+    "budget": _Option((), lambda console: str(console.session.budget.factor), _set_budget),
     "color": _Option(("auto", "always", "never"), lambda console: console.options.color, _own("color")),
     "keys": _Option(("emacs", "vi"), lambda console: console.options.keys, _own("keys")),
 }
@@ -370,6 +377,6 @@ COMMANDS: dict[str, ColonCommand] = {
     "load": ColonCommand(":load FILE", "runs a file and takes over its public names", _load),
     "reload": ColonCommand(":reload", "loads the file loaded last once more", _reload),
     "save": ColonCommand(":save FILE", "writes what was typed in this session to a .rasp file", _save),
-    "set": ColonCommand(":set [OPTION VALUE]", "example, examples, full, color, keys; alone, shows them", _set),
+    "set": ColonCommand(":set [OPTION VALUE]", "example, examples, full, budget, color, keys; alone, shows them", _set),
     "quit": ColonCommand(":quit", "leaves the console", _quit),
 }

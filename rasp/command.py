@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from rasp.analyse import analyse
+from rasp.budget import Budget, budget_argument
 from rasp.errors import RaspError, TypeFault
 from rasp.explain import layers_text
 from rasp.expression import expression
@@ -44,6 +45,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     _example(parser, "rasp run programs/hist.rasp -i hello", "rasp run programs/sort.rasp -i '[3, 1, 2]' --json")
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     input_arguments(parser)
+    budget_argument(parser)
     parser.add_argument("--show", metavar="NAME", help="the s-op or selector to show (default: the last s-op)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 
@@ -52,14 +54,14 @@ def run_run(args: argparse.Namespace) -> int:
     """Evaluates a program on each input; without inputs, runs its statements as the console would."""
     if not args.input and args.inputs is None:
         return _run_as_console(args)
-    program = load_program(args.file)
+    program = load_program(args.file, budget=args.budget)
     name, value = _shown(program, args.show)
     if args.json and not isinstance(value, Node):
         raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors have an output")
     failed = False
     for given in given_inputs(args):
         try:
-            _write_run(program, name, value, given, args.json)
+            _write_run(program, name, value, given, args)
         except RaspError as error:
             failed = True
             _warn(program.place(error, value) if isinstance(value, Node) else error)
@@ -74,13 +76,14 @@ def _shown(program: Program, name: str | None) -> tuple[str, Value]:
     return name, program.variable(name)
 
 
-def _write_run(program: Program, name: str, value: Value, given: Input, as_json: bool) -> None:
+def _write_run(program: Program, name: str, value: Value, given: Input, args: argparse.Namespace) -> None:
     run = Run(given)
-    if as_json:
+    if args.json:
         print(json.dumps({"input": tokens_of(given), "output": _output(run, value)}), flush=True)
         return
     example = Example(given, run)
-    view = View(example, example, False, lambda node: expression(node, program.names))
+    spend = Budget(args.budget).spend_cells
+    view = View(example, example, False, lambda node: expression(node, program.names), spend)
     print(entry(name, value, view), flush=True)
 
 
@@ -93,7 +96,7 @@ def _run_as_console(args: argparse.Namespace) -> int:
         args.parser.error("--json and --show need an input: -i or --inputs")
     files = Disk()
     source = files.add(read_source(Path(args.file)))
-    session = Session(args.drawing, kind="file", files=files)
+    session = Session(args.drawing, kind="file", files=files, budget=args.budget)
     for reply in session.replies(source):
         if _write_reply(reply):
             return 1
@@ -117,11 +120,12 @@ def analyse_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
     parser.add_argument("--json", action="store_true", help="one JSON object: layers and heads")
+    budget_argument(parser)
 
 
 def analyse_run(args: argparse.Namespace) -> int:
     """Says how many layers and heads an s-op needs."""
-    program = load_program(args.file)
+    program = load_program(args.file, budget=args.budget)
     name, value = _shown(program, args.name)
     if not isinstance(value, Node):
         raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors need layers")
@@ -141,20 +145,21 @@ def analyse_run(args: argparse.Namespace) -> int:
 def check_arguments(parser: argparse.ArgumentParser) -> None:
     _example(parser, "rasp check programs/*.rasp")
     parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs")
+    budget_argument(parser)
 
 
 def check_run(args: argparse.Namespace) -> int:
     """Reads every program without running it: its s-ops and selectors, surprises and mistakes."""
-    return int(sum(map(_check, args.files)) > 0)
+    return int(sum([_check(path, args.budget) for path in args.files]) > 0)
 
 
-def _check(path: str) -> bool:
+def _check(path: str, budget: int) -> bool:
     """Whether a file has mistakes."""
     try:
         source = read_source(Path(path))
         for surprise in surprises(parse(source).program):
             _warn(surprise)
-        program = load_program(path)
+        program = load_program(path, budget=budget)
     except RaspError as error:
         _warn(error)
         return True

@@ -109,7 +109,8 @@ class Console:
         if len(statements) != 1 or not isinstance(statements[0], syntax.Evaluate):
             raise SyntaxFault("expected one expression", hint="for example :type indices + 1")
         scope = Scope("local", self.session.scope, "console")
-        Elaborator(Silent()).perform(statements[0], scope, Mode.CONSOLE)
+        self.session.budget.renew()
+        Elaborator(Silent(), budget=self.session.budget).perform(statements[0], scope, Mode.CONSOLE)
         if "out" not in scope.names:
             raise TypeFault("an s-op applied to an input is not a value", hint="name the s-op, then the input")
         return scope.names["out"]

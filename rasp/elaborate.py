@@ -7,7 +7,7 @@ takes no C stack (see `stack`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rasp import operate, syntax
+from rasp.budget import Budget, OverBudget, weight
 from rasp.elementwise import Atom, is_atom
 from rasp.errors import RaspError, TypeFault, ValueFault
 from rasp.graph import (
@@ -39,6 +40,8 @@ from rasp.stack import deep_stack
 
 CALLS = 1024
 _SHOWN_CALLS = 4
+# Finding, reading and parsing a file takes as long as this many statements, and one more for each character.
+_STEPS_A_FILE = 1000
 _PRELUDE = Path(__file__).with_name("prelude.rasp")
 
 
@@ -103,9 +106,10 @@ class Origin:
 class Elaborator:
     """Runs statements and keeps what it learns about nodes: their origins, and the names functions had for them."""
 
-    def __init__(self, host: Host, files: Files | None = None) -> None:
+    def __init__(self, host: Host, files: Files | None = None, budget: Budget | None = None) -> None:
         self.host = host
         self.files = Disk() if files is None else files
+        self.budget = budget or Budget()
         self.origins: dict[Node, Origin] = {}
         self.local_names: dict[Node, str] = {}
         self.frame: Frame | None = None
@@ -128,6 +132,7 @@ class Elaborator:
 
     def execute(self, statement: syntax.Statement, scope: Scope, mode: Mode) -> None:
         try:
+            self.budget.spend_steps()
             _STATEMENTS[type(statement)](self, statement, scope, mode)
         except RaspError as error:
             raise self.placed(error, statement.span) from error.__cause__
@@ -135,12 +140,20 @@ class Elaborator:
     def value(self, node: syntax.Expression, scope: Scope) -> Value:
         """The value of an expression."""
         try:
+            self.budget.spend_steps()
             result = _EXPRESSIONS[type(node)](self, node, scope)
+            if type(node) in _BUILDING:
+                self._built(result, node.span)
         except RaspError as error:
             raise self.placed(error, node.span) from error.__cause__
-        if isinstance(result, Node) and type(node) in _BUILDING:
-            self.mark(result, node.span)
         return result
+
+    def _built(self, result: Value, span: Span) -> None:
+        """Notes the place of a node; counts a text or number that may be large."""
+        if isinstance(result, Node):
+            self.mark(result, span)
+        else:
+            self.budget.spend_cells(weight(result))
 
     def values(self, nodes: Iterable[syntax.Expression], scope: Scope) -> list[Value]:
         return [self.value(node, scope) for node in nodes]
@@ -150,6 +163,7 @@ class Elaborator:
     def mark(self, node: Node, span: Span) -> None:
         """Notes where a node was built; parts of it without a place were built there too."""
         origin = Origin(span, self.frame)
+        self.budget.spend_nodes()
         self.origins[node] = origin
         stack = list(node.children)
         while stack:
@@ -222,6 +236,7 @@ class Elaborator:
         identity = self.files.identity(source)
         if identity in self.loading:
             raise ValueFault(f"{source.name} loads itself")
+        self.budget.spend_steps(_STEPS_A_FILE + len(source.text))
         self.loading.append(identity)
         parsed = parse(source)
         for item in in_order(parsed.program.statements, parsed.errors):
@@ -230,6 +245,8 @@ class Elaborator:
                 continue
             try:
                 self.perform(item, scope, mode)
+            except OverBudget:
+                raise
             except RaspError as error:
                 self.host.problem(error)
             except FileEnded:
@@ -371,7 +388,9 @@ def _evaluate(self: Elaborator, node: syntax.Evaluate, scope: Scope, mode: Mode)
 def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> str | list[Atom]:
     if len(node.args) != 1:
         raise TypeFault(f"an s-op or selector is applied to one input, found {len(node.args)} arguments", node.span)
-    return operate.atoms_of_input(self.value(node.args[0], scope))
+    given = self.value(node.args[0], scope)
+    self.budget.spend_cells(len(given) if isinstance(given, list) else 0)
+    return operate.atoms_of_input(given)
 
 
 def _assign(self: Elaborator, node: syntax.Assign, scope: Scope, mode: Mode) -> None:
@@ -428,11 +447,18 @@ _PLAIN = Scope("local", None)
 def _for(self: Elaborator, node: syntax.For, scope: Scope, mode: Mode) -> None:
     _check_names(node.names, scope)
     inner = Mode.INNER if mode is Mode.INNER else Mode.LOOP
-    for element in operate.elements(self.value(node.iterable, scope), "a loop"):
+    for element in _elements(self, node.iterable, scope, "a loop"):
+        self.budget.spend_steps()
         for name, value in _bound(node.names, element):
             self.store(name, value, scope, inner)
         for statement in node.body:
             self.execute(statement, scope, inner)
+
+
+def _elements(self: Elaborator, node: syntax.Expression, scope: Scope, what: str) -> list[Value]:
+    iterable = self.value(node, scope)
+    self.budget.spend_cells(len(iterable) if isinstance(iterable, (list, dict)) else 0)
+    return operate.elements(iterable, what)
 
 
 def _bound(names: tuple[syntax.Name, ...], element: Value) -> Iterable[tuple[syntax.Name, Value]]:
@@ -517,7 +543,7 @@ def _unary(self: Elaborator, node: syntax.Unary, scope: Scope) -> Value:
 
 def _binary(self: Elaborator, node: syntax.Binary, scope: Scope) -> Value:
     left = self.value(node.left, scope)
-    return operate.binary(node.op, left, self.value(node.right, scope))
+    return operate.binary(node.op, left, self.value(node.right, scope), self.budget.spend_cells)
 
 
 def _ternary(self: Elaborator, node: syntax.Ternary, scope: Scope) -> Value:
@@ -532,12 +558,12 @@ def _ternary(self: Elaborator, node: syntax.Ternary, scope: Scope) -> Value:
 
 def _in(self: Elaborator, node: syntax.In, scope: Scope) -> Value:
     item = self.value(node.item, scope)
-    return operate.contains(item, self.value(node.collection, scope))
+    return operate.contains(item, self.value(node.collection, scope), self.budget.spend_cells)
 
 
 def _index(self: Elaborator, node: syntax.Index, scope: Scope) -> Value:
     base = self.value(node.base, scope)
-    return operate.index(base, self.value(node.index, scope))
+    return operate.index(base, self.value(node.index, scope), self.budget.spend_cells)
 
 
 def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
@@ -573,7 +599,7 @@ def _aggregate(self: Elaborator, node: syntax.Aggregate, scope: Scope) -> Value:
 
 
 def _form(self: Elaborator, node: syntax.Form, scope: Scope) -> Value:
-    return operate.form(node.word, self.values(node.args, scope))
+    return operate.form(node.word, self.values(node.args, scope), self.budget.spend_cells)
 
 
 def _list(self: Elaborator, node: syntax.ListDisplay, scope: Scope) -> Value:
@@ -595,16 +621,19 @@ def _dict(self: Elaborator, node: syntax.DictDisplay, scope: Scope) -> Value:
     return found
 
 
-def _rounds(self: Elaborator, node: syntax.ListComprehension | syntax.DictComprehension, scope: Scope) -> list[Scope]:
-    """A scope for each element of a comprehension, its names set."""
+def _rounds(
+    self: Elaborator, node: syntax.ListComprehension | syntax.DictComprehension, scope: Scope
+) -> Iterator[Scope]:
+    """A scope for each element of a comprehension, its names set. What it runs over is worked out at once."""
     _check_names(node.names, _PLAIN)
-    rounds: list[Scope] = []
-    for element in operate.elements(self.value(node.iterable, scope), "a comprehension"):
-        inner = Scope("local", scope, scope.where)
-        for name, value in _bound(node.names, element):
-            inner.names[name.name] = value
-        rounds.append(inner)
-    return rounds
+    elements = _elements(self, node.iterable, scope, "a comprehension")
+    return (_round(node.names, element, scope) for element in elements)
+
+
+def _round(names: tuple[syntax.Name, ...], element: Value, scope: Scope) -> Scope:
+    inner = Scope("local", scope, scope.where)
+    inner.names |= {name.name: value for name, value in _bound(names, element)}
+    return inner
 
 
 def _list_comprehension(self: Elaborator, node: syntax.ListComprehension, scope: Scope) -> Value:

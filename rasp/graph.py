@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, TypeAlias, cast
 
 from rasp.elementwise import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
@@ -26,8 +27,13 @@ class _Shared(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         fresh = super().__call__(*args, **kwargs)
-        key = (cls, *(_field_key(getattr(fresh, field.name)) for field in fields(fresh)))
+        key = (cls, *(_field_key(getattr(fresh, name)) for name in _field_names(cls)))
         return _nodes.setdefault(key, fresh)
+
+
+@cache
+def _field_names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
 
 
 def _field_key(value: Any) -> Hashable:
@@ -47,8 +53,8 @@ class Node(metaclass=_Shared):
     @property
     def children(self) -> tuple[Node, ...]:
         found: list[Node] = []
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name in _field_names(type(self)):
+            value = getattr(self, name)
             found += [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Node)]
         return tuple(found)
 
@@ -67,7 +73,7 @@ class Node(metaclass=_Shared):
         return id(self) >> 4
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+        return type(self), tuple(getattr(self, name) for name in _field_names(type(self)))
 
 
 SOpLike: TypeAlias = "SOp | Atom"

@@ -77,6 +77,11 @@ class Run:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    @property
+    def evaluated(self) -> int:
+        """How many nodes have been evaluated so far."""
+        return len(self._values)
+
     def sop(self, node: SOp) -> Column:
         """The column of an s-op, one value a position. EvaluationFault where it has none."""
         return self._value(node)

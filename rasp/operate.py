@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from rasp.elementwise import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
 from rasp.errors import LookupFault, TypeFault, ValueFault
@@ -28,7 +28,14 @@ from rasp.graph import (
 )
 from rasp.scope import Function, Value
 
-MAX_ITEMS = 1_000_000
+# An element that becomes part of an operation takes as much memory as this many in a list.
+_TABLE = 4
+
+Spend: TypeAlias = Callable[[int], None]
+
+
+def _free(count: int) -> None:
+    """Spends nothing: for values that are known to be small."""
 
 
 def kind(value: Value) -> str:
@@ -86,8 +93,8 @@ def truth(value: Value) -> bool:
     return bool(value)
 
 
-def binary(op: str, left: Value, right: Value) -> Value:
-    """`X OP Y` for every infix operator but `in`."""
+def binary(op: str, left: Value, right: Value, spend: Spend = _free) -> Value:
+    """`X OP Y` for every infix operator but `in`. `spend` is told of elements before they are made or compared."""
     if isinstance(left, Function) or isinstance(right, Function):
         raise TypeFault(f"{op} cannot take a function", hint="call it: a function's name is followed by ( )")
     if isinstance(left, Selector) or isinstance(right, Selector):
@@ -98,7 +105,7 @@ def binary(op: str, left: Value, right: Value) -> Value:
         return (left and right) if op == "and" else (left or right)
     if is_atom(left) and is_atom(right):
         return compute(op, left, right)
-    return _containers(op, left, right)
+    return _containers(op, left, right, spend)
 
 
 def _selectors(op: str, left: Value, right: Value) -> Value:
@@ -125,52 +132,54 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _containers(op: str, left: Value, right: Value) -> Value:
+def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
     """Operators where a list or dictionary stands on at least one side."""
     if op in ("==", "!="):
-        return _same(left, right) is (op == "==")
+        return _same(left, right, spend) is (op == "==")
     if isinstance(left, list) and isinstance(right, list):
         if op == "+":
-            return left + right if _bounded(len(left) + len(right)) else []
+            spend(len(left) + len(right))
+            return left + right
         if op in _COMPARE:
-            return _ordered(op, left, right)
+            return _ordered(op, left, right, spend)
     if op == "*":
         items, times = (left, right) if isinstance(left, list) else (right, left)
         if isinstance(items, list) and isinstance(times, int):
-            return items * times if _bounded(len(items) * times) else []
+            spend(len(items) * max(0, times))
+            return items * times if items and times > 0 else []
     raise TypeFault(f"{op} cannot take {kind(left)} and {kind(right)}")
 
 
-def _bounded(count: int) -> bool:
-    if count > MAX_ITEMS:
-        raise ValueFault(f"a list of more than {MAX_ITEMS} elements")
-    return count > 0
+def _same(left: Value, right: Value, spend: Spend) -> bool:
+    """Equality of atoms, lists and dictionaries; s-ops, selectors and functions in them are equal if identical.
 
-
-def _same(left: Value, right: Value) -> bool:
-    """Equality of atoms, lists and dictionaries; s-ops, selectors and functions in them are equal if identical."""
+    As in Python what is identical is equal, whatever stands in it.
+    """
+    if left is right:
+        return True
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and _same_items(left, right)
+        return len(left) == len(right) and _same_items(left, right, spend)
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and _same_items(list(left.values()), [right[key] for key in left])
-    if is_atom(left) and is_atom(right):
-        return bool(compute("==", left, right))
-    return left is right
+        spend(len(left))
+        return left.keys() == right.keys() and _same_items(list(left.values()), [right[key] for key in left], spend)
+    return is_atom(left) and is_atom(right) and bool(compute("==", left, right))
 
 
-def _same_items(left: list[Value], right: list[Value]) -> bool:
+def _same_items(left: list[Value], right: list[Value], spend: Spend) -> bool:
     # A loop: lists may be nested deeper than `all` has C stack for.
-    for a, b in zip(left, right, strict=True):  # noqa: SIM110
-        if not _same(a, b):
+    for a, b in zip(left, right, strict=True):
+        spend(1)
+        if not _same(a, b, spend):
             return False
     return True
 
 
-def _ordered(op: str, left: list[Value], right: list[Value]) -> bool:
+def _ordered(op: str, left: list[Value], right: list[Value], spend: Spend) -> bool:
     """Order of lists as Python has it: by the first elements that differ, then by length."""
     for a, b in zip(left, right, strict=False):
-        if not _same(a, b):
-            return bool(binary(op, a, b)) if is_atom(a) or isinstance(a, list) else _unordered(op, a, b)
+        spend(1)
+        if not _same(a, b, spend):
+            return bool(binary(op, a, b, spend)) if is_atom(a) or isinstance(a, list) else _unordered(op, a, b)
     return _COMPARE[op](len(left), len(right))
 
 
@@ -186,8 +195,10 @@ def choose(condition: SOp, then: Value, otherwise: Value) -> SOp:
     return apply("if", condition, cast(SOp, then), cast(SOp, otherwise))
 
 
-def contains(item: Value, collection: Value) -> Value:
+def contains(item: Value, collection: Value, spend: Spend = _free) -> Value:
     """`X in L`."""
+    if isinstance(collection, list):
+        spend((_TABLE if isinstance(item, SOp) else 1) * len(collection))
     if isinstance(item, SOp):
         if not isinstance(collection, list) or not is_atoms(collection):
             raise TypeFault(f"an s-op can be in a list of atoms, not in {_list_kind(collection)}")
@@ -197,7 +208,7 @@ def contains(item: Value, collection: Value) -> Value:
     if isinstance(collection, SOp):
         return Aggregate(full, apply("indicator", apply("==", collection, item)), 0) > 0
     if isinstance(collection, list):
-        return any(_same(item, other) for other in collection)
+        return any(_same(item, other, spend) for other in collection)
     raise TypeFault(f"in needs a list or an s-op on its right, found {kind(collection)}")
 
 
@@ -208,8 +219,10 @@ def _list_kind(value: Value) -> str:
 # -- indexing
 
 
-def index(base: Value, at: Value) -> Value:
+def index(base: Value, at: Value, spend: Spend = _free) -> Value:
     """`BASE[AT]`."""
+    if isinstance(at, SOp) and isinstance(base, (list, dict, str)):
+        spend(_TABLE * len(base))
     if isinstance(base, SOp):
         return _at_position(base, at)
     if isinstance(base, (list, str)):
@@ -275,10 +288,9 @@ def unpack(value: Value, count: int) -> list[Value]:
     """`count` values from one: the elements of a list, the characters of a string, the keys of a dictionary."""
     if not isinstance(value, (list, str, dict)):
         raise TypeFault(f"{count} names need a list of {count} values, found {kind(value)}")
-    found: list[Value] = list(value)
-    if len(found) != count:
-        raise TypeFault(f"{count} names need {count} values, found {len(found)}")
-    return found
+    if len(value) != count:
+        raise TypeFault(f"{count} names need {count} values, found {len(value)}")
+    return list(value)
 
 
 def atoms_of_input(value: Value) -> str | list[Atom]:
@@ -301,21 +313,23 @@ def _counted(word: str, args: Sequence[Value], least: int, most: int | None) -> 
         raise TypeFault(f"{word} takes {wanted} argument{'' if wanted == '1' else 's'}, found {len(args)}")
 
 
-def _range(*args: Value) -> Value:
+def _range(args: Sequence[Value], spend: Spend) -> Value:
     numbers = [arg for arg in args if isinstance(arg, int)]
     if len(numbers) < len(args):
         raise TypeFault(f"range takes ints only, found {', '.join(map(kind, args))}")
     if len(numbers) == 3 and numbers[2] == 0:
         raise ValueFault("range needs a step other than 0")
     found = range(*numbers)
-    return list(found) if found and _bounded(_size(found)) else []
+    spend(_size(found))
+    return list(found)
 
 
 def _size(found: range) -> int:
-    return (found[-1] - found[0]) // found.step + 1
+    """How many ints there are; `len` has no ints beyond 64 bits."""
+    return (found[-1] - found[0]) // found.step + 1 if found else 0
 
 
-def _zip(*args: Value) -> Value:
+def _zip(args: Sequence[Value], spend: Spend) -> Value:
     lists = [arg for arg in args if isinstance(arg, list)]
     if len(lists) < len(args):
         raise TypeFault(f"zip takes lists only, found {', '.join(map(kind, args))}")
@@ -323,17 +337,20 @@ def _zip(*args: Value) -> Value:
         raise TypeFault(
             f"zip takes lists of one length, found {', '.join(str(len(items)) for items in lists)} elements"
         )
+    spend(sum(map(len, lists)))
     return [list(row) for row in zip(*lists, strict=True)]
 
 
-def _len(value: Value) -> Value:
+def _len(args: Sequence[Value], spend: Spend) -> Value:
+    (value,) = args
     if not isinstance(value, list):
         hint = "the length of the input is the s-op length" if isinstance(value, SOp) else None
         raise TypeFault(f"len takes a list, not {kind(value)}", hint=hint)
     return len(value)
 
 
-def _round(value: Value) -> Value:
+def _round(args: Sequence[Value], spend: Spend) -> Value:
+    (value,) = args
     if isinstance(value, SOp):
         return apply("round", value)
     if not is_atom(value):
@@ -341,13 +358,14 @@ def _round(value: Value) -> Value:
     return compute("round", value)
 
 
-def _indicator(value: Value) -> Value:
+def _indicator(args: Sequence[Value], spend: Spend) -> Value:
+    (value,) = args
     if not isinstance(value, SOp):
         raise TypeFault(f"indicator takes an s-op, not {kind(value)}")
     return apply("indicator", value)
 
 
-_FORMS: dict[str, tuple[Callable[..., Value], int, int | None]] = {
+_FORMS: dict[str, tuple[Callable[[Sequence[Value], Spend], Value], int, int | None]] = {
     "range": (_range, 1, 3),
     "zip": (_zip, 1, None),
     "len": (_len, 1, 1),
@@ -356,11 +374,11 @@ _FORMS: dict[str, tuple[Callable[..., Value], int, int | None]] = {
 }
 
 
-def form(word: str, args: Sequence[Value]) -> Value:
+def form(word: str, args: Sequence[Value], spend: Spend = _free) -> Value:
     """`range(..)`, `zip(..)`, `len(..)`, `round(..)`, `indicator(..)`."""
     build, least, most = _FORMS[word]
     _counted(word, args, least, most)
-    return build(*args)
+    return build(args, spend)
 
 
 def select(keys: Value, queries: Value, op: str) -> Selector:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rasp import syntax
+from rasp.budget import Budget, OverBudget
 from rasp.elaborate import (
     Elaborator,
     Mode,
@@ -103,25 +104,28 @@ def _library_value(name: str) -> Value | None:
         return None
 
 
-def load_program(path: str | Path) -> Program:
-    """The program in a file. Its mistakes come all at once: one as itself, several as Failures."""
+def load_program(path: str | Path, *, budget: int = 1) -> Program:
+    """The program in a file. Its mistakes come all at once: one as itself, several as Failures.
+
+    OverBudget where it does more than `budget` times what programs may do.
+    """
     disk = Disk()
-    return _program(disk.add(read_source(Path(path))), str(Path(path).with_suffix("")), disk)
+    return _program(disk.add(read_source(Path(path))), str(Path(path).with_suffix("")), disk, budget)
 
 
-def parse_program(text: str, name: str = "<program>") -> Program:
-    """The program in a text. What it loads is looked for on the disk."""
-    return _program(Source(name, text), "console", Disk())
+def parse_program(text: str, name: str = "<program>", *, budget: int = 1) -> Program:
+    """The program in a text; mistakes and budget as for a file. What it loads is looked for on the disk."""
+    return _program(Source(name, text), "console", Disk(), budget)
 
 
-def kept_program(texts: Sequence[Text], name: str) -> Program:
+def kept_program(texts: Sequence[Text], name: str, *, budget: int = 1) -> Program:
     """The program in the first of some texts. What it loads is in the others: no file is read."""
-    return _program(Source(name, texts[0].text), "console", Kept(texts, name))
+    return _program(Source(name, texts[0].text), "console", Kept(texts, name), budget)
 
 
-def _program(source: Source, where: str, files: Files) -> Program:
+def _program(source: Source, where: str, files: Files, budget: int) -> Program:
     parsed = parse(source)
-    run = _Run(source, where, files)
+    run = _Run(source, where, files, Budget(budget))
     if parsed.errors:
         run.broken.update(_words_set(source))
     for item in in_order(parsed.program.statements, parsed.errors):
@@ -134,10 +138,10 @@ def _program(source: Source, where: str, files: Files) -> Program:
 class _Run(Silent):
     """A program as it is elaborated, statement by statement."""
 
-    def __init__(self, source: Source, where: str, files: Files) -> None:
+    def __init__(self, source: Source, where: str, files: Files, budget: Budget) -> None:
         self.source = source
         self.scope = new_scope("file", where)
-        self.elaborator = Elaborator(self, files)
+        self.elaborator = Elaborator(self, files, budget)
         self.errors: list[RaspError] = []
         self.broken: set[str] = set()
         self.default: str | None = None
@@ -152,7 +156,8 @@ class _Run(Silent):
         self.ended = self.ended or isinstance(statement, syntax.Exit)
 
     def step(self, item: syntax.Statement | RaspError) -> None:
-        """Runs a statement, unless the program has ended. What a failed one would have set is not missed again."""
+        """Runs a statement, unless the program has ended or spent its budget. What a failed one would have set is not
+        missed again."""
         if self.ended:
             return
         if isinstance(item, RaspError):
@@ -164,6 +169,7 @@ class _Run(Silent):
             if not (isinstance(error, UndefinedName) and error.name in self.broken):
                 self.errors.append(error)
             self.broken.update(_set_by(item))
+            self.ended = isinstance(error, OverBudget)
         else:
             for name in _set_by(item):
                 value = self.scope.names.get(name)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from rasp import operate, show, syntax
 from rasp.banner import BANNER, FIRST_EXAMPLE
+from rasp.budget import Budget, OverBudget
 from rasp.elaborate import Elaborator, Mode, in_order, new_scope
 from rasp.errors import RaspError, ValueFault
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import EvaluationFault, Run
 from rasp.loading import Files
-from rasp.parser import parse
+from rasp.parser import Parsed, parse
 from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View
 from rasp.source import CONSOLE, Source
@@ -47,6 +49,10 @@ class Reply:
     @property
     def errors(self) -> list[RaspError]:
         return [part for part in self.parts if isinstance(part, RaspError)]
+
+
+# Evaluating a node takes as long as this many statements.
+_STEPS_A_NODE = 25
 
 
 class _Ended(Exception):
@@ -82,18 +88,29 @@ class Session:
     """A console: its variables, its settings, and what it prints.
 
     `kind` is "console", or "file" where library names may be set too. Without a `drawing`, draw is an error.
-    `performed` has every statement that succeeded.
+    `performed` has every statement that succeeded. `budget` multiplies what each text may do.
     """
 
-    def __init__(self, drawing: Drawing | None = None, kind: str = "console", files: Files | None = None) -> None:
+    def __init__(
+        self,
+        drawing: Drawing | None = None,
+        kind: str = "console",
+        files: Files | None = None,
+        budget: int = 1,
+    ) -> None:
         self.scope = new_scope(kind, "console")
-        self.elaborator = Elaborator(self, files)
+        self.elaborator = Elaborator(self, files, Budget(budget))
         self.drawing = drawing
         first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
         self.settings = Settings(first, first)
         self.performed: list[syntax.Statement] = []
         self._kept: list[tuple[bool, bool]] = []
         self._parts: list[str | RaspError] = []
+
+    @property
+    def budget(self) -> Budget:
+        """What a text may do."""
+        return self.elaborator.budget
 
     @property
     def banner(self) -> str:
@@ -109,21 +126,25 @@ class Session:
         parsed = parse(_Chunk(name, text, first_line), closed=closed)
         if parsed.incomplete or (parsed.goes_on and not closed):
             return Reply(incomplete=True)
-        return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
+        return self._run(parsed)
 
     def finish(self, text: str, *, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Runs a text after which nothing comes: what is incomplete is an error."""
-        parsed = parse(_Chunk(name, text, first_line), closed=True)
+        return self._run(parse(_Chunk(name, text, first_line), closed=True))
+
+    def _run(self, parsed: Parsed) -> Reply:
+        self.budget.renew()
         return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
 
     def replies(self, source: Source) -> Iterator[Reply]:
         """Runs a whole text statement by statement, a reply for each."""
         parsed = parse(source, closed=True)
         yield Reply(warnings=tuple(surprises(parsed.program)))
+        self.budget.renew()
         for item in in_order(parsed.program.statements, parsed.errors):
             reply = self._answer([item], ())
             yield reply
-            if reply.ended:
+            if reply.ended or any(isinstance(error, OverBudget) for error in reply.errors):
                 return
 
     def _answer(self, items: list[syntax.Statement | RaspError], warnings: tuple[Surprise, ...]) -> Reply:
@@ -133,6 +154,9 @@ class Session:
                 self._step(item)
             except _Ended:
                 return Reply(tuple(self._parts), warnings, ended=True)
+            except OverBudget as error:
+                self._parts.append(error)
+                break
         return Reply(tuple(self._parts), warnings)
 
     def _step(self, item: syntax.Statement | RaspError) -> None:
@@ -141,6 +165,8 @@ class Session:
             return
         try:
             self.elaborator.perform(item, self.scope, Mode.CONSOLE)
+        except OverBudget:
+            raise
         except RaspError as error:
             self._parts.append(error)
         else:
@@ -165,11 +191,14 @@ class Session:
         settings = self.settings
         sop = settings.sop_example if examples and settings.sop_examples else None
         selector = settings.selector_example if examples and settings.selector_examples else None
-        return View(sop, selector, settings.full, self._name_of)
-
-    def _name_of(self, node: Node) -> str:
-        names = self.names()
-        return names.get(node) or expression(node, names)
+        names = cache(self.names)
+        return View(
+            sop,
+            selector,
+            settings.full,
+            lambda node: names().get(node) or expression(node, names()),
+            self.budget.spend_cells,
+        )
 
     # -- host of the elaborator
 
@@ -190,11 +219,13 @@ class Session:
             if isinstance(top, (list, dict)) and id(top) not in seen:
                 seen.add(id(top))
                 items = top if isinstance(top, list) else top.values()
+                self.budget.spend_cells(len(items))
                 waiting += [item for item in items if isinstance(item, (list, dict, Node))]
             elif isinstance(top, Node):
                 self._computed(top, self.settings.sop_example)
 
     def _computed(self, node: Node, example: Example) -> None:
+        before = example.run.evaluated
         try:
             if isinstance(node, SOp):
                 example.run.sop(node)
@@ -204,6 +235,7 @@ class Session:
             error.notes.append(f"while it was tried on the example {example.text}")
             error.hint = error.hint or 'set another example: set example "…"'
             raise
+        self.budget.spend_steps(_STEPS_A_NODE * (example.run.evaluated - before))
 
     def present(self, entry: str, mode: Mode) -> None:
         if mode is Mode.CONSOLE:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rasp.budget import weight
 from rasp.elementwise import Atom, Column, atom_key, column, is_atom, label
 from rasp.errors import ValueFault
 from rasp.expression import literal
@@ -15,7 +16,8 @@ from rasp.scope import Function, Value
 
 Input: TypeAlias = "str | list[Atom]"
 
-MAX_PRINTED = 2_000_000
+# A line of its own for an element weighs as much as this many elements of a list on one line.
+_LINE = 8
 
 _SKIPPED = "[skipped full display: identical values]"
 
@@ -34,12 +36,16 @@ class Example:
 
 @dataclass(frozen=True)
 class View:
-    """How values are shown: the examples of s-ops and selectors (None: not shown), and the full display."""
+    """How values are shown: the examples of s-ops and selectors (None: not shown), and the full display.
+
+    `spend` is told how many elements a list has before it is written, with those of the lists in it.
+    """
 
     sop: Example | None
     selector: Example | None
     full: bool
     name_of: Callable[[Node], str]
+    spend: Callable[[int], None]
 
 
 def given_text(given: Input) -> str:
@@ -119,21 +125,24 @@ def grid(marked: Matrix, tokens: Sequence[Atom]) -> list[str]:
 
 
 def entry(name: str, value: Value, view: View) -> str:
-    """What is printed for a value under a name. ValueFault where it would fill the screen for hours."""
-    if isinstance(value, (list, dict)):
-        _check_size(value)
+    """What is printed for a value under a name."""
+    _spend(value, view.spend)
     return "\n".join(_entry(name, value, view))
 
 
-def _check_size(value: Value) -> None:
-    left, waiting = MAX_PRINTED, [value]
+def _spend(value: Value, spend: Callable[[int], None]) -> None:
+    """Tells what will be written: each element, with its indentation where it has a line of its own."""
+    waiting = [(1, value)]
     while waiting:
-        top = waiting.pop()
-        left -= len(top) if isinstance(top, (str, list, dict)) else 1
-        if left < 0:
-            raise ValueFault(f"this has more than {MAX_PRINTED} parts, too many to print")
-        if isinstance(top, (list, dict)):
-            waiting += top if isinstance(top, list) else top.values()
+        depth, top = waiting.pop()
+        if not isinstance(top, (list, dict)):
+            continue
+        items = top if isinstance(top, list) else list(top.values())
+        plain = all(map(is_atom, items))
+        spend(len(items) + sum(map(weight, items)))
+        if not plain:
+            spend(len(items) * (_LINE + depth))
+            waiting += [(depth + 1, item) for item in items]
 
 
 def _entry(name: str, value: Value, view: View) -> list[str]:

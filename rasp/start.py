@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rasp.budget import budget_argument
 from rasp.errors import RaspError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def repl_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example:\n  rasp -i programs/sort.rasp\n  echo 'indices+1;' | rasp repl"
     parser.add_argument("-i", dest="file", metavar="FILE", help="load this program first")
+    budget_argument(parser)
     parser.add_argument("--no-init", action="store_true", help=f"do not run {init_file()}")
     parser.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colours (default: auto; see NO_COLOR)"
@@ -58,7 +60,7 @@ def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
     from rasp.console import Console
     from rasp.session import Session
 
-    console = Console(Session(args.drawing), args.room)
+    console = Console(Session(args.drawing, budget=args.budget), args.room)
     console.options.color = args.color
     for path in first:
         _initialise(console, path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from rasp.budget import budget_argument
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
@@ -46,6 +47,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
     input_arguments(parser)
+    budget_argument(parser)
     parser.add_argument(
         "--kind",
         choices=["heads", "compare", "flow", "residual", "weights", "selector"],
@@ -114,7 +116,7 @@ def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
 
 
 def _of_program(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
-    program = load_program(args.file)
+    program = load_program(args.file, budget=args.budget)
     node = _node(program, args.name)
     kind = args.kind or ("selector" if isinstance(node, Selector) else "heads")
     try:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from rasp.budget import budget_argument
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
@@ -25,6 +26,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last one)")
     input_arguments(parser)
+    budget_argument(parser)
     parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the model (default: those of the inputs)")
     parser.add_argument(
         "--max-length",
@@ -43,7 +45,7 @@ def report_run(args: argparse.Namespace) -> int:
     inputs = [tokens_of(given) for given in given_inputs(args)]
     if not inputs:
         raise DataFault("a report shows one input at least, and none is given", hint="give one with -i")
-    program = load_program(args.file)
+    program = load_program(args.file, budget=args.budget)
     sop = program.sop(args.name)
     if args.vocab is None:
         print("the vocabulary is that of the inputs", file=sys.stderr, flush=True)
