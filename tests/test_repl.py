@@ -129,7 +129,7 @@ def test_commands_that_leave(keys: PipeInput, terminal: Terminal, end: str) -> N
 
 def test_colon_commands_are_answered(typing: Typing) -> None:
     out, err = typing(":type indices + 1" + ENTER + "?sort" + ENTER + ":nope" + ENTER)
-    assert out.startswith("indices + 1: s-op of ints, no layers\nsort(q, k)")
+    assert out.startswith("indices + 1: s-op of ints, no layers\nsort(seq, key)")
     assert err.startswith("name error: there is no command :nope")
 
 
