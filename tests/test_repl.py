@@ -209,7 +209,7 @@ def test_completion_has_kinds_and_notes() -> None:
     assert found["some"] == ("s-op", "selector_width(same)")
     assert found["sum"] == ("function", "sum(a, b)")
     assert found["sx"] == ("value", "2")
-    assert found["sort"] == ("function", "sort(q, k): q in the rising order of k; ties keep their order")
+    assert found["sort"] == ("function", "sort(seq, key): seq in the rising order of key; ties keep their order")
     assert found["select"][0] == "form"
     assert "set example" not in found
     assert words("s", known)["set example"][0] == "command"
