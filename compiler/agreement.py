@@ -25,13 +25,14 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How near a float comes to the interpreter's: within `share` of the larger of the result and `smallest`."""
+    """How near a number comes to the interpreter's: within `share` of the larger of the result and `smallest`."""
 
     share: float
     smallest: float
 
 
-EXACT = Accuracy(1e-12, 0.0)
+EXACT = Accuracy(0.0, 0.0)
+_SAME_FLOAT = 1e-12
 
 
 def accuracies(outputs: Mapping[str, SOp], weights: ModelWeights) -> dict[str, Accuracy]:
@@ -65,8 +66,10 @@ def same_kinds(expected: list[Atom] | str, found: list[Atom] | str) -> bool:
 
 
 def _near(a: Atom, b: Atom, accuracy: Accuracy) -> bool:
-    if a == b or not isinstance(a, float) or not isinstance(b, float):
+    if a == b or isinstance(a, str) or isinstance(b, str):
         return a == b
+    if accuracy is EXACT:
+        return isinstance(a, float) and isinstance(b, float) and abs(a - b) <= _SAME_FLOAT * abs(a)
     return abs(a - b) <= accuracy.share * max(abs(a), accuracy.smallest)
 
 

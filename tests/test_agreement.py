@@ -21,6 +21,7 @@ from rasp.graph import SOp, aggregate, full, indices, select, selector_width, to
         ([1e-12], [1e-7], Accuracy(1e-5, 1e-9), False),
         ([1e-12], [1.1e-12], Accuracy(1e-5, 1e-6), True),
         ([1e6], [1e6 + 5], Accuracy(1e-5, 1e-9), True),
+        ([10**6], [1e6 + 5], Accuracy(1e-5, 1e-9), True),
         ([1e6], [1e6 + 5], Accuracy(1e-12, 1e-9), False),
         (["a"], ["b"], Accuracy(1e-5, 1.0), False),
     ],
