@@ -6,6 +6,7 @@ Each method quotes the piece of grammar it reads; `grammar.lark` has all of it.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
@@ -191,7 +192,7 @@ class _Parser:
             self.report(error)
             self.depth = depth
             self.line_bound = False
-            self.synchronise(start)
+            self.synchronise(start, top)
         else:
             if len(self.errors) == mistakes:
                 statements.append(statement)
@@ -201,30 +202,37 @@ class _Parser:
         if not (isinstance(error, Unfinished) and self.errors and isinstance(self.errors[-1], Unfinished)):
             self.errors.append(error)
 
-    def synchronise(self, start: int) -> None:
-        depth = 0
+    def synchronise(self, start: int, top: bool) -> None:
+        """Goes behind the statement that began at `start`: to its semicolon (the last bracket of a body), to the end
+        of the body around it, or to a line that can only begin a statement. Nothing of it is read as another."""
+        if self.token.kind == "end":
+            return
+        has_body = self.tokens[start].is_("def", "for")
+        seen = Counter(token.text for token in self.tokens[start : self.at] if token.kind == "symbol")
         while self.token.kind != "end":
-            if depth == 0 and self.at > start and self.begins_statement():
+            in_body = has_body and seen["{"] > seen["}"]
+            if self.at > start and not in_body and self.begins_statement(seen, top):
                 return
-            token = self.token
-            if depth == 0 and token.is_("}"):
+            if self.token.is_("}") and seen["{"] <= seen["}"] and not top:
                 return
-            self.advance()
-            depth += token.is_("(", "[", "{") - (depth > 0 and token.is_(")", "]", "}"))
-            if depth == 0 and token.is_(";", "}"):
+            token = self.advance()
+            seen[token.text] += token.kind == "symbol"
+            if (token.is_(";") and not in_body) or (in_body and seen["{"] == seen["}"]):
                 return
 
-    def begins_statement(self) -> bool:
+    def begins_statement(self, seen: Counter[str], top: bool) -> bool:
+        """Whether the word that stands here begins a statement, after one in which these symbols were seen."""
         token = self.token
-        if token.is_("def", "load", "draw", "return"):
-            return True
+        if token.is_("return"):
+            return not top
+        if not token.first or token.kind != "word":
+            return False
         if token.is_("for"):
-            return token.first
-        return token.kind == "word" and (token.first or self.at_missing_end()) and self.peek().is_("=")
+            return all(seen[opening] <= seen[closing] for opening, closing in _CLOSING.items())
+        return self.targets_follow() or token.is_("def", "load", "draw") or (top and self.begins_command())
 
-    def at_missing_end(self) -> bool:
-        """Whether the last mistake was a missing semicolon just before this token."""
-        return bool(self.errors) and self.errors[-1].message.startswith("expected `;`")
+    def begins_command(self) -> bool:
+        return self.token.text in _STATEMENTS and self.token.text not in KEYWORDS and self.command_follows()
 
     def statement(self, top: bool) -> Statement:
         rule = _STATEMENTS.get(self.token.text) if self.token.kind == "word" else None
@@ -277,13 +285,14 @@ class _Parser:
         self.enter()
         depth = self.depth
         body = self.statements_until("return", opening)
+        end = self.at
         try:
             results, returns = self.returning()
         except Unfinished:
             raise
         except SyntaxFault as error:
             self.report(error)
-            self.skip_body()
+            self.skip_body(end)
             results, returns = (), error.span or name.span
         self.depth = depth - 1
         return Define(self.span_from(start), name, parameters, body, results, returns)
@@ -299,10 +308,10 @@ class _Parser:
         self.advance()
         return results, returns
 
-    def skip_body(self) -> None:
-        """Goes behind the bracket that closes the body of this function."""
-        depth = 0
-        while depth >= 0 and self.token.kind != "end":
+    def skip_body(self, start: int) -> None:
+        """Goes behind the bracket that closes the body of this function, whose return began at `start`."""
+        depth = 1 + sum(token.is_("{") - token.is_("}") for token in self.tokens[start : self.at])
+        while depth > 0 and self.token.kind != "end":
             token = self.advance()
             depth += token.is_("{") - token.is_("}")
 

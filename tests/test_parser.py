@@ -133,6 +133,14 @@ def places(text: str, closed: bool = False) -> list[tuple[int, int, str]]:
         ("range = 1;", [(1, 1, "expected a name; `range` is a word of the language")]),
         ("select(a, b);", [(1, 12, "expected `,` and a comparison after the queries, found `)`")]),
         ("examples maybe", [(1, 10, "expected `on` or `off`, found `maybe`")]),
+        ('{"a":};', [(1, 6, "expected an expression, found `}`")]),
+        ('def f() { return {"a":}; } y = 1;', [(1, 23, "expected an expression, found `}`")]),
+        ('def f() { x = {"a":}; return 1; }', [(1, 20, "expected an expression, found `}`")]),
+        ("f({1 2}, [3)}]; x = ;", [(1, 6, "expected `:` after the key, found `2`"), (1, 21, "")]),
+        ("x = 1 };", [(1, 7, "expected `;` at the end of the statement, found `}`")]),
+        ("def f(x { y = 1; return x; } z = 1;", [(1, 9, "")]),
+        ("x = [i +\nfor i in l];", [(2, 1, "")]),
+        ("x = 1 load 'a';", [(1, 7, "")]),
         ("exit 5", [(1, 6, "expected the end of the line after a command, found `5`")]),
     ],
 )
@@ -154,6 +162,27 @@ def test_hints(text: str, hint: str) -> None:
 def test_statements_around_a_mistake_are_kept() -> None:
     parsed = parse(Source("test", "a=1;\nb=(2;\nc=3;\ndef f() { return ; }\nd=4;"))
     assert [statement.span.text for statement in parsed.program.statements] == ["a=1;", "c=3;", "d=4;"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("1x=3; y=2;", ["y=2;"]),
+        ("x=1 y=2; z=3;", ["z=3;"]),
+        ("x=1 load 'a';", []),
+        ("x = (1\ny, z = 2, 3;", ["y, z = 2, 3;"]),
+        ("x = 1\nset example 'a'", ["set example 'a'"]),
+        ("x = )\nexit\n", ["exit"]),
+        ("def f(x { y = 1;\nz = 1;\nreturn x; } w = 1;", ["w = 1;"]),
+        ("for i in { x = i; } w = 1;", ["w = 1;"]),
+        ("for i in [1] { 1x = i; y = 2; } w = 1;", ["w = 1;"]),
+        ("x = [i +\nfor i in l]; w = 1;", ["w = 1;"]),
+        ("f(1 2, (x = 3)); w = 1;", ["w = 1;"]),
+        ("x = 1 def f() { return 1; } w = 1;", ["w = 1;"]),
+    ],
+)
+def test_nothing_of_a_mistaken_statement_is_kept(text: str, kept: list[str]) -> None:
+    assert [statement.span.text for statement in parse(Source("test", text)).program.statements] == kept
 
 
 @pytest.mark.parametrize(
