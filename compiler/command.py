@@ -30,6 +30,8 @@ from rasp.graph import SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.program import Program, load_program, parse_program
 from rasp.show import Input, given_text, values
+from rasp.streams import say, warn
+from rasp.visible import visible
 
 _VOCABULARY = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
 
@@ -37,11 +39,6 @@ _VOCABULARY = "characters (a-z), a range of ints (0..9), a list (red,green) or @
 def _example(parser: argparse.ArgumentParser, *lines: str) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
-
-
-def _say(text: str) -> None:
-    sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
 
 
 def _length(text: str) -> int:
@@ -121,7 +118,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     vocabulary = vocabulary_of(inputs) if args.vocab is None else parse_vocabulary(args.vocab)
     longest = max(map(len, inputs)) if args.max_length is None else args.max_length
     if missing:
-        _say(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
+        warn(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
     return _Subject(program, args.names, vocabulary, longest, args.dtype, args.causal, args.prefer)
 
 
@@ -150,17 +147,17 @@ def compile_run(args: argparse.Namespace) -> int:
     """Compiles an s-op, reports the size of the transformer, and saves it where a file is named."""
     subject = _subject(args)
     if args.emit is not None:
-        print(emit(subject.compilation, args.emit))
+        say(emit(subject.compilation, args.emit))
         return 0
     model = subject.compile()
     if args.output is not None:
         save(model, args.output)
     if args.json:
-        print(json.dumps(counts(model)))
+        say(json.dumps(counts(model)))
         return 0
-    print(report(model, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+    say(report(model, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     if args.output is not None:
-        print(f"saved as {args.output}")
+        say(f"saved as {visible(args.output)}")
     return 0
 
 
@@ -189,16 +186,16 @@ def _infer(model: CompiledModel, given: Input, as_json: bool) -> bool:
     try:
         outputs = model.run(tokens).outputs
     except RaspError as error:
-        _say(str(error))
+        warn(str(error))
         if as_json:
-            print(json.dumps({"input": tokens, "error": error.message}), flush=True)
+            say(json.dumps({"input": tokens, "error": error.message}))
         return True
     if as_json:
         only = next(iter(outputs.values())) if len(outputs) == 1 else outputs
-        print(json.dumps({"input": tokens, "output": only}), flush=True)
+        say(json.dumps({"input": tokens, "output": only}))
         return False
     for name, output in outputs.items():
-        print(f"{name}({given_text(given)}) = {values(column(output))}", flush=True)
+        say(f"{visible(name)}({given_text(given)}) = {values(column(output))}")
     return False
 
 
@@ -224,9 +221,9 @@ def verify_run(args: argparse.Namespace) -> int:
     with _progress(not args.json and sys.stderr.isatty()) as progress:
         found = verify(sops, model, count=args.count, seed=args.seed, progress=progress)
     if args.json:
-        print(json.dumps(_as_json(model, found)))
+        say(json.dumps(_as_json(model, found)))
     else:
-        print("\n".join(_verdict(model, found)))
+        say("\n".join(map(visible, _verdict(model, found))))
     return int(found.counterexample is not None or model.weights.certificate is None)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
 from compiler.model import CompiledModel
 from compiler.residual import split_direction
+from rasp.visible import visible
 
 _NARROWEST = 40
 
@@ -56,7 +57,7 @@ def _groups(weights: FeedForwardWeights) -> list[tuple[str, int | None, int]]:
 
 def report(model: CompiledModel, width: int | None = None) -> str:
     """The report `rasp compile` prints; lines longer than `width` are broken."""
-    return "\n".join(part for line in _lines(model) for part in _broken(line, width))
+    return "\n".join(part for line in _lines(model) for part in _broken(visible(line), width))
 
 
 def _broken(line: str, width: int | None) -> list[str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from rasp import streams
+from rasp.arguments import Parser
 from rasp.errors import DataFault, RaspError
+from rasp.visible import visible
 
 if TYPE_CHECKING:
     from rasp.graph import Node, SOp
@@ -40,40 +41,34 @@ DRAWING = ("viz.command", "draw_flow")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status: 0 fine, 1 program or data error, 2 usage, 130 interrupted."""
-    _tolerate_any_text()
     try:
-        return _dispatch(sys.argv[1:] if argv is None else list(argv))
+        streams.prepare()
+        try:
+            return _dispatch(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            streams.flush()
     except RaspError as error:
-        _complain(str(error))
+        streams.complain(str(error))
         return 1
     except KeyboardInterrupt:
-        _complain("interrupted")
+        streams.complain("interrupted")
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except streams.Unwritable as error:
+        streams.give_up()
+        if not error.quiet:
+            streams.complain(str(error))
         return 1
-
-
-def _complain(text: str) -> None:
-    sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
-
-
-def _tolerate_any_text() -> None:
-    """Characters that a stream cannot encode are written as escapes; bytes that are no text are read as such."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-    if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="replace")
+    except OSError as error:
+        where = "standard input" if error.filename is None else visible(str(error.filename))
+        streams.complain(f"error: cannot use {where}: {error.strerror or error}")
+        return 1
 
 
 def _dispatch(argv: list[str]) -> int:
     if not argv or argv[0].split("=")[0] in CONSOLE_OPTIONS:
         argv = ["repl", *argv]
     chosen = next((word for word in argv if not word.startswith("-")), None)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="rasp",
         description="RASP programs: run them, count their layers and heads, compile them into transformer weights.",
         epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console (rasp repl).",
@@ -87,7 +82,6 @@ def _dispatch(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     args.drawing, args.room = _draw, _room
     status: int = getattr(_room(COMMANDS[args.command][0]), f"{args.command}_run")(args)
-    sys.stdout.flush()
     return status
 
 

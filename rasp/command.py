@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -25,17 +24,14 @@ from rasp.program import Program, load_program
 from rasp.scope import Value
 from rasp.session import Reply, Session
 from rasp.show import Example, Input, View, entry
+from rasp.streams import say, warn
 from rasp.surprises import surprises
+from rasp.visible import visible
 
 
 def _example(parser: argparse.ArgumentParser, *lines: str) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
-
-
-def _warn(error: object) -> None:
-    sys.stdout.flush()
-    print(error, file=sys.stderr, flush=True)
 
 
 # -- run
@@ -64,9 +60,9 @@ def run_run(args: argparse.Namespace) -> int:
             _write_run(program, name, value, given, args)
         except RaspError as error:
             failed = True
-            _warn(program.place(error, value) if isinstance(value, Node) else error)
+            warn(program.place(error, value) if isinstance(value, Node) else error)
             if args.json:
-                print(json.dumps({"input": tokens_of(given), "error": error.message}), flush=True)
+                say(json.dumps({"input": tokens_of(given), "error": error.message}))
     return int(failed)
 
 
@@ -79,12 +75,12 @@ def _shown(program: Program, name: str | None) -> tuple[str, Value]:
 def _write_run(program: Program, name: str, value: Value, given: Input, args: argparse.Namespace) -> None:
     run = Run(given)
     if args.json:
-        print(json.dumps({"input": tokens_of(given), "output": _output(run, value)}), flush=True)
+        say(json.dumps({"input": tokens_of(given), "output": _output(run, value)}))
         return
     example = Example(given, run)
     spend = Budget(args.budget).spend_cells
     view = View(example, example, False, lambda node: expression(node, program.names), spend)
-    print(entry(name, value, view), flush=True)
+    say(entry(name, value, view))
 
 
 def _output(run: Run, value: Value) -> object:
@@ -106,9 +102,9 @@ def _run_as_console(args: argparse.Namespace) -> int:
 def _write_reply(reply: Reply) -> bool:
     for part in reply.parts:
         if isinstance(part, RaspError):
-            _warn(part)
+            warn(part)
         else:
-            print(part, flush=True)
+            say(part)
     return bool(reply.errors)
 
 
@@ -133,9 +129,9 @@ def analyse_run(args: argparse.Namespace) -> int:
     if args.json:
         counts = {"layers": found.depth, "heads": found.heads}
         predicted = {f"predicted_{key}": count for key, count in counts.items()}
-        print(json.dumps({"name": name, **counts, **predicted, "paper_heads": found.paper_heads()}))
+        say(json.dumps({"name": name, **counts, **predicted, "paper_heads": found.paper_heads()}))
     else:
-        print(layers_text(name, value, program.names, program.origins))
+        say(layers_text(name, value, program.names, program.origins))
     return 0
 
 
@@ -158,12 +154,12 @@ def _check(path: str, budget: int) -> bool:
     try:
         source = read_source(Path(path))
         for surprise in surprises(parse(source).program):
-            _warn(surprise)
+            warn(surprise)
         program = load_program(path, budget=budget)
     except RaspError as error:
-        _warn(error)
+        warn(error)
         return True
-    print("\n".join([f"{path}:", *_listing(program)]))
+    say("\n".join([f"{visible(path)}:", *_listing(program)]))
     return False
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 
 from rasp.errors import LookupFault, RaspError, TypeFault, ValueFault
+from rasp.visible import printable
 
 Atom: TypeAlias = int | float | str | bool
 Column: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -152,7 +153,7 @@ class ElementFault(ValueFault):
 def describe(value: Atom) -> str:
     """An atom with its type, as errors name it."""
     if isinstance(value, str):
-        return f'the string "{value}"'
+        return f'the string "{printable(value)}"'
     kind = {bool: "bool", int: "int", float: "float"}[type(value)]
     return f"the {kind} {value}" if abs(value) < 10**20 else f"a very large {kind}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rasp.source import Span
+from rasp.visible import visible_lines
 
 
 class RaspError(Exception):
@@ -40,7 +41,7 @@ class RaspError(Exception):
         lines += [f"  {note}" for note in self.notes]
         if self.hint is not None:
             lines.append(f"  hint: {self.hint}")
-        return "\n".join(lines)
+        return "\n".join(map(visible_lines, lines))
 
 
 class SyntaxFault(RaspError):

@@ -13,6 +13,7 @@ from rasp.interpret import Run
 from rasp.operate import kind
 from rasp.scope import Function, Value
 from rasp.source import Span
+from rasp.visible import printable
 
 _WIDTH = 80
 _NAME_WIDTH = 28
@@ -101,7 +102,7 @@ def _marks(row: Sequence[bool]) -> str:
 def _short(atom: Atom) -> str:
     if isinstance(atom, bool):
         return "T" if atom else "F"
-    return repr(round(atom, 3)) if isinstance(atom, float) else str(atom)
+    return repr(round(atom, 3)) if isinstance(atom, float) else printable(str(atom))
 
 
 def _table(rows: Sequence[tuple[str, Sequence[str], str]]) -> Iterator[str]:

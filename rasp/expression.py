@@ -22,6 +22,7 @@ from rasp.graph import (
     Tokens,
     full,
 )
+from rasp.visible import printable
 
 _LIMIT = 60
 _PREFIX = {"neg": "-", "pos": "+", "not": "not "}
@@ -41,7 +42,7 @@ def expression(node: Node, names: Mapping[Node, str] | None = None, limit: int =
 
 def literal(value: Atom) -> str:
     """An atom as it is written in a program."""
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return f'"{printable(value)}"' if isinstance(value, str) else repr(value)
 
 
 def _write(node: Node, names: Mapping[Node, str], depth: int) -> str:

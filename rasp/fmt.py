@@ -11,6 +11,8 @@ from rasp.files import write_whole
 from rasp.layout import canonical
 from rasp.loading import read_source
 from rasp.source import Source
+from rasp.streams import say, warn
+from rasp.visible import visible
 
 
 def fmt_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,12 +40,11 @@ def _lay_out(name: str, args: argparse.Namespace) -> bool:
         if args.write and text != source.text:
             write_whole(Path(name), text)
     except RaspError as error:
-        sys.stdout.flush()
-        print(error, file=sys.stderr, flush=True)
+        warn(error)
         return True
     if not (args.check or args.write):
-        print(text, end="")
+        say(text, end="")
     elif text != source.text:
-        print(name)
+        say(visible(name))
         return bool(args.check)
     return False

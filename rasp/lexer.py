@@ -13,7 +13,7 @@ KEYWORDS = frozenset({"if", "else", "not", "and", "or", "def", "return", "for", 
 FORMS = frozenset({"select", "aggregate", "range", "zip", "len", "round", "indicator"})
 
 _TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r\n\f]+)
+    r"""(?P<blank>[ \t\r\n\f]+|\A\ufeff)
     | (?P<comment>\#[^\n]*)
     | (?P<float>\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+))
     | (?P<int>\d+)

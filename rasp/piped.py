@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 from rasp.lexer import lex, open_brackets
 from rasp.session import Reply
 from rasp.source import Source
+from rasp.streams import put
 
 
 class Answering(Protocol):
@@ -42,7 +43,7 @@ def piped(session: Answering, lines: Iterable[str], out: TextIO, err: TextIO, na
 def write(reply: Reply, out: TextIO, err: TextIO) -> bool:
     """Writes a reply, each part to its stream, in order; whether there was an error."""
     for warning in reply.warnings:
-        print(warning, file=err, flush=True)
+        put(err, str(warning))
     for part in reply.parts:
-        print(part, file=out if isinstance(part, str) else err, flush=True)
+        put(out if isinstance(part, str) else err, str(part))
     return bool(reply.errors)

@@ -31,6 +31,7 @@ from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.complete import NO_NAMES, Names, candidates
 from rasp.highlight import RaspLexer
 from rasp.reading import INDENT, goes_on, indentation
+from rasp.streams import say, warn
 
 if TYPE_CHECKING:
     from rasp.console import Console, Screen
@@ -129,7 +130,7 @@ class Terminal:
 
     def greet(self) -> None:
         """Prints what a console says at its start."""
-        print(BANNER, flush=True)
+        say(BANNER)
 
     def run(self) -> int:
         """Reads and answers until the end of input or a command that ends; the exit status."""
@@ -173,7 +174,7 @@ class Terminal:
             self._say(str(warning), _YELLOW)
         for part in reply.parts:
             if isinstance(part, str):
-                print(part, flush=True)
+                say(part, coloured=True)
             else:
                 self._say(str(part), _RED)
 
@@ -182,7 +183,7 @@ class Terminal:
         first, line_end, rest = text.partition("\n")
         if colored(self._color) and sys.stderr.isatty():
             first = f"{color}{first}{_PLAIN}"
-        print(first + line_end + rest, file=sys.stderr, flush=True)
+        warn(first + line_end + rest, coloured=True)
 
     def _take_options(self) -> None:
         """Follows what `:set` may have changed."""

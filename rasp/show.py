@@ -13,6 +13,7 @@ from rasp.expression import literal
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Matrix, Run
 from rasp.scope import Function, Value
+from rasp.visible import printable
 
 Input: TypeAlias = "str | list[Atom]"
 
@@ -59,7 +60,7 @@ def given_text(given: Input) -> str:
 def _short(atom: Atom) -> str:
     if isinstance(atom, bool):
         return "T" if atom else "F"
-    return repr(round(atom, 3)) if isinstance(atom, float) else str(atom)
+    return repr(round(atom, 3)) if isinstance(atom, float) else printable(str(atom))
 
 
 def _long(atom: Atom) -> str:

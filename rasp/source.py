@@ -6,6 +6,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
+from rasp.visible import visible
+
 CONSOLE = "<console>"
 _WIDTH = 160
 _MARGIN = 60
@@ -63,14 +65,14 @@ class Span:
         return self.source is other.source and self.start <= other.start and other.end <= self.end
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return f"{visible(self.source.name)}:{self.line}:{self.column}"
 
     def excerpt(self) -> str:
         """The source line with carets under the span, two lines of text; of a long line the part around the span."""
         whole = self.source.line(self.line)
         first = max(0, self.column - 1 - _MARGIN) if len(whole) > _WIDTH else 0
         line = whole[first : first + _WIDTH]
-        before = whole[first : self.column - 1]
+        before = visible(whole[first : self.column - 1])
+        under = visible(line[self.column - 1 - first :][: self.end - self.start])
         lead = "".join("\t" if char == "\t" else " " for char in before)
-        width = max(1, min(self.end - self.start, len(line) - len(before)))
-        return f"    {line}\n    {lead}{'^' * width}"
+        return f"    {visible(line)}\n    {lead}{'^' * max(1, len(under))}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rasp.budget import budget_argument
 from rasp.errors import RaspError
+from rasp.streams import warn
 
 if TYPE_CHECKING:
     from rasp.console import Console
@@ -75,7 +76,7 @@ def _initialise(console: Console, path: Path) -> None:
     try:
         lines = read_source(path).text.splitlines(True)
     except RaspError as error:
-        print(error, file=sys.stderr, flush=True)
+        warn(error)
         return
     piped(console, lines, io.StringIO(), sys.stderr, name=str(path))
     console.session.performed.clear()

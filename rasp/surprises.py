@@ -9,6 +9,7 @@ from typing import Any
 from rasp.parser import COMPARISONS
 from rasp.source import Span
 from rasp.syntax import Binary, Expression, In, Node, Ternary, Unary, walk
+from rasp.visible import visible
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Surprise:
 
     def __str__(self) -> str:
         head = f"{self.span}: warning: {self.message}"
-        return f"{head}\n{self.span.excerpt()}\n  read as: {self.grouping}"
+        return f"{head}\n{self.span.excerpt()}\n  read as: {visible(self.grouping)}"
 
 
 def surprises(tree: Node) -> list[Surprise]:

@@ -48,3 +48,9 @@ def test_comments_are_kept_with_their_places() -> None:
 
 def test_open_brackets() -> None:
     assert open_brackets(lex(Source("test", "f({ ')' # )\n]"))) == 1
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    words = lex(Source("", "\ufeffx = 1;")).tokens
+    assert [(word.text, word.first) for word in words[:2]] == [("x", True), ("=", False)]
+    assert lex(Source("", "x\ufeff")).tokens[1].kind == "strange"

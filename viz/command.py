@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.operate import kind as kind_of
 from rasp.program import Program, load_program
 from rasp.show import Input
+from rasp.streams import say, warn
+from rasp.visible import visible
 from viz.compare import compare, computed, head_title, own_origins
 from viz.flow import flow
 from viz.heads import heads
@@ -65,7 +66,7 @@ def draw_run(args: argparse.Namespace) -> int:
     target = check_target(args.output)
     tokens = _only_input(args)
     figure = _of_model(args, tokens) if args.file.endswith(".safetensors") else _of_program(args, tokens)
-    print(save(figure, target))
+    say(visible(str(save(figure, target))))
     return 0
 
 
@@ -164,9 +165,7 @@ def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Na
     vocabulary = vocabulary_of([tokens]) if args.vocab is None else parse_vocabulary(args.vocab)
     longest = len(tokens) if args.max_length is None else args.max_length
     if args.vocab is None or args.max_length is None:
-        print(
-            f"from the input: a vocabulary of {len(vocabulary)}, maximum length {longest}", file=sys.stderr, flush=True
-        )
+        warn(f"from the input: a vocabulary of {len(vocabulary)}, maximum length {longest}")
     return compile_sop(node, vocabulary, longest, names=program.names, origins=own_origins(program))
 
 

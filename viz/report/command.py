@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rasp.budget import budget_argument
@@ -11,6 +10,8 @@ from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.program import load_program
+from rasp.streams import say, warn
+from rasp.visible import visible
 from viz.compare import own_origins
 from viz.report.page import LEAST_LENGTH, report
 
@@ -48,7 +49,7 @@ def report_run(args: argparse.Namespace) -> int:
     program = load_program(args.file, budget=args.budget)
     sop = program.sop(args.name)
     if args.vocab is None:
-        print("the vocabulary is that of the inputs", file=sys.stderr, flush=True)
+        warn("the vocabulary is that of the inputs")
     try:
         text = report(
             sop,
@@ -63,7 +64,7 @@ def report_run(args: argparse.Namespace) -> int:
         program.place(error, sop)
         raise
     write_whole(target, text)
-    print(target)
+    say(visible(str(target)))
     return 0
 
 
