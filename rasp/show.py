@@ -146,16 +146,18 @@ def _spend(value: Value, spend: Callable[[int], None]) -> None:
             waiting += [(depth + 1, item) for item in items]
 
 
-def _entry(name: str, value: Value, view: View) -> list[str]:
+def _entry(name: str, value: Value, view: View, key: str = "") -> list[str]:
+    """The lines of a value; with the key of a dictionary the first line begins with it."""
+    start = f" {key}    " if key else "     "
     if isinstance(value, SOp):
-        return [f"     s-op: {name}", *_sop_example(name, value, view)]
+        return [f"{start}s-op: {name}", *_sop_example(name, value, view)]
     if isinstance(value, Selector):
-        return [f"     selector: {name}", *_selector_example(value, view)]
+        return [f"{start}selector: {name}", *_selector_example(value, view)]
     if isinstance(value, Function):
-        return [f"     {value.where} function: {name or value.name}({', '.join(value.parameters)})"]
+        return [f"{start}{value.where} function: {name or value.name}({', '.join(value.parameters)})"]
     if isinstance(value, (list, dict)):
-        return _container(name, value, view)
-    return [f"    value: {_equals(name)} {literal(value)}"]
+        return _container(start, name, value, view)
+    return [f"{start if key else '    '}value: {_equals(name)} {literal(value)}"]
 
 
 def _equals(name: str) -> str:
@@ -182,18 +184,20 @@ def _selector_example(node: Selector, view: View) -> Iterator[str]:
         yield from grid(view.selector.run.selector(node), view.selector.run.tokens)
 
 
-def _container(name: str, value: list[Value] | dict[Atom, Value], view: View) -> list[str]:
-    word, brackets = ("list", "[]") if isinstance(value, list) else ("dict", "{}")
-    start = f"     {word}: {_equals(name)}"
+def _container(start: str, name: str, value: list[Value] | dict[Atom, Value], view: View) -> list[str]:
+    """On one line if it holds atoms only; else two tabs further an entry for each element, or three and its key."""
+    word, opening, closing = ("list", "[", "]") if isinstance(value, list) else ("dict", "{", "}")
+    head = f"{start}{word}: {_equals(name)}"
     items = list(value) if isinstance(value, list) else list(value.values())
     if all(map(is_atom, items)):
-        return [start + repr(value)]
-    lines = [f"{start} {brackets[0]}"]
-    keys = [[]] * len(items) if isinstance(value, list) else [[f"\t\t\t {literal(key)} :"] for key in value]
+        return [head + repr(value)]
+    lines = [f"{head} {opening}"]
+    keys = [""] * len(items) if isinstance(value, list) else [f"{literal(key)} :" for key in value]
     for key, item in zip(keys, items, strict=True):
         own = view.name_of(item) if isinstance(item, Node) else ""
-        lines += [*key, *("\t\t" + line for line in _entry(own, item, view))]
-    return [*lines, " " * (len(start) + 1) + brackets[1]]
+        tabs = "\t\t\t" if key else "\t\t"
+        lines += [tabs + line for line in _entry(own, item, view, key)]
+    return [*lines, " " * (len(head) + 1) + closing]
 
 
 def application(node: Node, example: Example, full: bool) -> str:

@@ -584,7 +584,20 @@ def test_printed_values(text: str, expected: str) -> None:
         ('indices("ab");', "→·=··[0, 1] (ints)"),
         ('d={"a":1};', "·····dict: d = {'a': 1}"),
         ("l=[1,[2]];", "·····list: l =··[\n→→····value:··1\n→→·····list: [2]\n" + " " * 16 + "]"),
-        ('d={"a":[1]};', '·····dict: d =··{\n→→→·"a" :\n→→·····list: [1]\n' + " " * 16 + "}"),
+        ('d={"a":[1],2:0.5};', '·····dict: d =··{\n→→→·"a" :····list: [1]\n→→→·2 :····value:··0.5\n' + " " * 16 + "}"),
+        (
+            'd={"a":{"b":[1,[2]],"c":max}};',
+            '·····dict: d =··{\n→→→·"a" :····dict:··{\n→→→→→→·"b" :····list:··[\n→→→→→→→→····value:··1\n'
+            "→→→→→→→→·····list: [2]\n→→→→→→" + " " * 17 + ']\n→→→→→→·"c" :····library function: max(a, b)\n'
+            "→→→" + " " * 17 + "}\n" + " " * 16 + "}",
+        ),
+        (
+            'set example "hi"\nd={"i":indices,"s":full_s};',
+            '·····dict: d =··{\n→→→·"i" :····s-op: indices\n→→→·→·Example: indices("hi") = [0, 1] (ints)\n'
+            '→→→·"s" :····selector: full_s\n→→→·→·Example:\n→→→·→→→·····h i\n→→→·→→→·h | 1 1\n→→→·→→→·i | 1 1\n'
+            + " " * 16
+            + "}",
+        ),
         (
             "i=indices; l=[i];",
             '·····s-op: i\n·→·Example: i("hello") = [0, 1, 2, 3, 4] (ints)\n·····list: l =··[\n'

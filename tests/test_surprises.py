@@ -23,7 +23,10 @@ def found(text: str) -> list[Surprise]:
         ("3 > 2 > 1;", ["(3 > 2) > 1"]),
         ("1 if a else 2 if b else 3;", ["(1 if a else 2) if b else 3"]),
         ("x in l if c else d;", ["x in (l if c else d)"]),
-        ("x = [not a == b, a < b < c];", ["(not a) == b", "(a < b) < c"]),
+        ("x = [not a == b, a < b < c];", ["(not a) == b, (a < b) < c"]),
+        ("a and b or c and d or e;", ["(((a and b) or c) and d) or e"]),
+        ("x in not a == b;", ["x in ((not a) == b)"]),
+        ("for i in x in l and y { z = not i == 1; }", ["x in (l and y)", "(not i) == 1"]),
         ("def f(x) { y = not x == 1; return x in l or y; }", ["(not x) == 1", "x in (l or y)"]),
         ("a and\n  b or c;", ["(a and b) or c"]),
         ("not (a == b); (not a) == b; a and b and c; (a and b) or c; x in (l and y); (3 > 2) > 1;", []),
@@ -43,3 +46,15 @@ def test_the_whole_warning() -> None:
         "        ^^^^^^^^^^\n"
         "  read as: (not x) == 1"
     )
+
+
+def test_one_warning_names_all_that_surprises_in_a_statement() -> None:
+    (surprise,) = found("x = [1 < 2 < 3, not a == b, 2 < 3 < 4];")
+    assert surprise.message == "comparisons do not chain; not binds tighter than a comparison"
+
+
+def test_of_a_long_text_both_ends_are_quoted() -> None:
+    (surprise,) = found("x = y" + " + 1" * 1000 + " < 2 < 3;")
+    assert surprise.grouping.startswith("(y + 1 + 1")
+    assert surprise.grouping.endswith("+ 1 < 2) < 3")
+    assert len(surprise.grouping) < 130
