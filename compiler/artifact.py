@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from compiler.graph_json import Graph, described, graph_of, line, numbered, text
+from compiler.fields import atom, count, line, listed, mapping, one_of, plain, shown, text, truth
+from compiler.graph_json import Graph, described, graph_of, numbered
 from compiler.ir import (
     Array,
     Certificate,
@@ -28,47 +32,115 @@ from compiler.kinds import KINDS
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
 from compiler.support import PREFERENCES
-from rasp.elementwise import atom_key, is_atom
+from compiler.vocabulary import parse_vocabulary
+from rasp.elementwise import Atom, atom_key
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
+from rasp.loading import Text
 
 FORMAT = "rasp-compiler model"
 VERSION = 2
 _KEY = "rasp"
 _LOGITS = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
+_CHECKED = {"defined": "categorical", "uniform": "categorical", "single": "single", "mean": "mean", "marks": "single"}
 
 
 def save(model: CompiledModel, path: str | Path) -> None:
     """Writes the model to a file, whole or not at all. DataFault where it cannot be written."""
     weights = model.weights
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in weights.tensors().items()}
-    content = to_bytes(tensors, {_KEY: json.dumps(_description(weights), ensure_ascii=False)})
+    content = to_bytes(tensors, {_KEY: json.dumps(description(weights))})
     write_whole(Path(path), content)
 
 
 def load(path: str | Path) -> CompiledModel:
-    """The model in a file. DataFault for a missing, damaged or foreign file; every field and shape is checked."""
-    tensors, text = _read(Path(path))
-    if text is None:
+    """The model in a file. DataFault for a missing, damaged or foreign file.
+
+    Every field and shape is checked, and the description must be the one that `save` would write of what was read: so
+    there is nothing in it that is not understood.
+    """
+    tensors, written = _read(Path(path))
+    if written is None:
         raise DataFault(f"{path} is a safetensors file, but not a compiled RASP model")
     try:
-        weights = _weights(json.loads(text), tensors)
+        found = _parsed(written)
+    except (DataFault, ValueError, RecursionError) as error:
+        raise DataFault(f"{path} is damaged: its description cannot be read ({error})") from error
+    _check_version(found, str(path))
+    try:
+        weights = _weights(found, tensors)
+        if not _same(description(weights), found):
+            raise DataFault("its description is not as it would be written of what it says")
     except RaspError as error:
         raise DataFault(f"{path} is damaged: {error.message}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DataFault(f"{path} is damaged: its description is not complete ({error})") from error
     return CompiledModel(weights)
 
 
-def _description(weights: ModelWeights) -> dict[str, Any]:
+def _parsed(written: str) -> Mapping[str, Any]:
+    """The JSON of a description, in which no field stands twice."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            raise DataFault("a field stands twice")
+        return fields
+
+    return mapping(json.loads(written, object_pairs_hook=once))
+
+
+def _check_version(found: Mapping[str, Any], path: str) -> None:
+    """Nothing, or a DataFault for what is no model, or one that another version of this program wrote."""
+    if found.get("format") != FORMAT:
+        raise DataFault(f"{path} is damaged: it is not a compiled RASP model")
+    version = found.get("version")
+    if type(version) is not int or version < 1:
+        raise DataFault(f"{path} is damaged: it has no format version")
+    if version > VERSION:
+        raise DataFault(f"{path} has format {version}, and this program reads {VERSION}: a newer one wrote it")
+    if version < VERSION:
+        raise DataFault(
+            f"{path} has the old format {version}, and this program reads {VERSION}",
+            hint=f"make it anew: rasp compile PROGRAM.rasp {_options(found)} -o {path}",
+        )
+
+
+def _options(found: Mapping[str, Any]) -> str:
+    """What an old file says of how it was compiled, as options of the command line."""
+    outputs = found.get("outputs") if isinstance(found.get("outputs"), list) else []
+    names = [str(output["name"]) for output in outputs or () if isinstance(output, dict) and "name" in output]
+    options = [*names, "--vocab", _vocabulary_option(found.get("vocabulary"))]
+    options += ["--max-length", str(found.get("max_length", "N")), "--dtype", str(found.get("dtype", "float32"))]
+    options += ["--causal"] if found.get("causal") is True else []
+    return shlex.join(options)
+
+
+def _vocabulary_option(found: Any) -> str:
+    """The tokens as `--vocab` takes them, or a file for what is no list of plain ones."""
+    try:
+        option = ",".join(map(str, found))
+        return option if list(map(repr, parse_vocabulary(option))) == list(map(repr, found)) else "@TOKENS.json"
+    except (RaspError, TypeError):
+        return "@TOKENS.json"
+
+
+def _same(described: Any, found: Any) -> bool:
+    """Whether two descriptions are the same JSON, down to the kinds of numbers."""
+    first, second = (json.dumps(part, sort_keys=True) for part in (json.loads(json.dumps(described)), found))
+    return first == second
+
+
+def description(weights: ModelWeights) -> dict[str, Any]:
+    """Everything of a model but its tensors, as JSON."""
     number = numbered(weights)
     return {
         "format": FORMAT,
         "version": VERSION,
         "name": weights.name,
-        "program": weights.program,
-        "vocabulary": weights.vocabulary,
+        "program": list(map(asdict, weights.texts)),
+        "vocabulary": plain(weights.vocabulary),
         "max_length": weights.max_length,
         "dtype": weights.dtype,
         "causal": weights.causal,
@@ -77,10 +149,10 @@ def _description(weights: ModelWeights) -> dict[str, Any]:
         "graph": described(weights),
         "layers": [_layer_description(layer, number) for layer in weights.layers],
         "outputs": [_output_description(output, number) for output in weights.outputs],
-        "guards": list(map(_readout_description, weights.guards)),
+        "guards": list(map(_guard_description, weights.guards)),
         "predicted_heads": weights.predicted_heads,
         "notes": weights.notes,
-        "certificate": None if weights.certificate is None else asdict(weights.certificate),
+        "certificate": None if weights.certificate is None else _certificate_description(weights.certificate),
     }
 
 
@@ -95,12 +167,17 @@ def _layer_description(layer: LayerWeights, number: Mapping[Node, int]) -> dict[
 
 
 def _output_description(output: Readout, number: Mapping[Node, int]) -> dict[str, Any]:
-    return _readout_description(output) | ({} if output.node is None else {"node": number[output.node]})
+    node = None if output.node is None else number[output.node]
+    kinds = None if output.kinds is None else asdict(output.kinds)
+    return {"name": output.name, "node": node, "kind": output.kind, "values": plain(output.values), "kinds": kinds}
 
 
-def _readout_description(readout: Readout) -> dict[str, Any]:
-    found = {"name": readout.name, "kind": readout.kind, "values": readout.values, "check": readout.check}
-    return found if readout.kinds is None else {**found, "kinds": asdict(readout.kinds)}
+def _certificate_description(certificate: Certificate) -> dict[str, Any]:
+    return {**asdict(certificate), "headroom": plain(certificate.headroom)}
+
+
+def _guard_description(guard: Readout) -> dict[str, Any]:
+    return {"name": guard.name, "kind": guard.kind, "values": plain(guard.values), "check": guard.check}
 
 
 def _read(path: Path) -> tuple[dict[str, Array], str | None]:
@@ -115,63 +192,74 @@ def _read(path: Path) -> tuple[dict[str, Array], str | None]:
 
 
 def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeights:
-    if found.get("format") != FORMAT:
-        raise DataFault("it is not a compiled RASP model")
-    if found["version"] != VERSION:
-        raise DataFault(f"its format version is {found['version']}, this program reads {VERSION}")
-    _check_plain(found)
     graph = graph_of(found["graph"])
-    take = _Tensors(tensors, found["dtype"], len(found["directions"]))
-    vocabulary, longest = tuple(found["vocabulary"]), found["max_length"]
+    directions = tuple(map(text, listed(found["directions"])))
+    take = _Tensors(tensors, one_of(found["dtype"], *PRECISIONS), len(directions))
+    vocabulary, longest = _vocabulary(found["vocabulary"]), count(found["max_length"])
+    guards = tuple(_guard(mapping(guard), f"guards.{at}.W_U", take) for at, guard in enumerate(listed(found["guards"])))
+    outputs = listed(found["outputs"])
     model = ModelWeights(
-        name=str(found["name"]),
+        name=text(found["name"]),
         vocabulary=vocabulary,
         max_length=longest,
-        dtype=found["dtype"],
-        directions=tuple(map(str, found["directions"])),
+        dtype=take.dtype,
+        directions=directions,
         W_E=take("W_E", len(vocabulary) + 1, take.width),
         W_pos=take("W_pos", longest + 1, take.width),
-        layers=tuple(_layer(layer, f"layers.{at}", take, graph) for at, layer in enumerate(found["layers"])),
-        outputs=tuple(_output(output, output_tensor(at), take, graph) for at, output in enumerate(found["outputs"])),
-        guards=tuple(_readout(guard, f"guards.{at}.W_U", take) for at, guard in enumerate(found["guards"])),
-        causal=found["causal"],
-        prefer=found["prefer"],
-        predicted_heads=tuple(map(int, found["predicted_heads"])),
-        program=str(found["program"]),
-        notes=tuple(map(str, found["notes"])),
-        certificate=None if found["certificate"] is None else Certificate(**found["certificate"]),
+        layers=tuple(_layer(layer, f"layers.{at}", take, graph) for at, layer in enumerate(listed(found["layers"]))),
+        outputs=tuple(_output(mapping(out), output_tensor(at), take, graph) for at, out in enumerate(outputs)),
+        guards=guards,
+        causal=truth(found["causal"]),
+        prefer=one_of(found["prefer"], *PREFERENCES),
+        predicted_heads=tuple(map(count, listed(found["predicted_heads"]))),
+        texts=_texts(listed(found["program"])),
+        notes=tuple(map(text, listed(found["notes"]))),
+        certificate=None if found["certificate"] is None else _certificate(mapping(found["certificate"])),
         names=graph.names,
         lines=graph.lines,
     )
     take.check_all_taken()
-    _check_kinds(model)
+    _check_whole(model)
     return model
 
 
-def _check_kinds(model: ModelWeights) -> None:
-    for kinds in (output.kinds for output in model.outputs if output.kinds is not None):
-        cells = model.max_length * (model.max_length + 1) // 2
-        known = all(0 <= at < len(model.guards) and model.guards[at].check == "marks" for at in kinds.guards)
-        if sum(count for count, _ in kinds.runs) != cells or not known:
-            raise DataFault("the kinds of its numbers do not fit its cells and guards")
-
-
-def _check_plain(found: Mapping[str, Any]) -> None:
-    if not found["outputs"]:
-        raise DataFault("it has no output")
-    if found["dtype"] not in PRECISIONS:
-        raise DataFault(f"its dtype is {found['dtype']!r}")
-    if type(found["max_length"]) is not int or found["max_length"] < 1:
-        raise DataFault(f"its maximum length is {found['max_length']!r}")
-    vocabulary = found["vocabulary"]
-    if not isinstance(vocabulary, list) or not vocabulary or not all(map(is_atom, vocabulary)):
-        raise DataFault("its vocabulary is not a list of tokens")
-    if len(set(map(atom_key, vocabulary))) < len(vocabulary):
+def _vocabulary(found: Any) -> tuple[Atom, ...]:
+    tokens = tuple(map(atom, listed(found)))
+    if not tokens:
+        raise DataFault("its vocabulary is empty")
+    if len(set(map(atom_key, tokens))) < len(tokens):
         raise DataFault("its vocabulary holds a token twice")
-    if found["prefer"] not in PREFERENCES:
-        raise DataFault(f"its preference is {found['prefer']!r}")
-    if not isinstance(found["causal"], bool):
-        raise DataFault("it does not say whether it is causal")
+    return tokens
+
+
+def _texts(found: list[Any]) -> tuple[Text, ...]:
+    """A program's text and those of the files that it loads. DataFault where one loads what is not there."""
+    texts = tuple(
+        Text(text(part["text"]), {path: count(at) for path, at in mapping(part["loads"]).items()}) for part in found
+    )
+    if any(at >= len(texts) for part in texts for at in part.loads.values()):
+        raise DataFault("its program loads a file that is not kept with it")
+    return texts
+
+
+def _certificate(found: Mapping[str, Any]) -> Certificate:
+    headroom = atom(found["headroom"])
+    if not isinstance(headroom, float):
+        raise DataFault(f"the headroom of its certificate is {shown(headroom)}")
+    return Certificate(text(found["statement"]), count(found["checks"]), headroom, text(found["tightest"]))
+
+
+def _check_whole(model: ModelWeights) -> None:
+    """Nothing, or a DataFault where the parts of a model do not fit together."""
+    if model.max_length < 1:
+        raise DataFault("its maximum length is 0")
+    if not model.outputs or len(set(model.output_names)) < len(model.outputs):
+        raise DataFault("it has no output, or two of one name")
+    cells = model.max_length * (model.max_length + 1) // 2
+    for kinds in (output.kinds for output in model.outputs if output.kinds is not None):
+        known = all(at < len(model.guards) and model.guards[at].check == "marks" for at in kinds.guards)
+        if sum(size for size, _ in kinds.runs) != cells or not known:
+            raise DataFault("the kinds of its numbers do not fit its cells and guards")
 
 
 class _Tensors:
@@ -202,20 +290,20 @@ class _Tensors:
             raise DataFault(f"there are tensors that belong to nothing: {', '.join(sorted(self.tensors))}")
 
 
-def _layer(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -> LayerWeights:
-    heads = tuple(_head(head, f"{prefix}.heads.{at}", take, graph) for at, head in enumerate(found["heads"]))
-    neurons = found["neurons"]
-    if neurons is None:
-        return LayerWeights(heads, None)
-    count = len(neurons)
+def _layer(found: Any, prefix: str, take: _Tensors, graph: Graph) -> LayerWeights:
+    heads = listed(mapping(found)["heads"])
+    taken = tuple(_head(mapping(head), f"{prefix}.heads.{at}", take, graph) for at, head in enumerate(heads))
+    if found["neurons"] is None:
+        return LayerWeights(taken, None)
+    neurons = [(text(name), line(number)) for name, number in map(listed, listed(found["neurons"]))]
     feed_forward = FeedForwardWeights(
-        W_in=take(f"{prefix}.mlp.W_in", take.width, count),
-        b_in=take(f"{prefix}.mlp.b_in", count),
-        W_out=take(f"{prefix}.mlp.W_out", count, take.width),
-        neurons=tuple(str(name) for name, _ in neurons),
-        lines=tuple(_line(line) for _, line in neurons),
+        W_in=take(f"{prefix}.mlp.W_in", take.width, len(neurons)),
+        b_in=take(f"{prefix}.mlp.b_in", len(neurons)),
+        W_out=take(f"{prefix}.mlp.W_out", len(neurons), take.width),
+        neurons=tuple(name for name, _ in neurons),
+        lines=tuple(number for _, number in neurons),
     )
-    return LayerWeights(heads, feed_forward)
+    return LayerWeights(taken, feed_forward)
 
 
 def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -> HeadWeights:
@@ -224,37 +312,50 @@ def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -
     keys = take(f"{prefix}.W_K", *queries.shape)
     values = take(f"{prefix}.W_V", take.width, None)
     outputs = take(f"{prefix}.W_O", values.shape[1], take.width)
-    shown = text(found["name"]), line(found["line"])
-    return HeadWeights(selector, *shown, text(found["kind"]), queries, keys, values, outputs)
-
-
-def _line(found: Any) -> int | None:
-    return None if found is None else int(found)
+    kind = one_of(found["kind"], "aggregate", "width")
+    return HeadWeights(selector, text(found["name"]), line(found["line"]), kind, queries, keys, values, outputs)
 
 
 def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -> Readout:
-    return replace(_readout(found, name, take), node=graph.node(found["node"], SOp))
+    kind, values = one_of(found["kind"], "categorical", "number"), tuple(map(atom, listed(found["values"])))
+    if kind == "number" and not _are_rising(values):
+        raise DataFault(f"the values of its output {shown(found['name'])} are not rising numbers")
+    kinds = None if found["kinds"] is None else _kinds(mapping(found["kinds"]))
+    W_U = take(name, take.width, _LOGITS[kind] or len(values))  # noqa: N806
+    return Readout(text(found["name"]), kind, values, W_U, None, kinds, graph.node(found["node"], SOp))
 
 
-def _readout(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
-    values = tuple(found["values"])
-    if found["kind"] not in _LOGITS or not all(map(is_atom, values)):
-        raise DataFault(f"the readout {found['name']!r} has no meaning here")
-    logits = _LOGITS[found["kind"]] or len(values)
-    kinds = None if found.get("kinds") is None else _kinds(found["kinds"])
-    return Readout(str(found["name"]), found["kind"], values, take(name, take.width, logits), found["check"], kinds)
+def _are_rising(values: Sequence[Atom]) -> bool:
+    return not any(isinstance(value, str) for value in values) and all(
+        math.isfinite(low) and math.isfinite(high) and low < high for low, high in pairwise(map(float, values))
+    )
+
+
+def _guard(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
+    """A guard, whose check says what its logits must be; one that only counts keys has the number for no key."""
+    check, values = text(found["check"]), tuple(map(atom, listed(found["values"])))
+    kind = one_of(found["kind"], _CHECKED.get(check, "no kind at all"))
+    if check == "marks" and not (len(values) == 1 and isinstance(values[0], (int, float))):
+        raise DataFault(f"its guard {shown(found['name'])} does not say how it looks where no key is marked")
+    W_U = take(name, take.width, _LOGITS[kind] or len(values))  # noqa: N806
+    return Readout(text(found["name"]), kind, values, W_U, check)
 
 
 def _kinds(found: Mapping[str, Any]) -> Kinds:
-    runs = tuple((int(count), int(table)) for count, table in found["runs"])
-    tables = tuple({str(states): _rule(rule) for states, rule in table.items()} for table in found["tables"])
-    if not all(count > 0 and 0 <= table < len(tables) for count, table in runs):
+    guards = tuple(map(count, listed(found["guards"])))
+    runs = tuple((count(size), count(table)) for size, table in listed(found["runs"]))
+    tables = tuple(
+        {states: _rule(rule, len(guards), states) for states, rule in mapping(table).items()}
+        for table in listed(found["tables"])
+    )
+    if not all(size > 0 and table < len(tables) for size, table in runs):
         raise DataFault("the kinds of its numbers have no meaning here")
-    return Kinds(runs, tables, tuple(map(int, found["guards"])), bool(found["sure"]))
+    return Kinds(runs, tables, guards, truth(found["sure"]))
 
 
-def _rule(found: Any) -> tuple[str, dict[int, str]]:
-    usual, others = found
-    if not {usual, *others.values()} <= set(KINDS):
-        raise DataFault("the kinds of its numbers have no meaning here")
-    return usual, {int(number): kind for number, kind in others.items()}
+def _rule(found: Any, guards: int, states: str) -> tuple[str, dict[int, str]]:
+    usual, others = listed(found)
+    if len(states) != guards or set(states) - set("012"):
+        raise DataFault(f"{shown(states)} does not say how many keys are marked")
+    kinds = {int(number): one_of(kind, *KINDS) for number, kind in mapping(others).items()}
+    return one_of(usual, *KINDS), kinds

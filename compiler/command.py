@@ -7,28 +7,29 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from compiler.artifact import load, save
+from compiler.audit import Audit, audit
 from compiler.emit import STAGES, emit
-from compiler.ir import Certificate, ModelWeights
+from compiler.ir import Certificate
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.support import MAX_LENGTH, PREFERENCES
-from compiler.verify import Verification, verify
+from compiler.verify import Counterexample, Verification, verify
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.budget import budget_argument
 from rasp.elementwise import Atom, column
-from rasp.errors import DataFault, RaspError
+from rasp.errors import RaspError
 from rasp.graph import SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
-from rasp.program import Program, load_program, parse_program
+from rasp.program import Program, load_program
 from rasp.show import Input, given_text, values
 from rasp.streams import say, warn
 from rasp.visible import visible
@@ -98,12 +99,11 @@ class _Subject:
             dtype=self.dtype,
             causal=self.causal,
             prefer=self.prefer,
-            names=self.program.names,
-            origins=self.program.origins,
+            program=self.program,
         )
 
     def compile(self) -> CompiledModel:
-        return self.compilation.model(self.program.source.text)
+        return self.compilation.model()
 
 
 def _subject(args: argparse.Namespace) -> _Subject:
@@ -216,87 +216,106 @@ def verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def verify_run(args: argparse.Namespace) -> int:
-    """Compares interpreter, reference and torch; exit status 1 at a difference."""
-    sops, model = _saved(args) if args.file.endswith(".safetensors") else _compiled(args)
-    with _progress(not args.json and sys.stderr.isatty()) as progress:
-        found = verify(sops, model, count=args.count, seed=args.seed, progress=progress)
-    if args.json:
-        say(json.dumps(_as_json(model, found)))
-    else:
-        say("\n".join(map(visible, _verdict(model, found))))
-    return int(found.counterexample is not None or model.weights.certificate is None)
+    """Compares interpreter, reference and torch; exit status 1 at a difference, and where nothing is certified."""
+    model, audited = _saved(args) if args.file.endswith(".safetensors") else _compiled(args)
+    found, reason = None, audited.reason
+    if set(model.weights.output_names) <= set(audited.sops):
+        with _progress(not args.json and sys.stderr.isatty()) as progress:
+            try:
+                found = verify(audited.sops, model, count=args.count, seed=args.seed, progress=progress)
+            except RaspError as error:
+                reason = reason or f"it cannot be compared: {error.message}"
+    verdict = _Verdict(model.weights.name, found, audited.certificate, reason, audited.trusted)
+    say(json.dumps(verdict.as_json) if args.json else "\n".join(map(visible, verdict.lines())))
+    return int(verdict.certificate is None)
 
 
-def _compiled(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
+def _compiled(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
     subject = _subject(args)
-    return subject.sops, subject.compile()
+    model = subject.compile()
+    return model, Audit(subject.sops, model.weights.certificate, None, {})
 
 
-def _saved(args: argparse.Namespace) -> tuple[dict[str, SOp], CompiledModel]:
-    """A saved model, and its s-ops from the program text it carries. The stored weights are certified again."""
+def _saved(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
     if args.names or args.vocab or args.max_length:
         args.parser.error("a compiled model has its own s-op, vocabulary and maximum length")
     model = load(args.file)
-    if not model.weights.program:
-        raise DataFault(f"{args.file} carries no program to compare with")
-    weights = model.weights
-    program = parse_program(weights.program, args.file, budget=args.budget)
-    subject = _Subject(
-        program,
-        weights.output_names,
-        weights.vocabulary,
-        weights.max_length,
-        weights.dtype,
-        weights.causal,
-        weights.prefer,
-    )
-    return subject.sops, CompiledModel(replace(weights, certificate=_certified(subject, weights)))
+    return model, audit(model, args.file, budget=args.budget)
 
 
-def _certified(subject: _Subject, weights: ModelWeights) -> Certificate | None:
-    """The certificate of stored weights, proved anew; None where they are not what their program compiles to."""
-    try:
-        return subject.compilation.certify(weights)
-    except RaspError:
-        return None
+@dataclass(frozen=True)
+class _Verdict:
+    """What verify has found: the comparison, if there could be one, and the certificate or why there is none."""
 
+    name: str
+    comparison: Verification | None
+    proved: Certificate | None
+    reason: str | None
+    trusted: Mapping[str, int]
 
-def _as_json(model: CompiledModel, found: Verification) -> dict[str, Any]:
-    example = found.counterexample
-    difference = None
-    if example is not None:
-        difference = {
-            "output": example.output,
-            "input": example.tokens,
-            "engine": example.engine,
-            "expected": example.expected,
-            "found": example.found,
+    @property
+    def example(self) -> Counterexample | None:
+        return None if self.comparison is None else self.comparison.counterexample
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate; none beside a counterexample, or where nothing was compared."""
+        return None if self.example is not None or self.comparison is None else self.proved
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        example, found = self.example, self.comparison
+        return {
+            "name": self.name,
+            "equal": None if found is None else example is None,
+            "inputs": 0 if found is None else found.count,
+            "exhaustive": found is not None and found.exhaustive,
+            "undefined": 0 if found is None else found.undefined,
+            "certificate": None if self.certificate is None else self.certificate.statement,
+            "reason": self.reason,
+            "trusted": dict(self.trusted),
+            "counterexample": None if example is None else _difference(example),
         }
+
+    def lines(self) -> Iterator[str]:
+        """The verdict as text."""
+        if self.example is not None:
+            assert self.comparison is not None
+            yield from _shown_difference(self.example, self.comparison.count)
+        elif self.comparison is not None:
+            which = "all" if self.comparison.exhaustive else "random and boundary"
+            count = f"{self.comparison.count:,} inputs ({which} inputs)"
+            yield f"{self.name}: interpreter, reference and torch agree on {count}"
+        else:
+            yield f"{self.name}: nothing to compare with"
+        yield from self._certified()
+
+    def _certified(self) -> Iterator[str]:
+        if self.certificate is not None:
+            yield f"  certified: {self.certificate.statement}"
+        elif self.reason is not None or self.example is None:
+            yield f"  not certified: {self.reason}"
+        for name, rows in self.trusted.items():
+            yield f"  taken on trust: the table of the Python function {name}, {rows:,} rows"
+        if self.example is None and self.comparison is not None and self.comparison.undefined:
+            yield f"  on {self.comparison.undefined:,} of them the program has no value, and the model says so"
+
+
+def _difference(example: Counterexample) -> dict[str, Any]:
     return {
-        "name": model.weights.name,
-        "equal": example is None,
-        "inputs": found.count,
-        "exhaustive": found.exhaustive,
-        "undefined": found.undefined,
-        "certificate": None if model.weights.certificate is None else model.weights.certificate.statement,
-        "counterexample": difference,
+        "output": example.output,
+        "input": example.tokens,
+        "engine": example.engine,
+        "expected": example.expected,
+        "found": example.found,
     }
 
 
-def _verdict(model: CompiledModel, found: Verification) -> Iterator[str]:
-    example = found.counterexample
-    if example is not None:
-        yield f"{example.output}: DIFFERENT on input {found.count:,}"
-        yield f"  input        {json.dumps(example.tokens)}"
-        yield f"  interpreter  {_side(example.expected)}"
-        yield f"  {example.engine:11}  {_side(example.found)}"
-        return
-    which = "all" if found.exhaustive else "random and boundary"
-    yield f"{model.weights.name}: interpreter, reference and torch agree on {found.count:,} inputs ({which} inputs)"
-    certificate = model.weights.certificate
-    yield "  not certified" if certificate is None else f"  certified: {certificate.statement}"
-    if found.undefined:
-        yield f"  on {found.undefined:,} of them the program has no value, and the model says so"
+def _shown_difference(example: Counterexample, count: int) -> Iterator[str]:
+    yield f"{example.output}: DIFFERENT on input {count:,}"
+    yield f"  input        {json.dumps(example.tokens)}"
+    yield f"  interpreter  {_side(example.expected)}"
+    yield f"  {example.engine:11}  {_side(example.found)}"
 
 
 def _side(output: list[Atom] | str) -> str:

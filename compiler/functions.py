@@ -27,10 +27,10 @@ class Table(Operation):
     rows: tuple[Row, ...] = field(compare=False, default=())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return table, (self.name, self.arity, self.rows)
+        return table, (self.name, self.rows)
 
 
-def table(name: str, arity: int, rows: Sequence[Row]) -> Table:
+def table(name: str, rows: Sequence[Row]) -> Table:
     """The operation of some rows; on other arguments it has no value."""
     known = {tuple(map(atom_key, atoms)): value for atoms, value in rows}
 
@@ -41,6 +41,7 @@ def table(name: str, arity: int, rows: Sequence[Row]) -> Table:
         return value
 
     key = tuple((arguments, None if value is None else atom_key(value)) for arguments, value in known.items())
+    arity = max((len(atoms) for atoms, _ in rows), default=0)
     return Table(name, arity, key, look_up, None, tuple(rows))
 
 
@@ -75,10 +76,7 @@ class Recorder:
     @property
     def tables(self) -> dict[Operation, Table]:
         """The functions as tables of all that they have been asked so far."""
-        return {
-            op: table(op.name, op.arity, [rows[key] for key in sorted(rows, key=repr)])
-            for op, rows in self._rows.items()
-        }
+        return {op: table(op.name, [rows[key] for key in sorted(rows, key=repr)]) for op, rows in self._rows.items()}
 
     def _stand_in(self, op: Operation) -> Operation:
         rows = self._rows[op] = {}

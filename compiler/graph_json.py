@@ -6,11 +6,11 @@ as something else, the table of what it was asked when the program was compiled.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from compiler.fields import atom, count, listed, mapping, plain, shown, text, unplain
 from compiler.functions import Table, table
 from compiler.gaps import DISTANCE, GAP
 from compiler.guards import KIND, UNREAD
@@ -18,7 +18,7 @@ from compiler.ir import ModelWeights
 from compiler.rewrites.choice import look_up
 from compiler.rewrites.separate import NUMBER, both, code
 from compiler.tally import counting, flagging, mark_at
-from rasp.elementwise import COMPARISONS, OPERATIONS, Atom, Operation, is_atom, restored
+from rasp.elementwise import COMPARISONS, OPERATIONS, Operation, restored
 from rasp.errors import DataFault
 from rasp.graph import (
     Aggregate,
@@ -49,7 +49,6 @@ _KINDS: Mapping[str, type[Node]] = {
     )
 }
 _NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, GAP, DISTANCE)}
-_LARGEST = 2**63
 _TOKEN_KINDS = ("str", "int", "float", "bool", "asis")
 
 _MADE: Mapping[str, Callable[[int, Any], Operation]] = {
@@ -110,57 +109,19 @@ def _described(value: Any, number: Mapping[Node, int], tables: Mapping[Operation
 def _operation(op: Operation) -> dict[str, Any]:
     if isinstance(op, Table):
         rows = [[list(map(plain, atoms)), None if value is None else plain(value)] for atoms, value in op.rows]
-        return {"table": op.name, "arity": op.arity, "rows": rows}
+        return {"table": op.name, "rows": rows}
     if _NAMED.get(op.name) == op:
         return {"name": op.name}
     return {"name": op.name, "arity": op.arity, "key": plain(op.key)}
 
 
-def plain(value: Any) -> Any:
-    """Atoms, and tuples of them, as JSON: every number comes back as it is, however large."""
-    if isinstance(value, tuple):
-        return list(map(plain, value))
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LARGEST:
-        return {"int": hex(value)}
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"float": repr(value)}
-    return value
-
-
-def unplain(found: Any) -> Any:
-    """What `plain` was given. DataFault for anything else."""
-    if isinstance(found, list):
-        return tuple(map(unplain, found))
-    if isinstance(found, dict) and len(found) == 1 and all(isinstance(text, str) for text in found.values()):
-        if "int" in found:
-            return int(found["int"], 16)
-        if "float" in found:
-            return float(found["float"])
-    if not is_atom(found):
-        raise DataFault(f"{found!r} is no value")
-    return found
-
-
-def atom(found: Any) -> Atom:
-    """The atom in a description. DataFault where it is none."""
-    value = unplain(found)
-    if not is_atom(value):
-        raise DataFault(f"{found!r} is no value")
-    return value
-
-
 def graph_of(found: Any) -> Graph:
     """The graph in a description. DataFault where it is none."""
-    if not isinstance(found, list):
-        raise DataFault("its graph is not a list of nodes")
     nodes: list[Node] = []
     names: dict[Node, str] = {}
     lines: dict[Node, int] = {}
-    for at, parts in enumerate(found):
-        try:
-            node = _node(parts, nodes)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataFault(f"node {at} of its graph has no meaning here ({error})") from error
+    for parts in listed(found):
+        node = _node(mapping(parts), nodes)
         nodes.append(node)
         names |= {node: text(parts["name"])} if "name" in parts else {}
         lines |= {node: count(parts["line"])} if "line" in parts else {}
@@ -169,70 +130,42 @@ def graph_of(found: Any) -> Graph:
 
 def _node(parts: Mapping[str, Any], nodes: Sequence[Node]) -> Node:
     kind = _KINDS[parts["node"]]
-    wanted = {field.name: str(field.type) for field in fields(kind)}
-    if set(parts) - {"node", "name", "line"} != set(wanted):
-        raise DataFault(f"a {kind.__name__} of its graph has {', '.join(parts)}")
-    return kind(*(_READERS[type_name](parts[name], nodes) for name, type_name in wanted.items()))
+    node = kind(*(_READERS[str(field.type)](parts[field.name], nodes) for field in fields(kind)))
+    if not _is_sound(node):
+        raise DataFault(f"a node of its graph has no meaning: {shown(parts)}")
+    return node
+
+
+def _is_sound(node: Node) -> bool:
+    """Whether the words in a node mean something, and its operation takes as many s-ops."""
+    if isinstance(node, Map):
+        return isinstance(node.op, Table) or node.op.arity == len(node.args)
+    if isinstance(node, Select):
+        return node.op in COMPARISONS
+    return not isinstance(node, Tokens) or node.kind in _TOKEN_KINDS
 
 
 def _one(found: Any, nodes: Sequence[Node], kind: type[T]) -> T:
     node = nodes[found] if type(found) is int and 0 <= found < len(nodes) else None
     if not isinstance(node, kind):
-        raise DataFault(f"{found!r} is not the number of an earlier {kind.__name__} of its graph")
+        raise DataFault(f"{shown(found)} is not the number of an earlier {kind.__name__} of its graph")
     return node
 
 
-def _word(found: Any) -> str:
-    if found not in (*_TOKEN_KINDS, *COMPARISONS):
-        raise DataFault(f"{found!r} is no comparison and no kind of tokens")
-    return str(found)
-
-
 def _operation_of(found: Any) -> Operation:
-    if "table" in found:
+    if "table" in mapping(found):
         rows = [(tuple(map(atom, atoms)), None if value is None else atom(value)) for atoms, value in found["rows"]]
-        arity = count(found["arity"])
-        if any(len(atoms) != arity for atoms, _ in rows):
-            raise DataFault(f"the table of {found['table']!r} has rows that are too long or too short")
-        return table(text(found["table"]), arity, rows)
+        return table(text(found["table"]), rows)
     if "key" not in found:
         return _NAMED[text(found["name"])]
     return _MADE[text(found["name"])](count(found["arity"]), unplain(found["key"]))
 
 
 _READERS: Mapping[str, Callable[[Any, Sequence[Node]], Any]] = {
-    "str": lambda found, nodes: _word(found),
+    "str": lambda found, nodes: text(found),
     "Atom": lambda found, nodes: atom(found),
     "Operation": lambda found, nodes: _operation_of(found),
     "SOp": lambda found, nodes: _one(found, nodes, SOp),
     "Selector": lambda found, nodes: _one(found, nodes, Selector),
     "tuple[SOp, ...]": lambda found, nodes: tuple(_one(part, nodes, SOp) for part in listed(found)),
 }
-
-
-def text(found: Any) -> str:
-    """The text in a description. DataFault where it is none."""
-    if not isinstance(found, str):
-        raise DataFault(f"{found!r} is no text")
-    return found
-
-
-def count(found: Any) -> int:
-    """The whole number from 0 on in a description. DataFault where it is none."""
-    if type(found) is not int or found < 0:
-        raise DataFault(f"{found!r} is no whole number from 0 on")
-    return found
-
-
-def line(found: Any) -> int | None:
-    """The line number in a description, or None. DataFault where it is neither."""
-    if found is not None and count(found) == 0:
-        raise DataFault("lines are counted from 1")
-    return None if found is None else count(found)
-
-
-def listed(found: Any) -> list[Any]:
-    """The list in a description. DataFault where it is none."""
-    if not isinstance(found, list):
-        raise DataFault(f"{found!r} is no list")
-    return found

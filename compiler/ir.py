@@ -23,6 +23,7 @@ import numpy as np
 from compiler.functions import Table
 from rasp.elementwise import Atom, Operation
 from rasp.graph import Node, Selector, SOp
+from rasp.loading import Text
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
@@ -141,7 +142,8 @@ class ModelWeights:
     """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis.
 
     `names` and `lines` are what the program calls its nodes, and where it builds them. `tables` has for each Python
-    function in it all that it was asked when it was compiled.
+    function in it all that it was asked when it was compiled. `texts` are the program's text and those of the files it
+    loads; there are none for s-ops built in Python.
     """
 
     name: str
@@ -157,12 +159,17 @@ class ModelWeights:
     causal: bool
     prefer: str
     predicted_heads: tuple[int, ...]
-    program: str
     notes: tuple[str, ...] = ()
     certificate: Certificate | None = None
     names: Mapping[Node, str] = field(default_factory=dict)
     lines: Mapping[Node, int] = field(default_factory=dict)
     tables: Mapping[Operation, Table] = field(default_factory=dict)
+    texts: tuple[Text, ...] = ()
+
+    @property
+    def program(self) -> str:
+        """The text of the program; empty for a model of s-ops built in Python."""
+        return self.texts[0].text if self.texts else ""
 
     @property
     def sops(self) -> dict[str, SOp]:

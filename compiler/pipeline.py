@@ -21,10 +21,11 @@ from compiler.selectors import Conjunction
 from compiler.support import Facts, check_options
 from compiler.values.analysis import ValueAnalysis
 from rasp.analyse import Analysis, Head, analyse
-from rasp.elementwise import Atom
+from rasp.elementwise import Atom, atom_key
 from rasp.errors import Failures, Refusal
 from rasp.expression import expression
-from rasp.graph import Node, Selector, SOp
+from rasp.graph import Node, Selector, SOp, topological
+from rasp.program import Program
 from rasp.source import Span
 from rasp.stack import deep_stack
 
@@ -42,7 +43,7 @@ def compile_sop(
     name: str | None = None,
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
-    program: str = "",
+    program: Program | None = None,
 ) -> CompiledModel:
     """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
 
@@ -50,15 +51,25 @@ def compile_sop(
     `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than 1,024 score
     dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can; and, but for `depth`, several
     heads for a width that no single head can tell. Layers are as predicted.
-    `names` and `origins` (from a Program) name the parts and place the errors; `program` is kept in the artifact.
+    `program` is where the s-ops come from: it names the parts, places the errors, and its texts are kept in the file,
+    for `rasp verify` to start from. `names` and `origins` do the first two for s-ops built in Python, whose graph is
+    kept in the file.
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.
     """
     outputs = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
     compilation = Compilation(
-        outputs, vocabulary, max_length, dtype=dtype, causal=causal, prefer=prefer, names=names, origins=origins
+        outputs,
+        vocabulary,
+        max_length,
+        dtype=dtype,
+        causal=causal,
+        prefer=prefer,
+        names=names,
+        origins=origins,
+        program=program,
     )
-    return compilation.model(program)
+    return compilation.model()
 
 
 class Compilation:
@@ -79,14 +90,23 @@ class Compilation:
         prefer: str = "auto",
         names: Mapping[Node, str] | None = None,
         origins: Mapping[Node, Span] | None = None,
+        program: Program | None = None,
     ) -> None:
         check_options(vocabulary, max_length, dtype, prefer)
         self.outputs, self.vocabulary, self.max_length = dict(outputs), tuple(vocabulary), max_length
         self.precision, self.causal, self.prefer = PRECISIONS[dtype], causal, prefer
-        self.names, self.origins = names or {}, origins or {}
+        self.program = program
+        self.names = self._own(names, program.names if program else {})
+        self.origins = self._own(origins, program.origins if program else {})
         self.functions = Recorder(list(self.outputs.values()))
         self.facts = Facts(self.vocabulary, max_length, causal)
         self.timings: dict[str, float] = {}
+
+    def _own(self, given: Mapping[Node, T] | None, of_program: Mapping[Node, T]) -> Mapping[Node, T]:
+        """What is given of the nodes of the outputs, which is all that a file keeps; else what the program says."""
+        if given is None:
+            return of_program
+        return {node: given[node] for node in topological(self.outputs.values()) if node in given}
 
     def _timed(self, name: str, compute: Callable[[], T]) -> T:
         start = time.perf_counter()
@@ -161,12 +181,15 @@ class Compilation:
 
     def certify(self, weights: ModelWeights) -> Certificate:
         """The proof for any weights of this compilation, such as ones read from a file. Refusal where it fails."""
+        own = (tuple(map(atom_key, self.vocabulary)), self.max_length, self.precision.name, self.causal)
+        if own != (tuple(map(atom_key, weights.vocabulary)), weights.max_length, weights.dtype, weights.causal):
+            raise Refusal(f"{weights.name}: the weights are for another vocabulary, length, dtype or mask")
         certifier = Certifier(weights, self.layout, self.layers, self.support[1], self.precision)
         return self._timed("certificate", certifier.certificate)
 
-    def model(self, program: str = "") -> CompiledModel:
-        """The compiled model with its certificate; `program` is kept in its file."""
-        return CompiledModel(replace(self.weights, certificate=self.certificate, program=program), self.timings)
+    def model(self) -> CompiledModel:
+        """The compiled model with its certificate."""
+        return CompiledModel(replace(self.weights, certificate=self.certificate), self.timings)
 
     def _unread(self, found: tuple[int, Head]) -> str:
         layer, head = found
@@ -198,11 +221,11 @@ class Compilation:
             causal=self.causal,
             prefer=self.prefer,
             predicted_heads=tuple(analyse(self.outputs.values()).heads),
-            program="",
             notes=(*self.graph.notes, *map(self._unread, self.layout.unread), *self._untyped(layers)),
             names=self.names,
             lines=self._lines(),
             tables=self.functions.tables,
+            texts=self.program.texts if self.program else (),
         )
 
     def _linked(self, layer: LayerWeights) -> LayerWeights:

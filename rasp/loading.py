@@ -35,8 +35,8 @@ class Files(Protocol):
         """The text of a program and of all files that it has loaded, itself first: what `Kept` needs."""
 
 
-class Disk:
-    """Files on the disk; beside those in `known` what they load is looked for first. Remembers what was loaded."""
+class Memory:
+    """What has been loaded so far, and by which file."""
 
     def __init__(self) -> None:
         self.known: dict[str, Source] = {}
@@ -47,13 +47,10 @@ class Disk:
         self.known[source.name] = source
         return source
 
-    def load(self, path: str, loader: str) -> Source:
-        source = self.add(read_source(self._find(path, loader)))
+    def remember(self, path: str, loader: str, source: Source) -> Source:
+        """The file that a load statement has found."""
         self._loaded.setdefault(loader, {})[path] = source.name
-        return source
-
-    def identity(self, source: Source) -> str:
-        return str(Path(source.name).resolve())
+        return self.add(source)
 
     def texts(self, main: Source) -> tuple[Text, ...]:
         number = {main.name: 0}
@@ -66,6 +63,16 @@ class Disk:
                     waiting.append(self.known[name])
             found.append(Text(source.text, {path: number[name] for path, name in loaded.items()}))
         return tuple(found)
+
+
+class Disk(Memory):
+    """Files on the disk. What a known file loads is looked for beside it first."""
+
+    def load(self, path: str, loader: str) -> Source:
+        return self.remember(path, loader, read_source(self._find(path, loader)))
+
+    def identity(self, source: Source) -> str:
+        return str(Path(source.name).resolve())
 
     def _find(self, path: str, loader: str) -> Path:
         """The file of that path. DataFault that lists where it was looked for."""
@@ -85,28 +92,31 @@ class Disk:
         yield _INSTALLED
 
 
-class Kept:
+class Kept(Memory):
     """The files kept with a model, and nothing else: its program reads no other file of whoever runs it."""
 
     def __init__(self, texts: Sequence[Text], main: str) -> None:
-        self._texts = tuple(texts)
+        super().__init__()
+        self._kept = tuple(texts)
         self._number = {main: 0}
 
     def load(self, path: str, loader: str) -> Source:
-        place = self._texts[self._number[loader]].loads.get(path)
+        place = self._kept[self._number[loader]].loads.get(path)
         if place is None:
             raise DataFault(f'the program loads "{path}", which is not kept with it')
-        name = next((name for name, number in self._number.items() if number == place), None)
-        if name is None:
-            name = path + ".rasp" if path + ".rasp" not in self._number else f"{path}.rasp ({place})"
-            self._number[name] = place
-        return Source(name, self._texts[place].text)
+        return self.remember(path, loader, Source(self._name(place, path), self._kept[place].text))
+
+    def _name(self, place: int, path: str) -> str:
+        """What a file is called: by the path that loaded it first."""
+        known = [name for name, number in self._number.items() if number == place]
+        name = known[0] if known else f"{path}.rasp"
+        if not known and name in self._number:
+            name = f"{name} ({place})"
+        self._number[name] = place
+        return name
 
     def identity(self, source: Source) -> str:
         return source.name
-
-    def texts(self, main: Source) -> tuple[Text, ...]:
-        return self._texts
 
 
 def read_source(path: Path) -> Source:

@@ -21,6 +21,7 @@ from compiler.pipeline import compile_sop
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_asis, where
+from rasp.program import parse_program
 from tests.random_graphs import random_case
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
@@ -53,13 +54,13 @@ def content(path: Path) -> bytes:
 def test_what_is_saved_comes_back(
     path: Path, root: SOp, vocabulary: tuple[Atom, ...], given: list[Atom], dtype: str
 ) -> None:
-    model = compile_sop(root, vocabulary, 4, dtype=dtype, program="x = tokens;", name="x")
+    model = compile_sop(root, vocabulary, 4, dtype=dtype, program=parse_program("x = tokens;"), name="x")
     save(model, path)
     again = load(path)
     assert again.weights.tensors().keys() == model.weights.tensors().keys()
     for name, tensor in model.weights.tensors().items():
         assert (again.weights.tensors()[name] == tensor).all()
-    for field in ("name", "vocabulary", "max_length", "dtype", "directions", "predicted_heads", "program", "notes"):
+    for field in ("name", "vocabulary", "max_length", "dtype", "directions", "predicted_heads", "texts", "notes"):
         assert getattr(again.weights, field) == getattr(model.weights, field)
     assert list(map(repr, again.run(given).output)) == list(map(repr, model.run(given).output))
 
@@ -255,3 +256,57 @@ def test_a_failed_write_leaves_the_old_file(path: Path, content: bytes, monkeypa
         save(compile_sop(tokens, ("a",), 2), path)
     assert path.read_bytes() == content
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({}, "KEPT --vocab a,b --max-length 4 --dtype float32 -o"),
+        (
+            {"vocabulary": ["a", "b,c"], "causal": True},
+            "--vocab @TOKENS.json --max-length 4 --dtype float32 --causal",
+        ),
+        ({"vocabulary": [1, 2], "dtype": "float64"}, "--vocab 1,2 --max-length 4 --dtype float64"),
+        ({"vocabulary": None, "outputs": 3}, "rasp compile PROGRAM.rasp --vocab @TOKENS.json"),
+    ],
+)
+def test_a_file_of_an_old_format_says_how_to_make_it_anew(
+    path: Path, content: bytes, changes: dict[str, Any], option: str
+) -> None:
+    fields = description(content) | {"version": 1, "outputs": [{"name": "KEPT"}]} | changes
+    path.write_bytes(to_bytes(tensors_of(content), {"rasp": json.dumps(fields)}))
+    with pytest.raises(DataFault, match="has the old format 1") as found:
+        load(path)
+    assert option in str(found.value.hint)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        setting("layers", 0, "heads", 0, "line", to=1e999),
+        setting("layers", 0, "heads", 0, "line", to=0),
+        setting("layers", 0, "heads", 0, "line", to=True),
+        setting("layers", 0, "heads", 0, "kind", to="width "),
+        setting("layers", 0, "heads", 0, "selector", to=0),
+        setting("name", to=None),
+        setting("name", to=["x"]),
+        setting("version", to=2.0),
+        setting("version", to=None),
+        setting("notes", to="note"),
+        setting("predicted_heads", to=[1.0]),
+        setting("outputs", 0, "node", to=-1),
+        setting("graph", 0, "node", to="Node"),
+        setting("graph", 0, "more", to=1),
+        setting("program", to=[{"text": "x = 1;", "loads": {"a": 1}}]),
+        setting("certificate", "checks", to=1.5),
+        setting("certificate", "more", to=1),
+        setting("more", to=1),
+    ],
+)
+def test_every_field_has_its_type(path: Path, content: bytes, damage: Damage) -> None:
+    test_damaged_fields(path, content, damage)
+
+
+def test_a_field_that_stands_twice(path: Path, content: bytes) -> None:
+    text = json.dumps(description(content))
+    check_refused(path, to_bytes(tensors_of(content), {"rasp": '{"name": "x", ' + text[1:]}))

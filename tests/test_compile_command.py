@@ -234,6 +234,8 @@ def test_a_difference_is_shown_and_status_1(capsys: pytest.CaptureFixture[str], 
     if as_json:
         (found,) = objects(out)
         assert found["equal"] is False
+        assert found["certificate"] is None
+        assert "its program compiles to" in found["reason"]
         assert found["counterexample"]["input"] == ["a"]
     else:
         assert "DIFFERENT" in out

@@ -198,12 +198,12 @@ def test_narrow_heads_count_the_same(seed: int, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("prefer", ["auto", "depth", "small"])
 def test_a_file_is_certified_as_it_was_compiled(prefer: str, tmp_path: Path) -> None:
     program = load_program(PROGRAMS / "sort.rasp")
-    options = {"prefer": prefer, "names": program.names, "origins": program.origins}
-    model = Compilation({"sorted": program.sop()}, LETTERS, 40, **options).model(program.source.text)  # type: ignore[arg-type]
+    sops = {"sorted": program.sop()}
+    model = Compilation(sops, LETTERS, 40, prefer=prefer, program=program).model()
     save(model, tmp_path / "m.safetensors")
     found = load(tmp_path / "m.safetensors").weights
     assert (found.prefer, found.notes) == (prefer, model.weights.notes)
-    again = Compilation({"sorted": program.sop()}, LETTERS, 40, **options)  # type: ignore[arg-type]
+    again = Compilation(sops, LETTERS, 40, prefer=prefer, program=program)
     assert again.certify(found).statement == model.weights.certificate.statement  # type: ignore[union-attr]
 
 

@@ -67,12 +67,16 @@ class Certifier:
         return Certificate(statement, self.stream.checks, self.stream.headroom, self.stream.tightest)
 
     def _structure(self) -> None:
-        """The arrays have the directions, layers and shapes of the construction."""
+        """The arrays have the directions, layers and shapes of the construction, and the same outputs and guards."""
         names = tuple(direction.name for direction in self.symbolic.directions)
         if self.weights.directions != names or list(map(_shape, self.weights.layers)) != list(
             map(_symbolic_shape, self.symbolic.layers)
         ):
             self.stream.fail(self.weights.name, "the weights are not built as this program's are")
+        pairs = ((self.weights.outputs, self.symbolic.outputs), (self.weights.guards, self.symbolic.guards))
+        for (readouts, wanted), what in zip(pairs, ("outputs", "guards"), strict=True):
+            if list(map(_meaning, readouts)) != list(map(_meaning, wanted)):
+                self.stream.fail(self.weights.name, f"the {what} are not those of this program")
 
     def _embedding(self) -> None:
         wanted = Assembler(self.symbolic, self.weights.dtype).embeddings(
@@ -141,6 +145,11 @@ class Certifier:
             levels = np.array([float(value) for value in readout.values])
             error = number_error(symbolic.node, self.stream.storage, self.stream.precision)
             self.stream.note(float(np.diff(levels).min()) / 4 / max(error, 1e-300), f"output {readout.name}: rounding")
+
+
+def _meaning(readout: Readout | SymbolicReadout) -> Hashable:
+    """What the logits of a readout stand for."""
+    return readout.name, readout.kind, tuple(map(value_key, readout.values)), readout.check
 
 
 Shape: TypeAlias = tuple[list[tuple[int, int]], int]
