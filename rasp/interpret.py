@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from fractions import Fraction
-from typing import Any, TypeAlias
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -42,11 +42,17 @@ from rasp.graph import (
     topological,
 )
 
+if TYPE_CHECKING:
+    from rasp.batch.evaluation import Evaluation
+
 Matrix: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 _EXACT_FLOAT = 2**53
 
 # What the cells of all selectors of a run may take together, and what a cell takes while it is worked with.
 MAX_BYTES = 4 * 2**30
+
+# Up to so many tokens, whole matrices are the fastest.
+SHORT = 150
 _WORKING_BYTES = 8
 
 
@@ -63,9 +69,11 @@ class EvaluationFault(ValueFault):
 
 
 class Run:
-    """One input and everything computed on it so far; each node is evaluated once.
+    """One input and everything computed on it so far; each s-op is evaluated once.
 
-    `causal` masks every selector to keys at or before the query, as a decoder-only transformer does.
+    `causal` masks every selector to keys at or before the query, as a decoder-only transformer does. The rules in this
+    file are the meaning of every node. They make a matrix of each selector; on more than SHORT tokens `rasp.batch`
+    finds the same values without, and matrices are made only to be shown.
     """
 
     def __init__(self, tokens: Sequence[Atom], *, causal: bool = False) -> None:
@@ -84,11 +92,21 @@ class Run:
 
     def sop(self, node: SOp) -> Column:
         """The column of an s-op, one value a position. EvaluationFault where it has none."""
-        return self._value(node)
+        return self._value(node) if len(self) <= SHORT else self._long.column(node)
 
     def selector(self, node: Selector) -> Matrix:
         """The cells of a selector, bool [T, T]: row = query, column = key."""
-        return self._value(node)
+        if len(self) <= SHORT:
+            return self._value(node)
+        self._bytes = 0
+        self._reserve(node)
+        return self._long.matrix(node)
+
+    @cached_property
+    def _long(self) -> Evaluation:
+        from rasp.batch.evaluation import of_one_input
+
+        return of_one_input(self.tokens, causal=self.causal)
 
     def _value(self, root: Node) -> Any:
         for node in topological([root], self._values):
@@ -133,7 +151,14 @@ def mean(values: Column) -> float:
         return sum(atoms) / len(atoms)
     if not all(map(math.isfinite, atoms)):
         return float(sum(atoms) / len(atoms))
-    return float(sum(map(Fraction, atoms), Fraction()) / len(atoms))
+    return _rounded_once([atom.as_integer_ratio() for atom in atoms])
+
+
+def _rounded_once(ratios: Sequence[tuple[int, int]]) -> float:
+    """The mean of fractions whose denominators are powers of two."""
+    shift = max(below.bit_length() for _, below in ratios)
+    total = sum(above << (shift - below.bit_length()) for above, below in ratios)
+    return total / (len(ratios) << (shift - 1))
 
 
 _CONVERSIONS: dict[str, Callable[[Any], Atom]] = {
@@ -236,8 +261,9 @@ def _not(run: Run, node: Not, marked: Matrix) -> Matrix:
 def _best(run: Run, node: Best, marked: Matrix, score: Column) -> Matrix:
     _check_numbers(node, score, "select_best needs a score of numbers")
     if score.dtype == object:
-        order = {value: rank for rank, value in enumerate(sorted(set(score.tolist())))}
-        score = np.array([order[value] for value in score.tolist()], dtype=np.int64)
+        keys = [(value != value, 0 if value != value else value) for value in score.tolist()]  # nan is the largest
+        order = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+        score = np.array([order[key] for key in keys], dtype=np.int64)
     codes = np.unique(score, return_inverse=True)[1]
     ranked = np.where(marked, codes[None, :], -1)
     best: Matrix = marked & (ranked == ranked.max(axis=1, keepdims=True))

@@ -1,0 +1,389 @@
+"""Nodes evaluated on many inputs at once: one rule a node kind, over columns that hold every position of all inputs.
+
+The rules of `rasp.interpret` are the meaning; these give the same values, of the same types, and fail on the same
+inputs. No selector becomes a matrix here: a selector is what it compares, and `selection` finds what it selects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from rasp.batch.columns import (
+    Categorical,
+    Values,
+    combined,
+    composed,
+    constant,
+    expanded,
+    gathered,
+    interned,
+    taken,
+    tuples,
+)
+from rasp.batch.marks import Marks
+from rasp.batch.means import numerators, quotients, special_means
+from rasp.batch.ragged import Block, Codes, Flags, Ragged
+from rasp.batch.ranking import Ranking, ranked
+from rasp.batch.selection import Selection
+from rasp.elementwise import (
+    COMPARISONS,
+    Atom,
+    Column,
+    ElementFault,
+    Operation,
+    atom_key,
+    column,
+    evaluate,
+    evaluate_atoms,
+    label,
+)
+from rasp.errors import RaspError
+from rasp.graph import (
+    Aggregate,
+    Best,
+    Constant,
+    Indices,
+    Map,
+    Node,
+    Prefer,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    Tokens,
+    topological,
+)
+from rasp.interpret import EvaluationFault, convert, mean
+
+KEPT_POSITIONS = 1 << 16
+
+
+class Evaluation:
+    """Tokens [N] of a batch and what is computed on them.
+
+    With `strict` an error is raised at the first node that fails, as for one input; else the inputs on which a node or
+    one that it needs has no value are flagged in `failed`, and its values there mean nothing. An s-op is evaluated
+    once, unless the batch is too long to keep the values of all of them.
+    """
+
+    def __init__(self, tokens: Categorical, ragged: Ragged, *, causal: bool = False, strict: bool = False) -> None:
+        self.tokens = tokens
+        self.ragged = ragged
+        self.strict = strict
+        self.selection = Selection(ragged, causal, self.ranking)
+        self._values: dict[Node, Values] = {}
+        self._failed: dict[Node, Flags | None] = {}
+        self._rankings: dict[SOp, Ranking] = {}
+
+    def values(self, root: SOp) -> Values:
+        """The values of an s-op at all positions."""
+        self._evaluate(root)
+        return self._values[root]
+
+    def failed(self, root: Node) -> Flags:
+        """The inputs [B] on which the node has no value."""
+        self._evaluate(root)
+        found = self._failed[root]
+        return np.zeros(len(self.ragged), dtype=bool) if found is None else found
+
+    def cells(self, root: Selector) -> Iterator[tuple[Block, Flags]]:
+        """The cells of a selector, a block at a time, keys first: [T, queries]."""
+        self._evaluate(root)
+        for block in self.ragged.blocks():
+            yield block, self.selection.cells(root, block)
+
+    def column(self, root: SOp) -> Column:
+        """The values of an s-op at all positions, as the interpreter has them."""
+        return expanded(self.values(root))
+
+    def matrix(self, root: Selector) -> Flags:
+        """The cells of a selector on the one input there is, [T, T]: row = query, column = key."""
+        result = np.empty((self.ragged.size, self.ragged.size), dtype=bool)
+        for block, cells in self.cells(root):
+            result[block.queries] = cells.T
+        return result
+
+    def ranking(self, sop: SOp) -> Ranking:
+        """The ranks of the values of an s-op that is known."""
+        if sop not in self._rankings:
+            self._rankings[sop] = ranked(self._values[sop])
+        return self._rankings[sop]
+
+    # -- the walk
+
+    def _evaluate(self, root: Node) -> None:
+        order = list(topological([root], self._failed))
+        readers = dict.fromkeys(order, 0)
+        for child in (root, *(child for node in order for child in node.children)):
+            if child in readers:
+                readers[child] += 1
+        for node in order:
+            self._visit(node)
+            if isinstance(node, SOp):
+                self._release(node.children, readers)
+
+    def _visit(self, node: Node) -> None:
+        failed = [self._failed[child] for child in node.children]
+        failed.append(_RULES[type(node)](self, node) if type(node) in _RULES else None)
+        if isinstance(node, SOp):
+            failed.append(self._mixed(node))
+        self._failed[node] = combined(failed)
+
+    def _release(self, nodes: Sequence[Node], readers: dict[Node, int]) -> None:
+        """Forgets what was read for the last time: what selectors select, and, in a long batch, values.
+
+        `readers` counts who is still to read each node of this walk; what an earlier one left stays.
+        """
+        waiting = list(nodes)
+        while waiting:
+            node = waiting.pop()
+            readers[node] = readers.get(node, 0) - 1
+            if readers[node]:
+                continue
+            if isinstance(node, Selector):
+                waiting += node.children
+            elif self.ragged.size <= KEPT_POSITIONS:
+                continue
+            self._forget(node)
+
+    def _forget(self, node: Node) -> None:
+        self._failed.pop(node, None)
+        self._values.pop(node, None)
+        if isinstance(node, SOp):
+            self._rankings.pop(node, None)
+        self.selection.forget(node)
+
+    # -- what fails
+
+    def _fails(self, inputs: Flags, explain: Callable[[], RaspError]) -> Flags | None:
+        """The flags, None for none; with `strict` the error where there are any."""
+        if not inputs.any():
+            return None
+        if self.strict:
+            raise explain()
+        return inputs
+
+    def _mixed(self, node: SOp) -> Flags | None:
+        """Inputs on which strings and numbers stand together."""
+        values = self._values[node]
+        if not isinstance(values, Categorical):
+            return None
+        texts = self._texts(values)
+        if not texts.any() or texts.all():
+            return None
+        inputs = self.ragged.any(texts) & self.ragged.any(~texts)
+        return self._fails(inputs, lambda: EvaluationFault(node, "strings and numbers stand together in one s-op"))
+
+    def _texts(self, values: Values) -> Flags:
+        """Where a value is a string."""
+        if not isinstance(values, Categorical):
+            return np.zeros(len(values), dtype=bool)
+        return np.array([isinstance(atom, str) for atom in values.levels.tolist()])[values.codes]
+
+    def not_numbers(self, values: Values) -> Flags:
+        """Inputs [B] on which a column is labelled neither ints nor floats."""
+        if not isinstance(values, Categorical):
+            return np.full(len(self.ragged), values.dtype.kind == "b")
+        numbers = np.array([type(atom) in (int, float) for atom in values.levels.tolist()])[values.codes]
+        return ~self.ragged.any(numbers) | self.ragged.any(self._texts(values))
+
+    # -- one rule a node kind: it sets the values, and returns the inputs on which there are none
+
+    def of_tokens(self, node: Tokens) -> Flags | None:
+        return self._apply(node, _conversion(node.kind), [self.tokens])
+
+    def of_indices(self, node: Indices) -> None:
+        self._values[node] = self.ragged.index
+
+    def of_constant(self, node: Constant) -> None:
+        self._values[node] = constant(node.value, self.ragged.size)
+
+    def of_map(self, node: Map) -> Flags | None:
+        given = [self._values[arg] for arg in node.args]
+        if node.op.vector is not None:
+            columns = [values for values in given if not isinstance(values, Categorical)]
+            found = node.op.vector(*columns) if len(columns) == len(given) else None
+            if found is not None:
+                self._values[node] = found
+                return None
+        return self._apply(node, node.op, given)
+
+    def _apply(self, node: SOp, op: Operation, given: Sequence[Values]) -> Flags | None:
+        """The operation once on each tuple of values that stand together."""
+        columns, places = tuples(given)
+        levels, failed = _evaluated(op, columns)
+        self._values[node] = gathered(levels, places) if levels.dtype != object else interned(levels.tolist(), places)
+        if failed is None:
+            return None
+        at = failed[places]
+        return self._fails(self.ragged.any(at), lambda: _element_fault(node, op, columns, places, int(at.argmax())))
+
+    def of_select(self, node: Select) -> Flags | None:
+        keys, queries = self._values[node.keys], self._values[node.queries]
+        if node.op in ("==", "!="):
+            return None
+        texts = [self._texts(values) for values in (keys, queries)]
+        if not (texts[0] != texts[1]).any():
+            return None
+        inputs = self.ragged.any(texts[0]) != self.ragged.any(texts[1])
+        return self._fails(inputs, lambda: _order_fault(node, expanded(keys), expanded(queries)))
+
+    def of_best(self, node: Best) -> Flags | None:
+        score = self._values[node.score]
+        failed = self._check_numbers(node, score, self.not_numbers(score), "select_best needs a score of numbers")
+        ranking = self.ranking(node.score)
+        self.selection.choose(node, ranking.codes, ranking.size)
+        return failed
+
+    def of_prefer(self, node: Prefer) -> None:
+        self.selection.prefer(node)
+
+    def _check_numbers(self, node: Node, values: Values, inputs: Flags, complaint: str) -> Flags | None:
+        return self._fails(inputs, lambda: EvaluationFault(node, f"{complaint}, found {label(expanded(values))}"))
+
+    def of_width(self, node: SelectorWidth) -> None:
+        self._values[node] = self.selection.marks(node.selector).counts()
+
+    def of_aggregate(self, node: Aggregate) -> Flags | None:
+        marks, values = self.selection.marks(node.selector), self._values[node.value]
+        counts = marks.counts()
+        several, failed = counts > 1, None
+        if several.any():
+            inputs = self.ragged.any(several) & self.not_numbers(values)
+            failed = self._check_numbers(
+                node, values, inputs, "a row marks several positions, and only numbers have a mean"
+            )
+        pieces, overflow = self._pieces(node, marks, values, counts)
+        self._values[node] = composed(self.ragged.size, pieces)
+        return combined([failed, overflow])
+
+    def _pieces(
+        self, node: Aggregate, marks: Marks, values: Values, counts: Codes
+    ) -> tuple[list[tuple[Flags | None, Values]], Flags | None]:
+        """The values of the rows that mark one key, several, or none, and the inputs with a mean beyond all floats."""
+        pieces: list[tuple[Flags | None, Values]] = []
+        single, several, overflow = counts == 1, counts > 1, None
+        if single.all():
+            return [(None, taken(values, marks.keys()))], None
+        if single.any():
+            pieces.append((single, taken(values, marks.keys()[single])))
+        if several.any():
+            means, overflow = self._means(node, marks, values, counts)
+            pieces.append((None if several.all() else several, means if several.all() else means[several]))
+        if not counts.all():
+            none = counts == 0
+            pieces.append((none, constant(node.default, int(none.sum()))))
+        return pieces, overflow
+
+    def _means(self, node: Aggregate, marks: Marks, values: Values, counts: Codes) -> tuple[Column, Flags | None]:
+        """The means [N] where several keys are marked, and the inputs that have one too large for a float."""
+        several = counts > 1
+        given = numerators(values, self.ragged.longest)
+        means = np.zeros(self.ragged.size)
+        means[several], too_large = quotients(marks.totals(given.whole)[several], counts[several], given.shift)
+        failed = np.zeros(self.ragged.size, dtype=bool)
+        if too_large is not None:
+            failed[several] = too_large
+        if given.special is not None and given.plain:
+            means = special_means(means, [marks.totals(flags.astype(np.int64)) for flags in given.special])
+        elif given.special is not None:
+            failed = self._plain_means(node, values, several, means)
+        inputs = self.ragged.any(failed)
+        return means, self._fails(inputs, lambda: EvaluationFault(node, "the mean is too large for a float"))
+
+    def _plain_means(self, node: Aggregate, values: Values, several: Flags, means: Column) -> Flags:
+        """Sets the means by the interpreter's rule, row by row, where nan or ±inf stand beside the largest floats."""
+        atoms, failed = expanded(values), np.zeros(len(means), dtype=bool)
+        for block in self.ragged.blocks():
+            cells = self.selection.cells(node.selector, block)
+            for query in (np.flatnonzero(several[block.queries]) + block.queries.start).tolist():
+                start = int(self.ragged.first[query])
+                own = atoms[start : start + block.length]
+                try:
+                    means[query] = mean(own[cells[:, query - block.queries.start]])
+                except OverflowError:
+                    failed[query] = True
+        return failed
+
+
+def numbered(tokens: Sequence[Atom]) -> Categorical:
+    """The different tokens, and which one stands at each position."""
+    if set(map(type, tokens)) == {str}:
+        known: dict[Any, int] = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+        codes = np.fromiter(map(known.__getitem__, tokens), dtype=np.intp, count=len(tokens))
+        return Categorical(_objects(list(known)), codes)
+    known = {}
+    codes = np.array([known.setdefault(atom_key(token), len(known)) for token in tokens], dtype=np.intp)
+    first = np.unique(codes, return_index=True)[1]
+    return Categorical(_objects([tokens[at] for at in first.tolist()]), codes)
+
+
+def _objects(atoms: Sequence[Atom]) -> Column:
+    result = np.empty(len(atoms), dtype=object)
+    result[:] = atoms
+    return result
+
+
+def of_one_input(tokens: Sequence[Atom], *, causal: bool = False) -> Evaluation:
+    """The evaluation of one input; an error is raised where a node has no value."""
+    return Evaluation(numbered(tokens), Ragged(np.array([len(tokens)])), causal=causal, strict=True)
+
+
+def _conversion(kind: str) -> Operation:
+    return Operation(f"tokens_{kind}", 1, (), lambda token: convert(kind, token))
+
+
+def _evaluated(op: Operation, columns: Sequence[Column]) -> tuple[Column, Flags | None]:
+    """The operation on each tuple, and where it fails; some value of the right kind stands there."""
+    try:
+        return evaluate(op, columns), None
+    except ElementFault:
+        rows = list(zip(*(values.tolist() for values in columns), strict=True))
+        found = [_attempt(op, row) for row in rows]
+    filler = next((atom for atom in found if atom is not None), 0)
+    return column([filler if atom is None else atom for atom in found]), np.array([atom is None for atom in found])
+
+
+def _attempt(op: Operation, atoms: Sequence[Atom]) -> Atom | None:
+    try:
+        return evaluate_atoms(op, atoms)
+    except ElementFault:
+        return None
+
+
+def _element_fault(
+    node: SOp, op: Operation, columns: Sequence[Column], places: Codes, position: int
+) -> EvaluationFault:
+    atoms = [values[places[position] : places[position] + 1].tolist()[0] for values in columns]
+    try:
+        evaluate_atoms(op, atoms, position)
+    except ElementFault as error:
+        shown = () if isinstance(node, Tokens) else error.atoms
+        return EvaluationFault(node, error.message, position, shown)
+    raise AssertionError(f"{op.name} has a value after all")
+
+
+def _order_fault(node: Select, keys: Column, queries: Column) -> EvaluationFault:
+    """The error of the pair of atoms that the interpreter compares first."""
+    key, query = (values if values.dtype == object else np.unique(values) for values in (keys, queries))
+    try:
+        COMPARISONS[node.op](key.tolist()[0], query.tolist()[0])
+    except RaspError as error:
+        return EvaluationFault(node, error.message)
+    raise AssertionError(f"{node.op} has a value after all")
+
+
+_RULES: dict[type[Node], Callable[[Evaluation, Any], Flags | None]] = {
+    Tokens: Evaluation.of_tokens,
+    Indices: Evaluation.of_indices,
+    Constant: Evaluation.of_constant,
+    Map: Evaluation.of_map,
+    Aggregate: Evaluation.of_aggregate,
+    SelectorWidth: Evaluation.of_width,
+    Select: Evaluation.of_select,
+    Best: Evaluation.of_best,
+    Prefer: Evaluation.of_prefer,
+}

@@ -1,0 +1,104 @@
+"""Long inputs and whole batches: what the interpreter's own rules say, without a matrix."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from rasp.batch import evaluation, ragged, selection
+from rasp.elementwise import Atom
+from rasp.errors import RaspError
+from rasp.graph import SOp, aggregate, full, indicator, indices, select, select_best, selector_width, tokens
+from rasp.interpret import EvaluationFault, Run, run
+from rasp.program import load_program
+from tests.wild_graphs import wild
+
+BEFORE = select(indices, indices, "<")
+NOWHERE_SORTED = select(tokens, tokens, "<") & BEFORE
+
+
+def outcome(root: SOp, given: tuple[Atom, ...], causal: bool) -> list[tuple[str, str]] | str:
+    """Every value with its type, or the whole error."""
+    try:
+        return [(type(value).__name__, repr(value)) for value in run(root, given, causal=causal)]
+    except RaspError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("way", ["runs", "cells", "small blocks", "nothing kept"])
+def test_without_matrices_everything_is_as_with_them(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All node kinds, ties, mixed types, −0.0, ints beyond 2⁶³, floats that nearly agree, nan, causal; errors too."""
+    cost = 0.0 if way in ("runs", "nothing kept") else 1e18
+    monkeypatch.setattr(selection, "_RUN_START", cost)
+    monkeypatch.setattr(selection, "_RUN_POSITION", cost)
+    if way == "small blocks":
+        monkeypatch.setattr(ragged, "MAX_CELLS", 16)
+    if way == "nothing kept":
+        monkeypatch.setattr(evaluation, "KEPT_POSITIONS", 0)
+    for seed in range(500):
+        drawn = wild(seed)
+        with monkeypatch.context() as patch:
+            wanted = outcome(drawn.root, drawn.inputs[0], drawn.causal)
+            patch.setattr("rasp.interpret.SHORT", 0)
+            assert outcome(drawn.root, drawn.inputs[0], drawn.causal) == wanted, f"seed {seed}: {drawn}"
+
+
+PROGRAMS = {
+    "reverse": "abcdef",
+    "histogram": "abcdef",
+    "sort": "abcdef",
+    "running_maximum": "31415926",
+    "most_frequent": "abcde",
+    "dyck2": "()[]",
+    "dyck2_plain": "()[]",
+    "running_fraction": "abcd",
+    "long_addition": "0123456789+",
+    "induction": "abcdef",
+    "rules": "xabcde:>;",
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_on_long_inputs_make_no_cells(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sop, rng = load_program(f"programs/{name}.rasp").sop(), random.Random(1)
+    given = rng.choices(PROGRAMS[name], k=400)
+    monkeypatch.setattr("rasp.interpret.SHORT", 400)
+    wanted = run(sop, given)
+    monkeypatch.setattr("rasp.interpret.SHORT", 0)
+    monkeypatch.setattr(selection.Selection, "cells", None)
+    assert run(sop, given) == wanted
+
+
+def test_a_hundred_thousand_tokens() -> None:
+    given = random.Random(2).choices("abcdefgh", k=100_000)
+    assert run(load_program("programs/sort.rasp").sop(), given) == sorted(given)
+    assert run(load_program("programs/reverse.rasp").sop(), given) == given[::-1]
+    counts = Counter(given)
+    assert run(selector_width(select(tokens, tokens)), given) == [counts[token] for token in given]
+
+
+def test_the_first_position_is_found_from_a_mean_over_all() -> None:
+    length = round(1 / aggregate(full, indicator(indices == 0)))
+    assert run(length, "ab" * 30_000) == [60_000] * 60_000
+
+
+def test_what_selectors_select_is_forgotten_once_it_is_read() -> None:
+    fresh = Run("ab" * 500)
+    fresh.sop(aggregate(select_best(NOWHERE_SORTED, indices), tokens, ""))
+    assert not fresh._long.selection._marks
+
+
+def test_a_selector_is_a_matrix_where_it_is_shown() -> None:
+    matrix = Run("ab" * 100).selector(NOWHERE_SORTED)
+    assert matrix.shape == (200, 200)
+    assert matrix[199, :4].tolist() == [True, False, True, False]
+    assert not matrix[0].any()
+
+
+def test_cells_are_refused_before_hours_are_spent_on_them() -> None:
+    with pytest.raises(
+        EvaluationFault, match=r"90,000,000,000 cells \(300,000 tokens\) .* in select\(tokens, tokens, <\) and select"
+    ):
+        run(selector_width(select_best(NOWHERE_SORTED, indices) & NOWHERE_SORTED), "ab" * 150_000)
