@@ -38,7 +38,7 @@ def vocabulary_of(inputs: Iterable[Sequence[Atom]]) -> tuple[Atom, ...]:
 
 def _from_file(path: str) -> tuple[Atom, ...]:
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataFault(f"cannot read the vocabulary {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -259,10 +259,29 @@ def _reload(console: Console, rest: str) -> Reply:
 
 
 def _save(console: Console, rest: str) -> str:
-    path = Path(_file(rest, "save") + ".rasp")
-    kept = [done for done in console.session.performed if not isinstance(done, _NOT_SAVED)]
+    forced = rest.startswith("!")
+    path = Path(_file(rest.removeprefix("!").strip(), "save") + ".rasp")
+    if os.path.lexists(path) and not forced:
+        raise DataFault(f"there is a file {path} already", hint="write :save! FILE to replace it")
+    kept = _worth_keeping(console.session.performed)
     write_whole(path, canonical(Source(str(path), "".join(map(_line, kept)))))
     return f"{len(kept)} statement{'' if len(kept) == 1 else 's'} saved as {path}"
+
+
+def _worth_keeping(performed: list[syntax.Statement]) -> list[syntax.Statement]:
+    """What sets something; of expressions alone only those whose value, `out`, is used by what is kept."""
+    kept: list[syntax.Statement] = []
+    wanted = False
+    for statement in reversed(performed):
+        if isinstance(statement, _NOT_SAVED) or (isinstance(statement, syntax.Evaluate) and not wanted):
+            continue
+        kept.append(statement)
+        wanted = _uses_out(statement) or (wanted and not isinstance(statement, (syntax.Evaluate, syntax.Assign)))
+    return kept[::-1]
+
+
+def _uses_out(statement: syntax.Statement) -> bool:
+    return any(isinstance(node, syntax.Name) and node.name == "out" for node in syntax.walk(statement))
 
 
 def _line(statement: syntax.Statement) -> str:
@@ -376,7 +395,13 @@ COMMANDS: dict[str, ColonCommand] = {
     "draw": ColonCommand(":draw NAME [INPUT]", "how an s-op is computed, as a picture in comp_flows/", _draw),
     "load": ColonCommand(":load FILE", "runs a file and takes over its public names", _load),
     "reload": ColonCommand(":reload", "loads the file loaded last once more", _reload),
-    "save": ColonCommand(":save FILE", "writes what was typed in this session to a .rasp file", _save),
+    "save": ColonCommand(
+        ":save FILE",
+        "writes what was set in this session to a .rasp file",
+        _save,
+        "Definitions, assignments, loops, loads and settings that succeeded, in canonical layout.\n"
+        "A file that is there already is replaced only by :save! FILE.",
+    ),
     "set": ColonCommand(":set [OPTION VALUE]", "example, examples, full, budget, color, keys; alone, shows them", _set),
     "quit": ColonCommand(":quit", "leaves the console", _quit),
 }

@@ -171,4 +171,6 @@ def _command_and_rest(line: str) -> tuple[str, str]:
     if text.startswith("?"):
         return "help", text[1:].strip().rstrip(";")
     word, _, rest = text[1:].partition(" ")
+    if word.endswith("!"):
+        word, rest = word[:-1], f"!{rest}"
     return word, rest.strip().rstrip(";").rstrip()

@@ -75,7 +75,7 @@ def _lines(name: str) -> Iterable[str]:
     if name == "-":
         return sys.stdin
     try:
-        return Path(name).read_text(encoding="utf-8").splitlines()
+        return Path(name).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise DataFault(f"cannot read {name}: {reason}") from error

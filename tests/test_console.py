@@ -145,6 +145,40 @@ def test_save_keeps_what_succeeded(tmp_path: Path) -> None:
     assert fresh.push(":save").errors
 
 
+def test_save_replaces_a_file_only_if_asked_to(tmp_path: Path) -> None:
+    path = tmp_path / "kept.rasp"
+    path.write_text("precious = 1;")
+    fresh = console()
+    fresh.push("x = 1;")
+    reply = fresh.push(f":save {path}")
+    assert (
+        str(reply.errors[0]) == f"data error: there is a file {path} already\n  hint: write :save! FILE to replace it"
+    )
+    assert path.read_text() == "precious = 1;"
+    assert fresh.push(f":save! {path}").text == f"1 statement saved as {path}"
+    assert path.read_text() == "x = 1;\n"
+    (tmp_path / "link.rasp").symlink_to(tmp_path / "nowhere")
+    assert fresh.push(f":save {tmp_path / 'link'}").errors
+
+
+@pytest.mark.parametrize(
+    ("typed", "saved"),
+    [
+        ('x = 1; x; x + 1; indices("ab");', "x = 1;\n"),
+        ("x = 1; x + 1; y = out;", "x = 1;\nx + 1;\ny = out;\n"),
+        ("5; out; out + 1; z = out;", "5;\nout;\nout + 1;\nz = out;\n"),
+        ("5; x = 1; y = out; out;", "x = 1;\ny = out;\n"),
+        ("for i in [1] { x = i; } 7;", "for i in [1] {\n    x = i;\n}\n"),
+    ],
+)
+def test_save_leaves_out_expressions_that_set_nothing(typed: str, saved: str, tmp_path: Path) -> None:
+    fresh = console()
+    assert not fresh.push(typed).errors
+    assert not fresh.push(f":save {tmp_path / 'x'}").errors
+    assert (tmp_path / "x.rasp").read_text() == saved
+    assert not console().push(saved).errors
+
+
 def test_draw_is_the_statement() -> None:
     assert console().push(":draw indices abc").text.splitlines() == [
         "\t =  [0, 1, 2] (ints)",
