@@ -34,6 +34,7 @@ from rasp.graph import (
 from rasp.interpret import EvaluationFault
 from rasp.loading import Disk, Files, read_source
 from rasp.parser import parse
+from rasp.rules import Rules
 from rasp.scope import Closure, Function, Primitive, Scope, Value
 from rasp.source import Source, Span
 from rasp.stack import deep_stack
@@ -501,19 +502,22 @@ def _set_example(self: Elaborator, node: syntax.SetExample, scope: Scope, mode: 
     self.host.command(node, self.value(node.value, self.host.console() or scope))
 
 
-_STATEMENTS: dict[type[syntax.Statement], Callable[[Elaborator, Any, Scope, Mode], None]] = {
-    syntax.Evaluate: _evaluate,
-    syntax.Assign: _assign,
-    syntax.Define: _define,
-    syntax.For: _for,
-    syntax.Load: _load,
-    syntax.Draw: _draw,
-    syntax.SetExample: _set_example,
-    syntax.ShowExample: _command,
-    syntax.ShowExamples: _command,
-    syntax.FullDisplay: _command,
-    syntax.Exit: _exit,
-}
+_STATEMENTS: Rules[Callable[[Elaborator, Any, Scope, Mode], None]] = Rules(
+    "the elaboration of statements",
+    {
+        syntax.Evaluate: _evaluate,
+        syntax.Assign: _assign,
+        syntax.Define: _define,
+        syntax.For: _for,
+        syntax.Load: _load,
+        syntax.Draw: _draw,
+        syntax.SetExample: _set_example,
+        syntax.ShowExample: _command,
+        syntax.ShowExamples: _command,
+        syntax.FullDisplay: _command,
+        syntax.Exit: _exit,
+    },
+)
 
 
 # -- expressions
@@ -648,24 +652,27 @@ def _dict_comprehension(self: Elaborator, node: syntax.DictComprehension, scope:
     return found
 
 
-_EXPRESSIONS: dict[type[syntax.Expression], Callable[[Elaborator, Any, Scope], Value]] = {
-    syntax.Literal: _literal,
-    syntax.Name: _name,
-    syntax.Group: _group,
-    syntax.Unary: _unary,
-    syntax.Binary: _binary,
-    syntax.Ternary: _ternary,
-    syntax.In: _in,
-    syntax.Index: _index,
-    syntax.Call: _call,
-    syntax.Select: _select,
-    syntax.Aggregate: _aggregate,
-    syntax.Form: _form,
-    syntax.ListDisplay: _list,
-    syntax.DictDisplay: _dict,
-    syntax.ListComprehension: _list_comprehension,
-    syntax.DictComprehension: _dict_comprehension,
-}
+_EXPRESSIONS: Rules[Callable[[Elaborator, Any, Scope], Value]] = Rules(
+    "the elaboration of expressions",
+    {
+        syntax.Literal: _literal,
+        syntax.Name: _name,
+        syntax.Group: _group,
+        syntax.Unary: _unary,
+        syntax.Binary: _binary,
+        syntax.Ternary: _ternary,
+        syntax.In: _in,
+        syntax.Index: _index,
+        syntax.Call: _call,
+        syntax.Select: _select,
+        syntax.Aggregate: _aggregate,
+        syntax.Form: _form,
+        syntax.ListDisplay: _list,
+        syntax.DictDisplay: _dict,
+        syntax.ListComprehension: _list_comprehension,
+        syntax.DictComprehension: _dict_comprehension,
+    },
+)
 
 _BUILDING = frozenset(
     {

@@ -22,6 +22,7 @@ from rasp.graph import (
     Tokens,
     full,
 )
+from rasp.rules import Rules
 from rasp.visible import printable
 
 _LIMIT = 60
@@ -103,17 +104,22 @@ def _negation(node: Not, write: Callable[[Node], str]) -> str:
     return f"not ({inner})" if isinstance(node.selector, (And, Or)) else f"not {inner}"
 
 
-_WRITERS: dict[type[Node], Callable[[Any, Callable[[Node], str]], str]] = {
-    Tokens: lambda node, _: "tokens" if node.kind == "str" else f"tokens_{node.kind}",
-    Indices: lambda node, _: "indices",
-    Constant: lambda node, _: literal(node.value),
-    Map: _map,
-    Aggregate: _aggregate,
-    SelectorWidth: lambda node, write: "length" if node.selector is full else f"selector_width({write(node.selector)})",
-    Select: lambda node, write: f"select({write(node.keys)}, {write(node.queries)}, {node.op})",
-    And: _selector_pair("and"),
-    Or: _selector_pair("or"),
-    Not: _negation,
-    Best: lambda node, write: f"select_best({write(node.selector)}, {write(node.score)})",
-    Prefer: lambda node, write: f"prefer({write(node.selector)}, {write(node.condition)})",
-}
+_WRITERS: Rules[Callable[[Any, Callable[[Node], str]], str]] = Rules(
+    "the writer of expressions",
+    {
+        Tokens: lambda node, _: "tokens" if node.kind == "str" else f"tokens_{node.kind}",
+        Indices: lambda node, _: "indices",
+        Constant: lambda node, _: literal(node.value),
+        Map: _map,
+        Aggregate: _aggregate,
+        SelectorWidth: lambda node, write: (
+            "length" if node.selector is full else f"selector_width({write(node.selector)})"
+        ),
+        Select: lambda node, write: f"select({write(node.keys)}, {write(node.queries)}, {node.op})",
+        And: _selector_pair("and"),
+        Or: _selector_pair("or"),
+        Not: _negation,
+        Best: lambda node, write: f"select_best({write(node.selector)}, {write(node.score)})",
+        Prefer: lambda node, write: f"prefer({write(node.selector)}, {write(node.condition)})",
+    },
+)

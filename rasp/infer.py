@@ -10,6 +10,7 @@ from typing import Any
 
 from rasp.elementwise import Atom
 from rasp.graph import Aggregate, Constant, Indices, Map, Node, Selector, SelectorWidth, Tokens, topological
+from rasp.rules import Rules
 
 _NUMERIC = frozenset({"ints", "floats", "bools", "numbers"})
 _ATOM = {bool: "bools", int: "ints", float: "floats", str: "strings"}
@@ -68,11 +69,14 @@ def _aggregate(node: Aggregate, known: Mapping[Node, str]) -> str:
     return _together([value, _ATOM[type(node.default)]]) if value != "strings" else "strings"
 
 
-_RULES: dict[type[Node], Callable[[Any, Mapping[Node, str]], str]] = {
-    Tokens: lambda node, known: {"str": "strings", "asis": "unknown"}.get(node.kind, f"{node.kind}s"),
-    Indices: lambda node, known: "ints",
-    Constant: lambda node, known: _ATOM[type(node.value)],
-    Map: _map,
-    Aggregate: _aggregate,
-    SelectorWidth: lambda node, known: "ints",
-}
+_RULES: Rules[Callable[[Any, Mapping[Node, str]], str]] = Rules(
+    "the inference of types",
+    {
+        Tokens: lambda node, known: {"str": "strings", "asis": "unknown"}.get(node.kind, f"{node.kind}s"),
+        Indices: lambda node, known: "ints",
+        Constant: lambda node, known: _ATOM[type(node.value)],
+        Map: _map,
+        Aggregate: _aggregate,
+        SelectorWidth: lambda node, known: "ints",
+    },
+)

@@ -41,6 +41,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
+from rasp.rules import Rules
 
 if TYPE_CHECKING:
     from rasp.batch.evaluation import Evaluation
@@ -316,17 +317,20 @@ def _constant(run: Run, node: Constant) -> Column:
     return column([node.value] * len(run))
 
 
-_RULES: dict[type[Node], Callable[..., Any]] = {
-    Tokens: _tokens,
-    Indices: lambda run, node: np.arange(len(run), dtype=np.int64),
-    Constant: _constant,
-    Map: _map,
-    Aggregate: _aggregate,
-    SelectorWidth: _width,
-    Select: _select,
-    And: lambda run, node, left, right: left & right,
-    Or: lambda run, node, left, right: left | right,
-    Not: _not,
-    Best: _best,
-    Prefer: _prefer,
-}
+_RULES: Rules[Callable[..., Any]] = Rules(
+    "the interpreter",
+    {
+        Tokens: _tokens,
+        Indices: lambda run, node: np.arange(len(run), dtype=np.int64),
+        Constant: _constant,
+        Map: _map,
+        Aggregate: _aggregate,
+        SelectorWidth: _width,
+        Select: _select,
+        And: lambda run, node, left, right: left & right,
+        Or: lambda run, node, left, right: left | right,
+        Not: _not,
+        Best: _best,
+        Prefer: _prefer,
+    },
+)

@@ -14,6 +14,7 @@ from rasp.document import Break, Comment, Document, Group, Line, Nest, render
 from rasp.errors import Failures
 from rasp.lexer import lex
 from rasp.parser import parse
+from rasp.rules import Rules
 from rasp.source import Source
 from rasp.stack import deep_stack
 
@@ -300,32 +301,35 @@ def _dict_comprehension(self: _Writer, node: syntax.DictComprehension) -> Docume
     return self.comprehension(lambda: self.pair(node.key, node.value), len(node.names), node.iterable)
 
 
-_RULES: dict[type[syntax.Node], Callable[[_Writer, Any], Document]] = {
-    syntax.Evaluate: _evaluate,
-    syntax.Assign: _assign,
-    syntax.Define: _define,
-    syntax.For: _for,
-    syntax.Load: _load,
-    syntax.Draw: _draw,
-    syntax.SetExample: _set_example,
-    syntax.ShowExample: _show_example,
-    syntax.ShowExamples: _show_examples,
-    syntax.FullDisplay: _full_display,
-    syntax.Exit: _exit,
-    syntax.Literal: _word,
-    syntax.Name: _word,
-    syntax.Group: _group,
-    syntax.Unary: _unary,
-    syntax.Binary: _binary,
-    syntax.Ternary: _ternary,
-    syntax.In: _in,
-    syntax.Index: _index,
-    syntax.Call: _call,
-    syntax.Select: _select,
-    syntax.Aggregate: _aggregate,
-    syntax.Form: _form,
-    syntax.ListDisplay: _list,
-    syntax.DictDisplay: _dict,
-    syntax.ListComprehension: _list_comprehension,
-    syntax.DictComprehension: _dict_comprehension,
-}
+_RULES: Rules[Callable[[_Writer, Any], Document]] = Rules(
+    "the formatter",
+    {
+        syntax.Evaluate: _evaluate,
+        syntax.Assign: _assign,
+        syntax.Define: _define,
+        syntax.For: _for,
+        syntax.Load: _load,
+        syntax.Draw: _draw,
+        syntax.SetExample: _set_example,
+        syntax.ShowExample: _show_example,
+        syntax.ShowExamples: _show_examples,
+        syntax.FullDisplay: _full_display,
+        syntax.Exit: _exit,
+        syntax.Literal: _word,
+        syntax.Name: _word,
+        syntax.Group: _group,
+        syntax.Unary: _unary,
+        syntax.Binary: _binary,
+        syntax.Ternary: _ternary,
+        syntax.In: _in,
+        syntax.Index: _index,
+        syntax.Call: _call,
+        syntax.Select: _select,
+        syntax.Aggregate: _aggregate,
+        syntax.Form: _form,
+        syntax.ListDisplay: _list,
+        syntax.DictDisplay: _dict,
+        syntax.ListComprehension: _list_comprehension,
+        syntax.DictComprehension: _dict_comprehension,
+    },
+)

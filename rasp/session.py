@@ -17,6 +17,7 @@ from rasp.graph import Node, Selector, SOp
 from rasp.interpret import EvaluationFault, Run
 from rasp.loading import Files
 from rasp.parser import Parsed, parse
+from rasp.rules import Rules
 from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View
 from rasp.source import CONSOLE, Source
@@ -302,10 +303,13 @@ class Session:
         raise _Ended
 
 
-_COMMANDS: dict[type[syntax.Command], Callable[[Session, Any, Any], None]] = {
-    syntax.SetExample: Session.set_example,
-    syntax.ShowExample: Session.show_example,
-    syntax.ShowExamples: Session.show_examples,
-    syntax.FullDisplay: Session.full_display,
-    syntax.Exit: Session.exit,
-}
+_COMMANDS: Rules[Callable[[Session, Any, Any], None]] = Rules(
+    "the session's commands",
+    {
+        syntax.SetExample: Session.set_example,
+        syntax.ShowExample: Session.show_example,
+        syntax.ShowExamples: Session.show_examples,
+        syntax.FullDisplay: Session.full_display,
+        syntax.Exit: Session.exit,
+    },
+)

@@ -31,6 +31,7 @@ from rasp.elementwise import Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
 from rasp.interpret import convert
+from rasp.rules import Rules
 
 MAX_TUPLES = 400_000
 MAX_PATTERN_ENTRIES = 30_000_000
@@ -399,11 +400,14 @@ def _gap(analysis: ValueAnalysis, node: Map) -> Values:
     return unlisted(analysis.cells, 0.0, max(high - least, below, 0.0))
 
 
-_RULES: dict[type[SOp], Callable[[ValueAnalysis, Any], Values]] = {
-    Tokens: _tokens,
-    Indices: _indices,
-    Constant: _constant,
-    Map: _map,
-    Aggregate: aggregated,
-    SelectorWidth: counted,
-}
+_RULES: Rules[Callable[[ValueAnalysis, Any], Values]] = Rules(
+    "the value analysis",
+    {
+        Tokens: _tokens,
+        Indices: _indices,
+        Constant: _constant,
+        Map: _map,
+        Aggregate: aggregated,
+        SelectorWidth: counted,
+    },
+)

@@ -1,0 +1,54 @@
+"""A kind of node that a table does not know is an error that names both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from compiler.pipeline import compile_sop
+from rasp.elaborate import Elaborator, Mode, Silent, new_scope
+from rasp.expression import expression
+from rasp.graph import Node, Selector, SOp, indices, selector_width
+from rasp.infer import labels
+from rasp.interpret import run
+from rasp.rules import MissingRule
+from rasp.source import Source, Span
+from rasp.syntax import Statement
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Odd(SOp):
+    """An s-op that nobody knows."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OddSelector(Selector):
+    """A selector that nobody knows."""
+
+
+@pytest.mark.parametrize(
+    ("use", "table"),
+    [
+        (lambda node: run(node, "ab"), "the interpreter"),
+        (lambda node: expression(node), "the writer of expressions"),
+        (lambda node: labels([node]), "the inference of types"),
+        (lambda node: compile_sop(node, "ab", 2), "the"),
+    ],
+)
+def test_s_ops(use: Callable[[Node], object], table: str) -> None:
+    with pytest.raises(MissingRule, match=f"{table}.* has no rule for Odd"):
+        use(Odd() + indices if table == "the interpreter" else Odd())
+
+
+@pytest.mark.parametrize("use", [lambda node: run(node, "ab"), lambda node: compile_sop(node, "ab", 2)])
+def test_selectors(use: Callable[[Node], object]) -> None:
+    with pytest.raises(MissingRule, match="has no rule for OddSelector"):
+        use(selector_width(OddSelector()))
+
+
+def test_statements() -> None:
+    class Strange(Statement):
+        span = Span(Source("", ""), 0, 0)
+
+    with pytest.raises(MissingRule, match="the elaboration of statements has no rule for Strange"):
+        Elaborator(Silent()).perform(Strange.__new__(Strange), new_scope("file", ""), Mode.FILE)
