@@ -59,7 +59,7 @@ def _heads(weights: ModelWeights) -> str:
 
 
 def _alone(weights: ModelWeights) -> int:
-    return sum(not layer.heads for layer in weights.layers)
+    return len(weights.feed_forwards) - sum(bool(layer.feed_forwards) for layer in weights.layers)
 
 
 def page(paths: list[Path]) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ from compiler.ir import (
     LayerWeights,
     ModelWeights,
     Readout,
+    guard_tensor,
+    input_mlp,
+    layer_head,
+    layer_mlp,
     output_tensor,
 )
 from compiler.kinds import KINDS
@@ -147,6 +152,7 @@ def description(weights: ModelWeights) -> dict[str, Any]:
         "prefer": weights.prefer,
         "directions": weights.directions,
         "graph": described(weights),
+        "input": list(map(_neurons, weights.input_feed_forwards)),
         "layers": [_layer_description(layer, number) for layer in weights.layers],
         "outputs": [_output_description(output, number) for output in weights.outputs],
         "guards": list(map(_guard_description, weights.guards)),
@@ -161,9 +167,12 @@ def _layer_description(layer: LayerWeights, number: Mapping[Node, int]) -> dict[
         {"selector": number[head.selector], "kind": head.kind, "name": head.name, "line": head.line}
         for head in layer.heads
     ]
-    weights = layer.feed_forward
-    neurons = None if weights is None else list(zip(weights.neurons, weights.lines, strict=True))
-    return {"heads": heads, "neurons": neurons}
+    return {"heads": heads, "feed_forwards": list(map(_neurons, layer.feed_forwards))}
+
+
+def _neurons(weights: FeedForwardWeights) -> list[tuple[str, int | None]]:
+    """What each hidden unit of a feed-forward is for, and its line."""
+    return list(zip(weights.neurons, weights.lines, strict=True))
 
 
 def _output_description(output: Readout, number: Mapping[Node, int]) -> dict[str, Any]:
@@ -196,7 +205,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
     directions = tuple(map(text, listed(found["directions"])))
     take = _Tensors(tensors, one_of(found["dtype"], *PRECISIONS), len(directions))
     vocabulary, longest = _vocabulary(found["vocabulary"]), count(found["max_length"])
-    guards = tuple(_guard(mapping(guard), f"guards.{at}.W_U", take) for at, guard in enumerate(listed(found["guards"])))
+    guards = tuple(_guard(mapping(guard), guard_tensor(at), take) for at, guard in enumerate(listed(found["guards"])))
     outputs = listed(found["outputs"])
     model = ModelWeights(
         name=text(found["name"]),
@@ -206,7 +215,8 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         directions=directions,
         W_E=take("W_E", len(vocabulary) + 1, take.width),
         W_pos=take("W_pos", longest + 1, take.width),
-        layers=tuple(_layer(layer, f"layers.{at}", take, graph) for at, layer in enumerate(listed(found["layers"]))),
+        input_feed_forwards=_feed_forwards(found["input"], input_mlp, take),
+        layers=tuple(_layer(mapping(layer), at, take, graph) for at, layer in enumerate(listed(found["layers"]))),
         outputs=tuple(_output(mapping(out), output_tensor(at), take, graph) for at, out in enumerate(outputs)),
         guards=guards,
         causal=truth(found["causal"]),
@@ -290,20 +300,27 @@ class _Tensors:
             raise DataFault(f"there are tensors that belong to nothing: {', '.join(sorted(self.tensors))}")
 
 
-def _layer(found: Any, prefix: str, take: _Tensors, graph: Graph) -> LayerWeights:
-    heads = listed(mapping(found)["heads"])
-    taken = tuple(_head(mapping(head), f"{prefix}.heads.{at}", take, graph) for at, head in enumerate(heads))
-    if found["neurons"] is None:
-        return LayerWeights(taken, None)
-    neurons = [(text(name), line(number)) for name, number in map(listed, listed(found["neurons"]))]
-    feed_forward = FeedForwardWeights(
-        W_in=take(f"{prefix}.mlp.W_in", take.width, len(neurons)),
-        b_in=take(f"{prefix}.mlp.b_in", len(neurons)),
-        W_out=take(f"{prefix}.mlp.W_out", len(neurons), take.width),
+def _layer(found: Mapping[str, Any], at: int, take: _Tensors, graph: Graph) -> LayerWeights:
+    heads = enumerate(listed(found["heads"]))
+    taken = tuple(_head(mapping(head), layer_head(at, number), take, graph) for number, head in heads)
+    if not taken:
+        raise DataFault(f"its layer {at} has no heads")
+    return LayerWeights(taken, _feed_forwards(found["feed_forwards"], partial(layer_mlp, at), take))
+
+
+def _feed_forwards(found: Any, prefix: Callable[[int], str], take: _Tensors) -> tuple[FeedForwardWeights, ...]:
+    return tuple(_feed_forward(listed(part), prefix(number), take) for number, part in enumerate(listed(found)))
+
+
+def _feed_forward(found: Sequence[Any], prefix: str, take: _Tensors) -> FeedForwardWeights:
+    neurons = [(text(name), line(number)) for name, number in map(listed, found)]
+    return FeedForwardWeights(
+        W_in=take(f"{prefix}.W_in", take.width, len(neurons)),
+        b_in=take(f"{prefix}.b_in", len(neurons)),
+        W_out=take(f"{prefix}.W_out", len(neurons), take.width),
         neurons=tuple(name for name, _ in neurons),
         lines=tuple(number for _, number in neurons),
     )
-    return LayerWeights(taken, feed_forward)
 
 
 def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -> HeadWeights:

@@ -45,10 +45,19 @@ class Assembler:
                 table[1:, self.row[direction]] = list(map(self._stored, column))
         return tokens, positions
 
-    def layer(self, layer: SymbolicLayer) -> LayerWeights:
-        """One layer's heads and feed-forward."""
-        feed_forward = self._feed_forward(layer) if layer.neurons else None
-        return LayerWeights(tuple(map(self._head, layer.heads)), feed_forward)
+    def layers(self) -> tuple[tuple[FeedForwardWeights, ...], tuple[LayerWeights, ...]]:
+        """The input feed-forwards, and the layers: one without heads of its own belongs to the one before it."""
+        before: list[FeedForwardWeights] = []
+        found: list[LayerWeights] = []
+        for symbols in self.model.layers:
+            feed_forwards = (self._feed_forward(symbols),) if symbols.neurons else ()
+            if symbols.heads:
+                found.append(LayerWeights(tuple(map(self._head, symbols.heads)), feed_forwards))
+            elif found:
+                found[-1] = LayerWeights(found[-1].heads, (*found[-1].feed_forwards, *feed_forwards))
+            else:
+                before += feed_forwards
+        return tuple(before), tuple(found)
 
     def readout(self, readout: SymbolicReadout) -> Readout:
         """W_U [D, O] of a readout."""

@@ -4,19 +4,27 @@ Shapes: D d_model, K d_head (queries and keys), W value width of a head, M d_mlp
 O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in the row.
 
     x       = W_E[token] + W_pos[position]                                    [T, D]
+    x       = x + relu(x W_in + b_in) W_out       for each input feed-forward  [T, D]
+    in each layer
     scores  = (x W_Q) (x W_K)^T            (no division: the scale is in W_Q)  [T, T]
               (causal: minus infinity where the key is after the query)
     x       = x + softmax(scores) (x W_V) W_O     summed over the heads        [T, D]
-    x       = x + relu(x W_in + b_in) W_out                                    [T, D]
+    x       = x + relu(x W_in + b_in) W_out       for each feed-forward        [T, D]
+    after the last one
     logits  = x W_U                                                           [T, O]
+
+A layer has attention, and usually one feed-forward after it, or none; what does not fit into one hidden layer takes
+several, one after another, and they belong to the same layer. Before the first layer there may be input feed-forwards.
+So whatever goes by layers has equally many: `layers`, the attention of traces and results, the layers of the torch
+module, the names of tensors. Layers and heads count from 0 in Python, and from 1 in texts and pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -60,6 +68,8 @@ class HeadWeights:
     W_V: Array
     W_O: Array
 
+    TENSORS: ClassVar = ("W_Q", "W_K", "W_V", "W_O")
+
 
 @dataclass(frozen=True, eq=False)
 class FeedForwardWeights:
@@ -71,13 +81,34 @@ class FeedForwardWeights:
     neurons: tuple[str, ...]
     lines: tuple[int | None, ...]
 
+    TENSORS: ClassVar = ("W_in", "b_in", "W_out")
+
 
 @dataclass(frozen=True, eq=False)
 class LayerWeights:
-    """Attention, then feed-forward; either may be missing."""
+    """Attention, of one head at least, then feed-forwards one after another: usually one or none."""
+
+    heads: tuple[HeadWeights, ...]
+    feed_forwards: tuple[FeedForwardWeights, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Attention and the feed-forward right after it; either may be missing."""
 
     heads: tuple[HeadWeights, ...]
     feed_forward: FeedForwardWeights | None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A moment of the forward pass at which a trace has the residual stream.
+
+    `layer` counts from 0 and is None before the first one; `title` is what texts and pictures call the moment.
+    """
+
+    layer: int | None
+    title: str
 
 
 KindTable: TypeAlias = dict[str, tuple[str, dict[int, str]]]
@@ -137,6 +168,26 @@ def output_tensor(index: int) -> str:
     return f"outputs.{index}.W_U" if index else "W_U"
 
 
+def guard_tensor(index: int) -> str:
+    """The name of a guard's unembedding."""
+    return f"guards.{index}.W_U"
+
+
+def input_mlp(number: int) -> str:
+    """What the names of an input feed-forward's tensors begin with."""
+    return f"input_mlps.{number}"
+
+
+def layer_mlp(layer: int, number: int) -> str:
+    """What the names of a layer's feed-forward's tensors begin with."""
+    return f"layers.{layer}.mlps.{number}"
+
+
+def layer_head(layer: int, number: int) -> str:
+    """What the names of a head's tensors begin with."""
+    return f"layers.{layer}.heads.{number}"
+
+
 @dataclass(frozen=True, eq=False)
 class ModelWeights:
     """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis.
@@ -153,6 +204,7 @@ class ModelWeights:
     directions: tuple[str, ...]
     W_E: Array
     W_pos: Array
+    input_feed_forwards: tuple[FeedForwardWeights, ...]
     layers: tuple[LayerWeights, ...]
     outputs: tuple[Readout, ...]
     guards: tuple[Readout, ...]
@@ -197,13 +249,38 @@ class ModelWeights:
 
     @property
     def heads(self) -> list[int]:
-        """Heads of every layer that has attention."""
-        return [len(layer.heads) for layer in self.layers if layer.heads]
+        """How many heads each layer has."""
+        return [len(layer.heads) for layer in self.layers]
 
     @property
     def depth(self) -> int:
-        """How many layers have attention."""
-        return len(self.heads)
+        """How many layers there are."""
+        return len(self.layers)
+
+    @property
+    def feed_forwards(self) -> list[FeedForwardWeights]:
+        """Every feed-forward in the order of computation, those of the input first."""
+        return [*self.input_feed_forwards, *(found for layer in self.layers for found in layer.feed_forwards)]
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The whole computation as attention and feed-forward in turn."""
+        found = [Block((), weights) for weights in self.input_feed_forwards]
+        for layer in self.layers:
+            first, *more = layer.feed_forwards or (None,)
+            found += [Block(layer.heads, first), *(Block((), weights) for weights in more)]
+        return found
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The moments at which a trace has the residual stream: at the start, and after every step."""
+        found = [
+            Stage(None, title) for title in ("embedding", *_titles("input feed-forward", self.input_feed_forwards))
+        ]
+        for at, layer in enumerate(self.layers):
+            steps = ("attention", *_titles("feed-forward", layer.feed_forwards))
+            found += [Stage(at, f"layer {at + 1}: {step}") for step in steps]
+        return found
 
     def tensors(self) -> dict[str, Array]:
         """Every weight under its stable name."""
@@ -211,18 +288,59 @@ class ModelWeights:
         for index, output in enumerate(self.outputs):
             found[output_tensor(index)] = output.W_U
         for index, guard in enumerate(self.guards):
-            found[f"guards.{index}.W_U"] = guard.W_U
+            found[guard_tensor(index)] = guard.W_U
+        for number, weights in enumerate(self.input_feed_forwards):
+            found |= _tensors(weights, input_mlp(number))
         for at, layer in enumerate(self.layers):
             for number, head in enumerate(layer.heads):
-                for part in ("W_Q", "W_K", "W_V", "W_O"):
-                    found[f"layers.{at}.heads.{number}.{part}"] = getattr(head, part)
-            if layer.feed_forward is not None:
-                for part in ("W_in", "b_in", "W_out"):
-                    found[f"layers.{at}.mlp.{part}"] = getattr(layer.feed_forward, part)
+                found |= _tensors(head, layer_head(at, number))
+            for number, weights in enumerate(layer.feed_forwards):
+                found |= _tensors(weights, layer_mlp(at, number))
         return found
+
+    def with_tensors(self, tensors: Mapping[str, Array]) -> ModelWeights:
+        """The same model with other arrays under some of its names. KeyError for a name that it does not have."""
+        own = self.tensors()
+        if unknown := sorted(set(tensors) - set(own)):
+            raise KeyError(unknown[0])
+        every = {**own, **tensors}
+        return replace(
+            self,
+            W_E=every["W_E"],
+            W_pos=every["W_pos"],
+            input_feed_forwards=tuple(
+                _taken(weights, input_mlp(at), every) for at, weights in enumerate(self.input_feed_forwards)
+            ),
+            layers=tuple(_taken_layer(layer, at, every) for at, layer in enumerate(self.layers)),
+            outputs=tuple(replace(found, W_U=every[output_tensor(at)]) for at, found in enumerate(self.outputs)),
+            guards=tuple(replace(found, W_U=every[guard_tensor(at)]) for at, found in enumerate(self.guards)),
+        )
 
     @property
     def parameters(self) -> dict[str, int]:
         """How many parameters there are, and how many are not zero."""
         tensors = self.tensors().values()
         return {"total": sum(t.size for t in tensors), "nonzero": sum(int(np.count_nonzero(t)) for t in tensors)}
+
+
+Part = TypeVar("Part", HeadWeights, FeedForwardWeights)
+
+
+def _tensors(part: HeadWeights | FeedForwardWeights, prefix: str) -> dict[str, Array]:
+    return {f"{prefix}.{name}": getattr(part, name) for name in part.TENSORS}
+
+
+def _taken(part: Part, prefix: str, tensors: Mapping[str, Array]) -> Part:
+    own: dict[str, Any] = {name: tensors[f"{prefix}.{name}"] for name in part.TENSORS}
+    return replace(part, **own)
+
+
+def _taken_layer(layer: LayerWeights, at: int, tensors: Mapping[str, Array]) -> LayerWeights:
+    heads = (_taken(head, layer_head(at, number), tensors) for number, head in enumerate(layer.heads))
+    mlps = (_taken(mlp, layer_mlp(at, number), tensors) for number, mlp in enumerate(layer.feed_forwards))
+    return LayerWeights(tuple(heads), tuple(mlps))
+
+
+def _titles(step: str, several: Sequence[object]) -> list[str]:
+    """The step's name for each of several; with numbers from the second one on."""
+    return [step if number == 1 else f"{step} {number}" for number, _ in enumerate(several, 1)]

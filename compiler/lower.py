@@ -96,6 +96,7 @@ def plan(
     for selector in told:
         wanted.setdefault(selector, []).append(Guard(f"how many keys {selector!r} marks", "marks", ()))
     for layer in range(analysis.depth, 0, -1):
+        of_layer: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
         for head, members in _members(storage, layer, analysis).items():
             for node in members:
                 with titles.placed(node):
@@ -111,12 +112,13 @@ def plan(
                 continue
             with titles.placed(head.selector):
                 found = plan_head(layer, head, conjunctions[head.selector], values, storage, precision.exact)
-            heads.append((found, members))
+            of_layer.append((found, members))
+        heads = of_layer + heads
     guards += [
         replace(guard, nodes=(*means, *guard.nodes)) for selector, means in marks.items() for guard in wanted[selector]
     ]
     known = {root: found for root, found in typings.items() if found is not None}
-    return Plan(storage, tuple(reversed(heads)), tuple(guards), known, tuple(reversed(unread)), marks)
+    return Plan(storage, tuple(heads), tuple(guards), known, tuple(reversed(unread)), marks)
 
 
 def _marks(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:

@@ -39,8 +39,8 @@ class Result:
 
     @property
     def attention(self) -> tuple[tuple[Array, ...], ...]:
-        """Attention [T+1, T+1] of each head of each layer that has heads; row = query."""
-        return tuple(layer for layer in self.trace.attention if layer)
+        """Attention [T+1, T+1] of each head of each layer; row = query."""
+        return self.trace.attention
 
     @property
     def labels(self) -> list[str]:
@@ -61,8 +61,8 @@ class CompiledModel:
 
     @property
     def layers(self) -> tuple[LayerWeights, ...]:
-        """The layers that have heads, in order."""
-        return tuple(layer for layer in self.weights.layers if layer.heads)
+        """The layers in order."""
+        return self.weights.layers
 
     @cached_property
     def network(self) -> Transformer:

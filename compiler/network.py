@@ -38,36 +38,41 @@ class Head(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """One hidden ReLU layer. The bias is added after the product: its rounding is part of the construction."""
+    """One hidden ReLU layer, added to the residual stream; `resid` taps the result.
+
+    The bias is added after the product: its rounding is part of the construction.
+    """
 
     def __init__(self, weights: FeedForwardWeights) -> None:
         super().__init__()
         self.W_in = _parameter(weights.W_in)
         self.b_in = _parameter(weights.b_in)
         self.W_out = _parameter(weights.W_out)
+        self.resid = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = x @ self.W_in  # [B, T, M]
-        return torch.relu(hidden + self.b_in) @ self.W_out
+        result: Tensor = self.resid(x + torch.relu(hidden + self.b_in) @ self.W_out)
+        return result
 
 
 class Layer(nn.Module):
-    """Heads, then feed-forward, each added to the residual stream; `resid` taps the result."""
+    """Heads, added to the residual stream, then feed-forwards; `resid` taps the stream between them."""
 
     def __init__(self, weights: LayerWeights) -> None:
         super().__init__()
         self.heads = nn.ModuleList(map(Head, weights.heads))
-        self.mlp = None if weights.feed_forward is None else FeedForward(weights.feed_forward)
         self.resid = nn.Identity()
+        self.mlps = nn.ModuleList(map(FeedForward, weights.feed_forwards))
 
     def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
         written = [head(x, hidden) for head in self.heads]
         for update in written:
             x = x + update
-        if self.mlp is not None:
-            x = x + self.mlp(x)
-        result: Tensor = self.resid(x)
-        return result
+        x = self.resid(x)
+        for mlp in self.mlps:
+            x = mlp(x)
+        return x
 
 
 class Transformer(nn.Module):
@@ -84,6 +89,7 @@ class Transformer(nn.Module):
         self.causal = weights.causal
         self.W_E = _parameter(weights.W_E)
         self.W_pos = _parameter(weights.W_pos)
+        self.input_mlps = nn.ModuleList(map(FeedForward, weights.input_feed_forwards))
         self.layers = nn.ModuleList(map(Layer, weights.layers))
         self.W_U = _parameter(weights.output.W_U)
         self.more = nn.ParameterList([_parameter(output.W_U) for output in weights.outputs[1:]])
@@ -108,6 +114,8 @@ class Transformer(nn.Module):
         self._check_precision()
         x: Tensor = self.W_E[token_ids] + self.W_pos[: token_ids.shape[1]]
         hidden = self._hidden(token_ids, padding)
+        for mlp in self.input_mlps:
+            x = mlp(x)
         for layer in self.layers:
             x = layer(x, hidden)
         return x
@@ -148,9 +156,11 @@ def trace(network: Transformer, token_ids: Any) -> Trace:
     batch = torch.from_numpy(np.atleast_2d(token_ids)).to(network.W_E.device)
     keep = _keeper(batched=token_ids.ndim == 2)
     handles = []
+    for part in network.modules():
+        if isinstance(part, (Layer, FeedForward)):
+            handles.append(part.resid.register_forward_hook(lambda *call: residuals.append(keep(call[2]))))
     for layer, found in zip(network.layers, patterns, strict=True):
         assert isinstance(layer, Layer)
-        handles.append(layer.resid.register_forward_hook(lambda *call: residuals.append(keep(call[2]))))
         for head in layer.heads:
             assert isinstance(head, Head)
             handles.append(head.pattern.register_forward_hook(lambda *call, found=found: found.append(keep(call[2]))))

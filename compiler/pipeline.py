@@ -204,6 +204,7 @@ class Compilation:
     def _assembled(self, layers: SymbolicModel) -> ModelWeights:
         assembler = Assembler(layers, self.precision.name)
         assembler.check_size()
+        before, found = assembler.layers()
         W_E, W_pos = assembler.embeddings(len(self.vocabulary), self.max_length)  # noqa: N806
         return ModelWeights(
             name=", ".join(self.outputs),
@@ -213,7 +214,8 @@ class Compilation:
             directions=tuple(direction.name for direction in layers.directions),
             W_E=W_E,
             W_pos=W_pos,
-            layers=tuple(self._linked(assembler.layer(layer)) for layer in layers.layers),
+            input_feed_forwards=before,
+            layers=tuple(map(self._linked, found)),
             outputs=tuple(
                 replace(assembler.readout(output), node=self.outputs[output.name]) for output in layers.outputs
             ),

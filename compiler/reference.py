@@ -14,7 +14,7 @@ from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
 class Trace:
     """One forward pass: logits of each output and each guard [T, O], attention of each layer's heads [T, T].
 
-    `residuals` [T, D]: first the embedding, then the stream after each layer.
+    `residuals` [T, D]: the stream at each of the model's `stages`: the embedding, then after every step.
     """
 
     outputs: tuple[Array, ...]
@@ -33,14 +33,18 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
     x = model.W_E[token_ids] + model.W_pos[: token_ids.shape[-1]]
     attention: list[tuple[Array, ...]] = []
     residuals = [x]
+    for weights in model.input_feed_forwards:
+        x = x + _feed_forward(x, weights)
+        residuals.append(x)
     for layer in model.layers:
         patterns = [_pattern(x, head, model.causal) for head in layer.heads]
         for head, pattern in zip(layer.heads, patterns, strict=True):
             x = x + pattern @ (residuals[-1] @ head.W_V) @ head.W_O
-        if layer.feed_forward is not None:
-            x = x + _feed_forward(x, layer.feed_forward)
         attention.append(tuple(patterns))
         residuals.append(x)
+        for weights in layer.feed_forwards:
+            x = x + _feed_forward(x, weights)
+            residuals.append(x)
     guards = tuple(x @ guard.W_U for guard in model.guards)
     outputs = tuple(x @ output.W_U for output in model.outputs)
     return Trace(outputs, guards, tuple(attention), tuple(residuals))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
@@ -29,7 +29,8 @@ def counts(model: CompiledModel) -> dict[str, Any]:
         "d_model": weights.d_model,
         "directions": list(weights.directions),
         "parameters": weights.parameters,
-        "blocks": list(map(_block, weights.layers)),
+        "input": list(map(_feed_forward, weights.input_feed_forwards)),
+        "blocks": [{"layer": number, **_layer(layer)} for number, layer in enumerate(weights.layers, 1)],
         "certificate": None if certificate is None else certificate.statement,
         "headroom": None if certificate is None else certificate.headroom,
         "notes": list(weights.notes),
@@ -37,16 +38,16 @@ def counts(model: CompiledModel) -> dict[str, Any]:
     }
 
 
-def _block(layer: LayerWeights) -> dict[str, Any]:
+def _layer(layer: LayerWeights) -> dict[str, Any]:
     heads = [
         {"name": head.name, "line": head.line, "kind": head.kind, "d_head": head.W_Q.shape[1]} for head in layer.heads
     ]
-    neurons = [] if layer.feed_forward is None else _groups(layer.feed_forward)
-    return {
-        "heads": heads,
-        "d_mlp": sum(count for _, _, count in neurons),
-        "neurons": [{"name": name, "line": line, "count": count} for name, line, count in neurons],
-    }
+    return {"heads": heads, "feed_forwards": list(map(_feed_forward, layer.feed_forwards))}
+
+
+def _feed_forward(weights: FeedForwardWeights) -> dict[str, Any]:
+    neurons = [{"name": name, "line": line, "count": count} for name, line, count in _groups(weights)]
+    return {"d_mlp": len(weights.neurons), "neurons": neurons}
 
 
 def _groups(weights: FeedForwardWeights) -> list[tuple[str, int | None, int]]:
@@ -91,16 +92,23 @@ def _lines(model: CompiledModel) -> Iterator[str]:
 
 
 def _blocks(model: CompiledModel) -> Iterator[str]:
-    number = 0
-    for layer in model.weights.layers:
-        number += bool(layer.heads)
-        where = "before layer 1" if number == 0 else f"after layer {number}"
-        yield f"  layer {number}" if layer.heads else f"  feed-forward alone, {where}"
+    """Layer by layer what heads and neurons are for; the input feed-forwards stand with the first layer."""
+    weights = model.weights
+    inputs = list(_all_neurons("input neurons", weights.input_feed_forwards))
+    if inputs and not weights.layers:
+        yield from ("  before any layer", *inputs)
+    for number, layer in enumerate(weights.layers, 1):
+        yield f"  layer {number}"
+        yield from inputs if number == 1 else ()
         yield from map(_head, layer.heads)
-        if layer.feed_forward is not None:
-            yield f"    neurons         d_mlp  {len(layer.feed_forward.neurons)}"
-            for name, line, count in _groups(layer.feed_forward):
-                yield f"      {count:>5} for {name}{_at(line)}"
+        yield from _all_neurons("neurons", layer.feed_forwards)
+
+
+def _all_neurons(what: str, feed_forwards: Sequence[FeedForwardWeights]) -> Iterator[str]:
+    for weights in feed_forwards:
+        yield f"    {what:14}  d_mlp  {len(weights.neurons)}"
+        for name, line, count in _groups(weights):
+            yield f"      {count:>5} for {name}{_at(line)}"
 
 
 def _head(head: HeadWeights) -> str:

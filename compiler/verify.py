@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -110,15 +110,11 @@ def _some_inputs(vocabulary: Sequence[Atom], longest: int, count: int, seed: int
 
 def _batches(inputs: Iterable[tuple[Atom, ...]], model: CompiledModel) -> Iterator[list[tuple[Atom, ...]]]:
     """The inputs, which come by length, in groups of one length that are small enough for memory."""
-    widest = max([model.weights.d_model, *(len(ff.b_in) for ff in _feed_forwards(model))])
+    widest = max([model.weights.d_model, *(len(ff.b_in) for ff in model.weights.feed_forwards)])
     for length, group in itertools.groupby(inputs, key=len):
         size = max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
         while batch := list(itertools.islice(group, size)):
             yield batch
-
-
-def _feed_forwards(model: CompiledModel) -> list[Any]:
-    return [layer.feed_forward for layer in model.weights.layers if layer.feed_forward is not None]
 
 
 def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:

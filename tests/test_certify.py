@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from compiler.ir import LayerWeights, ModelWeights
+from compiler.ir import ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
@@ -72,27 +71,7 @@ def changed(weights: ModelWeights, rng: random.Random) -> tuple[str, ModelWeight
     tensor = weights.tensors()[name].copy()
     place = tuple(rng.randrange(size) for size in tensor.shape)
     tensor[place] += rng.choice([1.0, -1.0, 0.5, 64.0])
-    return f"{name}{place}", with_tensor(weights, name, tensor)
-
-
-def with_tensor(weights: ModelWeights, name: str, tensor: Any) -> ModelWeights:
-    if name in ("W_E", "W_pos"):
-        return dataclasses.replace(weights, **{name: tensor})
-    if name == "W_U":
-        return dataclasses.replace(weights, outputs=(dataclasses.replace(weights.output, W_U=tensor),))
-    _, at, *path = name.split(".")
-    layers = list(weights.layers)
-    layers[int(at)] = layer_with(layers[int(at)], path, tensor)
-    return dataclasses.replace(weights, layers=tuple(layers))
-
-
-def layer_with(layer: LayerWeights, path: list[str], tensor: Any) -> LayerWeights:
-    if path[0] == "mlp":
-        assert layer.feed_forward is not None
-        return dataclasses.replace(layer, feed_forward=dataclasses.replace(layer.feed_forward, **{path[1]: tensor}))
-    heads = list(layer.heads)
-    heads[int(path[1])] = dataclasses.replace(heads[int(path[1])], **{path[2]: tensor})
-    return dataclasses.replace(layer, heads=tuple(heads))
+    return f"{name}{place}", weights.with_tensors({name: tensor})
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -165,11 +144,10 @@ def test_readings_whose_sums_are_not_exact_stay_apart() -> None:
 
 def test_a_small_shift_of_the_steps_is_noticed() -> None:
     made = compilation("histogram")
-    feed_forward = made.weights.layers[0].feed_forward
-    assert feed_forward is not None
+    (feed_forward,) = made.weights.layers[0].feed_forwards
     bias = feed_forward.b_in + np.float32(4)
     with pytest.raises(Refusal, match="neurons for"):
-        made.certify(with_tensor(made.weights, "layers.0.mlp.b_in", bias))
+        made.certify(made.weights.with_tensors({"layers.0.mlps.0.b_in": bias}))
 
 
 def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
@@ -177,7 +155,7 @@ def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
     queries = made.weights.layers[0].heads[0].W_Q.copy()
     queries[made.weights.directions.index("tokens_asis=a"), 0] = 64
     with pytest.raises(Refusal, match="depends on the query"):
-        made.certify(with_tensor(made.weights, "layers.0.heads.0.W_Q", queries))
+        made.certify(made.weights.with_tensors({"layers.0.heads.0.W_Q": queries}))
 
 
 def test_the_weights_of_another_program_are_not_certified() -> None:

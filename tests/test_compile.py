@@ -134,8 +134,8 @@ def test_shapes_fit_the_contract() -> None:
     for layer in weights.layers:
         for head in layer.heads:
             check_head(head, width)
-        if layer.feed_forward is not None:
-            check_feed_forward(layer.feed_forward, width)
+    for feed_forward in weights.feed_forwards:
+        check_feed_forward(feed_forward, width)
     assert weights.output.W_U.shape == (width, len(weights.output.values))
 
 
@@ -148,6 +148,62 @@ def check_head(head: HeadWeights, width: int) -> None:
 def check_feed_forward(weights: FeedForwardWeights, width: int) -> None:
     count = len(weights.neurons)
     assert (weights.W_in.shape, weights.b_in.shape, weights.W_out.shape) == ((width, count), (count,), (count, width))
+
+
+def deep() -> CompiledModel:
+    """A model with an input feed-forward, and a layer of several ones."""
+    program = parse_program(
+        """before = select(tokens, tokens, <) or (select(tokens, tokens, ==) and select(indices, indices, <));
+place = selector_width(before);
+count = selector_width(select(tokens, tokens, ==));
+x = aggregate(select(place * count, indices, ==), indices, 0);
+"""
+    )
+    return compile_sop(program.sop("x"), "abc", 4, names=program.names)
+
+
+@pytest.mark.parametrize("engine", ["torch", "reference"])
+def test_layers_and_heads_agree_wherever_they_are_counted(engine: str) -> None:
+    model = deep()
+    result = model.run("cab", engine=engine)
+    heads = [2, 1]
+    assert model.weights.heads == [len(layer.heads) for layer in model.layers] == heads
+    assert [len(layer) for layer in result.attention] == [len(layer) for layer in result.trace.attention] == heads
+    assert [len(layer.get_submodule("heads")._modules) for layer in model.network.layers] == heads
+    assert model.weights.depth == len(heads)
+
+
+@pytest.mark.parametrize("engine", ["torch", "reference"])
+def test_a_feed_forward_without_attention_belongs_to_the_layer_before_it(engine: str) -> None:
+    model = deep()
+    assert len(model.weights.input_feed_forwards) == 1
+    assert [len(layer.feed_forwards) for layer in model.layers] == [2, 0]
+    assert [stage.title for stage in model.weights.stages] == [
+        "embedding",
+        "input feed-forward",
+        "layer 1: attention",
+        "layer 1: feed-forward",
+        "layer 1: feed-forward 2",
+        "layer 2: attention",
+    ]
+    assert [stage.layer for stage in model.weights.stages] == [None, None, 0, 0, 0, 1]
+    assert len(model.run("cab", engine=engine).trace.residuals) == len(model.weights.stages)
+    assert [bool(block.heads) for block in model.weights.blocks] == [False, True, False, True]
+
+
+def test_tensors_are_named_by_layer_and_can_be_replaced() -> None:
+    weights = deep().weights
+    parts = {name.rpartition(".")[0] for name in weights.tensors() if "heads" in name or "mlps" in name}
+    assert sorted(parts) == [
+        "input_mlps.0",
+        *("layers.0.heads.0", "layers.0.heads.1", "layers.0.mlps.0", "layers.0.mlps.1"),
+        "layers.1.heads.0",
+    ]
+    changed = weights.with_tensors({"layers.0.mlps.1.b_in": weights.layers[0].feed_forwards[1].b_in + 1})
+    assert (changed.layers[0].feed_forwards[1].b_in - weights.layers[0].feed_forwards[1].b_in == 1).all()
+    assert changed.layers[1].heads[0].W_Q is weights.layers[1].heads[0].W_Q
+    with pytest.raises(KeyError):
+        weights.with_tensors({"layers.2.heads.0.W_Q": weights.W_E})
 
 
 def test_parameters_are_counted() -> None:
@@ -397,8 +453,7 @@ def test_a_model_beyond_memory_is_refused_with_its_size(monkeypatch: pytest.Monk
     stored = sum(
         matrix.size
         for layer in model.weights.layers
-        for part in (*layer.heads, layer.feed_forward)
-        if part is not None
+        for part in (*layer.heads, *layer.feed_forwards)
         for name, matrix in vars(part).items()
         if name.startswith("W_")
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from fractions import Fraction
 from itertools import product
 
@@ -113,17 +112,14 @@ def test_comparisons_and_products_are_exact(name: str, dtype: str) -> None:
 @pytest.mark.usefixtures("unlisted")
 def test_the_certificate_notices_a_changed_product() -> None:
     made = Compilation({"": NUMBER * tokens_int}, (-2, 0, 3), 5)
-    at, layer = next((at, layer) for at, layer in enumerate(made.weights.layers) if layer.feed_forward is not None)
-    feed_forward = layer.feed_forward
-    assert feed_forward is not None
-    layers, noticed = list(made.weights.layers), 0
+    tensors, noticed = made.weights.tensors(), 0
+    prefix = next(name for name in tensors if name.endswith("W_in")).removesuffix("W_in")
     for name in ("W_in", "b_in", "W_out"):
-        tensor = getattr(feed_forward, name)
+        tensor = tensors[prefix + name]
         for place in zip(*tensor.nonzero(), strict=True) if name != "b_in" else [(0,), (1,)]:
             changed = tensor.copy()
             changed[place] += 0.5
-            layers[at] = dataclasses.replace(layer, feed_forward=dataclasses.replace(feed_forward, **{name: changed}))
-            weights = dataclasses.replace(made.weights, layers=tuple(layers))
+            weights = made.weights.with_tensors({prefix + name: changed})
             try:
                 made.certify(weights)
             except Refusal as error:
@@ -148,15 +144,12 @@ def test_the_number_itself_is_still_an_output() -> None:
 @pytest.mark.usefixtures("unlisted")
 def test_the_certificate_notices_a_moved_threshold() -> None:
     made = Compilation({"": PLACE > 1}, ("a", "b"), 6)
-    feed_forward = made.weights.layers[0].feed_forward
-    assert feed_forward is not None
+    (feed_forward,) = made.weights.layers[0].feed_forwards
     for unit in range(len(feed_forward.b_in)):
         bias = feed_forward.b_in.copy()
         bias[unit] += 8
-        moved = dataclasses.replace(feed_forward, b_in=bias)
-        layer = dataclasses.replace(made.weights.layers[0], feed_forward=moved)
         with pytest.raises(Refusal, match="no certificate"):
-            made.certify(dataclasses.replace(made.weights, layers=(layer, *made.weights.layers[1:])))
+            made.certify(made.weights.with_tensors({"layers.0.mlps.0.b_in": bias}))
     assert CompiledModel(made.weights).run("abaa").output == [True, False, True, True]
 
 
@@ -272,23 +265,21 @@ def test_two_means_in_a_causal_model(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_two_means_of_long_inputs() -> None:
     for left, right in (FRACTION, (UP_TO, FRACTION[1])):
         model = exact(left > right, "abc", 80, count=60)
-        assert max(len(layer.feed_forward.b_in) for layer in model.weights.layers if layer.feed_forward) <= 4
+        assert max(len(weights.b_in) for weights in model.weights.feed_forwards) <= 4
 
 
 def test_the_certificate_notices_a_changed_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simplify, "MANY", 3)
     made = Compilation({"": apply("==", UP_TO, FRACTION[1])}, ("a", "b", "c"), 6)
-    at, layer = next((at, layer) for at, layer in enumerate(made.weights.layers) if layer.feed_forward is not None)
-    feed_forward, layers = layer.feed_forward, list(made.weights.layers)
-    assert feed_forward is not None
+    feed_forward, *_ = made.weights.feed_forwards
+    tensors = {name: tensor for name, tensor in made.weights.tensors().items() if ".mlps.0." in name}
     assert feed_forward.W_in.shape[1] == 2
-    for name in ("W_in", "b_in", "W_out"):
-        for place in np.ndindex(getattr(feed_forward, name).shape):
-            changed = getattr(feed_forward, name).copy()
+    for name, tensor in tensors.items():
+        for place in np.ndindex(tensor.shape):
+            changed = tensor.copy()
             changed[place] += 0.5
-            layers[at] = dataclasses.replace(layer, feed_forward=dataclasses.replace(feed_forward, **{name: changed}))
             with pytest.raises(Refusal, match="no certificate"):
-                made.certify(dataclasses.replace(made.weights, layers=tuple(layers)))
+                made.certify(made.weights.with_tensors({name: changed}))
 
 
 def test_means_that_rounding_makes_equal_are_not_compared() -> None:

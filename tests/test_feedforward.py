@@ -122,8 +122,8 @@ def test_vocabularies(root: SOp, vocabulary: tuple[Atom, ...]) -> None:
 
 def test_a_function_of_one_one_hot_costs_no_neuron() -> None:
     model = exact(aggregate(select(tokens == "a", True), indices, -1), "abc", 4)
-    assert [layer.feed_forward for layer in model.layers] == [None]
-    assert exact(where(tokens < "b", tokens + "!", "-"), "abc", 4).weights.layers == ()
+    assert model.weights.feed_forwards == []
+    assert exact(where(tokens < "b", tokens + "!", "-"), "abc", 4).weights.blocks == []
 
 
 @pytest.mark.parametrize(

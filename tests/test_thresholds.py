@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import random
 from collections.abc import Callable, Sequence
@@ -182,7 +181,7 @@ def test_many_combinations_are_looked_at_a_few_at_a_time(count: int) -> None:
 
 
 def neurons(model: CompiledModel) -> list[int]:
-    return [0 if layer.feed_forward is None else len(layer.feed_forward.b_in) for layer in model.weights.layers]
+    return [len(block.feed_forward.b_in) if block.feed_forward else 0 for block in model.weights.blocks]
 
 
 def flags(*names: str) -> list[SOp]:
@@ -245,18 +244,14 @@ def test_the_certificate_notices_a_changed_threshold(root: SOp, vocabulary: Sequ
     made = Compilation({"root": root}, tuple(vocabulary), 4)
     made.certify(made.weights)
     rng = random.Random(1)
-    layers = made.weights.layers
-    at = next(at for at, layer in enumerate(layers) if layer.feed_forward is not None)
-    forward = layers[at].feed_forward
-    assert forward is not None
-    noticed = 0
+    tensors, noticed = made.weights.tensors(), 0
+    prefix = next(name for name in tensors if name.endswith("W_in")).removesuffix("W_in")
     for _ in range(30):
         name = rng.choice(["W_in", "b_in", "W_out"])
-        tensor = getattr(forward, name).copy()
+        tensor = tensors[prefix + name].copy()
         places = np.argwhere(tensor != 0) if name != "b_in" else np.argwhere(tensor == 0)
         tensor[tuple(rng.choice(places.tolist()))] += rng.choice([1, -1, 0.5, -0.25])
-        changed = dataclasses.replace(layers[at], feed_forward=dataclasses.replace(forward, **{name: tensor}))
-        weights = dataclasses.replace(made.weights, layers=(*layers[:at], changed, *layers[at + 1 :]))
+        weights = made.weights.with_tensors({prefix + name: tensor})
         try:
             made.certify(weights)
         except Refusal as error:

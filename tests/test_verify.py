@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
-from typing import Any
 
 import numpy as np
 import pytest
 
 from compiler.agreement import Accuracy, agree
-from compiler.ir import LayerWeights, ModelWeights
+from compiler.ir import ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import EXHAUSTIVE, input_count, verify
@@ -96,22 +94,9 @@ def test_agreement(expected: list[Atom] | str, found: list[Atom] | str, same: bo
 
 def changed(weights: ModelWeights, name: str, place: tuple[int, ...], by: float) -> CompiledModel:
     """The model with one weight changed."""
-    tensors = {key: np.array(tensor) for key, tensor in weights.tensors().items()}
-    tensors[name][place] += by
-    layers = tuple(with_tensors(layer, f"layers.{at}", tensors) for at, layer in enumerate(weights.layers))
-    output = dataclasses.replace(weights.output, W_U=tensors["W_U"])
-    return CompiledModel(
-        dataclasses.replace(weights, W_E=tensors["W_E"], W_pos=tensors["W_pos"], layers=layers, outputs=(output,))
-    )
-
-
-def with_tensors(layer: LayerWeights, prefix: str, tensors: dict[str, Any]) -> LayerWeights:
-    def taken(part: Any, prefix: str, *names: str) -> Any:
-        return dataclasses.replace(part, **{name: tensors[f"{prefix}.{name}"] for name in names})
-
-    heads = [taken(head, f"{prefix}.heads.{n}", "W_Q", "W_K", "W_V", "W_O") for n, head in enumerate(layer.heads)]
-    mlp = layer.feed_forward
-    return LayerWeights(tuple(heads), mlp and taken(mlp, f"{prefix}.mlp", "W_in", "b_in", "W_out"))
+    tensor = np.array(weights.tensors()[name])
+    tensor[place] += by
+    return CompiledModel(weights.with_tensors({name: tensor}))
 
 
 def perturbations(weights: ModelWeights, count: int) -> list[tuple[str, tuple[int, ...]]]:

@@ -99,8 +99,22 @@ def test_a_saved_model_is_drawn_like_its_program(tmp_path: Path, capsys: pytest.
     assert draw("reverse", "-i", "abc", "-o", "program.svg") == 0
     assert (tmp_path / "model.svg").read_bytes() == (tmp_path / "program.svg").read_bytes()
     assert main(["draw", "m.safetensors", "--kind", "weights", "-i", "abc", "-o", "weights.svg"]) == 0
-    assert main(["draw", "m.safetensors", "--kind", "flow", "-i", "abc", "-o", "flow.svg"]) == 1
-    assert "heads, residual and weights are drawn" in capsys.readouterr().err
+    for kind in ("compare", "flow"):
+        assert main(["draw", "m.safetensors", "--kind", kind, "-i", "abc", "-o", "model.svg"]) == 0
+        assert draw("reverse", "--kind", kind, "-i", "abc", "-o", "program.svg") == 0
+        assert (tmp_path / "model.svg").read_bytes() == (tmp_path / "program.svg").read_bytes()
+    assert main(["draw", "m.safetensors", "--kind", "selector", "-i", "abc", "-o", "flow.svg"]) == 1
+    assert "drawn as it is" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize("kind", ["flow", "compare"])
+def test_causal_pictures_are_of_the_causal_program(kind: str, tmp_path: Path) -> None:
+    given = ["length", "--kind", kind, "-i", "abc", "-o"]
+    (tmp_path / "p.rasp").write_text("length = aggregate(full_s, indices);")
+    assert draw(*given, "all.svg") == 0
+    assert draw(*given, "causal.svg", "--causal") == 0
+    assert (tmp_path / "all.svg").read_bytes() != (tmp_path / "causal.svg").read_bytes()
 
 
 @pytest.mark.usefixtures("program")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from rasp.errors import DataFault
-from rasp.graph import indices, select, selector_width, tokens
+from rasp.graph import indices, length, select, selector_width, tokens
 from rasp.program import parse_program
-from viz.compare import attention_asked, compare, computed, plan_compare
+from viz.compare import attention_asked, compare, computed, head_titles, plan_compare
 from viz.flow.content import contents
 
 PROGRAM = parse_program(
@@ -30,61 +27,70 @@ def test_a_mean_is_even_over_what_is_marked_and_a_width_counts_bos() -> None:
     assert attention_asked(marked, "width").tolist() == [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [1, 0, 0]]
 
 
+def model_of(name: str) -> CompiledModel:
+    return compile_sop(PROGRAM.sop(name), "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
+
+
 @pytest.mark.parametrize("text", ["a", "abab", "cabba"])
 def test_softmax_gives_what_the_selector_asks_for(text: str) -> None:
-    sop = PROGRAM.sop("out_")
-    model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
-    layers = computed(sop, model, text, names=PROGRAM.names)
+    layers = computed(model_of("out_"), text)
     assert [len(layer) for layer in layers] == [2, 1]
     assert max(head.off for layer in layers for head in layer) < 1e-6
 
 
 def test_heads_stand_in_the_order_of_flow_pictures_and_name_their_lines() -> None:
-    sop = PROGRAM.sop("out_")
-    model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
-    layers = computed(sop, model, "abab", names=PROGRAM.names)
-    stages = contents(sop, "abab", PROGRAM.names).stages[1:]
-    assert [[head.head.name for head in layer] for layer in layers] == [
-        [h.title for h in stage.heads] for stage in stages
-    ]
-    assert {head.head.title for head in layers[0]} == {
-        "same (width), line\u00a01",
-        "same and select(indices, indices, <) (width), line\u00a03",
-    }
+    titles = head_titles(model_of("out_"))
+    stages = contents(PROGRAM.sop("out_"), "abab", PROGRAM.names).stages[1:]
+    assert titles[0] == ["same and select(indices, indices, <) (width), line\u00a03", "same (width), line\u00a01"]
+    for row, stage in zip(titles, stages, strict=True):
+        for title, head in zip(row, stage.heads, strict=True):
+            assert title.startswith(head.title)
 
 
-def test_split_heads_are_matched_too() -> None:
+def test_selectors_of_one_name_are_told_apart() -> None:
+    shifted = parse_program(
+        """def shifted(k) { s = select(indices, indices - k, ==); return aggregate(s, tokens, "-"); }
+same = shifted(1) == shifted(2);
+"""
+    )
+    model = compile_sop(shifted.sop("same"), "ab", 5, names=shifted.names, origins=shifted.origins)
+    ((one, two),) = computed(model, "abba")
+    assert head_titles(model) == [["s, line\u00a01"] * 2]
+    assert (one.off, two.off) == (0, 0)
+    assert not (one.asked == two.asked).all()
+
+
+def test_split_heads_have_their_own_selectors() -> None:
     before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
-    place = selector_width(before)
-    model = compile_sop(place, "abc", 5, prefer="small")
-    (layer,) = computed(place, model, "cabba")
+    (layer,) = computed(compile_sop(selector_width(before), "abc", 5, prefer="small"), "cabba")
     assert len(layer) == 2
     assert max(head.off for head in layer) < 1e-6
 
 
-def test_a_model_of_another_sop_is_refused() -> None:
-    model = compile_sop(PROGRAM.sop("first"), "abc", 6)
-    with pytest.raises(DataFault, match=r"heads \[1\] are not the s-op's, \[2, 1\]"):
-        compare(PROGRAM.sop("out_"), model, "abc")
+def test_a_causal_model_is_compared_with_masked_selectors() -> None:
+    ((head,),) = computed(compile_sop(length, "ab", 4, causal=True), "abba")
+    assert head.off < 1e-6
+    assert (np.triu(head.asked, 1) == 0).all()
 
 
 def test_heads_that_are_as_asked_have_no_panel_of_differences() -> None:
-    sop = PROGRAM.sop("first")
-    model = compile_sop(sop, "abc", 6, names=PROGRAM.names, origins=PROGRAM.origins)
-    plan = plan_compare([head for layer in computed(sop, model, "abc") for head in layer], "abc")
+    model = model_of("first")
+    plan = plan_compare(computed(model, "abc"), "abc")
     assert [bool(panel.matrix.empty) for panel in plan.panels] == [True, True]
     assert plan.panels[1].title == ("softmax: exactly as asked",)
-    assert len([ax for ax in compare(sop, model, "abc").axes if ax.get_xlabel() == "key"]) == 2
+    assert len([ax for ax in compare(model, "abc").axes if ax.get_xlabel() == "key"]) == 2
+
+
+def test_heads_of_a_layer_are_numbered_from_1() -> None:
+    plan = plan_compare(computed(model_of("out_"), "abc"), "abc")
+    assert [name for name, _, _ in plan.rows] == ["layer 1, head 1", "layer 1, head 2", "layer 2"]
 
 
 def test_a_head_that_is_off_has_its_differences_magnified_and_their_size_said() -> None:
-    sop = PROGRAM.sop("first")
-    model = compile_sop(sop, "abc", 6, names=PROGRAM.names)
-    (head,) = model.weights.layers[-1].heads
-    soft = replace(model.weights.layers[-1], heads=(replace(head, W_Q=head.W_Q / 64),))
-    changed = CompiledModel(replace(model.weights, layers=(*model.weights.layers[:-1], soft)))
-    ((found,),) = computed(sop, changed, "abc", names=PROGRAM.names)
-    asked, softmax, difference = plan_compare([found], "abc").panels
+    weights = model_of("first").weights
+    soft = weights.with_tensors({"layers.0.heads.0.W_Q": weights.layers[0].heads[0].W_Q / 64})
+    ((found,),) = layers = computed(CompiledModel(soft), "abc")
+    asked, softmax, difference = plan_compare(layers, "abc").panels
     assert " ".join(softmax.title) == f"softmax: off by up to {found.off:.2g}"
     assert " ".join(difference.title) == f"difference: darkest is {found.off:.2g}"
     assert difference.matrix.weights.max() == 1

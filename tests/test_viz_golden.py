@@ -29,7 +29,7 @@ NAMES: dict[Node, str] = {flip: "flip", reverse: "reverse"}
 
 
 def _compiled() -> Figure:
-    return compare(reverse, compile_sop(reverse, "abc", 3, names=NAMES), "abc", names=NAMES)
+    return compare(compile_sop(reverse, "abc", 3, names=NAMES), "abc")
 
 
 PICTURES: dict[str, Callable[[], Figure]] = {

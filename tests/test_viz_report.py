@@ -18,18 +18,19 @@ from compiler.vocabulary import parse_vocabulary
 from rasp.__main__ import main
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
-from rasp.graph import SOp, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
+from rasp.graph import SOp, Tokens, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.program import Program, load_program
 from tests.chromium import Chromium, installed
 from viz.report import report
-from viz.report.content import Subject, contents, line_of, shown, sparse
+from viz.report.content import contents, line_of, shown, sparse
 from viz.report.page import page
 
 PROGRAMS = sorted((Path(__file__).parent.parent / "programs").glob("*.rasp"))
 REVERSE = Path(__file__).parent.parent / "programs" / "reverse.rasp"
-flip = select(indices, length - indices - 1)
+flipped = length - indices - 1
+flip = select(indices, flipped)
 reverse = aggregate(flip, tokens)
 ODD = ["<script>", '"', "&", "'", " ", "</script><b>", "\u2028"]
 
@@ -47,9 +48,7 @@ def report_of(path: Path, vocabulary: str, inputs: Sequence[Sequence[Atom]]) -> 
         program.sop(),
         inputs,
         vocabulary=parse_vocabulary(vocabulary),
-        names=program.names,
-        origins=program.origins,
-        source=program.source.text,
+        program=program,
     )
     return program, text
 
@@ -71,8 +70,8 @@ def test_a_sparse_matrix_holds_every_number() -> None:
 
 
 def test_atoms_are_written_as_the_interpreter_writes_them() -> None:
-    assert [shown(atom) for atom in (True, False, 1, 0.5, 1 / 3, 1e20, "x")] == [
-        "T", "F", "1", "0.5", "0.333333333333", "1e+20", "x",
+    assert [shown(atom) for atom in (True, False, 1, 1.0, -0.0, 0.5, 1 / 3, 1e12, 1e20, "x")] == [
+        "T", "F", "1", "1.0", "-0.0", "0.5", "0.333333333333", "1e+12", "1e+20", "x",
     ]  # fmt: skip
 
 
@@ -107,7 +106,7 @@ def test_the_policy_lets_in_only_what_is_in_the_file() -> None:
 
 def test_odd_tokens_and_programs_cannot_leave_their_place() -> None:
     model = compile_sop(reverse, ODD, 5, dtype="float64", name="</title><i>")
-    text = page(contents(Subject(reverse, model), [ODD[:5]]), 'x = "</li><i>";')
+    text = page(contents(model, [ODD[:5]]), 'x = "</li><i>";')
     assert text.count("<script") == 2
     assert "<i>" not in text
     assert data_of(text)["vocabulary"] == ODD
@@ -161,6 +160,44 @@ def test_a_mistake_is_said(
     assert main(["report", str(REVERSE), *words]) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_causal_model_is_reported_with_the_causal_interpreter(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    (tmp_path / "p.rasp").write_text("place = aggregate(full_s, indices);")
+    assert main(["report", str(tmp_path / "p.rasp"), "-i", "abc", "--causal", "-o", str(target)]) == 0
+    data = data_of(target.read_text(encoding="utf-8"))
+    assert data["causal"]
+    assert data["inputs"][0]["values"] == ["0", "0.5", "1.0"]
+    assert max(off for layer in data["inputs"][0]["off"] for off in layer) < 1e-12
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_saved_model_is_reported_and_runs_where_a_page_can_compute_it(tmp_path: Path, dtype: str) -> None:
+    model, target = tmp_path / "m.safetensors", tmp_path / "page.html"
+    assert (
+        main(["compile", str(REVERSE), "--vocab", "a-c", "--max-length", "4", "--dtype", dtype, "-o", str(model)]) == 0
+    )
+    assert main(["report", str(model), "-i", "abc", "-o", str(target)]) == 0
+    data = data_of(target.read_text(encoding="utf-8"))
+    assert data["live"] is (dtype == "float64")
+    assert data["whyNot"] == (None if data["live"] else "it is made for float32, and a page computes in float64")
+    assert data["inputs"][0]["values"] == ["c", "b", "a"]
+    assert main(["report", str(model), "-i", "abc", "--causal", "-o", str(target)]) == 1
+
+
+def test_the_page_says_which_directions_hold_a_named_sop() -> None:
+    data = data_of(report(reverse, ["hello"], names={reverse: "reverse", length: "size", flipped: "opposite"}))
+    held = {one["name"]: one["group"] for one in data["named"]}
+    assert data["groups"][held["reverse"]]["name"] == "reverse"
+    assert data["groups"][held["size"]]["values"] == []
+    assert held["opposite"] is None
+
+
+def test_sops_of_one_name_are_not_said_to_be_held_by_the_other_ones_directions() -> None:
+    one, two = (aggregate(select(indices, indices - k), tokens, "-") for k in (1, 2))
+    data = data_of(report(one == two, ["abca"], names={one: "s", two: "s", one == two: "same"}))
+    assert [row["group"] for row in data["named"] if row["name"] == "s"] == [None, None]
 
 
 def test_an_input_that_is_too_long_is_refused() -> None:
@@ -295,6 +332,34 @@ def test_typed_inputs_tell_bools_from_numbers(
         else:
             assert typed(browser, given) == expected, given
     assert browser.complaints() == []
+
+
+def test_a_typed_input_has_what_the_page_can_compute_and_says_what_it_cannot(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    assert typed(browser, "abc") == ["c", "b", "a"]
+    (why,) = row(browser, "interpreter")
+    assert why.startswith("not known: it ran on the examples only")
+    assert row(browser, "difference") == []
+    values = "[...document.querySelectorAll('#values tbody tr')].map((row) => [...row.cells].map((c) => c.textContent))"
+    assert browser.value(values)[1:] == [
+        ["opposite", "not in the stream by this name, and the interpreter is not part of this page"],
+        ["reverse, in the model line 14", "c", "b", "a"],
+    ]
+
+
+def test_example_values_of_the_interpreter_and_the_model_stand_side_by_side(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abc"])[1])
+    names = "[...document.querySelectorAll('#values tbody th')].map((cell) => cell.textContent)"
+    assert browser.value(names) == ["token", "opposite line 12", "reverse line 14", "↳ in the model"]
+    assert browser.value("document.querySelectorAll('#values .wrong').length") == 0
+
+
+def test_floats_keep_their_point(browser: Chromium, tmp_path: Path) -> None:
+    mean = aggregate(full, Tokens("float"))
+    opened(browser, tmp_path, report(mean, [[1.0, 3.0]], vocabulary=[1.0, 3.0, 0.25], max_length=3))
+    assert row(browser, "interpreter") == row(browser, "model") == ["2.0", "2.0"]
+    for given in ([1.0], [0.25], [3.0, 3.0], [1.0, 1.0, 0.25]):
+        assert typed(browser, given) == list(map(shown, run(mean, given))), given
 
 
 def test_typed_inputs_are_checked(browser: Chromium, tmp_path: Path) -> None:

@@ -64,6 +64,14 @@ def test_the_stream_is_read_from_top_to_bottom_in_the_order_of_writing() -> None
     assert heads[-1] == "reverse"
 
 
+def test_every_feed_forward_belongs_to_a_layer_and_those_before_the_first_are_the_inputs() -> None:
+    compiled = compile_sop(ordered, "abc", 4, names=NAMES)
+    assert [panel.title for panel in plan_residual(compiled, "cab").panels] == [
+        "embedding", "input feed-forward", "after layer 1", "after layer 2",
+    ]  # fmt: skip
+    assert [title for title, _ in layer_tables(compiled.weights)] == ["input feed-forward", "layer 1", "layer 2"]
+
+
 def test_a_group_says_its_value_and_what_changed_is_marked() -> None:
     plan = plan_residual(model(), "abca")
     line = [line.label for line in plan.lines].index("reverse")

@@ -20,7 +20,7 @@ from rasp.program import Program, load_program
 from rasp.show import Input
 from rasp.streams import say, warn
 from rasp.visible import visible
-from viz.compare import compare, computed, head_title, own_origins
+from viz.compare import compare, head_titles, own_origins
 from viz.flow import flow
 from viz.heads import heads
 from viz.residual import residual
@@ -58,6 +58,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the compiled model (default: those of the input)")
     parser.add_argument("--max-length", type=int, metavar="N", help="its longest input (default: this input's length)")
+    parser.add_argument("--causal", action="store_true", help="each position attends only to itself and those before")
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True, help="a .png, .svg or .pdf file to write")
 
 
@@ -96,10 +97,10 @@ def _only_input(args: argparse.Namespace) -> list[Atom]:
 
 def _of_model(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
     """A picture of a saved model, which has its own s-op, vocabulary and length."""
-    if args.name or args.vocab or args.max_length or args.kind in ("compare", "flow", "selector"):
+    if args.name or args.vocab or args.max_length or args.causal or args.kind == "selector":
         raise DataFault(
-            "of a compiled model heads, residual and weights are drawn, as it is",
-            hint="draw the program for another kind or name",
+            "a compiled model is drawn as it is, with its own s-op, vocabulary, length and mask",
+            hint="draw the program for another name, or a selector",
         )
     from compiler.artifact import load
 
@@ -107,13 +108,17 @@ def _of_model(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
 
 
 def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
-    """The picture of a model alone, its program not at hand."""
+    """A picture of a compiled model."""
     if kind == "residual":
         return residual(model, tokens)
     if kind == "weights":
         return weights(model)
-    titles = [[head_title(head.name, head.kind, head.line) for head in layer.heads] for layer in model.layers]
-    return heads(model.run(tokens).attention, tokens, titles=titles)
+    if kind == "compare":
+        return compare(model, tokens)
+    if kind == "flow":
+        own = model.weights
+        return flow(own.sops[own.output.name], tokens, names=own.names, causal=own.causal)
+    return heads(model.run(tokens).attention, tokens, titles=head_titles(model))
 
 
 def _of_program(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
@@ -122,7 +127,7 @@ def _of_program(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
     kind = args.kind or ("selector" if isinstance(node, Selector) else "heads")
     try:
         if isinstance(node, Selector):
-            return _draw_selector(node, kind, tokens, program)
+            return _draw_selector(node, kind, tokens, program, args)
         return _draw_sop(node, kind, tokens, program, args)
     except RaspError as error:
         program.place(error, node)
@@ -136,10 +141,10 @@ def _node(program: Program, name: str | None) -> SOp | Selector:
     raise TypeFault(f"{name} is {kind_of(value)}; only s-ops and selectors are drawn")
 
 
-def _draw_selector(node: Selector, kind: str, tokens: list[Atom], program: Program) -> Figure:
+def _draw_selector(node: Selector, kind: str, tokens: list[Atom], program: Program, args: argparse.Namespace) -> Figure:
     if kind != "selector":
         raise TypeFault(f"a selector alone has no {kind} picture", hint=f"leave out --kind {kind}, or name an s-op")
-    figure = selector(node, tokens, title=program.names.get(node)).figure
+    figure = selector(node, tokens, title=program.names.get(node), causal=args.causal).figure
     assert isinstance(figure, Figure)
     return figure
 
@@ -148,13 +153,8 @@ def _draw_sop(node: SOp, kind: str, tokens: list[Atom], program: Program, args: 
     if kind == "selector":
         raise TypeFault("an s-op has no pattern of its own", hint="use --kind heads or flow, or name a selector")
     if kind == "flow":
-        return flow(node, tokens, names=program.names)
-    model = _compiled(node, tokens, program, args)
-    if kind == "compare":
-        return compare(node, model, tokens, names=program.names)
-    if kind == "heads":
-        return _heads_of(node, model, tokens, program)
-    return _picture(model, kind, tokens)
+        return flow(node, tokens, names=program.names, causal=args.causal)
+    return _picture(_compiled(node, tokens, program, args), kind, tokens)
 
 
 def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Namespace) -> CompiledModel:
@@ -166,11 +166,5 @@ def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Na
     longest = len(tokens) if args.max_length is None else args.max_length
     if args.vocab is None or args.max_length is None:
         warn(f"from the input: a vocabulary of {len(vocabulary)}, maximum length {longest}")
-    return compile_sop(node, vocabulary, longest, names=program.names, origins=own_origins(program))
-
-
-def _heads_of(node: SOp, model: CompiledModel, tokens: list[Atom], program: Program) -> Figure:
-    """What the heads of a model attend to on an input, in the order of flow pictures."""
-    layers = computed(node, model, tokens, names=program.names)
-    attention = [[head.given for head in layer] for layer in layers]
-    return heads(attention, tokens, titles=[[head.head.title for head in layer] for layer in layers])
+    origins = own_origins(program)
+    return compile_sop(node, vocabulary, longest, names=program.names, origins=origins, causal=args.causal)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.ir import ModelWeights
 from compiler.residual import split_direction
 from viz.labels import label
 
@@ -47,15 +46,6 @@ def decoded(group: Group, column: NDArray[Any]) -> str:
     if not group.values or np.abs(np.sort(parts) - np.eye(len(parts))[-1]).max() > _CLOSE:
         return ""
     return group.values[int(parts.argmax())]
-
-
-def stage_names(weights: ModelWeights) -> tuple[str, ...]:
-    """What the stream is called at the start and after each layer; only layers with heads are numbered."""
-    names, number = ["embedding"], 0
-    for layer in weights.layers:
-        number += bool(layer.heads)
-        names.append(f"after layer {number}" if layer.heads else "after a feed-forward")
-    return tuple(names)
 
 
 def written(number: float) -> str:

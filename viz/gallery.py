@@ -21,7 +21,7 @@ from rasp.elementwise import Atom
 from rasp.files import write_whole
 from rasp.inputs import parse_input, tokens_of
 from rasp.program import Program, load_program
-from viz.compare import computed, own_origins
+from viz.compare import head_titles, own_origins
 from viz.flow import flow
 from viz.heads import heads
 from viz.save import rendered
@@ -71,9 +71,7 @@ def pictures(exhibit: Exhibit) -> Iterator[tuple[str, Figure]]:
     model = compile_sop(
         sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), names=program.names, origins=own_origins(program)
     )
-    layers = computed(sop, model, exhibit.tokens, names=program.names)
-    titles = [[head.head.title for head in layer] for layer in layers]
-    yield "heads", heads([[head.given for head in layer] for layer in layers], exhibit.tokens, titles=titles)
+    yield "heads", heads(model.run(exhibit.tokens).attention, exhibit.tokens, titles=head_titles(model))
     yield "flow", flow(sop, exhibit.tokens, names=program.names)
 
 

@@ -18,9 +18,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from compiler.ir import Stage
 from compiler.model import CompiledModel
 from rasp.elementwise import Atom
-from viz.directions import Group, decoded, groups, stage_names, written
+from viz.directions import Group, decoded, groups, written
 from viz.fonts import drawable
 from viz.labels import BOS, position_labels
 from viz.style import (
@@ -105,8 +106,10 @@ def residual(model: CompiledModel, tokens: Sequence[Atom]) -> Figure:
 
 def plan_residual(model: CompiledModel, tokens: Sequence[Atom]) -> ResidualPlan:
     """Where everything stands in the picture, and what it says."""
-    streams = [stream.astype(np.float64) for stream in model.run(tokens, engine="reference").trace.residuals]
     weights = model.weights
+    trace = model.run(tokens, engine="reference").trace
+    moments = dict(zip(map(_moment, weights.stages), trace.residuals, strict=True))
+    streams = [stream.astype(np.float64) for stream in moments.values()]
     lines = _lines(groups(weights.directions), streams)
     positions = tuple(drawable(text) for text in position_labels(tokens, len(tokens) + 1))
     texts = _all_texts(lines, streams)
@@ -124,9 +127,14 @@ def plan_residual(model: CompiledModel, tokens: Sequence[Atom]) -> ResidualPlan:
         size,
         lines,
         positions,
-        _panels(stage_names(weights), boxes, texts, streams, lines),
+        _panels(list(moments), boxes, texts, streams, lines),
         note,
     )
+
+
+def _moment(stage: Stage) -> str:
+    """What is shown of a stage: a layer as a whole, what is before the first one step by step."""
+    return stage.title if stage.layer is None else f"after layer {stage.layer + 1}"
 
 
 def _boxes(count: int, left: float, width: float, height: float) -> list[Box]:

@@ -44,14 +44,20 @@ def head(weights: Any, tokens: Sequence[Atom], *, title: str | None = None, ax: 
 
 
 def selector(
-    marked: Selector | Any, tokens: Sequence[Atom], *, title: str | None = None, ax: Axes | None = None
+    marked: Selector | Any,
+    tokens: Sequence[Atom],
+    *,
+    title: str | None = None,
+    ax: Axes | None = None,
+    causal: bool = False,
 ) -> Axes:
     """The axes with the cells that a selector marks on an input (or those true in a matrix of booleans [T, T]).
 
-    The title of a selector is its expression, unless one is given. Errors as for `head`, and those of evaluation.
+    The title of a selector is its expression, unless one is given; `causal` masks it to keys at or before the query.
+    Errors as for `head`, and those of evaluation.
     """
     if isinstance(marked, Selector):
-        return _draw(Run(tokens).selector(marked), tokens, title or expression(marked), ax)
+        return _draw(Run(tokens, causal=causal).selector(marked), tokens, title or expression(marked), ax)
     weights_of(marked, tokens, "the selector")
     return _draw(np.asarray(marked, dtype=bool), tokens, title, ax)
 

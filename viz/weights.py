@@ -104,15 +104,14 @@ def weights(model: CompiledModel) -> Figure:
 
 
 def layer_tables(model: ModelWeights) -> list[tuple[str, list[Table]]]:
-    """The tables of every layer under its heading."""
+    """The tables of every layer under its heading; the input feed-forwards under one before the first layer's."""
     precision = PRECISIONS[model.dtype]
-    found, number = [], 0
-    for layer in model.layers:
-        number += bool(layer.heads)
+    inputs = [_feed_forward_table(weights, model.directions, precision) for weights in model.input_feed_forwards]
+    found = [("input feed-forward", inputs)] if inputs else []
+    for number, layer in enumerate(model.layers, 1):
         tables = [table for head in layer.heads for table in _head_tables(head, model.directions, precision)]
-        if layer.feed_forward is not None:
-            tables.append(_feed_forward_table(layer.feed_forward, model.directions, precision))
-        found.append((f"layer {number}" if layer.heads else "feed-forward", tables))
+        tables += [_feed_forward_table(weights, model.directions, precision) for weights in layer.feed_forwards]
+        found.append((f"layer {number}", tables))
     return found
 
 
@@ -213,7 +212,7 @@ def plan_weights(model: CompiledModel) -> WeightsPlan:
 def _notes(model: ModelWeights, placed: Sequence[Placed]) -> list[str]:
     precision = PRECISIONS[model.dtype]
     notes = ["Rows and columns that are 0 throughout are left out."] if placed else ["There are no layers."]
-    if any(layer.heads for layer in model.layers):
+    if model.layers:
         notes.append(
             "W_QK: row = direction at the query, column = direction at the key; a key whose score is "
             f"{precision.vanish:g} or more below the best gets exactly no attention. W_OV: row = direction at the key, "

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.assemble import Assembler
-from compiler.ir import Certificate, LayerWeights, ModelWeights, Readout
+from compiler.ir import Block, Certificate, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
 from compiler.proof.heads import Heads
@@ -51,7 +51,7 @@ class Certifier:
         self._embedding()
         self._writers()
         plans = list(self.planned.heads)
-        for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
+        for layer, symbols in zip(self.weights.blocks, self.symbolic.layers, strict=True):
             for head, symbol in zip(layer.heads, symbols.heads, strict=True):
                 self.heads.check(head, symbol, plans.pop(0)[0])
             if layer.feed_forward is not None:
@@ -69,7 +69,7 @@ class Certifier:
     def _structure(self) -> None:
         """The arrays have the directions, layers and shapes of the construction, and the same outputs and guards."""
         names = tuple(direction.name for direction in self.symbolic.directions)
-        if self.weights.directions != names or list(map(_shape, self.weights.layers)) != list(
+        if self.weights.directions != names or list(map(_shape, self.weights.blocks)) != list(
             map(_symbolic_shape, self.symbolic.layers)
         ):
             self.stream.fail(self.weights.name, "the weights are not built as this program's are")
@@ -92,7 +92,7 @@ class Certifier:
         written: set[int] = set()
         for table in (self.weights.W_E, self.weights.W_pos):
             self._write(written, [table])
-        for layer, symbols in zip(self.weights.layers, self.symbolic.layers, strict=True):
+        for layer, symbols in zip(self.weights.blocks, self.symbolic.layers, strict=True):
             for head in layer.heads:
                 self._read_before(written, head.name, np.hstack([head.W_Q, head.W_K, head.W_V]))
             self._write(written, [head.W_O for head in layer.heads])
@@ -155,7 +155,7 @@ def _meaning(readout: Readout | SymbolicReadout) -> Hashable:
 Shape: TypeAlias = tuple[list[tuple[int, int]], int]
 
 
-def _shape(layer: LayerWeights) -> Shape:
+def _shape(layer: Block) -> Shape:
     """How wide the scores and the values of each head are, and how many hidden units there are."""
     heads = [(head.W_Q.shape[1], head.W_V.shape[1]) for head in layer.heads]
     return heads, 0 if layer.feed_forward is None else len(layer.feed_forward.b_in)

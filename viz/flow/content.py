@@ -129,19 +129,21 @@ def _with_carried(part: Sequence[Stage], flow: Flow) -> Iterator[Stage]:
     yield from part
 
 
-def contents(node: SOp, tokens: Sequence[Atom], names: Mapping[Node, str] | None = None) -> Flow:
+def contents(
+    node: SOp, tokens: Sequence[Atom], names: Mapping[Node, str] | None = None, *, causal: bool = False
+) -> Flow:
     """The flow of an s-op on an input. TypeFault for a selector; where it has no value, the interpreter's fault."""
     if not isinstance(node, SOp):
         raise TypeFault("a flow picture shows an s-op, and this is a selector", hint="draw its pattern instead")
-    return _Writer(node, tokens, names or {}).flow()
+    return _Writer(node, Run(tokens, causal=causal), names or {}).flow()
 
 
 class _Writer:
     """Puts the nodes of one s-op in their stages."""
 
-    def __init__(self, root: SOp, tokens: Sequence[Atom], names: Mapping[Node, str]) -> None:
-        self.run = Run(tokens)
-        self.tokens = tuple(tokens)
+    def __init__(self, root: SOp, run: Run, names: Mapping[Node, str]) -> None:
+        self.run = run
+        self.tokens = tuple(run.tokens)
         self.names = names
         self.analysis: Analysis = analyse([root])
         self.nodes = list(topological([root]))

@@ -24,14 +24,14 @@ _RULED_CELL = 0.05
 _MANY_CELLS = 2500
 
 
-def flow(node: SOp, tokens: Sequence[Atom], *, names: Mapping[Node, str] | None = None) -> Figure:
+def flow(node: SOp, tokens: Sequence[Atom], *, names: Mapping[Node, str] | None = None, causal: bool = False) -> Figure:
     """A figure of the computation of an s-op on an input, layer by layer.
 
     Each layer shows its heads, with what they read and write, and a table of the rows it adds; `names` are the names
-    of s-ops and selectors. Long computations go on in further columns. TypeFault for a selector; where the s-op has
-    no value on the input, the interpreter's fault.
+    of s-ops and selectors; `causal` masks every selector to keys at or before the query. Long computations go on in
+    further columns. TypeFault for a selector; where the s-op has no value on the input, the interpreter's fault.
     """
-    return draw_layouts(lay_out(contents(node, tokens, names)))
+    return draw_layouts(lay_out(contents(node, tokens, names, causal=causal)))
 
 
 def draw_layouts(layouts: Sequence[Layout]) -> Figure:

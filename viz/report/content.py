@@ -1,56 +1,61 @@
 """What a report page holds, as plain data: the program, the model, and what the interpreter says on the inputs given.
 
-A model of at most `LIVE_LIMIT` weights that are not 0 is put into the page whole and runs there. Of a larger one, what
-it does on the given inputs is put in.
+A float64 model of at most `LIVE_LIMIT` weights that are not 0 is put into the page whole and runs there. Of any other
+one, what it does on the given inputs is put in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.ir import FeedForwardWeights, HeadWeights, ModelWeights, Readout
+from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.model import CompiledModel
 from compiler.reference import Trace
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.expression import expression
-from rasp.graph import Node, SOp, topological
+from rasp.graph import SOp, topological
 from rasp.interpret import Run
-from rasp.source import Span
-from viz.compare import Matched, attention_asked, matched
-from viz.directions import groups, stage_names
+from viz.compare import attention_asked
+from viz.directions import Group, decoded, groups
+from viz.labels import label
 
 LIVE_LIMIT = 60_000
 _DIGITS = 12
 _PLACES = 6
 _SHORTEST_PART = 4
+_CLOSE = 1e-6
 
 
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """What a report is about: an s-op and its model, with the names and places its program gives to nodes."""
+@dataclass(frozen=True)
+class _Named:
+    """An s-op with a name in the program: its line, and which group of directions holds it (None where none does)."""
 
-    sop: SOp
-    model: CompiledModel
-    names: Mapping[Node, str] = field(default_factory=dict)
-    origins: Mapping[Node, Span] = field(default_factory=dict)
+    node: SOp
+    name: str
+    line: int | None
+    group: int | None
 
 
-def contents(subject: Subject, inputs: Sequence[Sequence[Atom]]) -> dict[str, Any]:
+def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str, Any]:
     """Everything the page's script needs, ready for JSON. DataFault for an input that the model cannot take."""
-    weights = subject.model.weights
-    lines = _lines(subject)
-    live = weights.parameters["nonzero"] <= LIVE_LIMIT
-    heads = matched(subject.sop, subject.model, names=subject.names)
+    weights = model.weights
+    lines, found = _lines(weights), groups(weights.directions)
+    why_not = _why_not_live(weights)
+    live = why_not is None
+    traces = [model.trace(model.encode(tokens), "reference") for tokens in inputs]
+    runs = [Run(tokens, causal=weights.causal) for tokens in inputs]
+    named = _named(weights, found, runs, traces)
     return {
         "name": weights.name,
         "live": live,
+        "whyNot": why_not,
         "causal": weights.causal,
         "maxLength": weights.max_length,
         "vocabulary": list(weights.vocabulary),
@@ -58,22 +63,33 @@ def contents(subject: Subject, inputs: Sequence[Sequence[Atom]]) -> dict[str, An
         "directions": list(weights.directions),
         "groups": [
             {"name": group.name, "members": group.members, "values": group.values, "line": line_of(group.name, lines)}
-            for group in groups(weights.directions)
+            for group in found
         ],
-        "layers": _layers(weights, heads, live=live),
+        "named": [{"name": one.name, "line": one.line, "group": one.group} for one in named],
+        "stages": [stage.title for stage in weights.stages],
+        "inputMlps": [_mlp(mlp, weights, live=live) for mlp in weights.input_feed_forwards],
+        "layers": [_layer(layer, weights, live=live) for layer in weights.layers],
         "embedding": [sparse(weights.W_E), sparse(weights.W_pos)] if live else None,
         "output": _readout(weights.output, live=live),
         "guards": [_readout(guard, live=live) for guard in weights.guards],
-        "inputs": [_input(subject, heads, tokens, live=live) for tokens in inputs],
+        "inputs": [_input(model, named, run, trace, live=live) for run, trace in zip(runs, traces, strict=True)],
     }
 
 
+def _why_not_live(weights: ModelWeights) -> str | None:
+    """Why a model does not run in the page, or None where it does."""
+    if weights.parameters["nonzero"] > LIVE_LIMIT:
+        return f"it has more than {LIVE_LIMIT:,} weights that are not 0"
+    return None if weights.dtype == "float64" else f"it is made for {weights.dtype}, and a page computes in float64"
+
+
 def shown(value: Atom) -> str:
-    """An atom as the page writes it: T and F, numbers to 12 digits, a string as it is."""
+    """An atom as the page writes it: T and F, floats with a point and to 12 digits, a string as it is."""
     if isinstance(value, bool):
         return "T" if value else "F"
     if isinstance(value, float):
-        return f"{value:.{_DIGITS}g}"
+        text = f"{value:.{_DIGITS}g}"
+        return f"{text}.0" if text.lstrip("-").isdigit() else text
     return str(value)
 
 
@@ -87,21 +103,16 @@ def sparse(matrix: NDArray[Any]) -> dict[str, Any]:
     return {"shape": list(matrix.shape), "values": values.tolist(), "cells": cells.tolist()}
 
 
-def _layers(weights: ModelWeights, heads: Sequence[Sequence[Matched]], *, live: bool) -> list[dict[str, Any]]:
-    of_layer = {row[0].place[0]: row for row in heads}
-    return [
-        {
-            "number": of_layer[at][0].layer if at in of_layer else None,
-            "heads": [_head(head, layer.heads[head.place[1]], live=live) for head in of_layer.get(at, ())],
-            "mlp": None if layer.feed_forward is None else _mlp(layer.feed_forward, weights, live=live),
-        }
-        for at, layer in enumerate(weights.layers)
-    ]
+def _layer(layer: LayerWeights, weights: ModelWeights, *, live: bool) -> dict[str, Any]:
+    return {
+        "heads": [_head(head, live=live) for head in layer.heads],
+        "mlps": [_mlp(mlp, weights, live=live) for mlp in layer.feed_forwards],
+    }
 
 
-def _head(head: Matched, weights: HeadWeights, *, live: bool) -> dict[str, Any]:
-    matrices = {part: sparse(getattr(weights, part)) for part in ("W_Q", "W_K", "W_V", "W_O")} if live else {}
-    return {"name": head.name, "kind": head.kind, "line": head.line, "dHead": weights.W_Q.shape[1], **matrices}
+def _head(head: HeadWeights, *, live: bool) -> dict[str, Any]:
+    matrices = {part: sparse(getattr(head, part)) for part in head.TENSORS} if live else {}
+    return {"name": head.name, "kind": head.kind, "line": head.line, "dHead": head.W_Q.shape[1], **matrices}
 
 
 def _mlp(mlp: FeedForwardWeights, weights: ModelWeights, *, live: bool) -> dict[str, Any]:
@@ -112,7 +123,7 @@ def _mlp(mlp: FeedForwardWeights, weights: ModelWeights, *, live: bool) -> dict[
         read = [group.name for group in found if mlp.W_in[np.ix_(group.members, own)].any()]
         written = [group.name for group in found if mlp.W_out[np.ix_(own, group.members)].any()]
         purposes.append({"count": len(own), "reads": read, "writes": written, "line": mlp.lines[own[0]]})
-    matrices = {"W_in": sparse(mlp.W_in), "b_in": sparse(mlp.b_in), "W_out": sparse(mlp.W_out)} if live else {}
+    matrices = {part: sparse(getattr(mlp, part)) for part in mlp.TENSORS} if live else {}
     return {"neurons": purposes, "dMlp": len(mlp.neurons), **matrices}
 
 
@@ -128,13 +139,18 @@ def _readout(readout: Readout, *, live: bool) -> dict[str, Any]:
     }
 
 
-def _lines(subject: Subject) -> dict[str, int]:
+def _sop(weights: ModelWeights) -> SOp:
+    """The s-op of the program that the model computes."""
+    return weights.sops[weights.output.name]
+
+
+def _lines(weights: ModelWeights) -> dict[str, int]:
     """The line of the program that builds each node (inputs and constants apart), by the texts that name it."""
     found: dict[str, int] = {}
-    for node in topological([subject.sop]):
-        if node in subject.origins and node.children:
-            for text in (str(node), expression(node, subject.names)):
-                found.setdefault(text, subject.origins[node].line)
+    for node in topological([_sop(weights)]):
+        if node in weights.lines and node.children:
+            for text in (str(node), expression(node, weights.names)):
+                found.setdefault(text, weights.lines[node])
     return found
 
 
@@ -146,66 +162,76 @@ def line_of(name: str, lines: Mapping[str, int]) -> int | None:
     return lines[max(parts, key=len)] if parts else None
 
 
-def _input(
-    subject: Subject, heads: Sequence[Sequence[Matched]], tokens: Sequence[Atom], *, live: bool
-) -> dict[str, Any]:
+def _named(
+    weights: ModelWeights, found: Sequence[Group], runs: Sequence[Run], traces: Sequence[Trace]
+) -> tuple[_Named, ...]:
+    """The s-ops with a name, in the order of the program's lines.
+
+    A group of directions holds one where it is named like this one alone, and says its values on every input.
+    """
+    nodes = [node for node in topological([_sop(weights)]) if isinstance(node, SOp) and node in weights.names]
+    names = [weights.names[node] for node in nodes]
+    pairs = list(zip(runs, traces, strict=True))
+    rows = []
+    for node, name in zip(nodes, names, strict=True):
+        own = [at for at, group in enumerate(found) if group.name == name and names.count(name) == 1]
+        holds = len(own) == 1 and all(_holds(found[own[0]], node, run, trace) for run, trace in pairs)
+        rows.append(_Named(node, name, weights.lines.get(node), own[0] if holds else None))
+    return tuple(sorted(rows, key=lambda row: row.line or 0))
+
+
+def _holds(group: Group, node: SOp, run: Run, trace: Trace) -> bool:
+    """Whether the stream says at every token what the interpreter says; yes where that says nothing."""
+    try:
+        values = run.sop(node).tolist()
+    except RaspError:
+        return True
+    stream = trace.residuals[-1][1:].astype(np.float64)
+    if group.values:
+        return [decoded(group, vector) for vector in stream] == [label(str(value)) for value in values]
+    if any(isinstance(value, str) for value in values):
+        return False
+    return np.allclose(stream[:, group.members[0]], np.array(values, dtype=np.float64), _CLOSE, _CLOSE)
+
+
+def _input(model: CompiledModel, named: Sequence[_Named], run: Run, trace: Trace, *, live: bool) -> dict[str, Any]:
     """An input, what the interpreter says on it, and where the model is not in the page what that does."""
-    model = subject.model
-    ids = model.encode(tokens)
-    trace = model.trace(ids, "reference")
     return {
-        "ids": ids[1:].tolist(),
-        **_said(subject, heads, tokens, trace),
-        "trace": None if live else _done(model, heads, trace),
+        "ids": model.encode(run.tokens)[1:].tolist(),
+        **_said(model.weights, named, run, trace),
+        "trace": None if live else _done(model, trace),
     }
 
 
-def _said(subject: Subject, heads: Sequence[Sequence[Matched]], tokens: Sequence[Atom], trace: Trace) -> dict[str, Any]:
+def _said(weights: ModelWeights, named: Sequence[_Named], run: Run, trace: Trace) -> dict[str, Any]:
     """The interpreter's values, those of every named s-op, and how far each head is from its selector; or the fault."""
-    run = Run(tokens, causal=subject.model.weights.causal)
     try:
-        values = run.sop(subject.sop).tolist()
-        off = [[_off(run, head, trace) for head in row] for row in heads]
+        values = run.sop(_sop(weights)).tolist()
+        off = [
+            [_off(run, head, given) for head, given in zip(layer.heads, patterns, strict=True)]
+            for layer, patterns in zip(weights.layers, trace.attention, strict=True)
+        ]
+        rows = [list(map(shown, run.sop(one.node).tolist())) for one in named]
     except RaspError as error:
-        return {"fault": error.message, "values": None, "rows": [], "off": None}
-    return {"fault": None, "values": list(map(shown, values)), "rows": _rows(subject, run), "off": off}
+        return {"fault": error.message, "values": None, "rows": None, "off": None}
+    return {"fault": None, "values": list(map(shown, values)), "rows": rows, "off": off}
 
 
-def _off(run: Run, head: Matched, trace: Trace) -> float:
-    given = trace.attention[head.place[0]][head.place[1]]
+def _off(run: Run, head: HeadWeights, given: NDArray[Any]) -> float:
     return float(np.abs(attention_asked(run.selector(head.selector), head.kind) - given).max())
 
 
-def _rows(subject: Subject, run: Run) -> list[dict[str, Any]]:
-    """The values of every s-op with a name, in the order of the program's lines."""
-    named = [node for node in topological([subject.sop]) if isinstance(node, SOp) and node in subject.names]
-    rows = [
-        {
-            "name": subject.names[node],
-            "line": subject.origins[node].line if node in subject.origins else None,
-            "values": list(map(shown, run.sop(node).tolist())),
-        }
-        for node in named
-    ]
-    return sorted(rows, key=lambda row: row["line"] or 0)
-
-
-def _done(model: CompiledModel, heads: Sequence[Sequence[Matched]], trace: Trace) -> dict[str, Any]:
+def _done(model: CompiledModel, trace: Trace) -> dict[str, Any]:
     """What the model does on an input: attention, residual stream, output."""
     fault, output = None, None
     try:
-        (values,) = model.decode(trace).values()
+        (values, *_) = model.decode(trace).values()
         output = list(map(shown, values))
     except RaspError as error:
         fault = error.message
     return {
-        "attention": [
-            [sparse(trace.attention[head.place[0]][head.place[1]].round(_PLACES)) for head in row] for row in heads
-        ],
-        "stages": [
-            {"title": title, "x": sparse(stream.round(_PLACES))}
-            for title, stream in zip(stage_names(model.weights), trace.residuals, strict=True)
-        ],
+        "attention": [[sparse(head.round(_PLACES)) for head in layer] for layer in trace.attention],
+        "stages": [sparse(stream.round(_PLACES)) for stream in trace.residuals],
         "output": output,
         "fault": fault,
     }

@@ -23,6 +23,17 @@ const label = (text) => INVISIBLE[text] ?? text.replace(/[\n\t\r]/g, (char) => I
 const shorten = (text, limit = 12) => (text.length > limit ? text.slice(0, limit - 1) + "…" : text);
 const short = (text) => shorten(label(text));
 const number = (x) => String(Number(x.toPrecision(12)));
+
+// A float as Python writes it with 12 digits, and always with a point or an exponent.
+function floating(x) {
+  const [digits, power] = x.toExponential(11).split("e");
+  const exponent = Number(power), trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  if (exponent < -4 || exponent >= 12) {
+    return `${trimmed(digits)}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+  }
+  const text = trimmed(x.toFixed(11 - exponent));
+  return text.includes(".") ? text : `${Object.is(x, -0) ? "-0" : text}.0`;
+}
 const brief = (x) => String(Number(x.toPrecision(3))).replace(/^(-?)0\./, "$1.");
 
 function fraction(x) {
@@ -79,9 +90,8 @@ function unpack(model) {
     Object.entries(part).map(([name, value]) => [name, value && value.cells ? matrix(value) : value]));
   return {
     embedding: model.embedding.map(matrix),
-    layers: model.layers.map((layer) => ({
-      number: layer.number, heads: layer.heads.map(parts), mlp: layer.mlp && parts(layer.mlp),
-    })),
+    inputMlps: model.inputMlps.map(parts),
+    layers: model.layers.map((layer) => ({ heads: layer.heads.map(parts), mlps: layer.mlps.map(parts) })),
     output: parts(model.output),
     guards: model.guards.map(parts),
   };
@@ -129,21 +139,17 @@ function forward(model, ids) {
     addRow(vector, positions.rows[position], 1);
     return vector;
   });
-  const stages = [{ title: "embedding", x }], attention = [], before = [];
+  const stages = [x], attention = [], before = [];
+  const through = (mlp) => { x = plus(x, feedForward(x, mlp)); stages.push(x); };
+  model.inputMlps.forEach(through);
   for (const layer of model.layers) {
-    const name = layer.number === null ? "" : `layer ${layer.number}: `;
-    if (layer.heads.length) {
-      const patterns = layer.heads.map((head) => attend(x, head));
-      attention.push(patterns);
-      before.push(x);
-      const start = x;
-      layer.heads.forEach((head, i) => { x = plus(x, headOutput(start, patterns[i], head)); });
-      stages.push({ title: `${name}attention`, x });
-    }
-    if (layer.mlp) {
-      x = plus(x, feedForward(x, layer.mlp));
-      stages.push({ title: `${name}feed-forward`, x });
-    }
+    const patterns = layer.heads.map((head) => attend(x, head));
+    attention.push(patterns);
+    before.push(x);
+    const start = x;
+    layer.heads.forEach((head, i) => { x = plus(x, headOutput(start, patterns[i], head)); });
+    stages.push(x);
+    layer.mlps.forEach(through);
   }
   return { attention, stages, before, ...readOut(model, x.slice(1)) };
 }
@@ -181,7 +187,9 @@ const keysMarked = (guard, row) => several(row) ? 2 : Math.abs(row[0] - guard.va
 
 function typed(code, kind) {
   if (kind === "bool") return code.value ? "T" : "F";
-  return typeof code.value === "boolean" && kind ? String(Number(code.value)) : code.text;
+  if (kind === undefined || typeof code.value === "string") return code.text;
+  if (kind === "float") return floating(Number(code.value));
+  return /^-?\d+$/.test(code.text) ? code.text : String(BigInt(Math.round(Number(code.value))));
 }
 
 class NoValue extends Error {}
@@ -203,7 +211,7 @@ function clearest(readout, row, position) {
 }
 
 function nearest(readout, x, position) {
-  if (!readout.values.length) return { value: x, text: number(x), place: 0 };
+  if (!readout.values.length) return { value: x, text: floating(x), place: 0 };
   const levels = readout.values.map(Number);
   const off = levels.map((level) => Math.abs(level - x));
   const code = off.indexOf(Math.min(...off));
@@ -271,7 +279,7 @@ function show(given) {
   const trace = data.live ? forward(model, given.ids) : {
     ...given.trace,
     attention: given.trace.attention.map((layer) => layer.map(dense)),
-    stages: given.trace.stages.map((stage) => ({ title: stage.title, x: dense(stage.x) })),
+    stages: given.trace.stages.map(dense),
     before: null,
   };
   const stage = now ? Math.min(now.stage, trace.stages.length - 1) : trace.stages.length - 1;
@@ -302,17 +310,23 @@ function row(table, name, values, classes = () => null, line = null) {
   table.tBodies[0].append(make("tr", { "data-line": line }, head, ...cells));
 }
 
+// A row without values, which says why.
+function absent(table, name, why) {
+  table.tBodies[0].append(make("tr", {}, make("th", { scope: "row" }, name), make("td", { class: "quiet why", colspan: now.given.ids.length }, make("span", {}, why))));
+}
+
 function drawOutput() {
   const { given, trace } = now;
   const table = positions(`${data.name}, position by position`, "position");
   const expected = given.values, output = trace.output;
   if (expected) row(table, "interpreter", expected);
+  else absent(table, "interpreter", given.fault ? "no value on this input" : "not known: it ran on the examples only, and is not part of this page");
   if (output) row(table, "model", output, (i) => (expected && !same(expected[i], output[i]) ? "wrong" : null));
   if (expected && output) row(table, "difference", expected.map((value, i) => differ(value, output[i])));
   const notes = [];
   if (given.fault) notes.push(`The interpreter has no value on this input: ${given.fault}.`);
   if (trace.fault) notes.push(`The model has no value on this input: ${trace.fault}.`);
-  if (!given.values && !given.fault) notes.push("Your own input: the model runs in this page, in float64; the interpreter is not here.");
+  if (!given.values && !given.fault) notes.push("Your own input: the model runs in this page, in float64.");
   at("output").replaceChildren(table, ...notes.map((note) => make("p", { class: "quiet" }, note)));
 }
 
@@ -332,17 +346,16 @@ let cursor = null;
 function drawHeads() {
   panels = [];
   const size = now.labels.length;
-  const layers = data.layers.filter((layer) => layer.heads.length);
-  at("heads").replaceChildren(...layers.map((layer, l) => {
-    const own = layer.heads.map((head, h) => drawHead(head, layer.number, l, h, size));
-    return make("div", { class: "layer" }, make("h3", {}, `Layer ${layer.number}`), make("div", { class: "row" }, ...own));
+  at("heads").replaceChildren(...data.layers.map((layer, l) => {
+    const own = layer.heads.map((head, h) => drawHead(head, l, h, size));
+    return make("div", { class: "layer" }, make("h3", {}, `Layer ${l + 1}`), make("div", { class: "row" }, ...own));
   }));
-  if (!layers.length) at("heads").replaceChildren(make("p", { class: "quiet" }, "This s-op needs no attention."));
+  if (!data.layers.length) at("heads").replaceChildren(make("p", { class: "quiet" }, "This s-op needs no attention."));
   cursor = null;
   if (panels.length) panels[0].cells[Math.min(1, size - 1)][0].tabIndex = 0;
 }
 
-function drawHead(head, number, l, h, size) {
+function drawHead(head, l, h, size) {
   const pattern = now.trace.attention[l][h];
   const off = now.given.off ? now.given.off[l][h] : null;
   const name = head.kind === "width" ? `${head.name} (width)` : head.name;
@@ -355,7 +368,7 @@ function drawHead(head, number, l, h, size) {
     make("tr", {}, make("th", { scope: "row", class: q ? null : "bos" }, now.labels[q]), ...own));
   const table = make("table", {}, caption, make("thead", {}, make("tr", {}, make("td", {}), ...columns)), make("tbody", {}, ...body));
   table.tHead.rows[0].cells[0].replaceWith(make("th", {}, ""));
-  const panel = { table, cells, columns, pattern, name, number, l, h, rows: body };
+  const panel = { table, cells, columns, pattern, name, l, h, rows: body };
   table.addEventListener("pointerover", (event) => overHead(event, panel));
   table.addEventListener("focusin", (event) => overHead(event, panel));
   table.addEventListener("keydown", (event) => moveInHead(event, panel));
@@ -366,12 +379,15 @@ function drawHead(head, number, l, h, size) {
 }
 
 // Black or white text, whichever is told from the cell's colour in both schemes.
-const shade = (weight) => (weight > 0.63 ? "on strong" : weight > 0.38 ? "on middle" : weight > 1e-6 ? "on" : null);
+const shade = (share) => (share > 0.63 ? "on strong" : share > 0.38 ? "on middle" : "on");
+
+// Attention is shaded by its square root, so that an even share of many positions is told from none.
 
 function headCell(weight) {
-  const cell = make("td", { tabindex: -1, class: shade(weight) });
+  const cell = make("td", { tabindex: -1 });
   if (weight > 1e-6) {
-    cell.style.setProperty("--w", weight.toFixed(3));
+    cell.className = shade(Math.sqrt(weight));
+    cell.style.setProperty("--w", Math.sqrt(weight).toFixed(3));
     cell.textContent = brief(weight);
   }
   return cell;
@@ -410,14 +426,13 @@ const place = (i) => (i ? `${i - 1} “${now.labels[i]}”` : "BOS");
 
 function headText(panel, q, k) {
   const weight = panel.pattern[q][k];
-  const text = `Layer ${panel.number}, ${panel.name}: query ${place(q)}, key ${place(k)}: attention ${exactly(weight)}`;
+  const text = `Layer ${panel.l + 1}, ${panel.name}: query ${place(q)}, key ${place(k)}: attention ${exactly(weight)}`;
   const read = weight > 1e-6 && now.trace.before ? brought(panel, k) : "";
   return read ? `${text}; brings ${read}` : text;
 }
 
 function brought(panel, k) {
-  const layer = model.layers.filter((one) => one.heads.length)[panel.l];
-  const head = layer.heads[panel.h];
+  const head = model.layers[panel.l].heads[panel.h];
   const [moved] = times(times([now.trace.before[panel.l][k]], head.W_V), head.W_O);
   const parts = [];
   moved.forEach((x, row) => { if (Math.abs(x) > ZERO) parts.push(Math.abs(x - 1) < ZERO ? data.directions[row] : `${data.directions[row]}: ${number(x)}`); });
@@ -448,8 +463,8 @@ function moveInHead(event, panel) {
 // ---- residual stream
 
 function drawStages() {
-  at("stages").replaceChildren(...now.trace.stages.map((stage, i) => {
-    const button = make("button", { type: "button", "aria-pressed": String(i === now.stage) }, stage.title);
+  at("stages").replaceChildren(...data.stages.map((title, i) => {
+    const button = make("button", { type: "button", "aria-pressed": String(i === now.stage) }, title);
     button.addEventListener("click", () => { now.stage = i; drawStages(); drawResidual(); mark(); at("stages").children[i].focus(); });
     return button;
   }));
@@ -463,22 +478,22 @@ at("stages").addEventListener("keydown", (event) => {
 
 function liveGroups() {
   const stages = now.trace.stages;
-  const nonzero = (row) => stages.some((stage) => stage.x.some((vector) => Math.abs(vector[row]) > ZERO));
+  const nonzero = (row) => stages.some((x) => x.some((vector) => Math.abs(vector[row]) > ZERO));
   const found = data.groups.map((group) => ({ ...group, live: group.members.filter(nonzero) })).filter((group) => group.live.length);
-  const first = (group) => stages.findIndex((stage) => stage.x.some((vector) => group.members.some((row) => Math.abs(vector[row]) > ZERO)));
+  const first = (group) => stages.findIndex((x) => x.some((vector) => group.members.some((row) => Math.abs(vector[row]) > ZERO)));
   return found.map((group) => [first(group), group]).sort((a, b) => a[0] - b[0]).map(([, group]) => group);
 }
 
 function drawResidual() {
-  const stage = now.trace.stages[now.stage], before = now.stage ? now.trace.stages[now.stage - 1].x : null;
+  const x = now.trace.stages[now.stage], before = now.stage ? now.trace.stages[now.stage - 1] : null;
   const found = liveGroups();
   const total = found.reduce((sum, group) => sum + group.live.length, 0);
   const left = data.directions.length - total;
-  const caption = `Stage “${stage.title}”: directions by name, one column a position. ${before ? "A framed cell was changed by this step. " : ""}`
+  const caption = `Stage “${data.stages[now.stage]}”: directions by name, one column a position. ${before ? "A framed cell was changed by this step. " : ""}`
     + (left ? `Of ${data.directions.length} directions ${left} are 0 throughout and left out.` : "");
   const head = make("tr", {}, make("th", { scope: "col" }, "direction"), ...now.labels.map((text) => make("th", { scope: "col" }, text)));
   const table = make("table", {}, make("caption", {}, caption), make("thead", {}, head));
-  found.forEach((group) => table.append(residualGroup(group, stage.x, before, total)));
+  found.forEach((group) => table.append(residualGroup(group, x, before, total)));
   at("residual").replaceChildren(table);
 }
 
@@ -502,8 +517,8 @@ function residualGroup(group, x, before, total) {
 
 // A number's zeros are written from the stage on at which the number is.
 function residualRow(head, row, x, before, isNumber = false) {
-  const there = isNumber && now.trace.stages.slice(0, now.stage + 1).some((stage) => stage.x.some((vector) => Math.abs(vector[row]) > ZERO));
-  const largest = Math.max(...now.trace.stages.map((stage) => Math.max(...stage.x.map((vector) => Math.abs(vector[row])))));
+  const there = isNumber && now.trace.stages.slice(0, now.stage + 1).some((moment) => moment.some((vector) => Math.abs(vector[row]) > ZERO));
+  const largest = Math.max(...now.trace.stages.map((moment) => Math.max(...moment.map((vector) => Math.abs(vector[row])))));
   const cells = x.map((vector, i) => {
     const value = vector[row], on = Math.abs(value) > ZERO;
     const changed = before && Math.abs(value - before[i][row]) > ZERO;
@@ -522,13 +537,19 @@ function decodedIn(group, vector) {
 
 // ---- neurons and values
 
+// Every feed-forward with where it stands.
+function allMlps() {
+  const several = (where, mlps) => mlps.map((mlp, i) => [i ? `${where}, feed-forward ${i + 1}` : where, mlp]);
+  return [...several("input", data.inputMlps), ...data.layers.flatMap((layer, l) => several(`layer ${l + 1}`, layer.mlps))];
+}
+
 function drawNeurons() {
   const table = make("table", { class: "plain" }, make("caption", {}, "Neurons by what they write"),
     make("thead", {}, make("tr", {}, ...["layer", "neurons", "read", "write", "line"].map((name) => make("th", { scope: "col" }, name)))));
   const body = make("tbody");
-  data.layers.forEach((layer) => layer.mlp && layer.mlp.neurons.forEach((part) => body.append(
+  allMlps().forEach(([where, mlp]) => mlp.neurons.forEach((part) => body.append(
     make("tr", { "data-line": part.line },
-      make("th", { scope: "row" }, layer.number === null ? "feed-forward alone" : `layer ${layer.number}`),
+      make("th", { scope: "row" }, where),
       make("td", {}, String(part.count)), make("td", { class: "list" }, part.reads.join(", ")),
       make("td", { class: "list" }, part.writes.join(", ")), make("td", {}, lineLink(part.line, "") ?? "")))));
   table.append(body);
@@ -536,11 +557,33 @@ function drawNeurons() {
 }
 
 function drawValues() {
-  at("values-section").hidden = !now.given.rows.length;
-  const table = positions("What the interpreter computes, line by line", "position");
-  now.given.rows.forEach((one) => row(table, one.name, one.values, () => null, one.line));
+  at("values-section").hidden = !data.named.length;
+  const { rows } = now.given;
+  const table = positions(`${rows ? "What the interpreter computes, line by line; and what" : "What"} the model’s residual stream says at the end`, "position");
+  data.named.forEach((one, i) => {
+    const held = heldIn(one.group);
+    if (rows) {
+      row(table, one.name, rows[i], () => null, one.line);
+      if (held) row(table, "↳ in the model", held, (at) => (sameText(rows[i][at], held[at]) ? null : "wrong"));
+    } else if (held) {
+      row(table, `${one.name}, in the model`, held, () => null, one.line);
+    } else {
+      absent(table, one.name, "not in the stream by this name, and the interpreter is not part of this page");
+    }
+  });
   at("values").replaceChildren(table);
 }
+
+// What the stream says of an s-op at each token, at the end; null where no directions hold it.
+function heldIn(index) {
+  if (index === null) return null;
+  const group = data.groups[index], vectors = now.trace.stages[now.trace.stages.length - 1].slice(1);
+  if (!group.values.length) return vectors.map((vector) => number(vector[group.members[0]]));
+  return vectors.map((vector) => ({ True: "T", False: "F" })[decodedIn(group, vector)] ?? decodedIn(group, vector));
+}
+
+// The stream has no kinds: 1 there may be 1.0 or T.
+const sameText = (left, right) => short(left) === short(right) || same({ T: "1", F: "0" }[left] ?? left, { T: "1", F: "0" }[right] ?? right);
 
 // ---- the program and what belongs to its lines
 
@@ -568,10 +611,10 @@ function mark() {
 
 function lineText(line) {
   const heads = data.layers.flatMap((layer) => layer.heads.filter((head) => head.line === line).map((head) => head.name));
-  const neurons = data.layers.flatMap((layer) => (layer.mlp ? layer.mlp.neurons : [])).filter((part) => part.line === line);
+  const neurons = allMlps().flatMap(([, mlp]) => mlp.neurons).filter((part) => part.line === line);
   const count = neurons.reduce((sum, part) => sum + part.count, 0);
   const own = data.groups.filter((group) => group.line === line).map((group) => group.name);
-  const rows = now.given.rows.filter((one) => one.line === line).map((one) => one.name);
+  const rows = data.named.filter((one) => one.line === line).map((one) => one.name);
   const parts = [
     heads.length ? `heads ${heads.join(", ")}` : "", count ? `${count} neurons` : "",
     own.length ? `directions of ${own.join(", ")}` : "", rows.length ? `values of ${rows.join(", ")}` : "",
@@ -591,11 +634,11 @@ at("lines").addEventListener("click", (event) => {
 // ---- start
 
 function size() {
-  const layers = data.layers.filter((layer) => layer.heads.length);
+  const { layers } = data;
   const heads = layers.map((layer) => layer.heads.length).join(", ");
   const words = [
     `${layers.length} attention layer${layers.length === 1 ? "" : "s"}`, heads ? `heads ${heads}` : "",
-    `d_model ${data.directions.length}`, `${data.tokens.length} tokens`, `up to ${data.maxLength} positions`,
+    `d_model ${data.directions.length}`, `${data.tokens.length} tokens`, `up to ${data.maxLength} positions`, data.causal ? "causal" : "",
   ];
   return words.filter(Boolean).join(" · ");
 }
@@ -613,7 +656,7 @@ function runTyped() {
   try {
     const ids = idsOf(at("typed").value);
     const known = data.inputs.findIndex((given) => given.ids.length === ids.length && given.ids.every((id, i) => id === ids[i]));
-    show(known >= 0 ? data.inputs[known] : { ids, values: null, fault: null, rows: [], off: null });
+    show(known >= 0 ? data.inputs[known] : { ids, values: null, fault: null, rows: null, off: null });
     at("problem").textContent = "";
   } catch (error) {
     if (!(error instanceof BadInput)) throw error;
@@ -625,7 +668,7 @@ at("size").textContent = size();
 listExamples();
 at("typed-help").textContent = data.live
   ? `Tokens: ${shorten(data.tokens.map(label).join(" "), 120)}. Runs in this page in float64, on at most ${data.maxLength} tokens; a JSON list works too.`
-  : `This model has more than ${document.body.dataset.limit} weights that are not 0, so it is not part of the page: only the examples are shown.`;
+  : `This model is not part of the page, as ${data.whyNot}: only the examples are shown.`;
 if (!data.live) for (const id of ["typed-label", "run"]) at(id).hidden = true;
 at("form").addEventListener("submit", (event) => { event.preventDefault(); runTyped(); });
 drawNeurons();

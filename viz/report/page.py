@@ -13,13 +13,15 @@ from typing import Any
 
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
+from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.vocabulary import vocabulary_of
 from rasp.elementwise import Atom
 from rasp.graph import Node, SOp
 from rasp.highlight import RaspLexer
+from rasp.program import Program
 from rasp.source import Span
-from viz.report.content import LIVE_LIMIT, Subject, contents
+from viz.report.content import contents
 
 LEAST_LENGTH = 10
 _CLASSES: tuple[tuple[Any, str], ...] = (
@@ -53,12 +55,14 @@ def report(
     max_length: int | None = None,
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
-    source: str = "",
+    program: Program | None = None,
+    causal: bool = False,
 ) -> Page:
     """A page that shows an s-op compiled and at work on some inputs: the text of one HTML file.
 
     The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; `names`,
-    `origins` and `source` are those of its program. Errors as for compiling; DataFault for an input that does not fit.
+    and `origins` are those of its `program` unless given; `causal` masks every head to keys at or before the query.
+    Errors as for compiling; DataFault for an input that does not fit.
     """
     model = compile_sop(
         sop,
@@ -68,8 +72,18 @@ def report(
         name=name,
         names=names,
         origins=origins,
+        causal=causal,
+        program=program,
     )
-    return Page(page(contents(Subject(sop, model, names or {}, origins or {}), inputs), source))
+    return report_of(model, inputs)
+
+
+def report_of(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> Page:
+    """A page that shows a compiled model at work on some inputs. DataFault for an input that it cannot take.
+
+    A float64 model of moderate size runs in the page.
+    """
+    return Page(page(contents(model, inputs), model.weights.program))
 
 
 def page(data: Mapping[str, Any], source: str) -> str:
@@ -83,7 +97,6 @@ def page(data: Mapping[str, Any], source: str) -> str:
         style=style,
         script=script,
         program=_program(source, _linked(data)),
-        limit=f"{LIVE_LIMIT:,}",
         data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_UNSAFE),
     )
 
@@ -95,9 +108,10 @@ def _hash(text: str) -> str:
 
 def _linked(data: Mapping[str, Any]) -> set[int]:
     """The lines of the program that something on the page belongs to."""
-    parts = [*data["groups"], *(row for given in data["inputs"] for row in given["rows"])]
-    for layer in data["layers"]:
-        parts += layer["heads"] + (layer["mlp"]["neurons"] if layer["mlp"] else [])
+    parts = [*data["groups"], *data["named"]]
+    mlps = [*data["inputMlps"], *(mlp for layer in data["layers"] for mlp in layer["mlps"])]
+    parts += [part for mlp in mlps for part in mlp["neurons"]]
+    parts += [head for layer in data["layers"] for head in layer["heads"]]
     return {part["line"] for part in parts if part["line"] is not None}
 
 
