@@ -92,7 +92,16 @@ class _Writer:
         return self.statements(program.statements), self.comments()
 
     def statements(self, statements: Sequence[syntax.Statement]) -> Document:
-        return tuple((self.new_line(), self.node(statement)) for statement in statements)
+        lines: list[Document] = [self.skip_semicolons()]
+        for statement in statements:
+            lines += [self.new_line(), self.node(statement), self.skip_semicolons()]
+        return tuple(lines)
+
+    def skip_semicolons(self) -> Document:
+        """Goes over stray semicolons, which are left out."""
+        while self.tokens[self.at].is_(";"):
+            self.at += 1
+        return ()
 
     def node(self, node: syntax.Node) -> Document:
         return _RULES[type(node)](self, node)
@@ -104,7 +113,14 @@ class _Writer:
         return opening, Nest(inner), Break(), self.take()
 
     def returning(self, results: Sequence[syntax.Expression]) -> Document:
-        return self.new_line(), self.take(), " ", self.commas(self.parts(results), self.continued), self.semicolon()
+        return (
+            self.new_line(),
+            self.take(),
+            " ",
+            self.commas(self.parts(results), self.continued),
+            self.semicolon(),
+            self.skip_semicolons(),
+        )
 
     def command(self, read: _Part) -> Document:
         """A command: outside brackets its line does not end. Its semicolon is left out."""
@@ -117,7 +133,9 @@ class _Writer:
 
     def no_call(self) -> Document:
         """Empty brackets, where only a semicolon keeps a bracket that follows from being read as a call."""
-        return "()" if self.tokens[self.at].is_(";") and self.tokens[self.at + 1].is_("(") else ()
+        stray = self.tokens[self.at].is_(";")
+        self.skip_semicolons()
+        return "()" if stray and self.tokens[self.at].is_("(") else ()
 
     def words(self, count: int) -> Document:
         """The next words, blanks between them."""

@@ -171,9 +171,9 @@ class _Parser:
     # -- statements
 
     def program(self) -> Parsed:
-        """program: statement*"""
+        """program: (statement | ";")*"""
         statements: list[Statement] = []
-        while self.token.kind != "end":
+        while self.skip_semicolons().kind != "end":
             if self.accept("}"):
                 token = self.tokens[self.at - 1]
                 span = Span(self.source, token.start, token.end)
@@ -182,6 +182,12 @@ class _Parser:
             self.recovering(statements, top=True)
         span = Span(self.source, 0, len(self.source.text))
         return Parsed(Program(span, tuple(statements), self.comments), tuple(self.errors))
+
+    def skip_semicolons(self) -> Token:
+        """The next token that is no stray semicolon."""
+        while self.accept(";"):
+            pass
+        return self.token
 
     def recovering(self, statements: list[Statement], top: bool = False) -> None:
         """One statement; after a mistake the text is skipped up to where the next one seems to begin."""
@@ -274,7 +280,7 @@ class _Parser:
         return Assign(self.span_from(start), targets, values)
 
     def definition(self, top: bool) -> Statement:
-        """define: "def" NAME "(" [names] ")" "{" statement* "return" expressions ";" "}" """
+        """define: "def" NAME "(" [names] ")" "{" (statement | ";")* "return" expressions ";"+ "}" """
         start = self.advance().start
         name = self.name("the name of the function")
         self.expect("(", " after the name of the function")
@@ -298,12 +304,12 @@ class _Parser:
         return Define(self.span_from(start), name, parameters, body, results, returns)
 
     def returning(self) -> tuple[tuple[Expression, ...], Span]:
-        """return: "return" expression ("," expression)* ";" "}" """
+        """return: "return" expression ("," expression)* ";"+ "}" """
         start = self.expect("return", " at the end of the body of a function").start
         results = self.commas(self.expression)
         self.expect(";", " at the end of the statement")
         returns = self.span_from(start)
-        if not self.token.is_("}"):
+        if not self.skip_semicolons().is_("}"):
             self.fail("`}` after the return", hint="the return is the last statement of a function")
         self.advance()
         return results, returns
@@ -325,7 +331,7 @@ class _Parser:
     def statements_until(self, stop: str, opening: Token) -> tuple[Statement, ...]:
         """The statements of a body, up to the word or symbol `stop`."""
         body: list[Statement] = []
-        while not self.token.is_(stop, "}"):
+        while not self.skip_semicolons().is_(stop, "}"):
             if self.token.kind == "end":
                 where = Span(self.source, opening.start, opening.end)
                 self.fail(f"`{stop}` for the `{{` of line {where.line}")
@@ -333,7 +339,7 @@ class _Parser:
         return tuple(body)
 
     def loop(self, top: bool) -> Statement:
-        """loop: "for" names "in" expression "{" statement+ "}" """
+        """loop: "for" names "in" expression "{" ";"* statement (statement | ";")* "}" """
         start = self.advance().start
         names = self.names()
         self.expect("in", " after the names of the loop")

@@ -37,6 +37,7 @@ ACCEPTED = [
     "# only a comment",
     "1;",
     "x = 1, 2;",
+    ";; x = 1;; exit;; def f() { ; x = 1;; return 1;; }; for i in l {; x;; };",
     "a, b = b, a;",
     "f(1)(2)[3];",
     "d['a'][0];",
@@ -65,7 +66,6 @@ ACCEPTED = [
 
 REJECTED = [
     "1",
-    ";",
     "x = ;",
     "x = 1 y = 2;",
     "1,2;",
@@ -81,7 +81,6 @@ REJECTED = [
     "select;",
     "range = 1;",
     "def f(x) { x; }",
-    "def f(x) { return x; };",
     "def f(x) { return x; x; }",
     "def f(x) { return x; return x; }",
     "def (x) { return x; }",

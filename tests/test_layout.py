@@ -279,3 +279,9 @@ def test_a_refused_write_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(DataFault, match="cannot write"):
         write_whole(tmp_path, "text")
     assert list(tmp_path.parent.glob(".*.part")) == []
+
+
+def test_stray_semicolons_are_left_out() -> None:
+    text = "; # a\nx = 1;; # b\n;def f() { ; return 1;; # c\n };\nexit;;(2);"
+    assert_round_trips(text)
+    assert laid_out(text).count(";") == 3
