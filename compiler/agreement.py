@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from compiler.ir import ModelWeights
+from compiler.ir import ModelWeights, Readout
 from compiler.rewrites.simplify import rewrite
 from compiler.support import Facts
 from compiler.values.affine import is_product
@@ -37,16 +37,24 @@ _SAME_FLOAT = 1e-12
 
 def accuracies(outputs: Mapping[str, SOp], weights: ModelWeights) -> dict[str, Accuracy]:
     """What is promised of every output of a model of these s-ops: EXACT where its values are listed."""
-    listed = {output.name: output.kind != "number" or bool(output.values) for output in weights.outputs}
-    if all(listed.values()):
+    if all(map(_is_listed, weights.outputs)):
         return dict.fromkeys(outputs, EXACT)
     facts = Facts(weights.vocabulary, weights.max_length, weights.causal)
     roots = rewrite(tuple(outputs.values()), {}, weights.prefer, facts).roots
+    return promised(weights, dict(zip(outputs, roots, strict=True)), facts.values)
+
+
+def promised(weights: ModelWeights, roots: Mapping[str, SOp], values: ValueAnalysis) -> dict[str, Accuracy]:
+    """The same where the outputs as they are compiled, and their values, are known already."""
     share = TOLERANCE[weights.dtype]
     return {
-        name: EXACT if listed[name] else Accuracy(share, smallest_averaged(facts.values, root))
-        for name, root in zip(outputs, roots, strict=True)
+        output.name: EXACT if _is_listed(output) else Accuracy(share, smallest_averaged(values, roots[output.name]))
+        for output in weights.outputs
     }
+
+
+def _is_listed(output: Readout) -> bool:
+    return output.kind != "number" or bool(output.values)
 
 
 def agree(expected: list[Atom] | str, found: list[Atom] | str, accuracy: Accuracy = EXACT) -> bool:

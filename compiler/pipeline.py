@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
+from compiler.agreement import promised
 from compiler.assemble import Assembler
 from compiler.functions import Recorder
 from compiler.ir import Certificate, LayerWeights, ModelWeights
@@ -17,6 +18,7 @@ from compiler.precision import PRECISIONS
 from compiler.proof.certify import Certifier
 from compiler.residual import Titles
 from compiler.rewrites.simplify import Rewritten, settle, split
+from compiler.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.selectors import Conjunction
 from compiler.support import Facts, check_options
 from compiler.values.analysis import ValueAnalysis
@@ -188,8 +190,16 @@ class Compilation:
         return self._timed("certificate", certifier.certificate)
 
     def model(self) -> CompiledModel:
-        """The compiled model with its certificate."""
-        return CompiledModel(replace(self.weights, certificate=self.certificate), self.timings)
+        """The compiled model with its certificate. InternalFault where an input shows that it is wrong all the same."""
+        weights = replace(self.weights, certificate=self.certificate)
+        self._timed("second opinion", lambda: self._compare(CompiledModel(weights)))
+        return CompiledModel(weights, self.timings)
+
+    def _compare(self, model: CompiledModel) -> None:
+        roots, values = self.graph.roots, self.facts.values
+        near = promised(model.weights, dict(zip(self.outputs, roots, strict=True)), values)
+        seconds = SHARE * sum(self.timings.values()) + AT_LEAST
+        second_opinion(self.outputs, model, near, telling_lengths(roots, values), seconds)
 
     def _unread(self, found: tuple[int, Head]) -> str:
         layer, head = found

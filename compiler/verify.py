@@ -78,8 +78,8 @@ def verify(
     promised = accuracies(outputs, model.weights)
     done = undefined = 0
     for batch in _batches(inputs, model):
-        expected = [_interpreted(outputs, tokens, model.weights.causal) for tokens in batch]
-        difference = _first_difference(model, batch, expected, promised)
+        expected = [interpreted(outputs, tokens, model.weights.causal) for tokens in batch]
+        difference = first_difference(model, batch, expected, promised)
         if difference is not None:
             at, counterexample = difference
             return Verification(done + at + 1, False, undefined, counterexample)
@@ -110,14 +110,20 @@ def _some_inputs(vocabulary: Sequence[Atom], longest: int, count: int, seed: int
 
 def _batches(inputs: Iterable[tuple[Atom, ...]], model: CompiledModel) -> Iterator[list[tuple[Atom, ...]]]:
     """The inputs, which come by length, in groups of one length that are small enough for memory."""
-    widest = max([model.weights.d_model, *(len(ff.b_in) for ff in model.weights.feed_forwards)])
     for length, group in itertools.groupby(inputs, key=len):
-        size = max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
+        size = batch_size(model, length)
         while batch := list(itertools.islice(group, size)):
             yield batch
 
 
-def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
+def batch_size(model: CompiledModel, length: int) -> int:
+    """How many inputs of one length go together in memory."""
+    widest = max([model.weights.d_model, *(len(ff.b_in) for ff in model.weights.feed_forwards)])
+    return max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
+
+
+def interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
+    """The values of each output as the interpreter has them, or the text of its error."""
     run = Run(tokens, causal=causal)
     try:
         return {name: run.sop(sop).tolist() for name, sop in outputs.items()}
@@ -125,14 +131,16 @@ def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: boo
         return error.message
 
 
-def _first_difference(
+def first_difference(
     model: CompiledModel,
     batch: list[tuple[Atom, ...]],
     expected: list[Outputs | str],
     promised: Mapping[str, Accuracy],
+    engines: Sequence[str] = ENGINES,
 ) -> tuple[int, Counterexample] | None:
+    """The first of some inputs of one length on which an engine gives anything else than is expected; its place."""
     token_ids = np.stack([model.encode(tokens) for tokens in batch])
-    traces = [(engine, model.trace(token_ids, engine)) for engine in ENGINES]
+    traces = [(engine, model.trace(token_ids, engine)) for engine in engines]
     sure = {output.name for output in model.weights.outputs if output.kinds is None or output.kinds.sure}
     for at, (tokens, want) in enumerate(zip(batch, expected, strict=True)):
         for engine, trace in traces:

@@ -86,6 +86,12 @@ class Refusal(RaspError):
     kind = "cannot compile"
 
 
+class InternalFault(RaspError):
+    """A mistake of the compiler itself, found before it could do harm; the notes say how to bring it about again."""
+
+    kind = "internal error"
+
+
 class Failures(RaspError):
     """Several errors at once, in the order of their places."""
 

@@ -1,6 +1,10 @@
-"""Options that several tests use."""
+"""Options that several tests use, and a shorter second opinion: tests compile thousands of models."""
 
 import pytest
+
+from compiler import second_opinion
+
+second_opinion.MOST = 12
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
