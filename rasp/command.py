@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from rasp.analyse import analyse
+from rasp.batch.run import runs
 from rasp.budget import Budget, budget_argument
 from rasp.errors import RaspError, TypeFault
 from rasp.explain import layers_text
@@ -23,7 +24,7 @@ from rasp.parser import parse
 from rasp.program import Program, load_program
 from rasp.scope import Value
 from rasp.session import Reply, Session
-from rasp.show import Example, Input, View, entry
+from rasp.show import Example, View, entry
 from rasp.streams import say, warn
 from rasp.surprises import surprises
 from rasp.visible import visible
@@ -55,9 +56,11 @@ def run_run(args: argparse.Namespace) -> int:
     if args.json and not isinstance(value, Node):
         raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors have an output")
     failed = False
-    for given in given_inputs(args):
+    inputs = given_inputs(args)
+    each = runs(value, map(tokens_of, inputs)) if isinstance(value, SOp) else map(Run, inputs)
+    for given, run in zip(inputs, each, strict=True):
         try:
-            _write_run(program, name, value, given, args)
+            _write_run(program, name, value, Example(given, run), args)
         except RaspError as error:
             failed = True
             warn(program.place(error, value) if isinstance(value, Node) else error)
@@ -72,12 +75,10 @@ def _shown(program: Program, name: str | None) -> tuple[str, Value]:
     return name, program.variable(name)
 
 
-def _write_run(program: Program, name: str, value: Value, given: Input, args: argparse.Namespace) -> None:
-    run = Run(given)
+def _write_run(program: Program, name: str, value: Value, example: Example, args: argparse.Namespace) -> None:
     if args.json:
-        say(json.dumps({"input": tokens_of(given), "output": _output(run, value)}))
+        say(json.dumps({"input": tokens_of(example.given), "output": _output(example.run, value)}))
         return
-    example = Example(given, run)
     spend = Budget(args.budget).spend_cells
     view = View(example, example, False, lambda node: expression(node, program.names), spend)
     say(entry(name, value, view))

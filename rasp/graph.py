@@ -13,7 +13,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, TypeAlias, cast
 
 from rasp.elementwise import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
@@ -50,7 +50,7 @@ def _field_key(value: Any) -> Hashable:
 class Node(metaclass=_Shared):
     """Any node. `children` are the nodes it is built from, in the order of its fields."""
 
-    @property
+    @cached_property
     def children(self) -> tuple[Node, ...]:
         found: list[Node] = []
         for name in _field_names(type(self)):

@@ -93,7 +93,13 @@ class Run:
 
     def sop(self, node: SOp) -> Column:
         """The column of an s-op, one value a position. EvaluationFault where it has none."""
-        return self._value(node) if len(self) <= SHORT else self._long.column(node)
+        if node in self._values or len(self) <= SHORT:
+            return self._value(node)
+        return self._long.column(node)
+
+    def know(self, node: SOp, values: Column) -> None:
+        """Takes the values of an s-op as they were found elsewhere, such as in a batch."""
+        self._values[node] = values
 
     def selector(self, node: Selector) -> Matrix:
         """The cells of a selector, bool [T, T]: row = query, column = key."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from rasp.batch import evaluation, ragged, selection
-from rasp.elementwise import Atom
-from rasp.errors import RaspError
-from rasp.graph import SOp, aggregate, full, indicator, indices, select, select_best, selector_width, tokens
+from rasp.batch.run import BatchRun, runs
+from rasp.elementwise import Atom, Operation
+from rasp.errors import DataFault, RaspError
+from rasp.graph import SOp, aggregate, apply, full, indicator, indices, select, select_best, selector_width, tokens
 from rasp.interpret import EvaluationFault, Run, run
 from rasp.program import load_program
 from tests.wild_graphs import wild
@@ -102,3 +104,84 @@ def test_cells_are_refused_before_hours_are_spent_on_them() -> None:
         EvaluationFault, match=r"90,000,000,000 cells \(300,000 tokens\) .* in select\(tokens, tokens, <\) and select"
     ):
         run(selector_width(select_best(NOWHERE_SORTED, indices) & NOWHERE_SORTED), "ab" * 150_000)
+
+
+def typed(values: list[Atom] | None) -> list[tuple[str, str]] | None:
+    return None if values is None else [(type(value).__name__, repr(value)) for value in values]
+
+
+@pytest.mark.parametrize(("cost", "cells"), [(0.0, 1 << 20), (1e18, 1 << 20), (1e18, 40)])
+def test_a_batch_is_its_inputs_one_by_one(cost: float, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs of several lengths; where one of them is an error, that says nothing of the others."""
+    monkeypatch.setattr(selection, "_RUN_START", cost)
+    monkeypatch.setattr(selection, "_RUN_POSITION", cost)
+    monkeypatch.setattr(ragged, "MAX_CELLS", cells)
+    for seed in range(100):
+        drawn = wild(seed, count=8)
+        batch = BatchRun.of(drawn.inputs, causal=drawn.causal)
+        found = batch.sop(drawn.root).lists()
+        for at, given in enumerate(drawn.inputs):
+            wanted = outcome(drawn.root, given, drawn.causal)
+            alone = str(batch.error(drawn.root, at)) if found[at] is None else typed(found[at])
+            assert alone == wanted, f"seed {seed}, input {at}: {drawn}"
+
+
+def test_the_cells_of_a_batch() -> None:
+    run_ = BatchRun("ab", np.array([[0, 1, 0], [1, 1, 0], [0, 0, 0]]), np.array([3, 1, 2]), causal=True)
+    cells = run_.selector(select(tokens, tokens))
+    assert cells[0].tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 1]]
+    assert cells[1].tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert cells[2].tolist() == [[1, 0, 0], [1, 1, 0], [0, 0, 0]]
+
+
+def test_a_batch_has_columns_of_codes_and_of_numbers() -> None:
+    batch = BatchRun("ab", np.array([[0, 1, 1], [1, 0, 0]]), np.array([3, 2]))
+    found = batch.sop(tokens + "!")
+    assert found.levels[found.codes[0]].tolist() == ["a!", "b!", "b!"]
+    assert found.codes[1, 2] == -1
+    numbers = batch.numbers(indices * 2)
+    assert numbers is not None
+    assert numbers.tolist() == [[0, 2, 4], [0, 2, 0]]
+    assert batch.numbers(tokens) is None
+
+
+def test_an_operation_runs_once_for_each_tuple_of_values() -> None:
+    seen: list[Atom] = []
+    counted = apply(Operation.python(lambda token: seen.append(token) or token), tokens)  # type: ignore[func-returns-value]
+    assert BatchRun("abc", np.array([[0, 1], [1, 0], [0, 0]])).sop(counted).lists() == [
+        ["a", "b"],
+        ["b", "a"],
+        ["a"] * 2,
+    ]
+    assert sorted(seen) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "lengths", "words"),
+    [
+        (np.zeros((0, 3)), None, "a batch needs inputs of 1 to 3 tokens"),
+        (np.zeros((1, 3)), np.array([0]), "a batch needs inputs of 1 to 3 tokens"),
+        (np.zeros((1, 3)), np.array([4]), "a batch needs inputs of 1 to 3 tokens"),
+        (np.full((1, 1), 2), None, "ids are places in the vocabulary, 0 to 1"),
+        (np.full((1, 1), -1), None, "ids are places in the vocabulary, 0 to 1"),
+    ],
+)
+def test_what_is_no_batch(ids: np.ndarray, lengths: np.ndarray | None, words: str) -> None:
+    with pytest.raises(DataFault, match=words):
+        BatchRun("ab", ids, lengths)
+
+
+@pytest.mark.parametrize("inputs", [[], [["a"], []], [[None]]])
+def test_what_is_no_list_of_inputs(inputs: list[list[Atom]]) -> None:
+    with pytest.raises(DataFault, match=r"a batch needs inputs|a NoneType, not a string or a number"):
+        BatchRun.of(inputs)
+
+
+def test_many_runs_know_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rasp.batch.run.CHUNK", 4)
+    root = 1 / (indices - 2)
+    each = list(runs(root, ["ab", "cd", "efg", "h"]))
+    assert [run_.tokens for run_ in each] == [["a", "b"], ["c", "d"], ["e", "f", "g"], ["h"]]
+    assert each[1].sop(root).tolist() == [-0.5, -1.0]
+    with pytest.raises(EvaluationFault, match="division by zero at position 2"):
+        each[2].sop(root)
