@@ -218,7 +218,7 @@ class Elaborator:
 
     def store(self, target: syntax.Name, value: Value, scope: Scope, mode: Mode) -> None:
         """Tries, stores and presents one value."""
-        scope.check(target.name)
+        _check_names([target], scope)
         self.keep(target.name, value, self.host.admit(target.name, value, mode), scope, mode)
 
     def keep(self, name: str, value: Value, entry: str, scope: Scope, mode: Mode) -> None:

@@ -68,7 +68,7 @@ def lex(source: Source) -> Lexed:
     return Lexed(source, tuple(tokens), tuple(comments))
 
 
-def open_brackets(lexed: Lexed) -> int:
-    """How many more brackets of any kind are opened than closed."""
-    opened = sum(token.is_("(", "[", "{") for token in lexed.tokens)
-    return opened - sum(token.is_(")", "]", "}") for token in lexed.tokens)
+def open_brackets(lexed: Lexed, kinds: str = "([{") -> int:
+    """How many more brackets of these kinds are opened than closed."""
+    closing = kinds.translate(str.maketrans("([{", ")]}"))
+    return sum(token.is_(*kinds) - token.is_(*closing) for token in lexed.tokens)

@@ -22,17 +22,19 @@ class Answering(Protocol):
 def piped(session: Answering, lines: Iterable[str], out: TextIO, err: TextIO, name: str = "<stdin>") -> int:
     """Runs a stream of statements; the exit status, 1 if there was any error."""
     failed = ended = False
-    text, first, depth = "", 1, 0
+    text, first, opened, bodies = "", 1, 0, 0
     for number, line in enumerate(lines, 1):
         text += line
-        depth += open_brackets(lex(Source("", line)))
-        if depth > 0 or not text.strip():
+        lexed = lex(Source("", line))
+        opened, bodies = opened + open_brackets(lexed), bodies + open_brackets(lexed, "{")
+        ends = bodies <= 0 and any(token.is_(";") for token in lexed.tokens)  # no other bracket holds a semicolon
+        if (opened > 0 and not ends) or not text.strip():
             continue
         reply = session.push(text, closed=False, name=name, first_line=first)
         if reply.incomplete:
             continue
         failed |= write(reply, out, err)
-        text, first, depth, ended = "", number + 1, 0, reply.ended
+        text, first, opened, bodies, ended = "", number + 1, 0, 0, reply.ended
         if ended:
             break
     if text.strip() and not ended:

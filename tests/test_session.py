@@ -5,12 +5,14 @@ included). `pytest --update` rewrites the answers.
 """
 
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from rasp.graph import Node, SOp
 from rasp.interpret import Run
+from rasp.piped import piped
 from rasp.session import Reply, Session
 from rasp.show import Input
 from tests.counting import grows_linearly
@@ -142,3 +144,15 @@ def test_many_statements_take_linear_time() -> None:
 def test_doubling_chain() -> None:
     reply = Session().push("y=indices; for i in range(60) { y=y+y; } y;")
     assert reply.text.endswith(f"[0, {2**60}, {2**61}, {3 * 2**60}, {2**62}] (ints)")
+
+
+def test_a_pipe_is_answered_at_once_after_a_bracket_left_open() -> None:
+    out, err = StringIO(), StringIO()
+
+    def lines() -> Iterator[str]:
+        yield "x = (1;\n"
+        assert "expected `)`" in err.getvalue()
+        yield "2;\n"
+        assert out.getvalue() == "    value: out =  2\n"
+
+    assert piped(Session(), lines(), out, err) == 1
