@@ -22,3 +22,17 @@ def goes_on(text: str) -> bool:
 def indentation(text: str) -> str:
     """The blanks that the line behind a text begins with: four for each open bracket."""
     return INDENT * max(0, open_brackets(lex(Source("", text))))
+
+
+def definitions_begun(text: str) -> int:
+    """How many definitions of functions are not closed at the end of a text."""
+    opened: list[bool] = []
+    begun = False
+    for token in lex(Source("", text)).tokens:
+        begun = begun or token.is_("def")
+        if token.is_("{"):
+            opened.append(begun)
+            begun = False
+        elif token.is_("}") and opened:
+            opened.pop()
+    return sum(opened) + begun

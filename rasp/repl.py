@@ -30,7 +30,7 @@ from prompt_toolkit.styles import Style
 from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.complete import NO_NAMES, Names, candidates
 from rasp.highlight import RaspLexer
-from rasp.reading import INDENT, goes_on, indentation
+from rasp.reading import INDENT, definitions_begun, goes_on, indentation
 from rasp.streams import say, warn
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _plain_input() -> str:
     try:
         text = input(PROMPT)
         while goes_on(text):
-            text += "\n" + input(MORE)
+            text += "\n" + input(MORE + "  " * definitions_begun(text))
     except (EOFError, KeyboardInterrupt):
         print()
         raise

@@ -210,7 +210,16 @@ class Session:
         if mode is Mode.INNER:
             return ""
         self._try(value)
-        return show.entry(name, value, self._view()) if mode is Mode.CONSOLE else ""
+        return self._shown(name, value) if mode is Mode.CONSOLE else ""
+
+    def _shown(self, name: str, value: Value) -> str:
+        """A value under its name. What fails here is a selector: all were tried on the other example."""
+        try:
+            return show.entry(name, value, self._view())
+        except EvaluationFault as error:
+            error.notes.append(f"while it was shown on the example of selectors, {self.settings.selector_example.text}")
+            error.hint = error.hint or 'set another example: set selector example "…"'
+            raise
 
     def _try(self, value: Value) -> None:
         """Evaluates every s-op and selector of a value on the running example."""

@@ -20,7 +20,7 @@ from prompt_toolkit.output import ColorDepth, DummyOutput
 from rasp import start
 from rasp.complete import NO_NAMES, candidates
 from rasp.console import Console
-from rasp.reading import goes_on, indentation
+from rasp.reading import definitions_begun, goes_on, indentation
 from rasp.repl import Terminal, colored, kept_history
 from rasp.session import Session
 
@@ -350,11 +350,31 @@ def test_a_dumb_terminal(tmp_path: Path) -> None:
         screen.expect(".. ")
         screen.send(")\n")
         screen.expect("value: x =  1")
+        screen.send("def f() {\n")
+        screen.expect("..   ")
+        screen.send("return 1; }\n")
+        screen.expect("function: f()")
         screen.send("nothing\n")
         screen.expect("name error")
         assert "\x1b" not in screen.seen
         screen.send(CTRL_D)
         assert screen.process.wait(10) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("x = {", 0),
+        ("for i in l {", 0),
+        ("def f()", 1),
+        ("def f() { for i in l { x=1; }", 1),
+        ("def f() { def g() { x = {1: 2};", 2),
+        ("def f() { def g() { return 1; }", 1),
+        ("def f() { return 1; }", 0),
+    ],
+)
+def test_definitions_begun(text: str, count: int) -> None:
+    assert definitions_begun(text) == count
 
 
 def test_the_prompt_needs_nothing_heavy() -> None:

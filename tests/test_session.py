@@ -156,3 +156,11 @@ def test_a_pipe_is_answered_at_once_after_a_bracket_left_open() -> None:
         assert out.getvalue() == "    value: out =  2\n"
 
     assert piped(Session(), lines(), out, err) == 1
+
+
+def test_a_selector_that_cannot_be_shown_on_its_example() -> None:
+    session = Session()
+    session.push('set s-op example [1]\nset selector example "ab"')
+    (error,) = session.push("s = select(tokens_int, 1, ==);").errors
+    assert error.notes == ['while it was shown on the example of selectors, "ab"']
+    assert session.push("s;").errors
