@@ -13,7 +13,7 @@ from compiler.pipeline import compile_sop
 from compiler.residual import split_direction
 from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
 from viz.directions import decoded, groups, written
-from viz.residual import plan_residual, residual
+from viz.residual import plan_residual, residual, said
 from viz.weights import layer_tables, plan_weights, weights
 
 flip = select(indices, length - indices - 1)
@@ -67,7 +67,7 @@ def test_the_stream_is_read_from_top_to_bottom_in_the_order_of_writing() -> None
 def test_every_feed_forward_belongs_to_a_layer_and_those_before_the_first_are_the_inputs() -> None:
     compiled = compile_sop(ordered, "abc", 4, names=NAMES)
     assert [panel.title for panel in plan_residual(compiled, "cab").panels] == [
-        "embedding", "input feed-forward", "after layer 1", "after layer 2",
+        "embedding", "after the input feed-forward", "after layer 1", "after layer 2",
     ]  # fmt: skip
     assert [title for title, _ in layer_tables(compiled.weights)] == ["input feed-forward", "layer 1", "layer 2"]
 
@@ -88,9 +88,36 @@ def test_what_is_0_throughout_is_left_out_and_counted() -> None:
 
 
 def test_wide_pictures_go_on_in_further_rows() -> None:
-    panels = plan_residual(model("abcd", 60), "abcd" * 15).panels
+    panels = plan_residual(model("abcde", 30), "abcde" * 6).panels
     assert [panel.box.left for panel in panels] == [panels[0].box.left, panels[1].box.left, panels[0].box.left]
     assert panels[2].box.top > panels[0].box.top + panels[0].box.height
+
+
+@pytest.mark.parametrize(("size", "blocks"), [(12, 1), (60, 2), (150, 7)])
+def test_every_number_is_written_where_positions_are_many(size: int, blocks: int) -> None:
+    plan = plan_residual(model("abcd", size), ("abcd" * 40)[:size])
+    assert len(plan.panels) == 3 * blocks
+    for panel in plan.panels:
+        assert all(panel.texts[line][x] for line, x in np.argwhere(np.abs(panel.numbers) > 1e-6).tolist())
+        assert len(panel.labels) * plan.cell == pytest.approx(panel.box.width)
+    last = [panel.texts[[line.label for line in plan.lines].index("reverse")] for panel in plan.panels[-blocks:]]
+    assert "".join(text for part in last for text in part) == ("abcd" * 40)[:size][::-1]
+
+
+def test_blocks_of_positions_say_which_they_are() -> None:
+    panels = plan_residual(model("abcd", 60), "abcd" * 15).panels
+    assert [panel.title for panel in panels[2:4]] == ["after layer 1, BOS to 29", "after layer 1, positions 30 to 59"]
+
+
+def test_what_stands_for_no_value_is_a_question_mark() -> None:
+    weights = model().weights
+    row = weights.directions.index("tokens_asis=b")
+    W_E = weights.W_E.copy()  # noqa: N806
+    W_E[1, row] = 0.5
+    broken = CompiledModel(weights.with_tensors({"W_E": W_E}))
+    stream = broken.trace(broken.encode("ab"), "reference").residuals[0].astype(np.float64)
+    (group,) = (group for group in groups(weights.directions) if group.name == "tokens_asis")
+    assert [said(group, vector) for vector in stream] == ["", "?", "b"]
 
 
 def test_large_groups_fold_where_there_are_many() -> None:

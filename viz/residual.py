@@ -2,12 +2,14 @@
 
 Decided first (`plan_residual`), drawn after. The directions stand in groups, one an s-op, in the order in which they
 are first written; a group's own line says the value that its directions stand for. What a layer changed is framed.
+Every number is written: where positions are many, a panel goes on in further blocks of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,8 @@ from compiler.ir import Stage
 from compiler.model import CompiledModel
 from rasp.elementwise import Atom
 from viz.directions import Group, decoded, groups, written
-from viz.fonts import drawable
-from viz.labels import BOS, position_labels
+from viz.fonts import drawable, unwritten
+from viz.labels import BOS, label, position_labels
 from viz.style import (
     DIVIDER,
     GRID,
@@ -47,8 +49,9 @@ from viz.style import (
 CHANGED = "#b3541e"
 _NEGATIVE = "#a3265f"
 _ROW = 0.17
-_SMALLEST_CELL, _LARGEST_CELL = 0.1, 0.55
-_SIDE = 9.0
+_SMALLEST_CELL, _LARGEST_CELL = 0.2, 0.55
+_SIZES = (LABEL_SIZE, 6.25, SMALLEST_SIZE)
+_SIDE = 9.4
 _WIDEST_NAME = 2.6
 _INDENT = 0.12
 _BOLD = 1.12
@@ -72,10 +75,14 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """The stream at one moment: the text and the number [line, position] of each cell, and which ones are new."""
+    """The stream at one moment, or at some positions of it.
+
+    For each cell [line, position] the text, the number, and whether it is new; for each position its label.
+    """
 
     title: str
     box: Box
+    labels: tuple[str, ...]
     texts: tuple[tuple[str, ...], ...]
     numbers: NDArray[np.float64]
     changed: NDArray[np.bool_]
@@ -91,7 +98,6 @@ class ResidualPlan:
     cell: float
     size: float
     lines: tuple[Line, ...]
-    tokens: tuple[str, ...]
     panels: tuple[Panel, ...]
     note: tuple[str, ...]
 
@@ -113,12 +119,11 @@ def plan_residual(model: CompiledModel, tokens: Sequence[Atom]) -> ResidualPlan:
     lines = _lines(groups(weights.directions), streams)
     positions = tuple(drawable(text) for text in position_labels(tokens, len(tokens) + 1))
     texts = _all_texts(lines, streams)
-    cell = _cell(texts, positions)
-    size = min(LABEL_SIZE, max(SMALLEST_SIZE, cell * 72 / 1.6))
+    cell, size, blocks = _cell(lines, texts, positions)
     names = min(_WIDEST_NAME, max((_name_width(line) for line in lines), default=0.0)) + 0.08
-    boxes = _boxes(len(streams), _MARGIN + names, cell * len(positions), _ROW * len(lines))
+    boxes = _boxes(len(streams), blocks, _MARGIN + names, cell, _ROW * len(lines))
     width = max(_NARROWEST, max(box.left + box.width for box in boxes) + _MARGIN)
-    note = wrap(_note(streams), width - 2 * _MARGIN, LABEL_SIZE, 3)
+    note = _notes(streams, tokens, lines, width - 2 * _MARGIN)
     return ResidualPlan(
         width,
         boxes[-1].top + boxes[-1].height + text_height(LABEL_SIZE, len(note) + 1) + _MARGIN,
@@ -126,24 +131,35 @@ def plan_residual(model: CompiledModel, tokens: Sequence[Atom]) -> ResidualPlan:
         cell,
         size,
         lines,
-        positions,
-        _panels(list(moments), boxes, texts, streams, lines),
+        tuple(_panels(list(moments), boxes, blocks, positions, texts, _numbers(streams, lines))),
         note,
     )
 
 
 def _moment(stage: Stage) -> str:
     """What is shown of a stage: a layer as a whole, what is before the first one step by step."""
-    return stage.title if stage.layer is None else f"after layer {stage.layer + 1}"
+    if stage.layer is not None:
+        return f"after layer {stage.layer + 1}"
+    return stage.title if stage.title == "embedding" else f"after the {stage.title}"
 
 
-def _boxes(count: int, left: float, width: float, height: float) -> list[Box]:
-    """The places of the panels' cells: side by side, in further rows where they are too wide together."""
-    across = max(1, int((_WIDEST - left) // (width + _GAP)))
+def _boxes(count: int, blocks: Sequence[slice], left: float, cell: float, height: float) -> list[Box]:
+    """The places of the panels' cells: side by side, in further rows where they are too wide together.
+
+    Several blocks of positions begin in a row of their own at every moment.
+    """
+    widest = cell * max(block.stop - block.start for block in blocks)
+    across = max(1, int((_WIDEST - left + _GAP) // (widest + _GAP)))
     above = _MARGIN + text_height(TITLE_SIZE) + 2 * text_height(LABEL_SIZE) + 0.08
+    rows = -(-len(blocks) // across)
+    places = [
+        (moment * rows + at // across, at % across, block) if len(blocks) > 1 else (*divmod(moment, across), block)
+        for moment in range(count)
+        for at, block in enumerate(blocks)
+    ]
     return [
-        Box(left + at % across * (width + _GAP), above + at // across * (above + height), width, height)
-        for at in range(count)
+        Box(left + column * (widest + _GAP), above + row * (above + height), cell * (block.stop - block.start), height)
+        for row, column, block in places
     ]
 
 
@@ -186,18 +202,49 @@ def _all_texts(lines: Sequence[Line], streams: Sequence[NDArray[Any]]) -> list[t
 
 def _texts(line: Line, stream: NDArray[Any], there: bool) -> tuple[str, ...]:
     if line.direction is None:
-        return tuple(drawable(decoded(line.group, vector)) for vector in stream)
+        return tuple(drawable(said(line.group, vector)) for vector in stream)
     zero = "0" if there and not line.group.values and line.label not in _ALWAYS else ""
     numbers = stream[:, line.direction].tolist()
     return tuple(("" if at == 0 else zero) if abs(x) <= _ZERO else written(x) for at, x in enumerate(numbers))
 
 
-def _cell(texts: Sequence[Sequence[Sequence[str]]], tokens: Sequence[str]) -> float:
-    """Inches of a cell: as wide as the widest text, within limits; less where there are many positions."""
-    every = [*tokens, *(text for panel in texts for line in panel for text in line)]
-    widest = max((text_width(text, LABEL_SIZE) for text in every), default=0.0) * _BOLD + 0.06
-    fair = min(_LARGEST_CELL, max(0.2, widest))
-    return max(_SMALLEST_CELL, min(fair, _SIDE / len(tokens)))
+def said(group: Group, vector: NDArray[Any]) -> str:
+    """The value that a vector says an s-op has; nothing where it is 0, ? where it stands for no value."""
+    return decoded(group, vector) or ("?" if np.abs(vector[list(group.members)]).max() > _ZERO else "")
+
+
+def _cell(
+    lines: Sequence[Line], texts: Sequence[Sequence[Sequence[str]]], labels: Sequence[str]
+) -> tuple[float, float, list[slice]]:
+    """Inches of a cell, the size of its text, and the blocks of positions: as few as letters of any size allow."""
+    count = len(labels)
+    for fewest in (1, 2):
+        for size in _SIZES:
+            cell = _widest(lines, texts, labels, size)
+            if cell * count <= fewest * _SIDE:
+                return cell, size, _blocks(count, fewest)
+    cell = _widest(lines, texts, labels, LABEL_SIZE)
+    return cell, LABEL_SIZE, _blocks(count, ceil(cell * count / _SIDE))
+
+
+def _widest(
+    lines: Sequence[Line], texts: Sequence[Sequence[Sequence[str]]], labels: Sequence[str], size: float
+) -> float:
+    """Inches of a cell that holds the widest text, within limits."""
+    bold = {text for panel in texts for line, row in zip(lines, panel, strict=True) for text in row if _is_bold(line)}
+    plain = {*labels, *(text for panel in texts for row in panel for text in row)}
+    widths = [_BOLD * text_width(text, size) for text in bold] + [text_width(text, size) for text in plain]
+    return min(_LARGEST_CELL, max(_SMALLEST_CELL, max(widths) + 0.06))
+
+
+def _is_bold(line: Line) -> bool:
+    return line.direction is None
+
+
+def _blocks(count: int, number: int) -> list[slice]:
+    """So many runs of positions, about equally long."""
+    each = ceil(count / number)
+    return [slice(start, min(start + each, count)) for start in range(0, count, each)]
 
 
 def _name_width(line: Line) -> float:
@@ -210,21 +257,43 @@ def _leads(line: Line) -> bool:
     return line.direction is None or len(line.group.members) == 1
 
 
+def _numbers(streams: Sequence[NDArray[Any]], lines: Sequence[Line]) -> list[NDArray[np.float64]]:
+    """The numbers [line, position] of every moment; 0 in the lines that say a value."""
+    return [
+        np.array([np.zeros(len(stream)) if line.direction is None else stream[:, line.direction] for line in lines])
+        for stream in streams
+    ]
+
+
 def _panels(
     titles: Sequence[str],
     boxes: Sequence[Box],
+    blocks: Sequence[slice],
+    labels: Sequence[str],
     texts: Sequence[tuple[tuple[str, ...], ...]],
-    streams: Sequence[NDArray[Any]],
-    lines: Sequence[Line],
-) -> tuple[Panel, ...]:
-    panels = []
-    before: NDArray[Any] | None = None
-    for title, box, cells, stream in zip(titles, boxes, texts, streams, strict=True):
-        numbers = np.array([np.zeros(len(stream)) if n.direction is None else stream[:, n.direction] for n in lines])
-        new = np.zeros(numbers.shape, dtype=bool) if before is None else np.abs(numbers - before) > _ZERO
-        panels.append(Panel(title, box, cells, numbers, new))
-        before = numbers
-    return tuple(panels)
+    numbers: Sequence[NDArray[np.float64]],
+) -> Iterator[Panel]:
+    """A panel for every moment and every block of positions in it."""
+    waiting = iter(boxes)
+    for at, title in enumerate(titles):
+        new = np.abs(numbers[at] - numbers[max(0, at - 1)]) > _ZERO
+        for block in blocks:
+            named = title if len(blocks) == 1 else f"{title}, {_span(block)}"
+            written_ = tuple(line[block] for line in texts[at])
+            yield Panel(named, next(waiting), tuple(labels[block]), written_, numbers[at][:, block], new[:, block])
+
+
+def _span(block: slice) -> str:
+    """The positions of a block in words; column 0 is BOS."""
+    return f"{'BOS' if block.start == 0 else f'positions {block.start - 1}'} to {block.stop - 2}"
+
+
+def _notes(
+    streams: Sequence[NDArray[Any]], tokens: Sequence[Atom], lines: Sequence[Line], width: float
+) -> tuple[str, ...]:
+    texts = [*map(label, tokens), *(line.label for line in lines), *(v for line in lines for v in line.group.values)]
+    notes = (_note(streams), unwritten(texts))
+    return tuple(line for note in notes for line in wrap(note, width, LABEL_SIZE, 3))
 
 
 def _note(streams: Sequence[NDArray[Any]]) -> str:
@@ -237,9 +306,9 @@ def draw_residual(plan: ResidualPlan) -> Figure:
     """The planned picture, drawn."""
     with styled():
         figure = new_figure(plan.width, plan.height)
-        largest = np.maximum(np.max([np.abs(panel.numbers).max(axis=1) for panel in plan.panels], axis=0), _ZERO)
+        largest = np.max([np.abs(panel.numbers).max(axis=1) for panel in plan.panels], axis=0)
         for panel in plan.panels:
-            _draw_panel(figure, plan, panel, largest)
+            _draw_panel(figure, plan, panel, np.maximum(largest, _ZERO))
         for top in dict.fromkeys(panel.box.top for panel in plan.panels):
             _draw_names(figure, plan, top)
         note = "\n".join(plan.note)
@@ -249,16 +318,20 @@ def draw_residual(plan: ResidualPlan) -> Figure:
 
 def _draw_panel(figure: Figure, plan: ResidualPlan, panel: Panel, largest: NDArray[np.float64]) -> None:
     ax = axes_at(figure, panel.box)
-    ax.set(xlim=(0, len(plan.tokens)), ylim=(len(plan.lines), 0))
+    count = len(panel.labels)
+    ax.set(xlim=(0, count), ylim=(len(plan.lines), 0))
     ax.tick_params(length=0, labelleft=False, labelbottom=False)
     ax.set_title(panel.title, loc="left", fontsize=TITLE_SIZE, weight="bold", pad=22)
     _draw_cells(ax, panel, largest)
     for line, row in enumerate(panel.texts):
-        _draw_texts(ax, plan, line, row, panel)
-    ax.vlines(range(1, len(plan.tokens)), 0, len(plan.lines), colors=GRID, linewidth=0.4)
+        _draw_texts(ax, plan, line, row)
+    ax.vlines(range(1, count), 0, len(plan.lines), colors=GRID, linewidth=0.4)
     starts = [at for at, line in enumerate(plan.lines) if at and _leads(line)]
-    ax.hlines(starts, 0, len(plan.tokens), colors=DIVIDER, linewidth=0.6)
-    _draw_positions(ax, plan)
+    ax.hlines(starts, 0, count, colors=DIVIDER, linewidth=0.6)
+    for x, text in enumerate(panel.labels):
+        style: dict[str, Any] = {"color": QUIET, "style": "italic"} if text == BOS and x == 0 else {}
+        shown = fit(text, plan.cell - 0.02, plan.size)
+        ax.text(x + 0.5, -0.55, shown, ha="center", va="center_baseline", size=plan.size, **style)
 
 
 def _draw_cells(ax: Axes, panel: Panel, largest: NDArray[np.float64]) -> None:
@@ -277,30 +350,14 @@ def _tint(number: float, largest: float) -> tuple[float, ...]:
     return tuple((np.array(to_rgb(PAPER)) * (1 - share) + full * share).tolist())
 
 
-def _draw_texts(ax: Axes, plan: ResidualPlan, line: int, row: Sequence[str], panel: Panel) -> None:
-    """The texts of a line: all where the widest fits its cell, else those of every 2nd, 5th or 10th token."""
-    bold = plan.lines[line].direction is None
-    widest = max(text_width(text, plan.size) for text in row) * (_BOLD if bold else 1) + 0.02
-    step = _step(widest, plan.cell)
+def _draw_texts(ax: Axes, plan: ResidualPlan, line: int, row: Sequence[str]) -> None:
+    """The texts of a line, each in its cell."""
+    bold = _is_bold(plan.lines[line])
+    room = (plan.cell - 0.02) / (_BOLD if bold else 1)
     for x, text in enumerate(row):
-        if text and (step == 1 or (x - 1) % step == 0):
-            weight = "bold" if bold else "normal"
-            ax.text(x + 0.5, line + 0.5, text, ha="center", va="center_baseline", size=plan.size, weight=weight)
-
-
-def _step(widest: float, cell: float) -> int:
-    return next((step for step in (1, 2, 5, 10, 20) if step * cell >= widest), 50)
-
-
-def _draw_positions(ax: Axes, plan: ResidualPlan) -> None:
-    """BOS and the tokens above the columns; fewer where they are many."""
-    step = _step(max(text_width(text, plan.size) for text in plan.tokens[1:]) + 0.03, plan.cell)
-    for x in range(1, len(plan.tokens), step):
-        shown = fit(plan.tokens[x], step * plan.cell, plan.size)
-        ax.text(x + 0.5, -0.55, shown, ha="center", va="center_baseline", size=plan.size)
-    wide = text_width(BOS, plan.size) > plan.cell
-    place: dict[str, Any] = {"x": 0.9, "ha": "right"} if wide else {"x": 0.5, "ha": "center"}
-    ax.text(y=-0.55, s=BOS, va="center_baseline", size=plan.size, color=QUIET, style="italic", **place)
+        if text:
+            weight, shown = "bold" if bold else "normal", fit(text, room, plan.size)
+            ax.text(x + 0.5, line + 0.5, shown, ha="center", va="center_baseline", size=plan.size, weight=weight)
 
 
 def _draw_names(figure: Figure, plan: ResidualPlan, top: float) -> None:

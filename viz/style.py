@@ -34,6 +34,8 @@ TITLE_SIZE = 8.0
 LABEL_SIZE = 7.0
 SMALLEST_SIZE = 5.5
 LINE_SPACING = 1.2
+_MEASURED_AT = 720
+"""Dots per inch at which texts are measured: at few of them the widths of small letters are rounded."""
 
 RC: dict[Any, Any] = {
     "text.parse_math": False,
@@ -117,9 +119,9 @@ def axes_at(figure: Figure, box: Box) -> Axes:
 def text_width(text: str, size: float) -> float:
     """Inches that a drawable text takes, set in one line at `size` points."""
     font = face()
-    font.set_size(size, 72)
+    font.set_size(size, _MEASURED_AT)
     font.set_text(text, 0.0)
-    return float(font.get_width_height()[0]) / 64 / 72
+    return float(font.get_width_height()[0]) / 64 / _MEASURED_AT
 
 
 def text_height(size: float, lines: int = 1) -> float:
