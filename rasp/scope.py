@@ -61,7 +61,8 @@ class Scope:
     """Names and their values, inside an outer scope.
 
     `kind` is built-in, library, console, file, function or local. A file passes its public names on to the scope its
-    load statement stands in, at once; `touched` lists what it should print at its end, last touched last.
+    load statement stands in, at once; `touched` lists what it should print at its end, last touched last. `kept` are
+    the names that were refused there, so that the file has them alone.
     """
 
     def __init__(self, kind: str, outer: Scope | None, where: str = "", passes_to: Scope | None = None) -> None:
@@ -71,6 +72,7 @@ class Scope:
         self.passes_to = passes_to
         self.names: dict[str, Value] = {}
         self.touched: dict[str, Value] = {}
+        self.kept: set[str] = set()
 
     def lookup(self, name: str) -> Value:
         """The value of a name, here or further out. UndefinedName, with names that look like it."""
@@ -102,12 +104,17 @@ class Scope:
         """Sets a name here, and where a file passes its public names on."""
         self.check(name)
         self.names[name] = value
-        if self.passes_to is not None and not name.startswith("_"):
+        if self.passes_to is None or name.startswith("_"):
+            return
+        try:
             self.passes_to.assign(name, value)
+        except NameFault:
+            self.kept.add(name)
+            raise
 
     def touch(self, name: str, value: Value) -> None:
         """Moves a public name to the end of what a file prints, in this file and the files that load it."""
-        if self.kind != "file" or name.startswith("_"):
+        if self.kind != "file" or name.startswith("_") or name in self.kept:
             return
         self.touched.pop(name, None)
         self.touched[name] = value

@@ -1,8 +1,13 @@
 """The language row by row: statements in, printed reply out. `·` stands for a blank, `→` for a tab."""
 
+from collections.abc import Callable, Sequence
+from operator import eq, itemgetter
+from random import Random
+
 import pytest
 
 from rasp import analyse, manual, parse_program
+from rasp.interpret import run
 from rasp.session import Session
 
 
@@ -522,6 +527,62 @@ def test_library_names_may_be_shadowed(name: str) -> None:
 )
 def test_library(text: str, expected: str) -> None:
     assert last(text) == expected
+
+
+Values = list[int]
+
+
+def keys_of(seq: Values, val: Values, i: int) -> Values:
+    """The positions whose element of seq is val_i."""
+    return [k for k, element in enumerate(seq) if element == val[i]]
+
+
+def last_instances(seq: Values, val: Values) -> list[bool]:
+    return [seq[i] == val[i] and not any(k > i for k in keys_of(seq, val, i)) for i in range(len(seq))]
+
+
+def first_instances(seq: Values, val: Values) -> list[bool]:
+    return [seq[i] == val[i] and not any(k < i for k in keys_of(seq, val, i)) for i in range(len(seq))]
+
+
+def mean_of_marked(marks: list[bool]) -> list[float]:
+    places = [place for place, mark in enumerate(marks) if mark]
+    return [sum(places) / len(places) if places else -1] * len(marks)
+
+
+def shifted(seq: Values, n: Values) -> list[float]:
+    arriving = [[seq[k] for k in range(len(seq)) if k + n[k] == i] for i in range(len(seq))]
+    return [sum(found) / len(found) if found else -1 for found in arriving]
+
+
+DEFINITIONS: dict[str, Callable[[Values, Values], Sequence[float]]] = {
+    "count(a, b)": lambda a, b: [sum(map(eq, a, b))] * len(a),
+    "contains(a, b)": lambda a, b: [any(map(eq, a, b))] * len(a),
+    "max(a, b)": lambda a, b: list(map(max, a, b)),
+    "min(a, b)": lambda a, b: list(map(min, a, b)),
+    "average(a)": lambda a, b: [sum(a) / len(a)] * len(a),
+    "load_from_location(a, b)": lambda a, b: [a[i] if 0 <= i < len(a) else 0 for i in b],
+    "shift(a, b, -1)": shifted,
+    "mark_last_instance(a, b)": last_instances,
+    "mark_first_instance(a, b)": first_instances,
+    "aggregate(select_from_last(a, b), indices, -1)": lambda a, b: mean_of_marked(last_instances(a, b)),
+    "aggregate(select_from_first(a, b), indices, -1)": lambda a, b: mean_of_marked(first_instances(a, b)),
+    "aggregate(select_from_last(a, 1), indices, -1)": lambda a, b: mean_of_marked(last_instances(a, [1] * len(a))),
+    "aggregate(select_from_first(a, 1), indices, -1)": lambda a, b: mean_of_marked(first_instances(a, [1] * len(a))),
+    "sort(a, b)": lambda a, b: [element for _, element in sorted(zip(b, a, strict=True), key=itemgetter(0))],
+    "aggregate(select_next_identical(a), indices, -1)": lambda a, b: [
+        min((k for k in keys_of(a, a, i) if k > i), default=-1) for i in range(len(a))
+    ],
+}
+
+
+@pytest.mark.parametrize("text", DEFINITIONS)
+def test_the_library_does_what_its_definitions_say(text: str) -> None:
+    random = Random(text)
+    for length in range(1, 21):
+        a, b = (random.choices(range(-1, 4), k=length) for _ in range(2))
+        node = parse_program(f"a = {a}[indices]; b = {b}[indices]; x = {text};").sop("x")
+        assert run(node, "x" * length) == DEFINITIONS[text](a, b), (a, b)
 
 
 @pytest.mark.parametrize(

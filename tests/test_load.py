@@ -81,7 +81,10 @@ def test_a_file_passes_on_what_it_loads() -> None:
         ("5; indices; indices+1; indices(\"a\"); for i in [1] { j=i; }", ["     s-op: indices"]),
         ("def f(x) { return x; }", ["     a function: f(x)"]),
         ("_own=1; a=_own; _own;", ["    value: a =  1"]),
-        ("length=3; a,max,b=1,2,3;", ["!! length belongs", "!! max belongs", "    value: a =  1"]),
+        (
+            "length=3; length; full_s; a,max,b=1,2,3;",
+            ["!! length belongs", "!! max belongs", "     selector: full_s", "    value: a =  1"],
+        ),
         ("examples off\nset example \"ab\"\nx=1;", ["    value: x =  1"]),
         ("a,b=1,[indices];", ["    value: a =  1", "     list: b =  [", "\t\t     s-op: indices", " " * 16 + "]"]),
     ],
@@ -90,6 +93,12 @@ def test_what_is_printed(text: str, expected: list[str]) -> None:
     write("a.rasp", text)
     found = [line.split(" to the library")[0] for line in reply('load "a";').splitlines()]
     assert found == expected
+
+
+def test_what_is_refused_is_not_listed_by_the_files_around_either() -> None:
+    write("b.rasp", "length = 3; length;")
+    write("a.rasp", 'load "b"; length; x = length;')
+    assert reply('load "a";').splitlines()[1:] == ["    value: x =  3"]
 
 
 def test_commands_in_a_file() -> None:
