@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,16 +14,35 @@ from rasp.errors import DataFault
 def write_whole(path: Path, content: str | bytes) -> None:
     """Writes beside the file, then moves into place: a reader sees the old content or the new. Links stay links.
 
-    Text is written as UTF-8. DataFault where the file cannot be written.
+    What is there and is no regular file, a device or a pipe, is written to as it is. Text is written as UTF-8.
+    DataFault where the file cannot be written.
     """
-    target = Path(os.path.realpath(path))
+    try:
+        written = content.encode() if isinstance(content, str) else content
+        if _is_special(path):
+            path.write_bytes(written)
+        else:
+            _replace(Path(os.path.realpath(path)), written)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise DataFault(f"cannot write {path}: {reason or error}") from error
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is something that must not be replaced by a file; a folder is refused when it is written."""
+    with suppress(FileNotFoundError):
+        return not stat.S_ISREG(path.stat().st_mode)
+    return False
+
+
+def _replace(target: Path, content: bytes) -> None:
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        beside.write_bytes(content)
         with suppress(FileNotFoundError):
             shutil.copymode(target, beside)
         os.replace(beside, target)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             beside.unlink()
-        raise DataFault(f"cannot write {path}: {error.strerror or error}") from error
+        raise
