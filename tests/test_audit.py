@@ -19,7 +19,7 @@ from compiler.audit import Audit, audit
 from compiler.pipeline import Compilation, compile_sop
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
-from rasp.graph import aggregate, elementwise, full, indices, select, tokens, tokens_asis
+from rasp.graph import aggregate, elementwise, full, indices, select, tokens, tokens_asis, where
 from rasp.program import load_program, parse_program
 
 BOOM = """
@@ -31,6 +31,10 @@ GUARDED = """
 m = aggregate(select(indices, indices, <=), tokens_asis, "none");
 y = 10 / (tokens_asis - 1) if indices > 0 else 0;
 z = m;
+"""
+CHOICE = """
+last = aggregate(select_best(select(tokens, tokens, ==) and select(indices, indices, <), indices), indices, -1);
+n = selector_width(select_best(full_s, indicator(tokens == "a")) and select(tokens, tokens, ==));
 """
 KINDS = "k = aggregate(select(indices, indices, <), tokens_asis, 2) + 0;"
 
@@ -70,6 +74,7 @@ MODELS: dict[str, tuple[str, list[str], tuple[Atom, ...]]] = {
     "boom": (BOOM, ["x", "hist"], ("a", "b")),
     "guarded": (GUARDED, ["y", "z"], (1, 2, 3)),
     "kinds": (KINDS, ["k"], (1, 2)),
+    "choice": (CHOICE, ["last", "n"], ("a", "b")),
 }
 
 
@@ -276,9 +281,17 @@ def edits(fields: Any, rng: random.Random, count: int) -> Iterator[Edit]:
             yield Edit(place, changed)
 
 
-@pytest.mark.parametrize("name", MODELS)
+def built_in_python(path: Path) -> Path:
+    """The file of a model with a Python function in it."""
+    vowel = elementwise(lambda token: token in ("a", "e"), tokens)
+    sops = {"x": aggregate(select(vowel, True), indices), "y": where(vowel, tokens, "-")}
+    save(compile_sop(sops, ("a", "b", "e"), 3, names={vowel: "vowel"}), path)
+    return path
+
+
+@pytest.mark.parametrize("name", [*MODELS, "python"])
 def test_every_edit_is_refused_or_not_certified(name: str, path: Path) -> None:
-    written(path, *MODELS[name])
+    written(path, *MODELS[name]) if name in MODELS else built_in_python(path)
     fields, tensors = description(path), tensors_of(path.read_bytes())
     refused = uncertified = 0
     for edit in edits(fields, random.Random(name), 150):

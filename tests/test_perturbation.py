@@ -1,0 +1,113 @@
+"""One weight changed, anywhere in a model: the proof refuses it, or no answer changes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compiler.model import CompiledModel
+from compiler.pipeline import Compilation
+from compiler.verify import verify
+from rasp.elementwise import Atom
+from rasp.errors import Refusal
+from rasp.graph import (
+    SOp,
+    aggregate,
+    full,
+    indicator,
+    indices,
+    select,
+    select_best,
+    selector_width,
+    tokens,
+    tokens_asis,
+    tokens_int,
+    where,
+)
+
+SAME = select(tokens, tokens)
+HISTOGRAM = selector_width(SAME)
+BEFORE = select(indices, indices, "<")
+BALANCE = aggregate(select(indices, indices, "<="), indicator(tokens == "a") - indicator(tokens == "b"))
+
+MODELS: dict[str, tuple[dict[str, SOp], tuple[Atom, ...]]] = {
+    "histogram and a guard": ({"x": where(HISTOGRAM > 1, "boom", tokens), "y": 6 / tokens_asis}, (1, 2, 0)),
+    "last same": ({"x": aggregate(select_best(SAME & BEFORE, indices), indices, -1)}, ("a", "b")),
+    "mean of what may be bools": ({"x": aggregate(SAME, tokens_asis, -1)}, (True, False, 3)),
+    "copy of strings": ({"x": aggregate(select(indices, indices, "<"), tokens, "none")}, ("a", "b")),
+    "balance": ({"x": (BALANCE == 0) & (aggregate(full, indicator(BALANCE < 0)) == 0)}, ("a", "b")),
+    "strings or numbers": ({"x": aggregate(full, tokens_asis, "-")}, ("x", 1, 2)),
+    "means and sums": ({"x": aggregate(BEFORE, tokens_int) * 2 + 1}, (1, 7)),
+}  # fmt: skip
+LENGTH = 4
+
+
+def perturbed(weight: float, rng: random.Random) -> float:
+    """Another number in the place of a weight: far, near, or the next one there is."""
+    steps = [
+        weight + 1,
+        weight - 1,
+        weight + 64,
+        weight + 0.5,
+        weight + 1e-3,
+        float(np.nextafter(np.float32(weight), 9)),
+    ]
+    if weight:
+        steps += [-weight, 0.0, weight * 2, weight * (1 + 2**-10), weight * 0.5]
+    return rng.choice(steps)
+
+
+@contextmanager
+def with_weight(tensor: Any, place: tuple[int, ...], value: float) -> Iterator[None]:
+    """A tensor with another number in one place, for a while."""
+    before = tensor[place]
+    tensor[place] = value
+    try:
+        yield
+    finally:
+        tensor[place] = before
+
+
+def places(compilation: Compilation, rng: random.Random, count: int) -> Iterator[tuple[str, Any, tuple[int, ...]]]:
+    """As many places in each tensor, half of them where it is not zero."""
+    for name, tensor in compilation.weights.tensors().items():
+        marked = [tuple(map(int, place)) for place in zip(*np.nonzero(tensor), strict=True)]
+        for place in rng.sample(marked, min(count, len(marked))):
+            yield name, tensor, place
+        for _ in range(count if tensor.size else 0):
+            yield name, tensor, tuple(rng.randrange(size) for size in tensor.shape)
+
+
+def check_changes(name: str, dtype: str, count: int, seed: int = 0) -> tuple[int, int]:
+    """How many changes of a model's weights were refused, and how many changed no answer; fails at any other."""
+    rng = random.Random(f"{name} {dtype} {seed}")
+    sops, vocabulary = MODELS[name]
+    compilation = Compilation(sops, vocabulary, LENGTH, dtype=dtype)
+    refused = harmless = 0
+    for tensor_name, tensor, place in places(compilation, rng, count):
+        value = perturbed(float(tensor[place]), rng)
+        if tensor.dtype.type(value) == tensor[place]:
+            continue
+        with with_weight(tensor, place, value):
+            try:
+                compilation.certify(compilation.weights)
+            except Refusal:
+                refused += 1
+                continue
+            found = verify(sops, CompiledModel(compilation.weights)).counterexample
+            assert found is None, f"{tensor_name}{place} = {value!r}: {found}"
+            harmless += 1
+    compilation.certify(compilation.weights)
+    return refused, harmless
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_changed_weight_is_refused_or_changes_no_answer(name: str) -> None:
+    refused, harmless = check_changes(name, "float32", 6)
+    assert refused > 20
+    assert refused > 4 * harmless
