@@ -114,7 +114,7 @@ class Scope:
 
     def touch(self, name: str, value: Value) -> None:
         """Moves a public name to the end of what a file prints, in this file and the files that load it."""
-        if self.kind != "file" or name.startswith("_") or name in self.kept:
+        if self.kind != "file" or name.startswith("_") or name == "out" or name in self.kept:
             return
         self.touched.pop(name, None)
         self.touched[name] = value

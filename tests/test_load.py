@@ -81,6 +81,7 @@ def test_a_file_passes_on_what_it_loads() -> None:
         ("5; indices; indices+1; indices(\"a\"); for i in [1] { j=i; }", ["     s-op: indices"]),
         ("def f(x) { return x; }", ["     a function: f(x)"]),
         ("_own=1; a=_own; _own;", ["    value: a =  1"]),
+        ("a=1; out; 5; out;", ["    value: a =  1"]),
         (
             "length=3; length; full_s; a,max,b=1,2,3;",
             ["!! length belongs", "!! max belongs", "     selector: full_s", "    value: a =  1"],
