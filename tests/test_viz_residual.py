@@ -144,10 +144,24 @@ def test_a_neuron_is_a_column_and_the_rounding_constant_a_letter() -> None:
     assert table.texts[2][1].startswith("−R+")
 
 
-def test_large_matrices_are_cut_and_say_so() -> None:
+def test_many_neurons_are_shown_in_parts() -> None:
     tables = [table for _, tables in layer_tables(model("abcdefgh", 40).weights) for table in tables]
-    assert [table.note for table in tables if table.note] == ["36 of 79 neurons"]
-    assert max(len(table.columns) for table in tables) == 36
+    parts = [table for table in tables if "W_in" in table.title]
+    assert [table.title.partition(": ")[2] for table in parts] == [
+        "neurons 0 to 35 of 79", "neurons 36 to 71 of 79", "neurons 72 to 78 of 79",
+    ]  # fmt: skip
+    assert [name for table in parts for name in table.columns] == list(map(str, range(79)))
+    assert all(text for table in parts for text in table.texts[0])
+
+
+def test_large_matrices_are_whole_and_shaded_and_say_their_numbers() -> None:
+    compiled = compile_sop(selector_width(select(indices, indices, "<=") & select(tokens, "a")), "ab", 50)
+    ((_, (scores, *_)),) = layer_tables(compiled.weights)
+    assert scores.shaded
+    assert scores.numbers.shape == (52, 52)
+    assert scores.note == "52 × 52: 128 in 1277, 256 in 1, 0 in the others"
+    (item, *_) = plan_weights(compiled).tables
+    assert [name for _, name in item.row_names] == ["one, bos", "indices (50)"]
 
 
 @pytest.mark.parametrize("size", [3, 12, 60])

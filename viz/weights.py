@@ -3,6 +3,9 @@
 A head is two matrices: W_QK = W_Q W_Kᵀ, what a query's direction (row) and a key's direction (column) add to the
 score; and W_OV = W_V W_O, what a direction at the key (row) writes to a direction at the query (column). A feed-forward
 has one column a neuron: what it reads above (W_in, b_in), what it writes below (W_out). Decided first, drawn after.
+
+A small matrix has its numbers written. A large one is drawn whole, every number as a shade, with names for runs of rows
+and columns of one s-op; its title says which numbers there are.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from numpy.typing import NDArray
 from compiler.ir import FeedForwardWeights, HeadWeights, ModelWeights
 from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS, Precision
+from compiler.residual import split_direction
 from viz.directions import written
-from viz.fonts import drawable
+from viz.fonts import drawable, unwritten
+from viz.labels import label
 from viz.style import (
     DIVIDER,
     GRID,
@@ -47,6 +52,9 @@ from viz.style import (
 
 _NEGATIVE = "#a3265f"
 _MOST = 36
+_PARTS = 4
+_FEW = 6
+_SHADED_CELL, _SHADED_HEIGHT = 0.1, 7.0
 _ROW = 0.16
 _SMALLEST_CELL, _LARGEST_CELL = 0.16, 0.5
 _SIDE = 13.0
@@ -64,7 +72,8 @@ _PAD = 0.06
 class Table:
     """A matrix to show: names of its rows and columns, its numbers and what is written for them.
 
-    `rule` is the row before which a line is drawn; `note` says what was left out.
+    Nothing is written in a large one (`texts` is empty); `note` then says which numbers it has. `rule` is the row
+    before which a line is drawn.
     """
 
     title: str
@@ -75,16 +84,26 @@ class Table:
     rule: int | None = None
     note: str = ""
 
+    @property
+    def shaded(self) -> bool:
+        """Whether the numbers are shades only."""
+        return bool(self.numbers.size) and not self.texts
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A table with its place: the box of its cells, the room of its names, its title's lines."""
+    """A table with its place: the box of its cells, the room of its names, its title's lines.
+
+    `row_names` and `column_names` have the middle of each name, in rows and columns.
+    """
 
     table: Table
     box: Box
     cell: float
     title: tuple[str, ...]
     names: float
+    row_names: tuple[tuple[float, str], ...]
+    column_names: tuple[tuple[float, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +118,23 @@ class WeightsPlan:
 
 
 def weights(model: CompiledModel) -> Figure:
-    """A figure of a model's weights by name, layer by layer; large matrices are cut, which is said."""
+    """A figure of a model's weights by name, layer by layer; the numbers of large matrices are shades."""
     return draw_weights(plan_weights(model))
 
 
 def layer_tables(model: ModelWeights) -> list[tuple[str, list[Table]]]:
     """The tables of every layer under its heading; the input feed-forwards under one before the first layer's."""
     precision = PRECISIONS[model.dtype]
-    inputs = [_feed_forward_table(weights, model.directions, precision) for weights in model.input_feed_forwards]
+    inputs = [
+        table
+        for weights in model.input_feed_forwards
+        for table in _feed_forward_tables(weights, model.directions, precision)
+    ]
     found = [("input feed-forward", inputs)] if inputs else []
     for number, layer in enumerate(model.layers, 1):
         tables = [table for head in layer.heads for table in _head_tables(head, model.directions, precision)]
-        tables += [_feed_forward_table(weights, model.directions, precision) for weights in layer.feed_forwards]
+        for weights in layer.feed_forwards:
+            tables += _feed_forward_tables(weights, model.directions, precision)
         found.append((f"layer {number}", tables))
     return found
 
@@ -122,38 +146,19 @@ def _head_tables(head: HeadWeights, directions: Sequence[str], precision: Precis
         yield _table(f"{title} of {name}", directions, directions, product, precision)
 
 
-def _feed_forward_table(mlp: FeedForwardWeights, directions: Sequence[str], precision: Precision) -> Table:
-    """One column a neuron: the directions it reads and its bias, then those it writes."""
-    kept = _some_of_each(mlp.neurons)
-    every_read, every_written = (
-        np.flatnonzero(matrix.any(axis=1)).tolist() for matrix in (mlp.W_in[:, kept], mlp.W_out[kept].T)
-    )
-    reads, writes = every_read[: _MOST // 2], every_written[: _MOST // 2]
-    numbers = np.vstack([mlp.W_in[np.ix_(reads, kept)], mlp.b_in[None, kept], mlp.W_out[np.ix_(kept, writes)].T])
-    rows = (*(directions[at] for at in reads), "bias", *(directions[at] for at in writes))
-    cuts = [
-        (len(kept), len(mlp.neurons), "neurons"),
-        (len(reads), len(every_read), "directions read"),
-        (len(writes), len(every_written), "directions written"),
-    ]
-    return Table(
-        "W_in, b_in and W_out of the feed-forward",
-        rows,
-        tuple(map(str, kept)),
-        numbers.astype(np.float64),
-        _texts(numbers, precision),
-        len(reads) + 1,
-        ", ".join(f"{few} of {all_} {what}" for few, all_, what in cuts if few < all_),
-    )
-
-
-def _some_of_each(neurons: Sequence[str]) -> list[int]:
-    """The numbers of at most so many neurons, the first ones of every purpose."""
-    purposes = [list(numbers) for _, numbers in groupby(range(len(neurons)), key=neurons.__getitem__)]
-    if len(neurons) <= _MOST:
-        return list(range(len(neurons)))
-    each = max(1, _MOST // len(purposes))
-    return [number for numbers in purposes for number in numbers[:each]][:_MOST]
+def _feed_forward_tables(mlp: FeedForwardWeights, directions: Sequence[str], precision: Precision) -> Iterator[Table]:
+    """One column a neuron: the directions it reads and its bias, then those it writes; some neurons more in parts."""
+    reads, writes = (np.flatnonzero(matrix.any(axis=1)).tolist() for matrix in (mlp.W_in, mlp.W_out.T))
+    numbers = np.vstack([mlp.W_in[reads], mlp.b_in[None], mlp.W_out[:, writes].T]).astype(np.float64)
+    rows = (*(_visible(directions[at]) for at in reads), "bias", *(_visible(directions[at]) for at in writes))
+    title, rule, count = "W_in, b_in and W_out of the feed-forward", len(reads) + 1, len(mlp.neurons)
+    if len(rows) > _MOST or count > _PARTS * _MOST:
+        yield _filled(title, rows, mlp.neurons, numbers, precision, rule)
+        return
+    for start in range(0, count, _MOST):
+        stop = min(start + _MOST, count)
+        part = f"{title}: neurons {start} to {stop - 1} of {count}" if count > _MOST else title
+        yield _filled(part, rows, tuple(map(str, range(start, stop))), numbers[:, start:stop], precision, rule)
 
 
 def _table(
@@ -161,20 +166,39 @@ def _table(
 ) -> Table:
     """The rows and columns of a matrix that are not 0 throughout."""
     down, across = np.flatnonzero(matrix.any(axis=1)).tolist(), np.flatnonzero(matrix.any(axis=0)).tolist()
-    names = tuple(rows[at] for at in down), tuple(columns[at] for at in across)
-    return _cut(title, *names, matrix[np.ix_(down, across)], precision)
+    names = tuple(_visible(rows[at]) for at in down), tuple(_visible(columns[at]) for at in across)
+    return _filled(title, *names, matrix[np.ix_(down, across)], precision)
 
 
-def _cut(title: str, rows: Sequence[str], columns: Sequence[str], numbers: NDArray[Any], precision: Precision) -> Table:
-    """A table of at most so many rows and columns."""
-    kept = numbers[:_MOST, :_MOST]
-    cut = [
-        f"{_MOST} of {size} {what}"
-        for size, what in zip(numbers.shape, ("rows", "columns"), strict=True)
-        if size > _MOST
-    ]
-    note = f"the first {' and '.join(cut)}" if cut else ""
-    return Table(title, tuple(rows[:_MOST]), tuple(columns[:_MOST]), kept, _texts(kept, precision), note=note)
+def _visible(direction: str) -> str:
+    """A direction's name with a value that can be seen."""
+    name, value = split_direction(direction)
+    return name if value is None else f"{name}={label(value)}"
+
+
+def _filled(
+    title: str,
+    rows: tuple[str, ...],
+    columns: tuple[str, ...],
+    numbers: NDArray[np.float64],
+    precision: Precision,
+    rule: int | None = None,
+) -> Table:
+    """A table with its numbers written, or where they are many, a note on them."""
+    if max(numbers.shape) <= _MOST:
+        return Table(title, rows, columns, numbers, _texts(numbers, precision), rule)
+    return Table(title, rows, columns, numbers, (), rule, _which(numbers, precision))
+
+
+def _which(numbers: NDArray[np.float64], precision: Precision) -> str:
+    """The size of a matrix and which numbers it has: all of them while they are few."""
+    size = f"{numbers.shape[0]} × {numbers.shape[1]}"
+    values, counts = np.unique(numbers[numbers != 0], return_counts=True)
+    if len(values) <= _FEW:
+        pairs = zip(values.tolist(), counts.tolist(), strict=True)
+        return f"{size}: {', '.join(f'{_written(x, precision)} in {count}' for x, count in pairs)}, 0 in the others"
+    ends = " to ".join(_written(x, precision) for x in (values[0], values[-1]))
+    return f"{size}: {len(values)} numbers from {ends}, 0 where white; darker is larger, red is negative"
 
 
 def _texts(numbers: NDArray[Any], precision: Precision) -> tuple[tuple[str, ...], ...]:
@@ -183,9 +207,9 @@ def _texts(numbers: NDArray[Any], precision: Precision) -> tuple[tuple[str, ...]
 
 def _written(number: float, precision: Precision) -> str:
     """A number, '' for 0; one near the rounding constant R as R and the rest."""
-    if abs(number) < precision.exact / 4:
-        return written(number) if number else ""
     rest = abs(number) - precision.rounder
+    if abs(rest) > precision.rounder / 4:
+        return written(number) if number else ""
     rest = rest if number > 0 else -rest
     return f"{'R' if number > 0 else '−R'}{f'{rest:+.0f}' if rest else ''}"
 
@@ -218,11 +242,13 @@ def _notes(model: ModelWeights, placed: Sequence[Placed]) -> list[str]:
             f"{precision.vanish:g} or more below the best gets exactly no attention. W_OV: row = direction at the key, "
             "column = direction written at the query."
         )
-    if any("R" in text for item in placed for row in item.table.texts for text in row):
+    tables = [item.table for item in placed]
+    if any("R" in text for table in tables for row in (*table.texts, (table.note,)) for text in row):
         notes.append(
             f"R = {precision.rounder:.0f}: adding it rounds to a whole number in {model.dtype}; the bias takes it off."
         )
-    return notes
+    missing = unwritten(name for table in tables for name in (*table.rows, *table.columns))
+    return [*notes, missing] if missing else notes
 
 
 def _width(item: Placed) -> float:
@@ -231,18 +257,60 @@ def _width(item: Placed) -> float:
 
 def _cell(table: Table) -> float:
     """Inches of a cell: as wide as its widest text, within limits; less where there are many columns."""
+    if table.shaded:
+        return min(_SHADED_CELL, _SIDE / len(table.columns))
     widest = max((text_width(text, LABEL_SIZE) for row in table.texts for text in row), default=0.0) + 0.06
     fair = min(_LARGEST_CELL, max(_SMALLEST_CELL, widest))
     return max(_SMALLEST_CELL, min(fair, _SIDE / max(1, len(table.columns))))
 
 
+def _row(table: Table) -> float:
+    """Inches of a row."""
+    return min(_SHADED_CELL, _SHADED_HEIGHT / len(table.rows)) if table.shaded else _ROW
+
+
+def _names(names: Sequence[str], cell: float, *, shaded: bool) -> tuple[tuple[float, str], ...]:
+    """The names with their middles: every one, or those of the runs of one s-op, neighbours together where narrow."""
+    if not shaded:
+        return tuple((at + 0.5, name) for at, name in enumerate(names))
+    found: list[tuple[float, str]] = []
+    for middle, text in _runs(names):
+        if found and (middle - found[-1][0]) * cell < text_height(LABEL_SIZE):
+            found[-1] = (found[-1][0], f"{found[-1][1]}, {text}")
+        else:
+            found.append((middle, text))
+    return tuple(found)
+
+
+def _runs(names: Sequence[str]) -> Iterator[tuple[float, str]]:
+    """The runs of rows or columns that belong to one s-op: the middle of each, and its name with how many they are."""
+    start = 0
+    for name, several in groupby(names, key=lambda name: split_direction(name)[0]):
+        own = list(several)
+        yield start + len(own) / 2, own[0] if len(own) == 1 else f"{name} ({len(own)})"
+        start += len(own)
+
+
 def _names_width(table: Table) -> float:
-    return min(_WIDEST_NAME, max((text_width(drawable(row), LABEL_SIZE) for row in table.rows), default=0.0)) + _PAD
+    names = _names(table.rows, _row(table), shaded=table.shaded)
+    return min(_WIDEST_NAME, max((text_width(drawable(name), LABEL_SIZE) for _, name in names), default=0.0)) + _PAD
 
 
 def _names_height(table: Table) -> float:
-    widest = max((text_width(drawable(name), LABEL_SIZE) for name in table.columns), default=0.0)
+    names = _names(table.columns, _cell(table), shaded=table.shaded)
+    if not _are_upright(names, _cell(table), len(table.columns)):
+        return text_height(LABEL_SIZE) + _PAD
+    widest = max((text_width(drawable(name), LABEL_SIZE) for _, name in names), default=0.0)
     return min(_HIGHEST_NAME, widest) + _PAD
+
+
+def _are_upright(names: Sequence[tuple[float, str]], cell: float, columns: int) -> bool:
+    """Whether some name of a column is wider than what it has for itself."""
+    edges = [-columns, *(at for at, _ in names), 2 * columns]
+    return any(
+        text_width(drawable(name), LABEL_SIZE) > min(at - edges[i], edges[i + 2] - at) * cell - 0.04
+        for i, (at, name) in enumerate(names)
+    )
 
 
 def _outer(table: Table) -> float:
@@ -269,15 +337,17 @@ def _placed_line(tables: Sequence[Table], top: float) -> list[Placed]:
     placed, left = [], _MARGIN
     for table, title in zip(tables, titles, strict=True):
         names, cell = _names_width(table), _cell(table)
-        box = Box(left + names, top + above, cell * len(table.columns), _ROW * len(table.rows))
-        placed.append(Placed(table, box, cell, title, names))
+        box = Box(left + names, top + above, cell * len(table.columns), _row(table) * len(table.rows))
+        row_names = _names(table.rows, _row(table), shaded=table.shaded)
+        column_names = _names(table.columns, cell, shaded=table.shaded)
+        placed.append(Placed(table, box, cell, title, names, row_names, column_names))
         left += _outer(table) + _GAP
     return placed
 
 
 def _title(table: Table) -> tuple[str, ...]:
     text = f"{table.title} ({table.note})" if table.note else table.title
-    return wrap(drawable(text), _outer(table), TITLE_SIZE, 3)
+    return wrap(drawable(text), _outer(table), TITLE_SIZE, 5)
 
 
 def draw_weights(plan: WeightsPlan) -> Figure:
@@ -303,18 +373,18 @@ def _draw_table(figure: Figure, plan: WeightsPlan, item: Placed) -> None:
         return
     ax = axes_at(figure, box)
     ax.set(xlim=(0, len(table.columns)), ylim=(len(table.rows), 0))
-    _draw_cells(ax, table)
-    for (row, column), number in np.ndenumerate(table.numbers):
-        text = table.texts[row][column]
-        size = next((size for size in _SIZES if text_width(text, size) <= item.cell - 0.03), None)
-        if number and size:
-            ax.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", size=size, color=INK)
-    _draw_names(ax, table)
+    if table.shaded:
+        _draw_shades(ax, table)
+    else:
+        _draw_cells(ax, item)
+    _draw_names(ax, item)
     if table.rule:
         ax.axhline(table.rule, color=DIVIDER, linewidth=1.2)
 
 
-def _draw_cells(ax: Axes, table: Table) -> None:
+def _draw_cells(ax: Axes, item: Placed) -> None:
+    """Every number on its tint."""
+    table = item.table
     filled = np.argwhere(table.numbers).tolist()
     sizes = np.abs(table.numbers[table.numbers != 0])
     ground = [Rectangle((x, y), 1, 1) for y, x in filled]
@@ -322,22 +392,45 @@ def _draw_cells(ax: Axes, table: Table) -> None:
     ax.add_collection(PatchCollection(ground, facecolors=colours, edgecolors="none"))
     ax.hlines(range(1, len(table.rows)), 0, len(table.columns), colors=GRID, linewidth=0.4)
     ax.vlines(range(1, len(table.columns)), 0, len(table.rows), colors=GRID, linewidth=0.4)
+    for y, x in filled:
+        text = table.texts[y][x]
+        size = next((size for size in _SIZES if text_width(text, size) <= item.cell - 0.03), _SIZES[-1])
+        ax.text(x + 0.5, y + 0.5, text, ha="center", va="center_baseline", size=size, color=INK)
 
 
-def _tint(number: float, smallest: float, largest: float) -> tuple[float, ...]:
-    """Blue above 0, red below; darker in even steps of the logarithm, never so dark that ink is lost on it."""
+def _draw_shades(ax: Axes, table: Table) -> None:
+    """The whole matrix as one image, and lines between the runs of one s-op."""
+    sizes = np.abs(table.numbers[table.numbers != 0])
+    colours = {x: _tint(x, sizes.min(), sizes.max(), shaded=True) for x in np.unique(table.numbers) if x}
+    values, codes = np.unique(table.numbers, return_inverse=True)
+    shades = np.array([colours.get(x, to_rgb(PAPER)) for x in values.tolist()])[codes].reshape(*table.numbers.shape, 3)
+    extent = (0, len(table.columns), len(table.rows), 0)
+    ax.imshow(shades, extent=extent, aspect="auto", interpolation="nearest")
+    for names, draw in ((table.rows, ax.axhline), (table.columns, ax.axvline)):
+        lengths = [len(list(run)) for _, run in groupby(names, key=lambda name: split_direction(name)[0])]
+        for edge in np.cumsum(lengths)[:-1].tolist() if max(lengths) > 1 else []:
+            draw(edge, color=GRID, linewidth=0.5)
+
+
+def _tint(number: float, smallest: float, largest: float, *, shaded: bool = False) -> tuple[float, ...]:
+    """Blue above 0, red below; darker in even steps of the logarithm, and never so dark that ink is lost on it.
+
+    Shades, on which nothing is written, may be the full colour.
+    """
     span = np.log1p(np.log(largest / smallest))
-    share = 0.2 + (0.3 * np.log1p(np.log(abs(number) / smallest)) / span if span else 0.2)
+    least, most = (0.3, 1.0) if shaded else (0.2, 0.5)
+    part = np.log1p(np.log(abs(number) / smallest)) / span if span else 2 / 3
     full = np.array(to_rgb(MARKED if number > 0 else _NEGATIVE))
+    share = least + (most - least) * part
     return tuple((np.array(to_rgb(PAPER)) * (1 - share) + full * share).tolist())
 
 
-def _draw_names(ax: Axes, table: Table) -> None:
+def _draw_names(ax: Axes, item: Placed) -> None:
     ax.xaxis.tick_top()
-    for axis, names, room in ((ax.yaxis, table.rows, _WIDEST_NAME), (ax.xaxis, table.columns, _HIGHEST_NAME)):
-        texts = [fit(drawable(name), room, LABEL_SIZE) for name in names]
-        axis.set_ticks([at + 0.5 for at in range(len(names))], texts)
+    pairs = ((ax.yaxis, item.row_names, _WIDEST_NAME), (ax.xaxis, item.column_names, _HIGHEST_NAME))
+    for axis, names, room in pairs:
+        axis.set_ticks([at for at, _ in names], [fit(drawable(name), room, LABEL_SIZE) for _, name in names])
         axis.set_tick_params(length=0, pad=2, labelsize=LABEL_SIZE)
-    upright = any(text_width(drawable(name), LABEL_SIZE) > _SMALLEST_CELL for name in table.columns)
+    upright = _are_upright(item.column_names, item.cell, len(item.table.columns))
     for text in ax.get_xticklabels():
         text.set_rotation(90 if upright else 0)
