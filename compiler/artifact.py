@@ -16,9 +16,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from compiler.fields import atom, count, line, listed, mapping, one_of, plain, shown, text, truth
+from compiler.fields import atom, count, line, listed, mapping, number, one_of, plain, shown, text, truth
 from compiler.graph_json import Graph, described, graph_of, numbered
 from compiler.ir import (
+    Accuracy,
     Array,
     Certificate,
     FeedForwardWeights,
@@ -150,6 +151,7 @@ def description(weights: ModelWeights) -> dict[str, Any]:
         "dtype": weights.dtype,
         "causal": weights.causal,
         "prefer": weights.prefer,
+        "tolerance": weights.tolerance,
         "directions": weights.directions,
         "graph": described(weights),
         "input": list(map(_neurons, weights.input_feed_forwards)),
@@ -178,7 +180,9 @@ def _neurons(weights: FeedForwardWeights) -> list[tuple[str, int | None]]:
 def _output_description(output: Readout, number: Mapping[Node, int]) -> dict[str, Any]:
     node = None if output.node is None else number[output.node]
     kinds = None if output.kinds is None else asdict(output.kinds)
-    return {"name": output.name, "node": node, "kind": output.kind, "values": plain(output.values), "kinds": kinds}
+    accuracy = None if output.accuracy is None else asdict(output.accuracy)
+    values = {"values": plain(output.values), "kinds": kinds, "accuracy": accuracy}
+    return {"name": output.name, "node": node, "kind": output.kind, **values}
 
 
 def _certificate_description(certificate: Certificate) -> dict[str, Any]:
@@ -221,6 +225,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         guards=guards,
         causal=truth(found["causal"]),
         prefer=one_of(found["prefer"], *PREFERENCES),
+        tolerance=number(found["tolerance"]),
         predicted_heads=tuple(map(count, listed(found["predicted_heads"]))),
         texts=_texts(listed(found["program"])),
         notes=tuple(map(text, listed(found["notes"]))),
@@ -339,7 +344,12 @@ def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -
         raise DataFault(f"the values of its output {shown(found['name'])} are not rising numbers")
     kinds = None if found["kinds"] is None else _kinds(mapping(found["kinds"]))
     W_U = take(name, take.width, _LOGITS[kind] or len(values))  # noqa: N806
-    return Readout(text(found["name"]), kind, values, W_U, None, kinds, graph.node(found["node"], SOp))
+    accuracy = None if found["accuracy"] is None else _accuracy(mapping(found["accuracy"]))
+    return Readout(text(found["name"]), kind, values, W_U, None, kinds, graph.node(found["node"], SOp), accuracy)
+
+
+def _accuracy(found: Mapping[str, Any]) -> Accuracy:
+    return Accuracy(number(found["share"]), number(found["smallest"]))
 
 
 def _are_rising(values: Sequence[Atom]) -> bool:

@@ -62,7 +62,8 @@ class Assembler:
     def readout(self, readout: SymbolicReadout) -> Readout:
         """W_U [D, O] of a readout."""
         logits = self._columns(readout.logits)
-        return Readout(readout.name, readout.kind, readout.values, logits, readout.check, readout.kinds)
+        shown = readout.name, readout.kind, readout.values
+        return Readout(*shown, logits, readout.check, readout.kinds, accuracy=readout.accuracy)
 
     def _head(self, head: SymbolicHead) -> HeadWeights:
         values = self._columns([functional for functional, _ in head.values])

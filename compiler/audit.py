@@ -80,6 +80,7 @@ def _compilation(weights: ModelWeights, name: str, budget: int) -> Compilation:
         dtype=weights.dtype,
         causal=weights.causal,
         prefer=weights.prefer,
+        tolerance=weights.tolerance,
         names=weights.names if program is None else None,
         origins=_origins(weights.lines) if program is None else None,
         program=program,

@@ -69,6 +69,13 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
         "dimensions; depth: never, so that heads are as predicted; small: wherever they can",
     )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        metavar="T",
+        help="how near numbers too many to list must come to the interpreter's, as a share of the larger of the result "
+        "and the smallest number averaged (default: 1e-5 in float32, 1e-12 in float64)",
+    )
     input_arguments(parser)
     budget_argument(parser)
 
@@ -84,6 +91,7 @@ class _Subject:
     dtype: str
     causal: bool
     prefer: str
+    tolerance: float | None
 
     @property
     def sops(self) -> dict[str, SOp]:
@@ -99,6 +107,7 @@ class _Subject:
             dtype=self.dtype,
             causal=self.causal,
             prefer=self.prefer,
+            tolerance=self.tolerance,
             program=self.program,
         )
 
@@ -119,7 +128,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     longest = max(map(len, inputs)) if args.max_length is None else args.max_length
     if missing:
         warn(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
-    return _Subject(program, args.names, vocabulary, longest, args.dtype, args.causal, args.prefer)
+    return _Subject(program, args.names, vocabulary, longest, args.dtype, args.causal, args.prefer, args.tolerance)
 
 
 def _shown(vocabulary: Sequence[Atom]) -> str:

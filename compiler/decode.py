@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -117,14 +118,20 @@ def _nearest(readout: Readout, logits: Array) -> list[int]:
 
 def _check_near(readout: Readout, logits: Array, levels: Any, nearest: Any) -> None:
     """A number must be much nearer to its value than to any other."""
-    gap = np.diff(levels).min() if len(levels) > 1 else 1.0
-    off = np.abs(logits - levels[nearest])
-    unclear = ~(off <= _CLEAN * gap)
+    unclear = ~(np.abs(logits - levels[nearest]) <= _CLEAN * np.array(own_gaps(levels))[nearest])
     if unclear.any():
         position = int(unclear.argmax())
         raise ValueFault(
             f"{readout.name} is {logits[position]:.9g} at position {position}, which is none of its values"
         )
+
+
+def own_gaps(levels: Sequence[float]) -> list[float]:
+    """For each of some rising numbers how far the nearest other one is; 1 for a single number."""
+    if len(levels) < 2:
+        return [1.0] * len(levels)
+    gaps = [float(after - before) for before, after in pairwise(levels)]
+    return [min(before, after) for before, after in zip([gaps[0], *gaps], [*gaps, gaps[-1]], strict=True)]
 
 
 def _labelled(readout: Readout, values: list[Atom]) -> list[Atom]:

@@ -66,6 +66,13 @@ def count(found: Any) -> int:
     return found
 
 
+def number(found: Any) -> float:
+    """The finite number from 0 on in a description. DataFault where it is none."""
+    if type(found) not in (int, float) or not 0 <= found < math.inf:
+        raise DataFault(f"{shown(found)} is no finite number from 0 on")
+    return float(found)
+
+
 def line(found: Any) -> int | None:
     """The line number in a description, or None. DataFault where it is neither."""
     if found is not None and count(found) == 0:

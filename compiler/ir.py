@@ -142,6 +142,17 @@ class Kinds:
         return others.get(number, usual)
 
 
+@dataclass(frozen=True)
+class Accuracy:
+    """How near a float comes to the interpreter's: within `share` of the larger of the result and `smallest`."""
+
+    share: float
+    smallest: float
+
+    def __str__(self) -> str:
+        return f"within {self.share:.3g} of itself, or {self.share * self.smallest:.3g} where that is more"
+
+
 @dataclass(frozen=True, eq=False)
 class Readout:
     """How residual vectors become values: W_U [D, O], and the meaning of the O logits.
@@ -151,7 +162,8 @@ class Readout:
     positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
     a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
     nothing, but tells how many keys a head marks, m being `values[0]` where it is none. `kinds` tells equal numbers of
-    different kinds apart. `node` is the s-op of the program that an output gives; a guard has none.
+    different kinds apart. `node` is the s-op of the program that an output gives; a guard has none. `accuracy` is what
+    is promised of a number that is none of a list.
     """
 
     name: str
@@ -161,6 +173,7 @@ class Readout:
     check: str | None = None
     kinds: Kinds | None = None
     node: SOp | None = None
+    accuracy: Accuracy | None = None
 
 
 def output_tensor(index: int) -> str:
@@ -210,6 +223,7 @@ class ModelWeights:
     guards: tuple[Readout, ...]
     causal: bool
     prefer: str
+    tolerance: float
     predicted_heads: tuple[int, ...]
     notes: tuple[str, ...] = ()
     certificate: Certificate | None = None

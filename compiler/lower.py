@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
+from compiler.decode import own_gaps
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
 from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
 from compiler.gadgets.tables import IndistinctError
 from compiler.gaps import is_gap
 from compiler.guards import Guard, mark_guards, value_guards
-from compiler.ir import Kinds
+from compiler.ir import Accuracy, Kinds
 from compiler.kinds import Typing, packed, typing
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
-from compiler.rounding import number_error
+from compiler.rounding import error_of, misses
 from compiler.selectors import Conjunction
-from compiler.storage import RAW_TOKENS, Reader, Storage
+from compiler.storage import RAW_TOKENS, OutputKind, Reader, Storage
 from compiler.tally import is_count
 from compiler.values.analysis import ValueAnalysis
+from compiler.values.averaged import smallest_averaged
 from compiler.values.columns import DEFINED, UNDEFINED, value_key
 from compiler.values.sets import Values
 from rasp.analyse import Analysis, Gather, Head, head_of
@@ -40,6 +41,7 @@ class SymbolicReadout:
     logits: tuple[Functional, ...]
     check: str | None = None
     kinds: Kinds | None = None
+    accuracy: Accuracy | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ def plan(
     heads: list[tuple[HeadPlan, tuple[Gather, ...]]] = []
     unread: list[tuple[int, Head]] = []
     wanted = mark_guards(roots, values)
-    typings = {root: typing(root, _classes(root, storage, precision), values) for root in roots}
+    typings = {root: typing(root, _classes(root, storage), values) for root in roots}
     told = {aggregate.selector: None for found in typings.values() if found for aggregate in found.aggregates}
     for selector in told:
         wanted.setdefault(selector, []).append(Guard(f"how many keys {selector!r} marks", "marks", ()))
@@ -163,27 +165,57 @@ def demand_value(node: Gather, storage: Storage) -> None:
 
 def demand_output(root: SOp, storage: Storage, precision: Precision) -> None:
     """An output of numbers is read as a number where that is exact enough, everything else by value."""
-    if _reads_number(root, storage, precision):
+    found = storage.outputs[root] = _output_kind(root, storage, precision)
+    if found == "categorical":
+        storage.sums.pop(root, None)
+        storage.categorical(root)
+    elif _is_int(storage.analysis[root]):
         storage.number(root)
     else:
-        storage.categorical(root)
+        storage.sum_of_means(root)
 
 
-def _reads_number(root: SOp, storage: Storage, precision: Precision) -> bool:
+def _output_kind(root: SOp, storage: Storage, precision: Precision) -> OutputKind:
+    """How an output is read: as a number of a list, as any number within its accuracy, or by value."""
     values = storage.analysis[root]
+    if _is_int(values):
+        return "listed" if max(map(abs, values.range)) < precision.exact / 64 else "categorical"
+    is_sum = values.numbers and storage.as_sum(root)
     if not values.listed:
-        return True
-    if not values.numbers:
-        return False
-    if all(isinstance(value, int) for value in values.universe):
-        return max(map(abs, values.range)) < precision.exact / 64
-    return isinstance(root, Aggregate) and not storage.is_copy(root) and _tellable(root, storage, precision)
+        return "number"
+    if not is_sum:
+        return "categorical"
+    if _tellable(root, storage, precision):
+        return "listed"
+    smallest = smallest_averaged(storage.analysis, root)
+    missed = misses(root, storage, precision, smallest)
+    if missed <= precision.tolerance and _ints_stay(root, storage, precision):
+        return "number"
+    if isinstance(root, Aggregate) and not _tellable(root, storage, precision, share=4):
+        raise Refusal(
+            f"the values of {root!r} lie closer together than {precision.name} tells apart, and as a number it may be "
+            f"off by {missed:.2g} of the larger of the result and {smallest:.6g}, the smallest number that is averaged",
+            hint="use float64, or --tolerance with a larger number",
+        )
+    return "categorical"
 
 
-def _tellable(mean: Aggregate, storage: Storage, precision: Precision) -> bool:
-    levels = [float(value) for value in _distinct_numbers(storage.analysis[mean])]
-    gap = min((b - a for a, b in pairwise(levels)), default=1.0)
-    return number_error(mean, storage, precision) < gap / 8
+def _is_int(values: Values) -> bool:
+    return values.listed and all(isinstance(value, int) for value in values.universe)
+
+
+def _ints_stay(root: SOp, storage: Storage, precision: Precision) -> bool:
+    """Whether the ints among the values of a number come out as they are, once rounded."""
+    error = error_of(root, storage, precision)
+    ints = (value for value in storage.analysis[root].universe if isinstance(value, int))
+    return all(error.at(float(value)) < 1 / 4 for value in ints)
+
+
+def _tellable(root: SOp, storage: Storage, precision: Precision, share: int = 8) -> bool:
+    """Whether a number is known up to so small a share of the gaps beside each of its values."""
+    levels = [float(value) for value in _distinct_numbers(storage.analysis[root])]
+    error = error_of(root, storage, precision)
+    return all(error.at(level) < gap / share for level, gap in zip(levels, own_gaps(levels), strict=True))
 
 
 def _distinct_numbers(values: Values) -> list[Atom]:
@@ -292,17 +324,21 @@ def _embeddings(
 
 def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: Precision) -> SymbolicReadout:
     values = storage.analysis[root]
-    if _reads_number(root, storage, precision):
-        listed = tuple(_distinct_numbers(values))
-        return SymbolicReadout(name, root, "number", listed, (reader.number(root),))
+    if storage.outputs[root] == "listed":
+        return SymbolicReadout(name, root, "number", tuple(_distinct_numbers(values)), (reader.number(root),))
+    if storage.outputs[root] == "number":
+        accuracy = Accuracy(precision.tolerance, smallest_averaged(storage.analysis, root))
+        return SymbolicReadout(name, root, "number", (), (reader.number(root),), accuracy=accuracy)
     return _categorical_readout(name, root, reader, None)
 
 
-def _classes(root: SOp, storage: Storage, precision: Precision) -> list[int]:
+def _classes(root: SOp, storage: Storage) -> list[int]:
     """For each code of an output's universe the place of its value, or of its twin, in the readout's values."""
     values = storage.analysis[root]
     codes = output_codes(root, storage)
-    if _reads_number(root, storage, precision):
+    if storage.outputs[root] == "number":
+        return [0] * len(codes)
+    if storage.outputs[root] == "listed":
         codes = values.twins
         order = sorted(set(codes), key=lambda code: float(values.universe[code]))
     else:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
-from compiler.agreement import promised
+from compiler.agreement import accuracies
 from compiler.assemble import Assembler
 from compiler.functions import Recorder
 from compiler.ir import Certificate, LayerWeights, ModelWeights
 from compiler.lower import Plan, SymbolicModel, lower, plan
 from compiler.model import CompiledModel
-from compiler.precision import PRECISIONS
+from compiler.precision import precision
 from compiler.proof.certify import Certifier
 from compiler.residual import Titles
 from compiler.rewrites.simplify import Rewritten, settle, split
@@ -42,6 +42,7 @@ def compile_sop(
     dtype: str = "float32",
     causal: bool = False,
     prefer: str = "auto",
+    tolerance: float | None = None,
     name: str | None = None,
     names: Mapping[Node, str] | None = None,
     origins: Mapping[Node, Span] | None = None,
@@ -53,6 +54,8 @@ def compile_sop(
     `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than 1,024 score
     dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can; and, but for `depth`, several
     heads for a width that no single head can tell. Layers are as predicted.
+    `tolerance` is how near numbers too many to list must come to the interpreter's, as a share of the larger of the
+    result and the smallest number averaged: 1e-5 in float32 and 1e-12 in float64, unless it says otherwise.
     `program` is where the s-ops come from: it names the parts, places the errors, and its texts are kept in the file,
     for `rasp verify` to start from. `names` and `origins` do the first two for s-ops built in Python, whose graph is
     kept in the file.
@@ -67,6 +70,7 @@ def compile_sop(
         dtype=dtype,
         causal=causal,
         prefer=prefer,
+        tolerance=tolerance,
         names=names,
         origins=origins,
         program=program,
@@ -90,13 +94,14 @@ class Compilation:
         dtype: str = "float32",
         causal: bool = False,
         prefer: str = "auto",
+        tolerance: float | None = None,
         names: Mapping[Node, str] | None = None,
         origins: Mapping[Node, Span] | None = None,
         program: Program | None = None,
     ) -> None:
-        check_options(vocabulary, max_length, dtype, prefer)
+        check_options(vocabulary, max_length, dtype, prefer, tolerance)
         self.outputs, self.vocabulary, self.max_length = dict(outputs), tuple(vocabulary), max_length
-        self.precision, self.causal, self.prefer = PRECISIONS[dtype], causal, prefer
+        self.precision, self.causal, self.prefer = precision(dtype, tolerance), causal, prefer
         self.program = program
         self.names = self._own(names, program.names if program else {})
         self.origins = self._own(origins, program.origins if program else {})
@@ -197,9 +202,8 @@ class Compilation:
 
     def _compare(self, model: CompiledModel) -> None:
         roots, values = self.graph.roots, self.facts.values
-        near = promised(model.weights, dict(zip(self.outputs, roots, strict=True)), values)
         seconds = SHARE * sum(self.timings.values()) + AT_LEAST
-        second_opinion(self.outputs, model, near, telling_lengths(roots, values), seconds)
+        second_opinion(self.outputs, model, accuracies(model.weights), telling_lengths(roots, values), seconds)
 
     def _unread(self, found: tuple[int, Head]) -> str:
         layer, head = found
@@ -232,6 +236,7 @@ class Compilation:
             guards=tuple(map(assembler.readout, layers.guards)),
             causal=self.causal,
             prefer=self.prefer,
+            tolerance=self.precision.tolerance,
             predicted_heads=tuple(analyse(self.outputs.values()).heads),
             notes=(*self.graph.notes, *map(self._unread, self.layout.unread), *self._untyped(layers)),
             names=self.names,

@@ -15,8 +15,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from compiler.agreement import Accuracy
 from compiler.functions import is_function
+from compiler.ir import Accuracy
 from compiler.model import CompiledModel
 from compiler.values.analysis import ValueAnalysis
 from compiler.verify import Counterexample, batch_size, first_difference, interpreted

@@ -9,10 +9,11 @@ needs are known, `reader` gives the directions and the functionals that read the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from compiler.gaps import is_gap, is_opaque
 from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
@@ -23,13 +24,15 @@ from compiler.values.aggregates import number_at_rest
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.columns import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
+from compiler.values.roundoff import largest, roundoff
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Indices, Map, SelectorWidth, SOp, Tokens
+from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
 
 RAW_TOKENS = Tokens("asis")
 _DEAR = 4096
 MAX_STORED = 10_000
+OutputKind: TypeAlias = Literal["categorical", "listed", "number"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,8 @@ class Storage:
         self.raw: dict[SOp, None] = {}
         self.combinations: dict[SOp, Combination] = {}
         self.combined: dict[SOp, None] = {}
+        self.outputs: dict[SOp, OutputKind] = {}
+        self.sums: dict[SOp, LinearForm] = {}
         self.tallies: dict[Map, None] = {}
         self.waits: dict[SOp, dict[SOp, None]] = {}
         self.classes: dict[SOp, dict[SOp, SOp]] = {}
@@ -166,6 +171,62 @@ class Storage:
         else:
             self._stored_number(node)
 
+    def as_sum(self, node: SOp) -> bool:
+        """Whether an output is a mean, or a linear form of means and of what is read without neurons.
+
+        Its means of one head become one mean, which has the constant in its values: what cancels in the result then
+        cancels before anything is rounded. `sums` has the form that is read.
+        """
+        form = self.analysis.form(node)
+        if form is None or node in form.weights:
+            return isinstance(node, Aggregate) and not self.is_copy(node)
+        if not any(isinstance(part, Aggregate) and not self.is_copy(part) for part in form.weights):
+            return False
+        if self.analysis[node].listed and not all(
+            isinstance(part, Aggregate) or self.is_view(part) for part in form.weights
+        ):
+            return False
+        self.sums[node] = self._fused(form) or form
+        return True
+
+    def sum_of_means(self, node: SOp) -> None:
+        """Need: an output as a number."""
+        for part in self.sums[node].weights if node in self.sums else (node,):
+            self.number(part)
+
+    def _fused(self, form: LinearForm) -> LinearForm | None:
+        """The form with one mean for all means of a head; None where that is the form as it is."""
+        by_head: dict[tuple[Selector, int], list[Aggregate]] = {}
+        for part in form.weights:
+            if isinstance(part, Aggregate) and not self.is_copy(part) and not isinstance(part.default, str):
+                by_head.setdefault((part.selector, self.layer_of[part]), []).append(part)
+        alone = len(by_head) == 1 and sum(map(len, by_head.values())) == len(form.weights)
+        constant = form.constant if alone else Fraction(0)
+        groups = [group for group in by_head.values() if len(group) > 1 or constant]
+        weights = dict(form.weights)
+        for group in groups:
+            mean = self._together(form, group, constant)
+            if mean is None:
+                return None
+            for part in group:
+                del weights[part]
+            weights[mean] = Fraction(1)
+        return LinearForm(weights, form.constant - constant) if groups else None
+
+    def _together(self, form: LinearForm, means: list[Aggregate], constant: Fraction) -> Aggregate | None:
+        """The weighted sum of some means of one head, and a constant, as one mean, if its values are known."""
+        mean = _combined_mean(form, means, constant)
+        try:
+            values = self.analysis[mean.value]
+        except Refusal:
+            return None
+        if not values.numbers:
+            return None
+        if mean not in self.layer_of:
+            self.combined[mean] = None
+            self.layer_of[mean] = self.layer_of[means[0]]
+        return mean
+
     def _unlisted_number(self, node: SOp) -> None:
         """A product is stored, made by the feed-forward that can read its mean and its factor; any other is a sum."""
         if not is_product(self.analysis, node):
@@ -179,6 +240,15 @@ class Storage:
             self.numbers[node] = self.raw[mean] = None
             self.categorical(factor)
             self._wait(node, [factor])
+
+    def form_read(self, node: SOp) -> LinearForm | None:
+        """The linear form of stored numbers that a number is read as; None where it is read by itself."""
+        if node in self.sums:
+            return self.sums[node]
+        if node in self.numbers or node in self.one_hot or self.is_view(node) or len(self.analysis[node].universe) == 1:
+            return None
+        form = self.analysis.form(node)
+        return None if form is None or set(form.weights) == {node} else form
 
     def can_be_exact(self, node: SOp) -> bool:
         """Whether the node is an integer that `number(exact=True)` can provide without rounding error."""
@@ -264,13 +334,16 @@ class Storage:
 
     def line(self, node: SOp) -> LinearForm | None:
         """The linear form of several exact integers that alone decides the node's value, if there is one."""
-        form = self.analysis.linear[self.core(node)]
+        core = self.core(node)
+        form = self.analysis.linear[core]
         if form is None or len(form.weights) < 2 or not all(map(self.can_be_exact, form.weights)):
+            return None
+        if roundoff(self.analysis, core, tuple(form.weights)).at(largest(self.analysis[core].range)) >= 0.5:
             return None
         if any(weight.denominator != 1 for weight in (*form.weights.values(), form.constant)):
             return None
         along: dict[Any, Any] = {}
-        for value in self.analysis.table(Map(JOINT, (self.core(node), node)))[1]:
+        for value in self.analysis.table(Map(JOINT, (core, node)))[1]:
             if value is UNDEFINED:
                 continue
             if value[0] != int(value[0]) or along.setdefault(value[0], value[1]) != value[1]:
@@ -350,6 +423,7 @@ class Storage:
             return False
         if any(isinstance(mean.default, str) for mean in means):
             return False
+        form = _with_float_weights(form)
         combined = _combined_mean(form, means)
         if combined in self.layer_of and combined not in self.combined:
             return False
@@ -379,17 +453,24 @@ def _enter(classes: list[dict[tuple[int, ...], Any]], part: dict[tuple[int, ...]
     return len(classes) - 1
 
 
-def _combined_mean(form: LinearForm, means: list[Aggregate]) -> Aggregate:
-    """The aggregate of the weighted sum of the means' values, without the form's constant."""
+def _with_float_weights(form: LinearForm) -> LinearForm:
+    """The form, times an int where a weight is no float, such as 1/3: a mean can then be taken of its exact values."""
+    rounded = [weight for weight in form.weights.values() if Fraction(float(weight)) != weight]
+    factor = math.lcm(*(weight.denominator for weight in rounded))
+    return LinearForm({part: weight * factor for part, weight in form.weights.items()}, form.constant * factor)
+
+
+def _combined_mean(form: LinearForm, means: list[Aggregate], constant: Fraction = Fraction(0)) -> Aggregate:
+    """The aggregate of the weighted sum of the means' values and a constant."""
     total: SOp | None = None
-    default = Fraction(0)
+    default = constant
     for mean in means:
         weight = form.weights[mean]
         term = mean.value if weight == 1 else mean.value * _plain(weight)
         total = term if total is None else total + term
         default += weight * Fraction(mean.default)
     assert total is not None
-    return Aggregate(means[0].selector, total, _plain(default))
+    return Aggregate(means[0].selector, total + _plain(constant) if constant else total, _plain(default))
 
 
 def _plain(value: Fraction) -> int | float:
@@ -463,6 +544,8 @@ class Reader:
             return {self.counts[node]: 1.0}
         if node in self.raw and isinstance(node, Aggregate):
             return {self.raw[node]: 1.0}
+        if node in self.storage.sums:
+            return self.line(self.storage.sums[node])
         sources = self.analysis.sources(node)
         if not sources or len(self.analysis[node].universe) == 1:
             return combine((float(self.analysis[node].universe[0]), {ONE: 1.0}))

@@ -20,7 +20,9 @@ MAX_LENGTH = 512
 PREFERENCES = ("auto", "depth", "small")
 
 
-def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str, prefer: str) -> None:
+def check_options(
+    vocabulary: Sequence[Atom], max_length: int, dtype: str, prefer: str, tolerance: float | None = None
+) -> None:
     """Nothing, or a DataFault that says what is wrong with the vocabulary or one of the options."""
     if not vocabulary:
         raise DataFault("the vocabulary is empty")
@@ -39,6 +41,8 @@ def check_options(vocabulary: Sequence[Atom], max_length: int, dtype: str, prefe
         raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {dtype!r}")
     if prefer not in PREFERENCES:
         raise DataFault(f"prefer is one of {', '.join(PREFERENCES)}, not {prefer!r}")
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise DataFault(f"the tolerance is a number between 0 and 1, not {tolerance}")
 
 
 class Facts:

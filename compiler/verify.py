@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from compiler.agreement import Accuracy, accuracies, agree, same_kinds
+from compiler.agreement import accuracies, agree, same_kinds
+from compiler.ir import Accuracy
 from compiler.model import CompiledModel
 from compiler.reference import Trace
 from rasp.elementwise import Atom
@@ -75,7 +76,7 @@ def verify(
     if not exhaustive:
         inputs = sorted(_some_inputs(vocabulary, longest, count, seed), key=len)
         total = len(inputs)
-    promised = accuracies(outputs, model.weights)
+    promised = accuracies(model.weights)
     done = undefined = 0
     for batch in _batches(inputs, model):
         expected = [interpreted(outputs, tokens, model.weights.causal) for tokens in batch]

@@ -10,6 +10,7 @@ from compiler.verify import verify
 from rasp.analyse import analyse
 from rasp.elementwise import Atom
 from rasp.graph import SOp
+from rasp.program import parse_program
 
 
 def exact(
@@ -24,3 +25,8 @@ def exact(
     assert model.weights.depth <= predicted.depth, root
     assert sum(model.weights.heads) <= sum(predicted.heads), root
     return model
+
+
+def program(text: str) -> SOp:
+    """The last s-op of a program."""
+    return parse_program(text).sop()

@@ -83,7 +83,7 @@ PRODUCTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "one of two means": (where(tokens == 1, PLACE, NUMBER) + 1, (0, 1)),
     "a factor that is always 0": (where(tokens == "a", PLACE, NUMBER) + 1, (0, 1)),
     "negative part": (where(NUMBER < 0, NUMBER, 0), (-2, 1, 2)),
-    "the mean of products": (aggregate(full, NUMBER * tokens_int), (-1, 2)),
+    "the mean of products": (aggregate(full, (NUMBER + 1) * tokens_int), (1, 2)),
     "the mean of products, compared": (aggregate(SAME, PLACE * tokens_int) > 0.377, (-1, 2)),
     "half": (PLACE / 2 - 1, ("a", "b")),
     "factor of the same layer": (PLACE * selector_width(SAME), ("a", "b")),

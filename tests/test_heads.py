@@ -249,7 +249,7 @@ def test_strings_and_numbers_in_one_order_are_an_error(root: SOp) -> None:
         where(tokens == "a", 1000, 0),
         COUNT,
         aggregate(SAME, indices),
-        aggregate(BEFORE, indices, -1),
+        aggregate(BEFORE, indices, 1),
     ],
 )
 def test_means(selector: Selector, value: SOp, dtype: str) -> None:

@@ -71,8 +71,8 @@ BY_MARKS: list[tuple[SOp, tuple[Atom, ...]]] = [
     (aggregate(select(tokens, "a"), indicator(tokens == "b"), False), LETTERS),
     (MEAN - aggregate(select(tokens, "a"), indices), LETTERS),
     (where(indices == 0, MEAN, aggregate(select(tokens, "a"), length, 1.0)), LETTERS),
-    (aggregate(select(tokens_float, 0.5), tokens_float), FRACTIONS),
-    (aggregate(select(tokens_float, 0.5), tokens_float) * 3 - indices, FRACTIONS),
+    (aggregate(select(tokens_float, 0.5), tokens_float, 2), FRACTIONS),
+    (aggregate(select(tokens_float, 0.5), tokens_float, 2) * 3 - indices, FRACTIONS),
 ]
 
 

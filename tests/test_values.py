@@ -37,7 +37,7 @@ from rasp.graph import (
     topological,
     where,
 )
-from rasp.interpret import Run
+from rasp.interpret import Run, run
 from tests.random_graphs import random_case
 
 BEFORE = select(indices, indices, "<")
@@ -158,9 +158,23 @@ def test_what_never_has_a_value_is_refused() -> None:
 
 def test_means_that_are_too_many_are_bounds() -> None:
     node = aggregate(UP_TO, tokens_asis)
-    values = analysis_of(2 * node - 1, (0.1, 0.75, -2.5))[2 * node - 1]
+    values = analysis_of(2 * node - 1, (0.1, 0.75, -2.5), max_length=30)[2 * node - 1]
     assert not values.listed
     assert values.range == (-6.0, 0.5)
+
+
+def test_few_means_of_floats_are_listed_as_the_interpreter_rounds_them() -> None:
+    node = aggregate(full, tokens_asis)
+    values = analysis_of(node, (0.1, 0.2, 0.7), max_length=3)[node]
+    inputs = [given for n in (1, 2, 3) for given in itertools.product((0.1, 0.2, 0.7), repeat=n)]
+    assert set(values.universe) == {run(node, given)[0] for given in inputs}
+
+
+def test_ints_are_never_twins_and_floats_only_side_by_side() -> None:
+    values = analysis_of(tokens_asis, (1, 2, 10**16, 2**53, 2**53 + 1))[tokens_asis]
+    assert values.twins == (0, 1, 2, 3, 4)
+    floats = (1.0, 1.0 + 4e-13, 1.0 + 8e-13, 1, 0.3, 0.1 + 0.2, 0.0, 5e-17)
+    assert analysis_of(tokens_asis, floats)[tokens_asis].twins == (0, 1, 1, 0, 4, 4, 6, 7)
 
 
 def test_equal_numbers_of_several_types_are_twins() -> None:

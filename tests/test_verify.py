@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
-from compiler.agreement import Accuracy, agree
-from compiler.ir import ModelWeights
+from compiler.agreement import agree
+from compiler.ir import Accuracy, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import EXHAUSTIVE, input_count, verify

@@ -17,17 +17,18 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.assemble import Assembler
-from compiler.ir import Block, Certificate, ModelWeights, Readout
+from compiler.decode import own_gaps
+from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
 from compiler.proof.heads import Heads
 from compiler.proof.neurons import Neurons
 from compiler.proof.stream import Stream
 from compiler.residual import BOS, SymbolicLayer
-from compiler.rounding import number_error
+from compiler.rounding import error_of, misses
 from compiler.selectors import Conjunction
 from compiler.values.columns import value_key
-from rasp.graph import Selector
+from rasp.graph import Selector, SOp
 
 
 class Certifier:
@@ -64,6 +65,8 @@ class Certifier:
         w = self.weights
         mask = ", causal" if w.causal else ""
         statement = f"exact for all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)} in {w.dtype}{mask}"
+        near = [f"{output.name} {output.accuracy}" for output in w.outputs if output.accuracy is not None]
+        statement = "; ".join([statement, *near])
         return Certificate(statement, self.stream.checks, self.stream.headroom, self.stream.tightest)
 
     def _structure(self) -> None:
@@ -141,10 +144,30 @@ class Certifier:
                 symbolic.logits,
                 [frozenset(alike[value_key(value)]) for value in symbolic.values],
             )
+        if readout.accuracy != symbolic.accuracy:
+            self.stream.fail(f"output {readout.name}", "its accuracy is not the program's")
+        if readout.accuracy is not None:
+            self._accuracy(readout.name, node, readout.accuracy)
         if readout.kind == "number" and len(readout.values) > 1:
-            levels = np.array([float(value) for value in readout.values])
-            error = number_error(symbolic.node, self.stream.storage, self.stream.precision)
-            self.stream.note(float(np.diff(levels).min()) / 4 / max(error, 1e-300), f"output {readout.name}: rounding")
+            levels = [float(value) for value in readout.values]
+            error = error_of(node, self.stream.storage, self.stream.precision)
+            rooms = zip(levels, own_gaps(levels), strict=True)
+            headroom = min(gap / 4 / max(error.at(level), 1e-300) for level, gap in rooms)
+            if headroom <= 1:
+                self.stream.fail(f"output {readout.name}", "rounding may take a number for another")
+            self.stream.note(headroom, f"output {readout.name}: rounding")
+
+    def _accuracy(self, name: str, node: SOp, accuracy: Accuracy) -> None:
+        """A number that is none of a list misses the program's by no more than is promised of it."""
+        missed = misses(node, self.stream.storage, self.stream.precision, accuracy.smallest)
+        if missed > accuracy.share:
+            self.stream.fail(
+                f"output {name}",
+                f"what is left after numbers cancel may be off by {missed:.2g} of the larger of the result and "
+                f"{accuracy.smallest:.6g}, the smallest number that is averaged, and {accuracy.share:.2g} is promised",
+                "use float64, or --tolerance with a larger number",
+            )
+        self.stream.note(accuracy.share / max(missed, 1e-300), f"output {name}: accuracy")
 
 
 def _meaning(readout: Readout | SymbolicReadout) -> Hashable:

@@ -20,7 +20,7 @@ from compiler.ir import FeedForwardWeights
 from compiler.proof.stream import Meaning, States, Stream, code_table
 from compiler.proof.units import Group, Reading, Vector
 from compiler.residual import BOS, ONE, Direction, Matrix
-from compiler.rounding import mean_error_at, number_error
+from compiler.rounding import number_error, raw_error_at
 from compiler.selectors import BoolTable
 from compiler.tally import is_count, is_flag, is_tally, means_of
 from compiler.values.affine import is_product
@@ -190,7 +190,7 @@ class Neurons:
         """
         if set(self.analysis[mean.value].universe) - {0, 1}:
             self.stream.fail(f"neurons for {mean!r}", "it is not the mean of a mark")
-        error = mean_error_at(mean, self.storage, self.precision)
+        error = raw_error_at(mean, self.storage, self.precision)
         levels = [Fraction(0), Fraction(1, self.analysis.cells.max_length), Fraction(1)]
         first, last = np.repeat([[0, 1], [0, 2]], len(change), axis=1)
         states = np.tile(np.arange(len(change)), 2)
@@ -292,7 +292,7 @@ class Neurons:
         combination = self.storage.combinations[node]
         means = tuple(combination.form.weights)
         states = self.stream.states((), *means, node)
-        error = mean_error_at(combination.mean, self.storage, self.precision)
+        error = raw_error_at(combination.mean, self.storage, self.precision)
         codes = np.stack([states.codes[mean] for mean in means], axis=1).tolist()
         found = [level for (level,) in combined_readings(combination.form, means, codes, self.storage)]
         levels, errors = np.array(found, dtype=np.float64), np.array(list(map(error, found)))

@@ -19,6 +19,8 @@ from compiler.values.columns import Coded, value_key
 from rasp.errors import Refusal
 from rasp.graph import Constant, SelectorWidth, SOp
 
+_SAME = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Meaning:
@@ -65,9 +67,9 @@ class Stream:
         self.checks = 0
         self.headroom, self.tightest = float("inf"), "nowhere"
 
-    def fail(self, where: str, what: str) -> NoReturn:
+    def fail(self, where: str, what: str, hint: str = "use float64, or a smaller maximum length") -> NoReturn:
         """A Refusal that says what does not hold."""
-        raise Refusal(f"no certificate: {where}: {what}", hint="use float64, or a smaller maximum length")
+        raise Refusal(f"no certificate: {where}: {what}", hint=hint)
 
     def note(self, headroom: float, where: str) -> None:
         """Counts a check, and keeps its headroom if it is the smallest."""
@@ -153,10 +155,8 @@ class Stream:
 
     def holds(self, node: SOp, functionals: Sequence[Functional], shown: Sequence[frozenset[Hashable] | None]) -> None:
         """Every functional is 1 for values with one of the shown keys and 0 for others; for None the value itself."""
-        form = self.analysis.linear[node]
-        stored = node in self.reader.numbers or node in self.reader.raw or node in self.reader.one_hot
-        stored = stored or len(self.analysis[node].universe) == 1
-        if not stored and form is not None and len(form.weights) > 1 and list(shown) == [None]:
+        form = self.storage.form_read(node)
+        if form is not None and list(shown) == [None]:
             for part in form.weights:
                 self.holds(part, [self.reader.number(part)], [None])
             return
@@ -165,11 +165,12 @@ class Stream:
         directions = [d for d in dict.fromkeys(d for functional in functionals for d in functional) if d is not BOS]
         states = self.states(directions, node)
         matrix = np.array([[functional.get(d, 0.0) for functional in functionals] for d in directions])
-        found = self.ideal(directions, states) @ matrix.reshape(len(directions), len(functionals))
+        matrix, levels = matrix.reshape(len(directions), len(functionals)), self.ideal(directions, states)
+        found, sizes = levels @ matrix, np.abs(levels) @ np.abs(matrix)
         universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
         table = np.column_stack([_feature(universe, keys) for keys in shown])
         wanted = table[states.codes.get(node, np.zeros(states.count, dtype=np.intp))]
-        if not np.allclose(found, wanted, rtol=1e-9, atol=1e-12):
+        if np.any(np.abs(found - wanted) > _SAME * sizes):
             self.fail(repr(node), "what is read of it is not its value")
         self.checks += wanted.size
 

@@ -131,8 +131,9 @@ def compare(node: Node, facts: Facts) -> Change | None:
     if not _has_many_means(left, facts) or not _has_many_means(right, facts):
         return None
     if left.selector is right.selector:
-        together = Aggregate(left.selector, left.value - right.value, left.default - right.default)  # type: ignore[operator]
-        if facts.compiles(together) and facts.values.lattices.has_exact_means(together):
+        sign = (left.default > right.default) - (left.default < right.default)  # type: ignore[operator]
+        together = Aggregate(left.selector, left.value - right.value, sign)
+        if facts.compiles(together) and facts.values.lattices.has_exact_differences(left, right):
             return Change(Map(node.op, (together, Constant(0))))
     return Change(_COMPARED[node.op.name](left, right))
 

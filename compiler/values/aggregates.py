@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from compiler.values.analysis import ValueAnalysis
 
 MAX_MEANS = 60_000
+_MANY_SUMS = 2_000
 _EXACT = 2**53
 _NAN_BITS = 0x7FF8_0000_0000_0001
 
@@ -51,11 +53,14 @@ def _kinds(values: Values) -> str:
 
 def _mean_of_unlisted(analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread) -> Values:
     low, high = values.range
+    copied = not values.numbers and bool((spread.low <= 1).any())
     if spread.never_empty:
-        return unlisted(analysis.cells, low, high)
+        return unlisted(analysis.cells, low, high, bools=copied)
     if isinstance(node.default, str):
         raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
-    return unlisted(analysis.cells, min(low, float(node.default)), max(high, float(node.default)))
+    default = float(node.default)
+    bools = copied or isinstance(node.default, bool)
+    return unlisted(analysis.cells, min(low, default), max(high, default), bools=bools)
 
 
 def _copies(
@@ -140,7 +145,10 @@ def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> t
         return found, nothing
     if len({float(c) for c in candidates}) == 1:
         return [*found, float(candidates[0])], nothing
-    if not all(isinstance(c, int) for c in candidates) or (high - low) * high > 50 * MAX_MEANS:
+    if not all(isinstance(c, int) for c in candidates):
+        means = _means_of_floats(candidates, low, high)
+        return None if means is None else (found, means)
+    if (high - low) * high > 50 * MAX_MEANS:
         return None
     smallest, largest = min(candidates), max(candidates)
     step = math.gcd(*(c - smallest for c in candidates))
@@ -149,6 +157,22 @@ def _mean_values(candidates: list[Any], low: int, high: int, default: Atom) -> t
         return None
     means = np.unique(np.concatenate([_means_of(m, smallest, largest, step) for m in sizes]))
     return (found, means) if len(means) <= MAX_MEANS else None
+
+
+def _means_of_floats(candidates: Sequence[Any], low: int, high: int) -> Floats | None:
+    """The means of low to high numbers, each rounded once from its exact sum; None where the sums are too many."""
+    exact = list(map(Fraction, {float(c) if isinstance(c, float) else c for c in candidates}))
+    unit = math.lcm(*(number.denominator for number in exact))
+    steps = [int(number * unit) for number in exact]
+    sums, count = {0}, 0
+    means: list[float] = []
+    for size in range(1, high + 1):
+        sums = {total + step for total in sums for step in steps}
+        count += len(sums)
+        if count > min(MAX_MEANS, _MANY_SUMS):
+            return None
+        means += [total / (size * unit) for total in sums] if size >= max(low, 2) else []
+    return np.unique(np.array(means, dtype=np.float64))
 
 
 def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:

@@ -374,7 +374,7 @@ def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
         assert isinstance(node, Map)
         factor, mean = (analysis[arg].range for arg in node.args)
         ends = [Fraction(some) * Fraction(other) for some in factor for other in mean]
-        return unlisted(analysis.cells, float(min(ends)), float(max(ends)))
+        return unlisted(analysis.cells, min(ends), max(ends))
     form = _sum_form(analysis, node)
     low = high = Fraction(form.constant)
     for part, weight in form.weights.items():
@@ -383,7 +383,8 @@ def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
             raise Refusal(f"{part!r} is not a number everywhere")
         ends = [weight * Fraction(end) for end in values.range]
         low, high = low + min(ends), high + max(ends)
-    return unlisted(analysis.cells, float(low), float(high))
+    bools = isinstance(node, Map) and node.op.name == "if" and not all(analysis[arg].numbers for arg in node.args[1:])
+    return unlisted(analysis.cells, low, high, bools=bools)
 
 
 def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:

@@ -6,16 +6,18 @@ only compares x (or rounds it) needs no more of x than on which side of its thre
 these two or three values, as *representatives*, stand for all.
 
 Where the program computes with x before it compares (`2 * x - tokens_int > 3`), the threshold is where the affine
-function a·x + b of x changes sign. Its floats are rounded, but rounding is monotone: between two representatives that
-compare alike everything compares alike. That is checked with the program's own operations, so it does not matter how
-exact a threshold is.
+function a·x + b of x changes sign. Its floats are rounded, but each operation that reads x once is monotone in it, and
+so is its rounding: between two representatives that compare alike everything compares alike. That is checked with the
+program's own operations, so it does not matter how exact a threshold is. Where x is read several times with different
+signs (`x - 0.1 + 0.1 == x`), what is rounded need not be monotone. Then the exact difference, which is, must be further
+from the threshold at both representatives than rounding can take it.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -25,11 +27,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compiler.gaps import is_gap, is_opaque
-from compiler.selectors import JOINT, replaced
+from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.cells import Ints
 from compiler.values.columns import UNDEFINED, Coded, joined
 from compiler.values.lattices import EXACT_MEANS, Means
+from compiler.values.roundoff import UNIT, largest, roundoff
+from compiler.values.sets import Floats
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Best, Constant, Map, Prefer, Select, Selector, SOp, topological
@@ -304,8 +308,104 @@ def check_cut(analysis: ValueAnalysis, cut: Cut, source: SOp) -> None:
     others = [tuples.codes[:, other] for other in range(len(tuples.factors)) if other != at]
     order = np.lexsort((tuples.codes[:, at], *others))
     rows = answers[order].reshape(-1, len(binned.op.points))
-    if np.any((rows[:, :-1] != rows[:, 1:]) & np.array(binned.op.open, dtype=bool)):
-        raise Refusal(f"what {proxy!r} gives depends on how floats are rounded on the way")
+    is_open = np.array(binned.op.open, dtype=bool)
+    alike = not np.any((rows[:, :-1] != rows[:, 1:]) & is_open)
+    if alike and not _is_monotone(analysis, cut, source):
+        clear = _clear(analysis, cut, known)[order].reshape(-1, len(binned.op.points))
+        alike = bool(clear[:, _beside(is_open)].all())
+    if not alike:
+        raise Refusal(f"what {proxy!r} gives depends on how floats are rounded on the way", hint=EXACT_MEANS)
+
+
+def _beside(is_open: BoolTable) -> BoolTable:
+    """Which representatives have other values beside them, on one side or both."""
+    return np.append(is_open, False) | np.append(False, is_open)
+
+
+def _clear(analysis: ValueAnalysis, cut: Cut, known: Mapping[SOp, Coded]) -> BoolTable:
+    """In which combinations no rounding on the way to a cut can change what it gives, there and anywhere near.
+
+    What the interpreter computes is off by at most e from an exact function. Where it is at least 2e from the threshold
+    at both representatives, the function is at least e from it between them, as it is linear, and so what the
+    interpreter computes there is on the same side.
+    """
+    sides = [cut.left] if cut.right is None else [cut.left, cut.right]
+    if not all(analysis[side].numeric for side in sides):
+        return np.zeros(len(known[cut.left].codes), dtype=bool)
+    found = [_floats(known[side]) for side in sides]
+    sizes = [largest(analysis[side].range) for side in sides]
+    error = 2 * sum(roundoff(analysis, side).at(size) for side, size in zip(sides, sizes, strict=True))
+    error += 4 * UNIT * sum(sizes)
+    if cut.right is not None:
+        return np.isnan(found[0] - found[1]) | (np.abs(found[0] - found[1]) > error)
+    return np.isnan(found[0]) | (np.rint(found[0] - error) == np.rint(found[0] + error))
+
+
+def _floats(found: Coded) -> Floats:
+    """The numbers of a column, NaN for what is none."""
+    numbers = [float(v) if isinstance(v, (int, float)) else math.nan for v in found.values]
+    return np.array(numbers, dtype=np.float64)[found.codes]
+
+
+_RISES, _FALLS, _CONSTANT, _EITHER = 1, -1, 0, 2
+
+
+def _is_monotone(analysis: ValueAnalysis, cut: Cut, source: SOp) -> bool:
+    """Whether what a cut asks of a source rises with it, or falls, as the interpreter rounds it."""
+    known: dict[SOp, int | None] = {source: _RISES}
+    left = _direction(analysis, cut.left, known)
+    if cut.right is None or left is None:
+        return left is not None
+    right = _direction(analysis, cut.right, known)
+    return right is not None and _joined(left, -right if right != _EITHER else right) is not None
+
+
+def _direction(analysis: ValueAnalysis, root: SOp, known: dict[SOp, int | None]) -> int | None:
+    """Whether the rounded value of an s-op rises or falls with a source, all else being equal; None: who knows."""
+    for node in topological([root], known):
+        if isinstance(node, SOp):
+            known[node] = _node_direction(analysis, node, known)
+    return known[root]
+
+
+def _node_direction(analysis: ValueAnalysis, node: SOp, known: Mapping[SOp, int | None]) -> int | None:
+    if not isinstance(node, Map) or is_opaque(node):
+        return _CONSTANT
+    sides = [known[arg] for arg in node.args]
+    if not any(sides) and None not in sides:
+        return _CONSTANT
+    if node.op.name == "if":
+        return _EITHER if None not in sides[1:] else None
+    if None in sides or node.op.name not in AFFINE:
+        return None
+    first, *others = (side for side in sides if side is not None)
+    if node.op.name in ("neg", "-") and others in ([], [_CONSTANT]):
+        return _turned(first) if not others else first
+    if node.op.name in ("+", "-"):
+        return _joined(first, _turned(others[0]) if node.op.name == "-" else others[0])
+    if node.op.name in ("*", "/"):
+        return _scaled(analysis, node, first, others[0])
+    return first
+
+
+def _turned(direction: int) -> int:
+    return direction if direction == _EITHER else -direction
+
+
+def _joined(left: int, right: int) -> int | None:
+    """The direction of a sum."""
+    if _CONSTANT in (left, right):
+        return left or right
+    return left if left == right != _EITHER else None
+
+
+def _scaled(analysis: ValueAnalysis, node: Map, first: int, second: int) -> int | None:
+    """The direction of a product or a quotient, of which one side does not depend on the source."""
+    if first and second:
+        return None
+    moving, factor = (first, node.args[1]) if first else (second, node.args[0])
+    low, high = analysis[factor].range
+    return moving if low >= 0 else _turned(moving) if high <= 0 else _EITHER
 
 
 def _signs(left: Coded, right: Coded) -> Ints:

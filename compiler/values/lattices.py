@@ -174,6 +174,11 @@ class Lattices:
             return False
         return lattice.error == 0 and lattice.size < 2**40 * (lattice.step or 1)
 
+    def has_exact_differences(self, left: Aggregate, right: Aggregate) -> bool:
+        """Whether the sums of the differences of what two aggregates average are exact as well."""
+        lattice = self[left.value].plus(self[right.value].scaled(Fraction(-1)))
+        return lattice.error == 0 and lattice.size < 2**40 * (lattice.step or 1)
+
     def quotients(self, node: SOp, divisor: SOp) -> Lattice:
         """The quotients of an s-op and a listed one."""
         return _union([self[node].scaled(1 / Fraction(value)) for value in self._analysis[divisor].universe])

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from compiler.selectors import BoolTable
 from compiler.values.cells import Cells, Ints
+from rasp.errors import Refusal
 
-_SAME = 1e-13
-_CRUMB = 1e-15
+NEAR = 5e-13
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -23,13 +25,15 @@ Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 class Values:
     """The values of one s-op: `universe` lists them, `patterns[cell_pattern[c]]` are the codes possible in cell c.
 
-    An s-op whose values are too many to list has an empty universe and `bounds` (smallest, largest).
+    An s-op whose values are too many to list has an empty universe and `bounds` (smallest, largest); `unlisted_bools`
+    says that some of them may be bools.
     """
 
     universe: tuple[Any, ...]
     patterns: tuple[Ints, ...]
     cell_pattern: Ints
     bounds: tuple[float, float] | None = None
+    unlisted_bools: bool = False
 
     @property
     def listed(self) -> bool:
@@ -42,7 +46,7 @@ class Values:
     @property
     def numbers(self) -> bool:
         """Whether a mean of these values always exists: ints and floats, no booleans."""
-        return self.numeric and not any(isinstance(v, bool) for v in self.universe)
+        return self.numeric and not self.unlisted_bools and not any(isinstance(v, bool) for v in self.universe)
 
     @property
     def averaged(self) -> bool:
@@ -55,6 +59,8 @@ class Values:
     @cached_property
     def may_be_bools(self) -> bool:
         """Whether the values of some input may all be bools, as far as the cells tell."""
+        if self.unlisted_bools:
+            return True
         is_bool = [isinstance(value, bool) for value in self.universe]
         if not any(is_bool):
             return False
@@ -71,18 +77,34 @@ class Values:
 
     @cached_property
     def twins(self) -> tuple[int, ...]:
-        """For each code the first code whose value no number of the same dtype can tell from it.
+        """For each code the code of the value that it shares a direction with.
 
-        1, 1.0 and True are twins, and so are floats that differ by rounding only: 2/3 − 1/3 and 1/3, or 0 and what is
-        left of 0.1 + 0.2 − 0.3, a few units of the largest value.
+        1, 1.0 and True share one, as the residual stream holds numbers without types. So do floats that lie within NEAR
+        of the smallest of them. An int shares with nothing but what equals it: ints never differ by rounding.
         """
-        numbers = sorted((float(v), code) for code, v in enumerate(self.universe) if isinstance(v, (int, float)))
-        first = list(range(len(self.universe)))
-        crumb = _CRUMB * max((abs(number) for number, _ in numbers), default=0.0)
-        for (before, left), (after, right) in pairwise(numbers):
-            if after - before <= max(crumb, _SAME * max(abs(before), abs(after))):
-                first[right] = first[left]
-        return tuple(first)
+        numbers = sorted(
+            ((value, code) for code, value in enumerate(self.universe) if isinstance(value, (int, float))),
+            key=itemgetter(0),
+        )
+        stands_for = list(range(len(self.universe)))
+        anchor, anchor_code = math.nan, -1
+        for value, found in groupby(numbers, key=itemgetter(0)):
+            codes = [code for _, code in found]
+            if any(isinstance(self.universe[code], int) for code in codes):
+                anchor, anchor_code, own = math.nan, -1, codes[0]
+            elif value - anchor <= NEAR * max(abs(anchor), abs(value)):
+                own = anchor_code
+            else:
+                anchor, anchor_code = value, codes[0]
+                own = anchor_code
+            for code in codes:
+                stands_for[code] = own
+        return tuple(stands_for)
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether some values share a direction that are not equal."""
+        return any(self.universe[code] != self.universe[own] for code, own in enumerate(self.twins))
 
     @cached_property
     def masks(self) -> BoolTable:
@@ -93,9 +115,13 @@ class Values:
         return table
 
 
-def unlisted(cells: Cells, low: float, high: float) -> Values:
-    """A number between two bounds whose values are not listed."""
-    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(cells), dtype=np.intp), (low, high))
+def unlisted(cells: Cells, low: float | Fraction, high: float | Fraction, *, bools: bool = False) -> Values:
+    """A number between two bounds whose values are not listed, and whether some may be bools."""
+    try:
+        bounds = float(low), float(high)
+    except OverflowError:
+        raise Refusal("a number may be beyond the largest float") from None
+    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(cells), dtype=np.intp), bounds, bools)
 
 
 def grouped(cells: Cells, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> Values:
