@@ -14,6 +14,7 @@ from compiler.agreement import accuracies, agree, same_kinds
 from compiler.ir import Accuracy
 from compiler.model import CompiledModel
 from compiler.reference import Trace
+from rasp.batch.run import BatchRun
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import SOp
@@ -79,7 +80,7 @@ def verify(
     promised = accuracies(model.weights)
     done = undefined = 0
     for batch in _batches(inputs, model):
-        expected = [interpreted(outputs, tokens, model.weights.causal) for tokens in batch]
+        expected = interpreted(outputs, batch, model.weights.causal)
         difference = first_difference(model, batch, expected, promised)
         if difference is not None:
             at, counterexample = difference
@@ -123,8 +124,21 @@ def batch_size(model: CompiledModel, length: int) -> int:
     return max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
 
 
-def interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
-    """The values of each output as the interpreter has them, or the text of its error."""
+def interpreted(outputs: Mapping[str, SOp], inputs: Sequence[Sequence[Atom]], causal: bool) -> list[Outputs | str]:
+    """For each input the values of each output as the interpreter has them, or the text of its error."""
+    try:
+        run = BatchRun.of(inputs, causal=causal)
+        columns = {name: run.sop(sop).lists() for name, sop in outputs.items()}
+    except RaspError:
+        return [_interpreted_alone(outputs, tokens, causal) for tokens in inputs]
+    found: list[Outputs | str] = []
+    for at, tokens in enumerate(inputs):
+        known = {name: values for name, column in columns.items() if (values := column[at]) is not None}
+        found.append(known if len(known) == len(columns) else _interpreted_alone(outputs, tokens, causal))
+    return found
+
+
+def _interpreted_alone(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
     run = Run(tokens, causal=causal)
     try:
         return {name: run.sop(sop).tolist() for name, sop in outputs.items()}
