@@ -45,7 +45,7 @@ def _only_typing(node: ast.AST) -> bool:
 TRUSTED = {
     *("compiler.values.affine", "compiler.values.aggregates", "compiler.values.cells", "compiler.values.columns"),
     *("compiler.assemble", "compiler.gaps", "compiler.ir", "compiler.lower", "compiler.precision", "compiler.residual"),
-    *("compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.tally"),
+    *("compiler.decode", "compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.tally"),
     *("compiler.gadgets.attention", "compiler.gadgets.feedforward"),
 }
 
