@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rasp.elementwise import Atom, atom_key
 from rasp.errors import DataFault
+from rasp.files import read_text
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _LARGEST = 100_000
@@ -38,9 +39,7 @@ def vocabulary_of(inputs: Iterable[Sequence[Atom]]) -> tuple[Atom, ...]:
 
 def _from_file(path: str) -> tuple[Atom, ...]:
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataFault(f"cannot read the vocabulary {path}: {error.strerror}") from error
+        found = json.loads(read_text(Path(path)))
     except (ValueError, RecursionError) as error:
         raise DataFault(
             f"the vocabulary {path} is not JSON: {error}", hint='write a list such as ["a", "b"]'

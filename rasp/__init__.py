@@ -8,7 +8,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from rasp.errors import (
+from rasp import interrupts
+
+interrupts.end_at_once()
+
+from rasp.errors import (  # noqa: E402
     DataFault,
     Failures,
     LookupFault,

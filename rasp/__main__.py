@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from rasp import streams
+from rasp import interrupts, streams
 from rasp.arguments import Parser
 from rasp.errors import DataFault, RaspError
 from rasp.visible import visible
@@ -42,26 +43,39 @@ DRAWING = ("viz.command", "draw_flow")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status: 0 fine, 1 program or data error, 2 usage, 130 interrupted."""
     try:
+        interrupts.raise_again()
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except KeyboardInterrupt:
+        streams.complain("interrupted")
+        if interrupts.is_command():
+            os._exit(
+                interrupts.STATUS
+            )  # Python would wait for threads, and libraries in the midst of loading may crash
+        return interrupts.STATUS
+    finally:
+        interrupts.end_at_once()
+
+
+def _run(argv: list[str]) -> int:
+    """Runs a subcommand; what goes wrong is said in a line, and nothing where whoever reads the output has enough."""
+    try:
         streams.prepare()
         try:
-            return _dispatch(sys.argv[1:] if argv is None else list(argv))
+            return _dispatch(argv)
         finally:
             streams.flush()
     except RaspError as error:
         streams.complain(str(error))
-        return 1
-    except KeyboardInterrupt:
-        streams.complain("interrupted")
-        return 130
     except streams.Unwritable as error:
         streams.give_up()
         if not error.quiet:
             streams.complain(str(error))
-        return 1
     except OSError as error:
-        where = "standard input" if error.filename is None else visible(str(error.filename))
-        streams.complain(f"error: cannot use {where}: {error.strerror or error}")
-        return 1
+        where = "" if error.filename is None else f"{visible(str(error.filename))}: "
+        streams.complain(f"error: {where}{error.strerror or error}")
+    except MemoryError:
+        streams.complain("error: not enough memory")
+    return 1
 
 
 def _dispatch(argv: list[str]) -> int:

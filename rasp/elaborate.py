@@ -128,6 +128,8 @@ class Elaborator:
                 self.execute(statement, scope, mode)
         except RecursionError:
             raise ValueFault("calls and expressions are nested too deeply", statement.span) from None
+        except MemoryError:
+            raise ValueFault("there is not enough memory for this", statement.span) from None
         finally:
             self.frame, self.depth, self.loading = frame, depth, loading
 

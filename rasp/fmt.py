@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rasp.errors import RaspError
@@ -11,7 +10,7 @@ from rasp.files import write_whole
 from rasp.layout import canonical
 from rasp.loading import read_source
 from rasp.source import Source
-from rasp.streams import say, warn
+from rasp.streams import say, typed_lines, warn
 from rasp.visible import visible
 
 
@@ -35,7 +34,7 @@ def fmt_run(args: argparse.Namespace) -> int:
 def _lay_out(name: str, args: argparse.Namespace) -> bool:
     """Prints, checks or rewrites one file; whether something is wrong with it."""
     try:
-        source = Source("<stdin>", sys.stdin.read()) if name == "-" else read_source(Path(name))
+        source = Source("<stdin>", "".join(typed_lines())) if name == "-" else read_source(Path(name))
         text = canonical(source)
         if args.write and text != source.text:
             write_whole(Path(name), text)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from rasp.files import read_text
 from rasp.show import Input
+from rasp.streams import typed_lines
 
 
 def input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,12 +74,8 @@ def read_inputs(name: str) -> Iterator[Input]:
 
 def _lines(name: str) -> Iterable[str]:
     if name == "-":
-        return sys.stdin
-    try:
-        return Path(name).read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise DataFault(f"cannot read {name}: {reason}") from error
+        return typed_lines()
+    return read_text(Path(name)).splitlines()
 
 
 def tokens_of(given: Input) -> list[Atom]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rasp.errors import DataFault
+from rasp.files import read_text
 from rasp.source import Source
 
 _INSTALLED = Path(__file__).with_name("lib")
@@ -121,10 +122,4 @@ class Kept(Memory):
 
 def read_source(path: Path) -> Source:
     """The text of a file. DataFault where it cannot be read."""
-    try:
-        return Source(str(path), path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise DataFault(f"{path} is not UTF-8 text") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise DataFault(f"cannot read {path}: {reason}") from error
+    return Source(str(path), "\n".join(read_text(path).replace("\r\n", "\n").split("\r")))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rasp.budget import budget_argument
 from rasp.errors import RaspError
-from rasp.streams import warn
+from rasp.streams import typed_lines, warn
 
 if TYPE_CHECKING:
     from rasp.console import Console
@@ -40,7 +40,7 @@ def _by_pipe(args: argparse.Namespace) -> int:
 
     console = _console(args, ())
     failed = args.file is not None and write(console.push(f":load {args.file}"), sys.stdout, sys.stderr)
-    return int(failed) | piped(console, sys.stdin, sys.stdout, sys.stderr)
+    return int(failed) | piped(console, typed_lines(), sys.stdout, sys.stderr)
 
 
 def _at_terminal(args: argparse.Namespace) -> int:

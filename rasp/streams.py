@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
+from rasp.errors import DataFault
 from rasp.visible import coloured_lines, visible_lines
 
 
@@ -35,6 +36,14 @@ def _reopen() -> None:
             opened = os.open(os.devnull, other)
             os.dup2(opened, number)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def typed_lines() -> Iterator[str]:
+    """The lines of standard input, one by one. DataFault where it cannot be read."""
+    try:
+        yield from sys.stdin
+    except OSError as error:
+        raise DataFault(f"cannot read standard input: {error.strerror or error}") from error
 
 
 class Unwritable(Exception):

@@ -1,12 +1,15 @@
 """Inputs from a command line and from files."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault
 from rasp.inputs import parse_input, read_inputs
+from rasp.program import load_program
 
 
 @pytest.mark.parametrize(
@@ -57,3 +60,17 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_files_that_cannot_be_read(name: str) -> None:
     with pytest.raises(DataFault, match="cannot read"):
         list(read_inputs(name))
+
+
+@pytest.mark.parametrize("name", ["inputs", "vocabulary", "program"])
+def test_a_file_without_end_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rasp.files.LARGEST", 1 << 20)
+    path = tmp_path / "long"
+    path.write_bytes(b"1" * (1 << 20) + b"1")
+    readers: dict[str, Callable[[str], object]] = {
+        "inputs": lambda text: list(read_inputs(text)),
+        "vocabulary": lambda text: parse_vocabulary(f"@{text}"),
+        "program": load_program,
+    }
+    with pytest.raises(DataFault, match="it has more than 1 MiB"):
+        readers[name](str(path))

@@ -58,7 +58,7 @@ def test_forms(text: str, tokens: list[Atom]) -> None:
         ("0..999999999999", "more than 100,000 tokens"),
         ("red,,green", "has an empty item"),
         ("red,", "has an empty item"),
-        ("@none.json", "cannot read the vocabulary none.json"),
+        ("@none.json", "cannot read none.json"),
     ],
 )
 def test_mistakes(text: str, words: str) -> None:
