@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.ir import Array, Readout
+from compiler.ir import Array, Kinds, Readout
 from rasp.elementwise import Atom, column, label
 from rasp.errors import RaspError, ValueFault
 
 _CLEAN = 0.25
-
+Codes: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
+Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 _CASTS: Mapping[str | None, Callable[[Any], Atom]] = {"bool": bool, "int": round, "float": float}
 
@@ -43,15 +44,20 @@ def _check_finite(readout: Readout, logits: Array) -> None:
 
 
 def _clearest(readout: Readout, logits: Array) -> list[int]:
-    codes = logits.argmax(axis=1)
-    expected = np.zeros_like(logits)
-    expected[np.arange(len(logits)), codes] = 1
-    off = np.abs(logits - expected).max(axis=1)
-    unclear = ~(off <= _CLEAN)
+    codes, unclear = clearest(logits)
     if unclear.any():
         position = int(unclear.argmax())
         raise ValueFault(f"{readout.name} has no value at position {position}: the program has none on this input")
     return codes.tolist()
+
+
+def clearest(logits: Array) -> tuple[Codes, Flags]:
+    """Which logit is 1, from logits [..., O], and where it is not clear that one is and the others are 0."""
+    codes = logits.argmax(axis=-1)
+    chosen = codes[..., None]
+    off = np.abs(logits)
+    np.put_along_axis(off, chosen, np.abs(np.take_along_axis(logits, chosen, axis=-1) - 1), axis=-1)
+    return codes, ~(off.max(axis=-1) <= _CLEAN)
 
 
 def _typed(readout: Readout, values: list[Atom], codes: Sequence[int], marks: Sequence[Sequence[str]]) -> list[Atom]:
@@ -59,11 +65,18 @@ def _typed(readout: Readout, values: list[Atom], codes: Sequence[int], marks: Se
     kinds = readout.kinds
     if kinds is None:
         return values
-    states = ["".join(digits) for digits in zip(*marks, strict=True)] if marks else [""] * len(values)
+    digits = list(map("".join, zip(*marks, strict=True))) if marks else [""] * len(values)
     return [
-        value if isinstance(value, str) else _CASTS.get(kinds.kind(len(values), at, states[at], code), _as_is)(value)
+        cast(kinds, value, code, (len(values), at), digits[at])
         for at, (value, code) in enumerate(zip(values, codes, strict=True))
     ]
+
+
+def cast(kinds: Kinds, value: Atom, code: int, cell: tuple[int, int], digits: str) -> Atom:
+    """A value by its place among the readout's, as the kind it has in a cell (length, position) for these digits."""
+    if isinstance(value, str):
+        return value
+    return _CASTS.get(kinds.kind(*cell, digits, code), _as_is)(value)
 
 
 def _as_is(value: Atom) -> Atom:
@@ -73,14 +86,19 @@ def _as_is(value: Atom) -> Atom:
 def marked(guard: Readout, logits: Array) -> list[str]:
     """How many keys a head marks at each position, told by its guard [T, 2]: 0, 1, or 2 for several."""
     _check_finite(guard, logits)
+    return list(map(str, states(guard, logits).tolist()))
+
+
+def states(guard: Readout, logits: Array) -> Codes:
+    """How many keys a head marks, from its guard's logits [..., 2]: 0, 1, or 2 for several."""
     nothing = float(guard.values[0])
-    states = np.where(_several(logits), 2, np.where(np.abs(logits[:, 0] - nothing) < _CLEAN, 0, 1))
-    return list(map(str, states.tolist()))
+    return np.where(several(logits), 2, np.where(np.abs(logits[..., 0] - nothing) < _CLEAN, 0, 1))
 
 
-def _several(logits: Array) -> Any:
+def several(logits: Array) -> Flags:
     """Whether z has a variance: it is at least ¼ where several positions are marked, and 0 for one or none."""
-    return logits[:, 1].astype(np.float64) - logits[:, 0].astype(np.float64) ** 2 > _CLEAN / 2
+    variance: Array = logits[..., 1].astype(np.float64) - logits[..., 0].astype(np.float64) ** 2
+    return variance > _CLEAN / 2
 
 
 def check(guard: Readout, logits: Array) -> None:
@@ -100,30 +118,31 @@ def check(guard: Readout, logits: Array) -> None:
 
 def _check_marks(guard: Readout, logits: Array) -> None:
     """Where a row marks several keys: an error for values without a mean, or a column of nothing but such values."""
-    several = _several(logits)
-    if not several.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
+    found = several(logits)
+    if not found.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
         return
-    raise ValueFault(f"not so at position {int(several.argmax())}: {guard.name}")
+    raise ValueFault(f"not so at position {int(found.argmax())}: {guard.name}")
 
 
 def _nearest(readout: Readout, logits: Array) -> list[int]:
-    levels = np.array([float(value) for value in readout.values])
-    right = np.clip(np.searchsorted(levels, logits), 1, max(len(levels) - 1, 1))
-    left = right - 1
-    right = np.minimum(right, len(levels) - 1)
-    nearest = np.where(np.abs(logits - levels[left]) <= np.abs(levels[right] - logits), left, right)
-    _check_near(readout, logits, levels, nearest)
-    return nearest.tolist()
-
-
-def _check_near(readout: Readout, logits: Array, levels: Any, nearest: Any) -> None:
-    """A number must be much nearer to its value than to any other."""
-    unclear = ~(np.abs(logits - levels[nearest]) <= _CLEAN * np.array(own_gaps(levels))[nearest])
+    codes, unclear = nearest(readout, logits)
     if unclear.any():
         position = int(unclear.argmax())
         raise ValueFault(
             f"{readout.name} is {logits[position]:.9g} at position {position}, which is none of its values"
         )
+    return codes.tolist()
+
+
+def nearest(readout: Readout, logits: Array) -> tuple[Codes, Flags]:
+    """Which of its values a number [...] is nearest to, and where it is not much nearer to it than to any other."""
+    values = [float(value) for value in readout.values]
+    levels, gaps = np.array(values), np.array(own_gaps(values))
+    right = np.clip(np.searchsorted(levels, logits), 1, max(len(levels) - 1, 1))
+    left = right - 1
+    right = np.minimum(right, len(levels) - 1)
+    codes = np.where(np.abs(logits - levels[left]) <= np.abs(levels[right] - logits), left, right)
+    return codes, ~(np.abs(logits - levels[codes]) <= _CLEAN * gaps[codes])
 
 
 def own_gaps(levels: Sequence[float]) -> list[float]:

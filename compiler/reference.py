@@ -39,20 +39,20 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
     for layer in model.layers:
         patterns = [_pattern(x, head, model.causal) for head in layer.heads]
         for head, pattern in zip(layer.heads, patterns, strict=True):
-            x = x + pattern @ (residuals[-1] @ head.W_V) @ head.W_O
+            x = x + _times(pattern @ _times(residuals[-1], head.W_V), head.W_O)
         attention.append(tuple(patterns))
         residuals.append(x)
         for weights in layer.feed_forwards:
             x = x + _feed_forward(x, weights)
             residuals.append(x)
-    guards = tuple(x @ guard.W_U for guard in model.guards)
-    outputs = tuple(x @ output.W_U for output in model.outputs)
+    guards = tuple(_times(x, guard.W_U) for guard in model.guards)
+    outputs = tuple(_times(x, output.W_U) for output in model.outputs)
     return Trace(outputs, guards, tuple(attention), tuple(residuals))
 
 
 def _pattern(x: Array, head: HeadWeights, causal: bool) -> Array:
     """softmax over keys; [T, T], row = query."""
-    scores = (x @ head.W_Q) @ (x @ head.W_K).swapaxes(-1, -2)
+    scores = _times(x, head.W_Q) @ _times(x, head.W_K).swapaxes(-1, -2)
     if causal:
         scores = np.where(np.tri(x.shape[-2], dtype=bool), scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -61,5 +61,10 @@ def _pattern(x: Array, head: HeadWeights, causal: bool) -> Array:
 
 
 def _feed_forward(x: Array, weights: FeedForwardWeights) -> Array:
-    result: Array = np.maximum(x @ weights.W_in + weights.b_in, 0) @ weights.W_out
+    return _times(np.maximum(_times(x, weights.W_in) + weights.b_in, 0), weights.W_out)
+
+
+def _times(x: Array, W: Array) -> Array:  # noqa: N803
+    """x @ W for x [..., D], as one product of two matrices: numpy would make one for each input of a batch."""
+    result: Array = (x.reshape(-1, x.shape[-1]) @ W).reshape(*x.shape[:-1], W.shape[-1])
     return result

@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from compiler.agreement import accuracies, agree, same_kinds
 from compiler.ir import Accuracy
 from compiler.model import CompiledModel
 from compiler.reference import Trace
+from compiler.settled import settled
 from rasp.batch.run import BatchRun
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
@@ -23,6 +24,7 @@ from rasp.interpret import Run
 EXHAUSTIVE = 200_000
 ENGINES = ("reference", "torch")
 Outputs: TypeAlias = dict[str, list[Atom]]
+Ids: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 _BATCH_ENTRIES = 4_000_000
 
 
@@ -73,49 +75,52 @@ def verify(
     vocabulary, longest = model.weights.vocabulary, model.weights.max_length
     total = input_count(len(vocabulary), longest)
     exhaustive = total <= EXHAUSTIVE
-    inputs: Iterable[tuple[Atom, ...]] = _all_inputs(vocabulary, longest)
+    batches = _all_inputs(model)
     if not exhaustive:
-        inputs = sorted(_some_inputs(vocabulary, longest, count, seed), key=len)
-        total = len(inputs)
+        inputs = sorted(_some_inputs(len(vocabulary), longest, count, seed), key=len)
+        batches, total = _batches(inputs, model), len(inputs)
     promised = accuracies(model.weights)
     done = undefined = 0
-    for batch in _batches(inputs, model):
-        expected = interpreted(outputs, batch, model.weights.causal)
-        difference = first_difference(model, batch, expected, promised)
-        if difference is not None:
-            at, counterexample = difference
-            return Verification(done + at + 1, False, undefined, counterexample)
-        done += len(batch)
-        undefined += sum(isinstance(output, str) for output in expected)
+    for ids in batches:
+        found = compare(model, outputs, ids, promised)
+        if found.counterexample is not None:
+            return Verification(done + found.count, False, undefined, found.counterexample)
+        done += found.count
+        undefined += found.undefined
         progress(done, total)
     return Verification(done, exhaustive, undefined, None)
 
 
-def _all_inputs(vocabulary: Sequence[Atom], longest: int) -> Iterator[tuple[Atom, ...]]:
-    for n in range(1, longest + 1):
-        yield from itertools.product(vocabulary, repeat=n)
+def _all_inputs(model: CompiledModel) -> Iterator[Ids]:
+    """Every input, as places in the vocabulary [B, T], some of one length at a time."""
+    size = len(model.weights.vocabulary)
+    for length in range(1, model.weights.max_length + 1):
+        step = batch_size(model, length)
+        for start in range(0, size**length, step):
+            numbers = np.arange(start, min(start + step, size**length))
+            yield numbers[:, None] // size ** np.arange(length - 1, -1, -1) % size
 
 
-def _some_inputs(vocabulary: Sequence[Atom], longest: int, count: int, seed: int) -> Iterator[tuple[Atom, ...]]:
+def _some_inputs(size: int, longest: int, count: int, seed: int) -> Iterator[list[int]]:
     """Boundary cases, then random inputs: lengths uniform, every other one over a small part of the vocabulary."""
     rng = random.Random(seed)
-    yield from ((token,) for token in vocabulary[:1000])
-    for token in (vocabulary[0], vocabulary[-1]):
-        yield from ((token,) * n for n in {2, longest // 2, longest} if 1 <= n <= longest)
+    yield from ([token] for token in range(min(size, 1000)))
+    for token in (0, size - 1):
+        yield from ([token] * n for n in {2, longest // 2, longest} if 1 <= n <= longest)
     for _ in range(max(4, count // 100)):
-        full = [rng.randrange(len(vocabulary)) for _ in range(longest)]
-        yield from (tuple(vocabulary[i] for i in order) for order in (full, sorted(full), sorted(full)[::-1]))
+        full = [rng.randrange(size) for _ in range(longest)]
+        yield from (full, sorted(full), sorted(full)[::-1])
     for number in range(count):
-        part = vocabulary if number % 2 else rng.sample(vocabulary, min(len(vocabulary), rng.randint(1, 4)))
-        yield tuple(rng.choice(part) for _ in range(rng.randint(1, longest)))
+        part = range(size) if number % 2 else rng.sample(range(size), min(size, rng.randint(1, 4)))
+        yield [rng.choice(part) for _ in range(rng.randint(1, longest))]
 
 
-def _batches(inputs: Iterable[tuple[Atom, ...]], model: CompiledModel) -> Iterator[list[tuple[Atom, ...]]]:
+def _batches(inputs: Iterable[list[int]], model: CompiledModel) -> Iterator[Ids]:
     """The inputs, which come by length, in groups of one length that are small enough for memory."""
     for length, group in itertools.groupby(inputs, key=len):
         size = batch_size(model, length)
         while batch := list(itertools.islice(group, size)):
-            yield batch
+            yield np.array(batch, dtype=np.intp)
 
 
 def batch_size(model: CompiledModel, length: int) -> int:
@@ -124,47 +129,53 @@ def batch_size(model: CompiledModel, length: int) -> int:
     return max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
 
 
-def interpreted(outputs: Mapping[str, SOp], inputs: Sequence[Sequence[Atom]], causal: bool) -> list[Outputs | str]:
-    """For each input the values of each output as the interpreter has them, or the text of its error."""
-    try:
-        run = BatchRun.of(inputs, causal=causal)
-        columns = {name: run.sop(sop).lists() for name, sop in outputs.items()}
-    except RaspError:
-        return [_interpreted_alone(outputs, tokens, causal) for tokens in inputs]
-    found: list[Outputs | str] = []
-    for at, tokens in enumerate(inputs):
-        known = {name: values for name, column in columns.items() if (values := column[at]) is not None}
-        found.append(known if len(known) == len(columns) else _interpreted_alone(outputs, tokens, causal))
-    return found
+def compare(
+    model: CompiledModel,
+    outputs: Mapping[str, SOp],
+    ids: Ids,
+    promised: Mapping[str, Accuracy],
+    engines: Sequence[str] = ENGINES,
+) -> Verification:
+    """Compares interpreter and engines on inputs of one length, given as places in the vocabulary [B, T]."""
+    batch = BatchRun(model.weights.vocabulary, ids, causal=model.weights.causal)
+    columns = {name: batch.sop(sop) for name, sop in outputs.items()}
+    token_ids = np.pad(ids + 1, ((0, 0), (1, 0)))
+    traces = [(engine, model.trace(token_ids, engine)) for engine in engines]
+    certain = np.logical_and.reduce([settled(model.weights, trace, columns, promised) for _, trace in traces])
+    for at in np.flatnonzero(~certain).tolist():
+        example = difference(model, outputs, batch.tokens(at), [(name, trace, at) for name, trace in traces], promised)
+        if example is not None:
+            return Verification(at + 1, False, 0, example)
+    defined = np.logical_and.reduce([column.defined for column in columns.values()])
+    return Verification(len(batch), False, int((~defined).sum()), None)
 
 
-def _interpreted_alone(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
+def difference(
+    model: CompiledModel,
+    outputs: Mapping[str, SOp],
+    tokens: Sequence[Atom],
+    traces: Iterable[tuple[str, Trace, int]],
+    promised: Mapping[str, Accuracy],
+) -> Counterexample | None:
+    """The first engine that gives anything else than is expected on one input, by its place in the trace."""
+    want = _interpreted(outputs, tokens, model.weights.causal)
+    sure = {output.name for output in model.weights.outputs if output.kinds is None or output.kinds.sure}
+    for engine, trace, at in traces:
+        found = _decoded(model, trace, at)
+        for name in model.weights.output_names:
+            sides = _named(want, name), _named(found, name)
+            if not agree(*sides, promised[name]) or (name in sure and not same_kinds(*sides)):
+                return Counterexample(name, tuple(tokens), engine, *sides)
+    return None
+
+
+def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:
+    """The values of each output as the interpreter has them, or the text of its error."""
     run = Run(tokens, causal=causal)
     try:
         return {name: run.sop(sop).tolist() for name, sop in outputs.items()}
     except RaspError as error:
         return error.message
-
-
-def first_difference(
-    model: CompiledModel,
-    batch: list[tuple[Atom, ...]],
-    expected: list[Outputs | str],
-    promised: Mapping[str, Accuracy],
-    engines: Sequence[str] = ENGINES,
-) -> tuple[int, Counterexample] | None:
-    """The first of some inputs of one length on which an engine gives anything else than is expected; its place."""
-    token_ids = np.stack([model.encode(tokens) for tokens in batch])
-    traces = [(engine, model.trace(token_ids, engine)) for engine in engines]
-    sure = {output.name for output in model.weights.outputs if output.kinds is None or output.kinds.sure}
-    for at, (tokens, want) in enumerate(zip(batch, expected, strict=True)):
-        for engine, trace in traces:
-            found = _decoded(model, trace, at)
-            for name in model.weights.output_names:
-                sides = _named(want, name), _named(found, name)
-                if not agree(*sides, promised[name]) or (name in sure and not same_kinds(*sides)):
-                    return at, Counterexample(name, tokens, engine, *sides)
-    return None
 
 
 def _named(outputs: Outputs | str, name: str) -> list[Atom] | str:

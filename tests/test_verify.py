@@ -11,7 +11,8 @@ from compiler.agreement import agree
 from compiler.ir import Accuracy, ModelWeights
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from compiler.verify import EXHAUSTIVE, input_count, verify
+from compiler.reference import Trace
+from compiler.verify import EXHAUSTIVE, Ids, input_count, verify
 from rasp.elementwise import Atom
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
 
@@ -41,8 +42,13 @@ def test_of_many_inputs_some_are_compared() -> None:
 def test_boundary_cases_are_among_them() -> None:
     model = compile_sop(HISTOGRAM, tuple("abcdefgh"), 20)
     seen: set[tuple[Atom, ...]] = set()
-    encode = model.encode
-    model.encode = lambda tokens: seen.add(tuple(tokens)) or encode(tokens)  # type: ignore[func-returns-value, method-assign]
+    trace = model.trace
+
+    def spy(token_ids: Ids, engine: str) -> Trace:
+        seen.update(tuple(model.weights.vocabulary[number - 1] for number in row[1:]) for row in token_ids.tolist())
+        return trace(token_ids, engine)
+
+    model.trace = spy  # type: ignore[method-assign,assignment]
     verify(HISTOGRAM, model, count=10)
     full = [given for given in seen if len(given) == 20]
     assert {("a",), ("h",), ("a",) * 20, ("h",) * 20} <= seen
