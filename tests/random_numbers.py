@@ -160,13 +160,14 @@ class NumberGrower(Grower):
         plain: list[Callable[[], Selector]] = [
             lambda: full,
             lambda: select(indices, indices, self.rng.choice(COMPARISONS)),
+            lambda: select(indices, self.rng.choice([sop(0), indices - 1, length - 1 - indices, indices + 1]), "=="),
             lambda: select(tokens_asis, tokens_asis, self.rng.choice(["==", "!="])),
-            lambda: select(tokens_asis, sop(self.rng.choice(list(self.vocabulary))), "=="),
+            lambda: select(tokens_asis, sop(self.rng.choice(self.vocabulary)), "=="),
             lambda: select(self.number(min(depth, 1)), self.number(min(depth, 1)), self.rng.choice(COMPARISONS)),
             lambda: select_best(full, self.number(min(depth, 1))),
         ]
         if self.rng.random() < 0.75:
-            return self.rng.choices(plain, [5, 4, 2, 2, 3, 2])[0]()
+            return self.rng.choices(plain, [5, 4, 4, 2, 2, 3, 2])[0]()
         return super().selector(min(depth, 1))
 
     def _cancelling(self, depth: int) -> SOp:
