@@ -9,9 +9,8 @@ second_opinion.MOST = 12
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite expected texts from what is printed now")
-    parser.addoption("--programs", type=int, default=400, help="how many random programs to compare")
-    parser.addoption("--numbers", action="store_true", help="compare the random programs about numbers, too")
-    parser.addoption("--seed", type=int, default=0, help="seed of the first random program")
+    parser.addoption("--programs", type=int, default=400, help="how many random programs of each family to compare")
+    parser.addoption("--seed", type=int, default=0, help="seed of the first random program of each family")
 
 
 @pytest.fixture

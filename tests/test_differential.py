@@ -1,7 +1,6 @@
 """Random programs give the same on the interpreter, the numpy reference and torch, or are refused with a reason.
 
-There are two families: programs of any kind, and programs about numbers (`graphs` and `numbers`); the second one is
-compared with `--numbers` alone, as rounding is not yet told apart everywhere.
+There are two families: programs of any kind, and programs about numbers (`graphs` and `numbers`).
 `pytest tests/test_differential.py --programs 5000 --seed 100000` runs other ones and more of them; a failure names its
 family and seed, and `--programs 1 --seed SEED -k FAMILY` runs it again.
 """
@@ -27,8 +26,6 @@ from tests.random_numbers import random_numbers
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
-        asked = FAMILIES if metafunc.config.getoption("--numbers") else ["graphs"]
-        metafunc.parametrize("family", asked)
         first, count = metafunc.config.getoption("--seed"), metafunc.config.getoption("--programs")
         metafunc.parametrize("seed", range(first, first + count))
 
@@ -60,6 +57,7 @@ def inferred(model: CompiledModel, tokens: tuple[Atom, ...], engine: str) -> lis
         return error.message
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fourth program is compiled as if the values of few means could be listed."""
     if seed % 4 == 3:
@@ -83,8 +81,9 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
             assert (kinds is not None and not kinds.sure) or same_kinds(expected, found), told
 
 
-def test_most_random_programs_compile() -> None:
-    refused = [seed for seed in range(100) if compiled(random_case(seed, longest=5)) is None]
+@pytest.mark.parametrize("family", FAMILIES)
+def test_most_random_programs_compile(family: str) -> None:
+    refused = [seed for seed in range(100) if compiled(FAMILIES[family](seed)) is None]
     assert len(refused) < 25
 
 

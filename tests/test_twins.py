@@ -1,0 +1,50 @@
+"""Which values share a direction of the residual stream: floats side by side and equal numbers, never two ints."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.support import Facts
+from compiler.values.sets import Values
+from rasp.elementwise import Atom, atom_key
+from rasp.graph import tokens_asis
+
+NUMBERS: tuple[Atom, ...] = (
+    *(0.0, -0.0, 5e-17, 1e-12, 0.3, 0.1 + 0.2, -0.3, -0.1 - 0.2, 1, True, 1e18, -1e-300),
+    *(1.0 + count * 9e-14 for count in range(12)),
+    *(2**53, 2**53 + 1, 2.0**53, 2.0**53 + 2, 2**63, 2**63 + 1, 10**16, 1e16, -(2**53) - 1),
+)
+VOCABULARIES = st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=12, unique_by=atom_key)
+
+
+def values_of(numbers: list[Atom]) -> Values:
+    return Facts(tuple(numbers), 1).values[tokens_asis]
+
+
+@given(VOCABULARIES)
+def test_a_twin_is_near_and_an_int_has_none(numbers: list[Atom]) -> None:
+    """Within 1e-12 of its size, and not by way of a third; an int shares with what equals it."""
+    values = values_of(numbers)
+    for value, code in zip(values.universe, values.twins, strict=True):
+        twin = values.universe[code]
+        assert values.twins[code] == code
+        assert value == twin or (type(value) is type(twin) is float and abs(value - twin) <= 1e-12 * abs(value))
+
+
+@given(VOCABULARIES)
+def test_equal_numbers_are_twins(numbers: list[Atom]) -> None:
+    values = values_of(numbers)
+    for (one, its), (other, twin) in itertools.combinations(zip(values.universe, values.twins, strict=True), 2):
+        assert one != other or its == twin
+
+
+@given(VOCABULARIES)
+def test_which_values_are_twins_does_not_depend_on_their_order(numbers: list[Atom]) -> None:
+    found = [values_of(numbers), values_of(numbers[::-1])]
+    one, other = (
+        {(v, values.universe[t]) for v, t in zip(values.universe, values.twins, strict=True)} for values in found
+    )
+    assert one == other
