@@ -212,10 +212,23 @@ def _ints_stay(root: SOp, storage: Storage, precision: Precision) -> bool:
 
 
 def _tellable(root: SOp, storage: Storage, precision: Precision, share: int = 8) -> bool:
-    """Whether a number is known up to so small a share of the gaps beside each of its values."""
-    levels = [float(value) for value in _distinct_numbers(storage.analysis[root])]
+    """Whether a number is known up to so small a share of the gaps beside each of its values.
+
+    Where several floats stand for one value, it may be off by how far they are apart as well.
+    """
+    widths = _widths(storage.analysis[root])
     error = error_of(root, storage, precision)
-    return all(error.at(level) < gap / share for level, gap in zip(levels, own_gaps(levels), strict=True))
+    pairs = zip(widths.items(), own_gaps(list(widths)), strict=True)
+    return all(error.at(level) + width < gap / share for (level, width), gap in pairs)
+
+
+def _widths(values: Values) -> dict[float, float]:
+    """For one value of each group of twins, rising, how far from it the furthest of the others is."""
+    found = {float(number): 0.0 for number in _distinct_numbers(values)}
+    for code, own in enumerate(values.twins):
+        level = float(values.universe[own])
+        found[level] = max(found[level], abs(float(values.universe[code]) - level))
+    return found
 
 
 def _distinct_numbers(values: Values) -> list[Atom]:

@@ -14,7 +14,7 @@ from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values.affine import is_product
 from compiler.values.linear import LinearForm
-from compiler.values.roundoff import EXACT, Error, Range, largest, of_one_sign, roundoff, sum_error
+from compiler.values.roundoff import EXACT, UNBOUNDED, Error, Range, largest, of_one_sign, roundoff, sum_error
 from compiler.values.sets import NEAR, Values
 from rasp.elementwise import Atom
 from rasp.graph import Aggregate, Map, SOp
@@ -40,7 +40,10 @@ def error_of(node: SOp, storage: Storage, precision: Precision) -> Error:
     """A bound on how far what `Reader.number` reads is from the program's number.
 
     A stored number is exact up to one rounding of its weight. A product is a mean times a number, rounded, and zeros.
+    What may be too large for the dtype has no bound.
     """
+    if largest(storage.analysis[node].range) >= precision.largest:
+        return UNBOUNDED
     if isinstance(node, Aggregate) and not storage.is_copy(node):
         return _mean_error(node, storage, precision)
     if is_product(storage.analysis, node):
@@ -54,9 +57,9 @@ def error_of(node: SOp, storage: Storage, precision: Precision) -> Error:
         meant = roundoff(storage.analysis, node, tuple(form.weights), rounded_means=is_fused)
         return form_error(form, storage, precision).then(meant)
     values = storage.analysis[node]
-    if _is_exact(values, precision):
+    merged = NEAR if values.is_merged and not storage.is_view(node) else 0.0
+    if not merged and _is_exact(values, precision):
         return EXACT
-    merged = NEAR if node in storage.one_hot and values.is_merged else 0.0
     return Error(2 * precision.unit + merged, precision.tiniest)
 
 
@@ -94,6 +97,8 @@ def _weighting(weight: Fraction, precision: Precision) -> Error:
 def _added(terms: Sequence[tuple[Range, Error]], precision: Precision) -> Error:
     """The error of a sum in any order: every addition rounds a partial sum, which is no larger than all terms."""
     found, rounded = sum_error(terms), (len(terms) - 1) * precision.unit
+    if sum(largest(reach) for reach, _ in terms) >= precision.largest:
+        return UNBOUNDED
     if len(terms) == 1 or of_one_sign(*(reach for reach, _ in terms)):
         return found.then(Error(rounded))
     total = sum(largest(reach) + error.at(largest(reach)) for reach, error in terms)

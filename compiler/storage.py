@@ -179,15 +179,17 @@ class Storage:
         """
         form = self.analysis.form(node)
         if form is None or node in form.weights:
-            return isinstance(node, Aggregate) and not self.is_copy(node)
-        if not any(isinstance(part, Aggregate) and not self.is_copy(part) for part in form.weights):
+            return self._is_mean(node)
+        if not any(map(self._is_mean, form.weights)):
             return False
-        if self.analysis[node].listed and not all(
-            isinstance(part, Aggregate) or self.is_view(part) for part in form.weights
-        ):
+        is_read = (self._is_mean(part) or self.is_copy(part) or self.is_view(part) for part in form.weights)
+        if self.analysis[node].listed and not all(is_read):
             return False
         self.sums[node] = self._fused(form) or form
         return True
+
+    def _is_mean(self, node: SOp) -> bool:
+        return isinstance(node, Aggregate) and not self.is_copy(node) and self.analysis[node.value].numeric
 
     def sum_of_means(self, node: SOp) -> None:
         """Need: an output as a number."""
@@ -198,7 +200,7 @@ class Storage:
         """The form with one mean for all means of a head; None where that is the form as it is."""
         by_head: dict[tuple[Selector, int], list[Aggregate]] = {}
         for part in form.weights:
-            if isinstance(part, Aggregate) and not self.is_copy(part) and not isinstance(part.default, str):
+            if isinstance(part, Aggregate) and self._is_mean(part) and not isinstance(part.default, str):
                 by_head.setdefault((part.selector, self.layer_of[part]), []).append(part)
         alone = len(by_head) == 1 and sum(map(len, by_head.values())) == len(form.weights)
         constant = form.constant if alone else Fraction(0)

@@ -42,6 +42,10 @@ Numbers = tuple[Atom, ...]
         ("x = aggregate(full_s, tokens_float - tokens_int, 1);", (1e-9, 0.0, 1.0), 1),
         ("x = aggregate(full_s, 0, 1000000.0);", (0,), 2),
         ("x = aggregate(select(indices, indices, ==), indices / 1, 100000000000000000);", (0,), 2),
+        ("x = aggregate(full_s, 1) + aggregate(full_s, tokens_asis);", (0, 0.1), 2),
+        ("x = aggregate(full_s, tokens_asis, 1000000.0) - aggregate(full_s, tokens_asis);", (0, 0.1), 2),
+        ("x = aggregate(select(indices, 1, ==), 1 - tokens_float, 0.0);", (0, 5e-13, 1e-12), 2),
+        ("x = aggregate(full_s, tokens_float);", (1e12, 0.3, 1.0, 1e-6), 2),
         (MEAN + "x = m - 0.1 + 0.1 == m;", (0.1, 0.2, 0.7), 4),
         (MEAN + "x = m / 10 * 10 - m == 0;", (0.1, 0.2, 0.7), 4),
         (MEAN + "x = (m + 1099511627776) - m == 1099511627776;", (0.1, 0.2, 0.7), 4),
@@ -129,7 +133,14 @@ def test_a_bool_beside_unlisted_means_is_no_number_to_average() -> None:
         compile_sop(program(text), (-1.5, 0, *range(1, 60)), 5)
 
 
+def test_a_column_with_strings_has_no_means_to_read() -> None:
+    root = program('x = aggregate(select(tokens, tokens, >), tokens_float if (indices < 1) else "z");')
+    with pytest.raises(Refusal):
+        compile_sop(root, (2**63, 2.0**63), 2, dtype="float64", causal=True)
+
+
 def test_numbers_beyond_the_largest_float_are_refused() -> None:
+    exact(program("x = 18446744073709551616 * aggregate(full_s, tokens_asis);"), (18446744073709551616, 0.1), 2)
     with pytest.raises(Refusal, match=r"beyond the largest float|may give inf"):
         compile_sop(program("x = aggregate(full_s, tokens_asis*1e300)*1e10;"), (1, 2), 2)
 

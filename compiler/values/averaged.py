@@ -20,6 +20,7 @@ def smallest_averaged(analysis: ValueAnalysis, root: SOp) -> float:
     if form is None or not form.weights:
         return 0.0
     means = {part: weight for part, weight in form.weights.items() if _is_averaged(analysis, part)}
+    means = means or {part: weight for part, weight in form.weights.items() if isinstance(part, Aggregate)}
     together = _smallest_together(analysis, means, form.constant) if len(means) == len(form.weights) else None
     if together is not None:
         return together

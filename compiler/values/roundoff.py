@@ -9,6 +9,7 @@ a cancellation is not: |found − x| ≤ relative·|x| + absolute.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -34,7 +35,7 @@ class Error:
 
     def at(self, size: float) -> float:
         """The bound for a number of this size."""
-        return self.relative * abs(size) + self.absolute
+        return self.relative * abs(size) + self.absolute if size else self.absolute
 
     def then(self, other: Error) -> Error:
         """What two deviations one after the other come to, the second being that of the number found first."""
@@ -43,7 +44,7 @@ class Error:
 
     def scaled(self, factor: float) -> Error:
         """The bound for the number times an exact factor."""
-        return Error(self.relative, self.absolute * abs(factor))
+        return Error(self.relative, self.absolute * abs(factor)) if factor else EXACT
 
     def within(self, reach: Range) -> Error:
         """The same bound without its relative part, for numbers in a range."""
@@ -51,6 +52,7 @@ class Error:
 
 
 EXACT = Error()
+UNBOUNDED = Error(math.inf, math.inf)
 
 
 def largest(reach: Range) -> float:
@@ -133,7 +135,7 @@ def _over(analysis: ValueAnalysis, args: Sequence[SOp], errors: Sequence[Error])
     dividend, divisor = analysis[args[0]], analysis[args[1]]
     sizes = [abs(value) for value in divisor.universe if value] if divisor.listed else []
     if not sizes or errors[1].at(min(sizes)) > min(sizes) / 2:
-        return Error(0.0, float("inf"))
+        return UNBOUNDED
     least = float(min(sizes))
     off = errors[1].absolute / least
     absolute = (errors[0].absolute + 2 * off * largest(dividend.range)) / least
