@@ -75,6 +75,11 @@ MODELS: dict[str, tuple[str, list[str], tuple[Atom, ...]]] = {
     "guarded": (GUARDED, ["y", "z"], (1, 2, 3)),
     "kinds": (KINDS, ["k"], (1, 2)),
     "choice": (CHOICE, ["last", "n"], ("a", "b")),
+    "numbers": (
+        "mean = aggregate(full_s, tokens_float); x = mean * 2 + 1;",
+        ["x"],
+        tuple(1 + i**3 / 73 for i in range(30)),
+    ),
 }
 
 

@@ -26,6 +26,7 @@ from rasp.graph import (
     selector_width,
     tokens,
     tokens_asis,
+    tokens_float,
     tokens_int,
     where,
 )
@@ -42,6 +43,7 @@ MODELS: dict[str, tuple[dict[str, SOp], tuple[Atom, ...]]] = {
     "copy of strings": ({"x": aggregate(select(indices, indices, "<"), tokens, "none")}, ("a", "b")),
     "balance": ({"x": (BALANCE == 0) & (aggregate(full, indicator(BALANCE < 0)) == 0)}, ("a", "b")),
     "strings or numbers": ({"x": aggregate(full, tokens_asis, "-")}, ("x", 1, 2)),
+    "numbers too many to list": ({"x": aggregate(full, tokens_float) * 2 + 1}, tuple(1 + i**3 / 73 for i in range(30))),
     "means and sums": ({"x": aggregate(BEFORE, tokens_int) * 2 + 1}, (1, 7)),
 }  # fmt: skip
 LENGTH = 4
@@ -99,7 +101,7 @@ def check_changes(name: str, dtype: str, count: int, seed: int = 0) -> tuple[int
             except Refusal:
                 refused += 1
                 continue
-            found = verify(sops, CompiledModel(compilation.weights)).counterexample
+            found = verify(sops, CompiledModel(compilation.weights), count=60).counterexample
             assert found is None, f"{tensor_name}{place} = {value!r}: {found}"
             harmless += 1
     compilation.certify(compilation.weights)
