@@ -32,6 +32,7 @@ from typing import Any, TypeAlias
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.gaps import Gap
+from compiler.means import combined_readings
 from compiler.precision import Precision
 from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.rounding import raw_error_at
@@ -41,7 +42,6 @@ from compiler.tally import is_count, means_of
 from compiler.values.affine import is_product
 from compiler.values.columns import UNDEFINED, value_key
 from compiler.values.cuts import points_of
-from compiler.values.linear import LinearForm
 from rasp.errors import Refusal
 from rasp.graph import Map, SelectorWidth, SOp
 
@@ -280,16 +280,6 @@ def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[F
     return found
 
 
-def combined_readings(
-    form: LinearForm, means: tuple[SOp, ...], rows: Sequence[Sequence[int]], storage: Storage
-) -> list[list[Fraction]]:
-    """The true value of a linear form of means (without its constant) for the codes of the means in each row."""
-    limit = storage.analysis.cells.max_length
-    weights = [form.weights[mean] for mean in means]
-    universes = [[_true_mean(Fraction(v), limit) for v in storage.analysis[mean].universe] for mean in means]
-    return [[sum((w * u[c] for w, u, c in zip(weights, universes, row, strict=True)), Fraction())] for row in rows]
-
-
 def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
     """Steps along a linear form ℓ of exact integers: ReLU(ℓ − v + 1) − ReLU(ℓ − v) is exactly 1 from v on, else 0.
 
@@ -357,12 +347,6 @@ def _product_neurons(node: Map, reader: Reader) -> list[Neuron]:
                 inputs = combine((sign, {reader.raw[mean]: 1.0}), (1.0, outside))
                 found.append(Neuron(masked(inputs), 0.0, {reader.numbers[node]: sign * weight}))
     return found
-
-
-def _true_mean(value: Fraction, max_length: int) -> Fraction:
-    """The fraction that a listed mean of integers was rounded from; any other value as it is."""
-    near = value.limit_denominator(max_length)
-    return near if abs(near - value) <= abs(value) * Fraction(1, 2**50) else value
 
 
 class _StepBuilder:

@@ -14,9 +14,9 @@ from itertools import groupby
 
 import numpy as np
 
-from compiler.gadgets.feedforward import combined_readings
 from compiler.gaps import Gap, is_gap
 from compiler.ir import FeedForwardWeights
+from compiler.means import combined_readings
 from compiler.proof.stream import Meaning, States, Stream, code_table
 from compiler.proof.units import Group, Reading, Vector
 from compiler.residual import BOS, ONE, Direction, Matrix
