@@ -109,6 +109,24 @@ def check_changes(name: str, dtype: str, count: int, seed: int = 0) -> tuple[int
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_what_nothing_writes_is_noticed(name: str) -> None:
+    """Even where no head and no hidden unit reads it, but only an output or a guard."""
+    sops, vocabulary = MODELS[name]
+    compilation = Compilation(sops, vocabulary, LENGTH)
+    read = np.hstack([readout.W_U for readout in (*compilation.weights.outputs, *compilation.weights.guards)])
+    writing = [
+        (tensor, place)
+        for tensor_name, tensor in compilation.weights.tensors().items()
+        if tensor_name.endswith(("W_O", "W_out"))
+        for place in zip(*map(np.ndarray.tolist, tensor.nonzero()), strict=True)
+        if read[place[1]].any()
+    ]
+    for tensor, place in random.Random(name).sample(writing, min(10, len(writing))):
+        with with_weight(tensor, place, 0.0), pytest.raises(Refusal):
+            compilation.certify(compilation.weights)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_a_changed_weight_is_refused_or_changes_no_answer(name: str) -> None:
     refused, harmless = check_changes(name, "float32", 6)
     assert refused > 20

@@ -102,6 +102,8 @@ class Certifier:
             if layer.feed_forward is not None:
                 self._read_before(written, "a feed-forward", layer.feed_forward.W_in)
                 self._write(written, [layer.feed_forward.W_out[columns] for _, columns in symbols.groups])
+        for readout in (*self.weights.outputs, *self.weights.guards):
+            self._read_before(written, f"the readout of {readout.name}", readout.W_U)
 
     @cached_property
     def _always_zero(self) -> set[int]:
