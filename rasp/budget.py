@@ -59,11 +59,10 @@ class Budget:
             self._over("cells")
 
     def _over(self, what: str) -> NoReturn:
-        limit = LIMITS[what] * self.factor
+        limit, larger = LIMITS[what] * self.factor, 2 * self.factor
         raise OverBudget(
-            f"more than {limit:,} {_MEANING[what]}",
-            hint=f"a larger budget raises this limit: --budget {2 * self.factor}, :set budget {2 * self.factor} "
-            f"at the console, budget={2 * self.factor} in Python",
+            f"more than {limit:,} {_MEANING[what]}; --budget {larger} allows more",
+            hint=f"at the console :set budget {larger}, in Python budget={larger}",
         )
 
 

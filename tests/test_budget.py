@@ -62,7 +62,8 @@ def test_the_error_names_the_option_that_raises_the_limit() -> None:
     text = "for i in range(2000) { x = i; }"
     with pytest.raises(OverBudget) as caught:
         parse_program(text)
-    assert "--budget 2, :set budget 2 at the console, budget=2" in str(caught.value)
+    assert caught.value.message.endswith("; --budget 2 allows more")
+    assert caught.value.hint == "at the console :set budget 2, in Python budget=2"
     assert parse_program(text, budget=2).variables["x"] == 1999
 
 
