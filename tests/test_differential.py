@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from compiler.agreement import accuracies, agree, same_kinds
@@ -16,12 +17,16 @@ from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.rewrites import simplify
 from compiler.values import aggregates
-from compiler.verify import ENGINES
+from compiler.verify import ENGINES, compare
+from rasp.batch.run import BatchRun
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.interpret import run
 from tests.random_graphs import Case, random_case
 from tests.random_numbers import random_numbers
+
+TOGETHER, ALONE = 40, 3
+"""How many inputs of one length are compared at once, and how many one by one."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -70,8 +75,9 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
     if not any("because no single head can tell" in note for note in model.weights.notes):
         assert sum(model.weights.heads) <= sum(model.weights.predicted_heads), case
     assert model.weights.depth <= len(model.weights.predicted_heads), case
+    together(case, model, seed)
     (promised,) = accuracies(model.weights).values()
-    for tokens in case.inputs:
+    for tokens in case.inputs[:ALONE]:
         expected = interpreted(case, tokens)
         for engine in ENGINES:
             found = inferred(model, tokens, engine)
@@ -79,6 +85,27 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
             assert agree(expected, found, promised), told
             kinds = model.weights.output.kinds
             assert (kinds is not None and not kinds.sure) or same_kinds(expected, found), told
+
+
+def together(case: Case, model: CompiledModel, seed: int) -> None:
+    """Compares on many inputs at once, of the longest length and of another one, as `verify` does."""
+    rng = np.random.default_rng(seed)
+    outputs, promised = {model.weights.output.name: case.root}, accuracies(model.weights)
+    for length in {case.max_length, int(rng.integers(1, case.max_length + 1))}:
+        ids = rng.integers(0, len(case.vocabulary), (TOGETHER, length))
+        found = compare(model, outputs, ids, promised)
+        assert found.counterexample is None, f"{case}\n{found.counterexample}"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_of_a_random_program_is_its_inputs_one_by_one(family: str) -> None:
+    for seed in range(300):
+        case = FAMILIES[family](seed)
+        found = BatchRun.of(case.inputs, causal=case.causal).sop(case.root).lists()
+        for tokens, values in zip(case.inputs, found, strict=True):
+            expected = interpreted(case, tokens)
+            assert values == (None if isinstance(expected, str) else expected), f"{case}\n{tokens}"
+            assert values is None or same_kinds(expected, values), f"{case}\n{tokens}"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
