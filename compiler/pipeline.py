@@ -62,7 +62,8 @@ def compile_sop(
     Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
     compiled exactly.
     """
-    outputs = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
+    known = program.names if names is None and program else names
+    outputs = {name or expression(sop, known): sop} if isinstance(sop, SOp) else dict(sop)
     compilation = Compilation(
         outputs,
         vocabulary,

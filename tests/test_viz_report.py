@@ -168,6 +168,7 @@ def test_a_causal_model_is_reported_with_the_causal_interpreter(tmp_path: Path) 
     assert main(["report", str(tmp_path / "p.rasp"), "-i", "abc", "--causal", "-o", str(target)]) == 0
     data = data_of(target.read_text(encoding="utf-8"))
     assert data["causal"]
+    assert data["name"] == "place"
     assert data["inputs"][0]["values"] == ["0", "0.5", "1.0"]
     assert max(off for layer in data["inputs"][0]["off"] for off in layer) < 1e-12
 
@@ -352,6 +353,16 @@ def test_example_values_of_the_interpreter_and_the_model_stand_side_by_side(brow
     names = "[...document.querySelectorAll('#values tbody th')].map((cell) => cell.textContent)"
     assert browser.value(names) == ["token", "opposite line 12", "reverse line 14", "↳ in the model"]
     assert browser.value("document.querySelectorAll('#values .wrong').length") == 0
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_page(browser: Chromium, tmp_path: Path, width: int) -> None:
+    _, text = report_of(REVERSE, "a-z ", [("hello world " * 5)[:60]])
+    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+    opened(browser, tmp_path, text)
+    wide, room = browser.value("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    browser.call("Emulation.clearDeviceMetricsOverride")
+    assert wide <= room
 
 
 def test_floats_keep_their_point(browser: Chromium, tmp_path: Path) -> None:

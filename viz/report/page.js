@@ -388,7 +388,7 @@ function headCell(weight) {
   if (weight > 1e-6) {
     cell.className = shade(Math.sqrt(weight));
     cell.style.setProperty("--w", Math.sqrt(weight).toFixed(3));
-    cell.textContent = brief(weight);
+    cell.textContent = brief(weight).length > 4 ? brief(Number(weight.toPrecision(2))) : brief(weight);
   }
   return cell;
 }
