@@ -154,6 +154,14 @@ def test_many_neurons_are_shown_in_parts() -> None:
     assert all(text for table in parts for text in table.texts[0])
 
 
+def test_a_second_feed_forward_of_a_layer_has_its_number() -> None:
+    reads_two = compile_sop(
+        aggregate(select(selector_width(select(tokens, tokens)) * length, indices), indices), "ab", 4
+    )
+    titles = [table.title for _, tables in layer_tables(reads_two.weights) for table in tables if "W_in" in table.title]
+    assert titles == ["W_in, b_in and W_out of the feed-forward", "W_in, b_in and W_out of feed-forward 2"]
+
+
 def test_large_matrices_are_whole_and_shaded_and_say_their_numbers() -> None:
     compiled = compile_sop(selector_width(select(indices, indices, "<=") & select(tokens, "a")), "ab", 50)
     ((_, (scores, *_)),) = layer_tables(compiled.weights)

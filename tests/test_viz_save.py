@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rasp.errors import DataFault
 from viz.heads import heads
 from viz.save import rendered, save
+from viz.style import new_figure
 
 
 def picture() -> Figure:
@@ -44,3 +45,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
     with pytest.raises(DataFault, match="cannot write"):
         save(picture(), tmp_path / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_picture_too_large_for_its_format_is_refused_with_its_size(tmp_path: Path) -> None:
+    with pytest.raises(DataFault, match="80,000 × 320 pixels") as fault:
+        save(new_figure(500, 2), tmp_path / "a.png")
+    assert ".svg" in str(fault.value)
+    assert save(new_figure(500, 2), tmp_path / "a.svg").exists()

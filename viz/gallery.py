@@ -95,10 +95,11 @@ def page(shown: Sequence[Exhibit]) -> str:
         "the value of each position comes about, layer by layer. `make gallery` draws all of it again.",
         "In a picture of heads a row is a query and a column is a key. A hatched row selects nothing: such a head "
         "attends to BOS, the token that every compiled model has in front. The head of a width attends to BOS and "
-        "to all it counts.",
+        "to all it counts. Shades follow the square root of the attention, so that an even share of many shows.",
         "`rasp draw` has further kinds: `--kind compare` (each selector beside the softmax), `residual` (the residual "
-        "stream after each layer), `weights` (the matrices by name) and `selector`. `rasp report` puts all of it on "
-        "one HTML page in which the model runs on inputs that you type:",
+        "stream after each layer), `weights` (the matrices by name) and `selector`, and draws saved models too. On "
+        "long inputs the tables go on in blocks of positions, so that every value is there. `rasp report` puts all of "
+        "it on one HTML page in which the model runs on inputs that you type:",
         "    rasp report programs/reverse.rasp -i hello --vocab a-z -o reverse.html",
         *map(_section, shown),
     ]

@@ -13,6 +13,7 @@ from rasp.files import write_whole
 from viz.style import styled
 
 _DPI = 160
+_MOST_PIXELS = 2**16 - 1
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": None},
@@ -40,7 +41,19 @@ def check_target(path: str | Path) -> Path:
 
 def rendered(figure: Figure, suffix: str) -> bytes:
     """The figure as the bytes of a .png, .svg or .pdf file, without dates or random names in them."""
+    if suffix == ".png":
+        _check_size(figure)
     stream = BytesIO()
     with styled():
         figure.savefig(stream, format=suffix[1:], dpi=_DPI, metadata=_METADATA[suffix])
     return stream.getvalue()
+
+
+def _check_size(figure: Figure) -> None:
+    """Nothing, or a DataFault where a figure has more pixels than memory or the format should hold."""
+    width, height = (round(side * _DPI) for side in figure.get_size_inches())
+    if max(width, height) > _MOST_PIXELS or width * height > _MOST_PIXELS**2 // 16:
+        raise DataFault(
+            f"the picture would be {width:,} × {height:,} pixels",
+            hint="write it as .svg or .pdf, or draw a shorter input",
+        )

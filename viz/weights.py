@@ -125,16 +125,11 @@ def weights(model: CompiledModel) -> Figure:
 def layer_tables(model: ModelWeights) -> list[tuple[str, list[Table]]]:
     """The tables of every layer under its heading; the input feed-forwards under one before the first layer's."""
     precision = PRECISIONS[model.dtype]
-    inputs = [
-        table
-        for weights in model.input_feed_forwards
-        for table in _feed_forward_tables(weights, model.directions, precision)
-    ]
+    inputs = _all_feed_forwards(model.input_feed_forwards, model.directions, precision)
     found = [("input feed-forward", inputs)] if inputs else []
     for number, layer in enumerate(model.layers, 1):
         tables = [table for head in layer.heads for table in _head_tables(head, model.directions, precision)]
-        for weights in layer.feed_forwards:
-            tables += _feed_forward_tables(weights, model.directions, precision)
+        tables += _all_feed_forwards(layer.feed_forwards, model.directions, precision)
         found.append((f"layer {number}", tables))
     return found
 
@@ -146,12 +141,26 @@ def _head_tables(head: HeadWeights, directions: Sequence[str], precision: Precis
         yield _table(f"{title} of {name}", directions, directions, product, precision)
 
 
-def _feed_forward_tables(mlp: FeedForwardWeights, directions: Sequence[str], precision: Precision) -> Iterator[Table]:
+def _all_feed_forwards(
+    found: Sequence[FeedForwardWeights], directions: Sequence[str], precision: Precision
+) -> list[Table]:
+    """The tables of feed-forwards that follow one another, numbered from the second one on."""
+    names = (f"feed-forward {number}" if number > 1 else "the feed-forward" for number in range(1, len(found) + 1))
+    return [
+        table
+        for name, mlp in zip(names, found, strict=True)
+        for table in _feed_forward_tables(mlp, f"W_in, b_in and W_out of {name}", directions, precision)
+    ]
+
+
+def _feed_forward_tables(
+    mlp: FeedForwardWeights, title: str, directions: Sequence[str], precision: Precision
+) -> Iterator[Table]:
     """One column a neuron: the directions it reads and its bias, then those it writes; some neurons more in parts."""
     reads, writes = (np.flatnonzero(matrix.any(axis=1)).tolist() for matrix in (mlp.W_in, mlp.W_out.T))
     numbers = np.vstack([mlp.W_in[reads], mlp.b_in[None], mlp.W_out[:, writes].T]).astype(np.float64)
     rows = (*(_visible(directions[at]) for at in reads), "bias", *(_visible(directions[at]) for at in writes))
-    title, rule, count = "W_in, b_in and W_out of the feed-forward", len(reads) + 1, len(mlp.neurons)
+    rule, count = len(reads) + 1, len(mlp.neurons)
     if len(rows) > _MOST or count > _PARTS * _MOST:
         yield _filled(title, rows, mlp.neurons, numbers, precision, rule)
         return
