@@ -155,10 +155,10 @@ def test_many_neurons_are_shown_in_parts() -> None:
 
 
 def test_a_second_feed_forward_of_a_layer_has_its_number() -> None:
-    reads_two = compile_sop(
-        aggregate(select(selector_width(select(tokens, tokens)) * length, indices), indices), "ab", 4
-    )
-    titles = [table.title for _, tables in layer_tables(reads_two.weights) for table in tables if "W_in" in table.title]
+    product = selector_width(select(tokens, tokens)) * selector_width(before)
+    compiled = compile_sop(aggregate(select(product, indices), indices), "ab", 4)
+    tables = dict(layer_tables(compiled.weights))["layer 1"]
+    titles = [table.title for table in tables if "W_in" in table.title]
     assert titles == ["W_in, b_in and W_out of the feed-forward", "W_in, b_in and W_out of feed-forward 2"]
 
 
