@@ -5,18 +5,22 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Callable
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load as tensors_of
+from safetensors.numpy import save as to_bytes
 
-from compiler.artifact import load
+from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.report import counts, report
 from rasp.__main__ import main
-from rasp.graph import aggregate, indices, length, select
+from rasp.elementwise import Atom
+from rasp.graph import aggregate, elementwise, full, indices, length, select, tokens
 
 PROGRAM = """same = select(tokens, tokens, ==);
 hist = selector_width(same);
@@ -323,3 +327,46 @@ def test_the_report_fits_the_terminal() -> None:
 def test_the_json_has_every_direction() -> None:
     model = compile_sop(length, "ab", 3)
     assert counts(model)["directions"] == list(model.weights.directions)
+
+
+# -- verify, of files
+
+
+def edited(model: str, change: Callable[[Any], object]) -> str:
+    """The file with a changed description."""
+    content = Path(model).read_bytes()
+    fields = json.loads(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["rasp"])
+    change(fields)
+    Path(model).write_bytes(to_bytes(tensors_of(content), {"rasp": json.dumps(fields)}))
+    return model
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_edited_value_is_not_certified(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    model = edited(saved(capsys), lambda fields: fields["outputs"][0]["values"].__setitem__(0, "EVIL"))
+    status, out, err = rasp(capsys, "verify", model, *["--json"] * as_json)
+    assert (status, err) == (1, "")
+    assert "outputs 0 values 0 is 'EVIL', and its program compiles to 'a'" in out
+    assert not as_json or (objects(out)[0]["certificate"], objects(out)[0]["equal"]) == (None, False)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_program_that_cannot_be_run_is_not_certified(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    model = edited(saved(capsys), lambda fields: fields["program"][0].update(text='load "p"; x = (;'))
+    status, out, err = rasp(capsys, "verify", model, *["--json"] * as_json)
+    assert (status, err) == (1, "")
+    assert "its program cannot be run" in out
+    if as_json:
+        (found,) = objects(out)
+        assert (found["equal"], found["inputs"], found["certificate"]) == (None, 0, None)
+
+
+def test_a_python_function_is_said_to_be_trusted(capsys: pytest.CaptureFixture[str]) -> None:
+    def vowel(token: Atom) -> Atom:
+        return token in ("a", "e")
+
+    save(compile_sop(aggregate(full, elementwise(vowel, tokens)), "abc", 3, name="x"), "x.safetensors")
+    status, out, _ = rasp(capsys, "verify", "x.safetensors")
+    assert status == 0
+    assert "taken on trust: the table of the Python function vowel, 3 rows" in out
+    assert objects(rasp(capsys, "verify", "x.safetensors", "--json")[1])[0]["trusted"] == {"vowel": 3}
