@@ -65,8 +65,6 @@ def test_what_cannot_be_written_is_an_error_and_leaves_nothing(tmp_path: Path, n
     assert list(tmp_path.iterdir()) == []
 
 
-def test_text_that_is_no_unicode(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("old")
-    with pytest.raises(DataFault, match="cannot write"):
-        write_whole(tmp_path / "a", "\ud800")
-    assert (tmp_path / "a").read_text() == "old"
+def test_half_characters_are_written_as_json_names_them(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a", "\ud800")
+    assert (tmp_path / "a").read_text() == "\\ud800"
