@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -109,3 +110,25 @@ def test_the_check_sees_imports() -> None:
     assert "torch" in imports(MODULES["compiler.network"])
     assert "compiler.network" in imports(MODULES["compiler.model"])
     assert "compiler.network" not in imports(MODULES["compiler.model"], late=False)
+
+
+def circles(graph: dict[str, set[str]]) -> list[tuple[str, ...]]:
+    """The groups of modules that import each other round about."""
+    order = graphlib.TopologicalSorter(graph)
+    try:
+        order.prepare()
+    except graphlib.CycleError as error:
+        return [tuple(error.args[1])]
+    return []
+
+
+@pytest.mark.parametrize("room", ("compiler", "viz"))
+def test_no_files_import_each_other_round_about(room: str) -> None:
+    """Late imports and those for types only count as well; the doors of packages do not."""
+    inner = {module for module in MODULES if top(module) == room and MODULES[module].name != "__init__.py"}
+    assert circles({module: set(imports(MODULES[module])) & inner for module in inner}) == []
+
+
+def test_the_check_sees_circles() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from compiler.values.sets import ValueSets
 from rasp.elementwise import OPERATIONS
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Map, SOp
-
-if TYPE_CHECKING:
-    from compiler.values.analysis import ValueAnalysis
 
 Terms: TypeAlias = Mapping[SOp, SOp]
 Affine: TypeAlias = tuple[Terms, SOp]
 
 
-def is_product(analysis: ValueAnalysis, node: SOp) -> bool:
+def is_product(analysis: ValueSets, node: SOp) -> bool:
     """Whether an s-op is a listed s-op times a mean that is too many to list."""
     if not isinstance(node, Map) or node.op.name != "*":
         return False
@@ -28,7 +26,7 @@ def is_product(analysis: ValueAnalysis, node: SOp) -> bool:
     return isinstance(mean, Aggregate) and not analysis[mean].listed and analysis[factor].listed
 
 
-def products(analysis: ValueAnalysis, root: SOp) -> Mapping[SOp, Fraction]:
+def products(analysis: ValueSets, root: SOp) -> Mapping[SOp, Fraction]:
     """The products, means and listed s-ops that a number is the sum of, each once. Refusal where it is no such sum.
 
     The number itself is known to be one whose values are too many to list.
@@ -42,13 +40,13 @@ def products(analysis: ValueAnalysis, root: SOp) -> Mapping[SOp, Fraction]:
     return dict.fromkeys(parts if _is(rest, 0) else (*parts, rest), Fraction(1))
 
 
-def _affine(analysis: ValueAnalysis, node: SOp, known: dict[SOp, Affine]) -> Affine:
+def _affine(analysis: ValueSets, node: SOp, known: dict[SOp, Affine]) -> Affine:
     if node not in known:
         known[node] = ({}, node) if analysis[node].listed else _unlisted(analysis, node, known)
     return known[node]
 
 
-def _unlisted(analysis: ValueAnalysis, node: SOp, known: dict[SOp, Affine]) -> Affine:
+def _unlisted(analysis: ValueSets, node: SOp, known: dict[SOp, Affine]) -> Affine:
     if isinstance(node, Aggregate):
         return itself(node)
     assert isinstance(node, Map)

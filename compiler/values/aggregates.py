@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,13 +13,10 @@ from compiler.tally import is_mean_of_mark, means_of
 from compiler.values.cells import Ints
 from compiler.values.columns import value_key
 from compiler.values.sets import Floats, Values, grouped, unlisted
-from compiler.values.spreads import Spread, marked_values
+from compiler.values.spreads import Comparisons, Spread, Spreads, marked_values
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Map, SelectorWidth
-
-if TYPE_CHECKING:
-    from compiler.values.analysis import ValueAnalysis
+from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 
 MAX_MEANS = 60_000
 _MANY_SUMS = 2_000
@@ -27,7 +24,14 @@ _EXACT = 2**53
 _NAN_BITS = 0x7FF8_0000_0000_0001
 
 
-def aggregated(analysis: ValueAnalysis, node: Aggregate) -> Values:
+class Gathers(Spreads, Comparisons, Protocol):
+    """Where it is known besides which means are numbers with bounds, even if their values could be listed."""
+
+    @property
+    def bounded(self) -> frozenset[SOp]: ...
+
+
+def aggregated(analysis: Gathers, node: Aggregate) -> Values:
     """The values of an aggregate: copies, means, or bounds where the means are too many. Refusal for mixed kinds."""
     spread = analysis.spread(node.selector)
     values = analysis[node.value]
@@ -51,7 +55,7 @@ def _kinds(values: Values) -> str:
     return ", ".join(sorted({type(value).__name__ for value in values.universe}))
 
 
-def _mean_of_unlisted(analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread) -> Values:
+def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: Values, spread: Spread) -> Values:
     low, high = values.range
     copied = not values.numbers and bool((spread.low <= 1).any())
     if spread.never_empty:
@@ -64,7 +68,7 @@ def _mean_of_unlisted(analysis: ValueAnalysis, node: Aggregate, values: Values, 
 
 
 def _copies(
-    analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+    analysis: Gathers, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
 ) -> Values:
     universe = [*values.universe, node.default]
     default = next(
@@ -81,7 +85,7 @@ def _copies(
 
 
 def _means(
-    analysis: ValueAnalysis, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+    analysis: Gathers, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
 ) -> Values:
     keys = np.stack([cell_marks, spread.low, spread.high], axis=1)
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
@@ -183,13 +187,13 @@ def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:
     return np.arange(totals.start, totals.stop, totals.step) / size
 
 
-def counted(analysis: ValueAnalysis, node: SelectorWidth) -> Values:
+def counted(analysis: Gathers, node: SelectorWidth) -> Values:
     """The values of a width."""
     spread = analysis.spread(node.selector)
     return _counts(analysis, spread.low, spread.high)
 
 
-def tallied(analysis: ValueAnalysis, node: Map) -> Values:
+def tallied(analysis: Gathers, node: Map) -> Values:
     """How many keys a head marks; of marks with a condition, all of them or none."""
     mean = means_of(node)[0]
     spread = analysis.spread(mean.selector)
@@ -197,7 +201,7 @@ def tallied(analysis: ValueAnalysis, node: Map) -> Values:
     return _counts(analysis, np.zeros_like(spread.low) if conditional else spread.low, spread.high)
 
 
-def _counts(analysis: ValueAnalysis, low: Ints, high: Ints) -> Values:
+def _counts(analysis: Gathers, low: Ints, high: Ints) -> Values:
     ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
     sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
     return grouped(analysis.cells, sets, cell_set.reshape(-1), range(analysis.cells.max_length + 1))

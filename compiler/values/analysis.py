@@ -9,7 +9,6 @@ with bounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -20,8 +19,8 @@ from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.tally import is_count, is_flag
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, tallied
-from compiler.values.cells import Cells, Ints
-from compiler.values.columns import Coded, evaluate, joined
+from compiler.values.cells import Cells
+from compiler.values.columns import Coded, Tuples, evaluate, joined
 from compiler.values.cuts import Bins, Cut, bins, check_cut
 from compiler.values.lattices import Lattices
 from compiler.values.linear import LinearForm, LinearForms
@@ -38,16 +37,6 @@ MAX_PATTERN_ENTRIES = 30_000_000
 MANY = 64
 MAX_REMEMBERED = 20_000_000
 _MAX_BITS = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Tuples:
-    """The reachable combinations of some s-ops: `codes[t, f]` is the code of s-op f's value in combination t."""
-
-    factors: tuple[SOp, ...]
-    codes: Ints
-    patterns: tuple[Ints, ...]
-    cell_pattern: Ints
 
 
 class TooMany(Refusal):

@@ -89,6 +89,16 @@ class Coded:
         return first
 
 
+@dataclass(frozen=True, eq=False)
+class Tuples:
+    """The reachable combinations of some s-ops: `codes[t, f]` is the code of s-op f's value in combination t."""
+
+    factors: tuple[SOp, ...]
+    codes: Ints
+    patterns: tuple[Ints, ...]
+    cell_pattern: Ints
+
+
 def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     """The distinct ones of some ints from 0 to size − 1, rising, and the place of each int among them."""
     if size > 4 * len(keys) + _FEW:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise, product
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,20 +30,32 @@ from compiler.gaps import is_gap, is_opaque
 from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.cells import Ints
-from compiler.values.columns import UNDEFINED, Coded, joined
-from compiler.values.lattices import EXACT_MEANS, Means
+from compiler.values.columns import UNDEFINED, Coded, Tuples, joined
+from compiler.values.lattices import EXACT_MEANS, Lattices, Means
 from compiler.values.roundoff import UNIT, largest, roundoff
-from compiler.values.sets import Floats
+from compiler.values.sets import Floats, ValueSets
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Best, Constant, Map, Prefer, Select, Selector, SOp, topological
 
-if TYPE_CHECKING:
-    from compiler.values.analysis import ValueAnalysis
-
 MAX_THRESHOLDS = 20_000
 MAX_BRANCHES = 256
 _TRUTH = {"and", "or", "not", "indicator"}
+
+
+class Tables(ValueSets, Protocol):
+    """Where it is known besides which s-ops others are made of, and what they are in every combination of values."""
+
+    @property
+    def lattices(self) -> Lattices: ...
+
+    def sources(self, node: SOp) -> tuple[SOp, ...]: ...
+
+    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Coded]]: ...
+
+    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Coded, ...]: ...
+
+    def check_cut(self, cut: Cut, source: SOp) -> None: ...
 
 
 # -- what a program asks of a number
@@ -61,14 +73,14 @@ class Cut:
     functions: tuple[Affine, ...]
 
 
-def cuts_of(analysis: ValueAnalysis, root: SOp, source: SOp) -> tuple[Cut, ...] | None:
+def cuts_of(analysis: Tables, root: SOp, source: SOp) -> tuple[Cut, ...] | None:
     """All that an elementwise s-op asks of one of its sources; None where it does more than compare and round it."""
     finder = _Finder(analysis, source)
     return tuple(finder.found) if finder.asks(root) else None
 
 
 class _Finder:
-    def __init__(self, analysis: ValueAnalysis, source: SOp) -> None:
+    def __init__(self, analysis: Tables, source: SOp) -> None:
         self.analysis, self.source = analysis, source
         self.found: list[Cut] = []
         self._asked: dict[SOp, bool] = {}
@@ -171,7 +183,7 @@ class Bins(Operation):
         return self.key[2]
 
 
-def bins(analysis: ValueAnalysis, root: SOp, source: SOp) -> Map | None:
+def bins(analysis: Tables, root: SOp, source: SOp) -> Map | None:
     """What an s-op needs to know of a source whose values are too many to list; None where cuts are not enough."""
     cuts = cuts_of(analysis, root, source)
     if cuts is None or not (isinstance(source, Aggregate) or is_gap(source)):
@@ -187,7 +199,7 @@ def bins(analysis: ValueAnalysis, root: SOp, source: SOp) -> Map | None:
     return binned
 
 
-def in_bins(analysis: ValueAnalysis, selector: Selector) -> Selector:
+def in_bins(analysis: Tables, selector: Selector) -> Selector:
     """The selector with representatives in place of numbers that it compares and that are too many to list.
 
     Refusal where keys and queries both are.
@@ -195,7 +207,7 @@ def in_bins(analysis: ValueAnalysis, selector: Selector) -> Selector:
     return replaced(selector, lambda leaf: _leaf_in_bins(analysis, leaf))
 
 
-def _leaf_in_bins(analysis: ValueAnalysis, leaf: Selector) -> Selector:
+def _leaf_in_bins(analysis: Tables, leaf: Selector) -> Selector:
     match leaf:
         case Select(keys=keys, queries=queries, op=op):
             known = analysis[keys].listed, analysis[queries].listed
@@ -215,7 +227,7 @@ def _leaf_in_bins(analysis: ValueAnalysis, leaf: Selector) -> Selector:
     return leaf
 
 
-def _compared(analysis: ValueAnalysis, number: SOp, listed: SOp) -> SOp:
+def _compared(analysis: Tables, number: SOp, listed: SOp) -> SOp:
     """A number that is compared with the values of another s-op alone, of representatives of its sources."""
     others = [value for value in analysis[listed].universe if not isinstance(value, str)]
     asked = Map(JOINT, tuple(Map(OPERATIONS["<"], (number, Constant(value))) for value in others))
@@ -244,7 +256,7 @@ def _known_bins(root: SOp, source: SOp) -> Iterator[Bins]:
             yield node.op
 
 
-def _thresholds(analysis: ValueAnalysis, cut: Cut, source: SOp, means: Means) -> Iterator[Fraction]:
+def _thresholds(analysis: Tables, cut: Cut, source: SOp, means: Means) -> Iterator[Fraction]:
     """Where the functions of a cut change sign, or where their rounding changes."""
     for function in cut.functions:
         slopes, constants = analysis.columns((term(function, source), function[1]))
@@ -296,7 +308,7 @@ def _representative(floats: list[float], value: float) -> float:
     return floats[max(0, bisect_right(floats, value) - 1)]
 
 
-def check_cut(analysis: ValueAnalysis, cut: Cut, source: SOp) -> None:
+def check_cut(analysis: Tables, cut: Cut, source: SOp) -> None:
     """Nothing, or a Refusal where a cut may change between two representatives that stand for all between them."""
     proxy = Map(OPERATIONS["round"], (cut.left,)) if cut.right is None else Map(OPERATIONS["<"], (cut.left, cut.right))
     tuples, known = analysis.evaluated(proxy)
@@ -322,7 +334,7 @@ def _beside(is_open: BoolTable) -> BoolTable:
     return np.append(is_open, False) | np.append(False, is_open)
 
 
-def _clear(analysis: ValueAnalysis, cut: Cut, known: Mapping[SOp, Coded]) -> BoolTable:
+def _clear(analysis: Tables, cut: Cut, known: Mapping[SOp, Coded]) -> BoolTable:
     """In which combinations no rounding on the way to a cut can change what it gives, there and anywhere near.
 
     What the interpreter computes is off by at most e from an exact function. Where it is at least 2e from the threshold
@@ -350,7 +362,7 @@ def _floats(found: Coded) -> Floats:
 _RISES, _FALLS, _CONSTANT, _EITHER = 1, -1, 0, 2
 
 
-def _is_monotone(analysis: ValueAnalysis, cut: Cut, source: SOp) -> bool:
+def _is_monotone(analysis: Tables, cut: Cut, source: SOp) -> bool:
     """Whether what a cut asks of a source rises with it, or falls, as the interpreter rounds it."""
     known: dict[SOp, int | None] = {source: _RISES}
     left = _direction(analysis, cut.left, known)
@@ -360,7 +372,7 @@ def _is_monotone(analysis: ValueAnalysis, cut: Cut, source: SOp) -> bool:
     return right is not None and _joined(left, -right if right != _EITHER else right) is not None
 
 
-def _direction(analysis: ValueAnalysis, root: SOp, known: dict[SOp, int | None]) -> int | None:
+def _direction(analysis: Tables, root: SOp, known: dict[SOp, int | None]) -> int | None:
     """Whether the rounded value of an s-op rises or falls with a source, all else being equal; None: who knows."""
     for node in topological([root], known):
         if isinstance(node, SOp):
@@ -368,7 +380,7 @@ def _direction(analysis: ValueAnalysis, root: SOp, known: dict[SOp, int | None])
     return known[root]
 
 
-def _node_direction(analysis: ValueAnalysis, node: SOp, known: Mapping[SOp, int | None]) -> int | None:
+def _node_direction(analysis: Tables, node: SOp, known: Mapping[SOp, int | None]) -> int | None:
     if not isinstance(node, Map) or is_opaque(node):
         return _CONSTANT
     sides = [known[arg] for arg in node.args]
@@ -399,7 +411,7 @@ def _joined(left: int, right: int) -> int | None:
     return left if left == right != _EITHER else None
 
 
-def _scaled(analysis: ValueAnalysis, node: Map, first: int, second: int) -> int | None:
+def _scaled(analysis: Tables, node: Map, first: int, second: int) -> int | None:
     """The direction of a product or a quotient, of which one side does not depend on the source."""
     if first and second:
         return None

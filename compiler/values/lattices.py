@@ -10,14 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.gaps import is_gap
+from compiler.values.spreads import Spreads
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
-
-if TYPE_CHECKING:
-    from compiler.values.analysis import ValueAnalysis
 
 _SIMPLE = 10**6
 _ROUNDED = Fraction(1, 2**50)
@@ -119,7 +117,7 @@ def _gcd(numbers: Sequence[Fraction]) -> Fraction:
 class Lattices:
     """The lattices of s-ops, each found once; for means and gaps also what tells more than the lattice."""
 
-    def __init__(self, analysis: ValueAnalysis) -> None:
+    def __init__(self, analysis: Spreads) -> None:
         self._analysis = analysis
         self._known: dict[SOp, Lattice] = {}
 

@@ -12,12 +12,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
+from compiler.values.sets import ValueSets
 from rasp.graph import Aggregate, Map, Node, SOp, topological
-
-if TYPE_CHECKING:
-    from compiler.values.analysis import ValueAnalysis
 
 UNIT = 2.0**-53
 _TINIEST = 2.0**-1074
@@ -73,7 +71,7 @@ def sum_error(terms: Sequence[tuple[Range, Error]]) -> Error:
     return Error(0.0, sum(error.at(largest(reach)) for reach, error in terms))
 
 
-def roundoff(analysis: ValueAnalysis, root: SOp, parts: Sequence[SOp] = (), *, rounded_means: bool = False) -> Error:
+def roundoff(analysis: ValueSets, root: SOp, parts: Sequence[SOp] = (), *, rounded_means: bool = False) -> Error:
     """How far the interpreter's value of an s-op may lie from the exact result of its arithmetic on some parts of it.
 
     Whatever is no arithmetic on numbers is a part in any case: aggregates, widths, what other operations give. Where
@@ -92,7 +90,7 @@ def roundoff(analysis: ValueAnalysis, root: SOp, parts: Sequence[SOp] = (), *, r
 class _Parts(Container[Node]):
     """Where arithmetic ends: at the parts given, and at all that is no arithmetic."""
 
-    analysis: ValueAnalysis
+    analysis: ValueSets
     given: frozenset[SOp]
 
     def __contains__(self, node: object) -> bool:
@@ -100,7 +98,7 @@ class _Parts(Container[Node]):
         return not is_arithmetic or node in self.given
 
 
-def _error(analysis: ValueAnalysis, node: Map, errors: Sequence[Error]) -> Error:
+def _error(analysis: ValueSets, node: Map, errors: Sequence[Error]) -> Error:
     found = _RULES[node.op.name](analysis, node.args, errors)
     if node.op.name in _CHOICES or (_is_int(analysis, node) and found == EXACT):
         return found
@@ -108,30 +106,30 @@ def _error(analysis: ValueAnalysis, node: Map, errors: Sequence[Error]) -> Error
     return found.then(Error((1 + conversions) * UNIT, _TINIEST))
 
 
-def _is_int(analysis: ValueAnalysis, node: SOp) -> bool:
+def _is_int(analysis: ValueSets, node: SOp) -> bool:
     """Whether an s-op is an int wherever it has a value, and so was never rounded."""
     values = analysis[node]
     return values.listed and all(isinstance(value, int) for value in values.universe)
 
 
-def _is_float(analysis: ValueAnalysis, node: SOp) -> bool:
+def _is_float(analysis: ValueSets, node: SOp) -> bool:
     values = analysis[node]
     return not values.listed or all(isinstance(value, float) for value in values.universe)
 
 
-def _plus(analysis: ValueAnalysis, args: Sequence[SOp], errors: Sequence[Error], sign: int = 1) -> Error:
+def _plus(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error], sign: int = 1) -> Error:
     (low, high), (least, most) = (analysis[arg].range for arg in args)
     other = (least, most) if sign > 0 else (-most, -least)
     return sum_error([((low, high), errors[0]), (other, errors[1])])
 
 
-def _times(analysis: ValueAnalysis, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
+def _times(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
     some, other = (largest(analysis[arg].range) for arg in args)
     absolute = errors[0].absolute * other + errors[1].absolute * some + errors[0].absolute * errors[1].absolute
     return Error((errors[0].relative + errors[1].relative) * _SLACK, absolute * _SLACK)
 
 
-def _over(analysis: ValueAnalysis, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
+def _over(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
     dividend, divisor = analysis[args[0]], analysis[args[1]]
     sizes = [abs(value) for value in divisor.universe if value] if divisor.listed else []
     if not sizes or errors[1].at(min(sizes)) > min(sizes) / 2:
@@ -142,12 +140,12 @@ def _over(analysis: ValueAnalysis, args: Sequence[SOp], errors: Sequence[Error])
     return Error((errors[0].relative + 2 * errors[1].relative) * _SLACK, absolute * 2)
 
 
-def _either(analysis: ValueAnalysis, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
+def _either(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
     return Error(max(error.relative for error in errors[1:]), max(error.absolute for error in errors[1:]))
 
 
 _CHOICES = {"if", "neg", "pos"}
-_RULES: dict[str, Callable[[ValueAnalysis, Sequence[SOp], Sequence[Error]], Error]] = {
+_RULES: dict[str, Callable[[ValueSets, Sequence[SOp], Sequence[Error]], Error]] = {
     "+": _plus,
     "-": lambda analysis, args, errors: _plus(analysis, args, errors, -1),
     "*": _times,

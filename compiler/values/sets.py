@@ -9,13 +9,14 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from compiler.selectors import BoolTable
 from compiler.values.cells import Cells, Ints
 from rasp.errors import Refusal
+from rasp.graph import SOp
 
 NEAR = 5e-13
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
@@ -113,6 +114,12 @@ class Values:
         for row, codes in enumerate(self.patterns):
             table[row, codes] = True
         return table
+
+
+class ValueSets(Protocol):
+    """Where the values of s-ops are known."""
+
+    def __getitem__(self, node: SOp, /) -> Values: ...
 
 
 def unlisted(cells: Cells, low: float | Fraction, high: float | Fraction, *, bools: bool = False) -> Values:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
-from compiler.values.cells import Ints
+from compiler.values.cells import Cells, Ints
 from compiler.values.columns import distinct
-from compiler.values.sets import Values, union
+from compiler.values.sets import Values, ValueSets, union
 from rasp.errors import Refusal
 from rasp.graph import Map, Selector, SOp
-
-if TYPE_CHECKING:
-    from compiler.values.analysis import ValueAnalysis
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +37,28 @@ class Spread:
         return Spread(np.minimum(self.low, 1), np.minimum(self.high, 1))
 
 
-def spread_of(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
+class Spreads(ValueSets, Protocol):
+    """Where it is known besides how many keys selectors can mark."""
+
+    def spread(self, selector: Selector) -> Spread: ...
+
+
+class Comparisons(ValueSets, Protocol):
+    """Where it is known besides what selectors compare, and for which cells; `causal` masks later keys."""
+
+    @property
+    def cells(self) -> Cells: ...
+
+    @property
+    def causal(self) -> bool: ...
+
+    @property
+    def conjunctions(self) -> Mapping[Selector, Conjunction]: ...
+
+    def relation_table(self, relation: Relation) -> BoolTable: ...
+
+
+def spread_of(analysis: Comparisons, selector: Conjunction) -> Spread:
     """How many keys a head can mark, by what each relation marks for every pair of cells."""
     cells = analysis.cells
     low = np.zeros(len(cells), dtype=np.intp)
@@ -56,7 +74,7 @@ def spread_of(analysis: ValueAnalysis, selector: Conjunction) -> Spread:
     return Spread(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
 
 
-def _most_for_one_value(analysis: ValueAnalysis, relation: Relation, high: Ints) -> Ints:
+def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -> Ints:
     """Per cell, the most keys a relation can mark for any one value of the query, where that may be below `high`.
 
     It is not below where the query has one value, or no more than one key is marked.
@@ -81,7 +99,7 @@ def _most_for_one_value(analysis: ValueAnalysis, relation: Relation, high: Ints)
     return most
 
 
-def _tell_positions_apart(analysis: ValueAnalysis, selector: Conjunction) -> bool:
+def _tell_positions_apart(analysis: Comparisons, selector: Conjunction) -> bool:
     """Whether no two positions of an input can have the same scores."""
     scores = tuple(score for score in selector.preferences if isinstance(score, SOp))
     if any(_tells_positions_apart(analysis, score) for score in scores):
@@ -92,7 +110,7 @@ def _tell_positions_apart(analysis: ValueAnalysis, selector: Conjunction) -> boo
         return False
 
 
-def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:
+def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
     values = analysis[score]
     same: dict[Any, int] = {}
     code = np.array([same.setdefault(value, len(same)) for value in values.universe], dtype=np.intp)
@@ -104,7 +122,7 @@ def _tells_positions_apart(analysis: ValueAnalysis, score: SOp) -> bool:
     return True
 
 
-def rows(analysis: ValueAnalysis, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
+def rows(analysis: Comparisons, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
     """For every length n: which (query, key) pairs may be marked, and which surely are; bool [n, n] each."""
     cells = analysis.cells
     prepared = []
@@ -143,7 +161,7 @@ def _possible(queries: Values, keys: Values, table: BoolTable) -> tuple[BoolTabl
     return some, every
 
 
-def marked_values(analysis: ValueAnalysis, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
+def marked_values(analysis: Comparisons, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
     """The value codes that a selector may mark, per cell: distinct sets, and the index of each cell's set."""
     values = analysis[value]
     sets: dict[bytes, int] = {}
