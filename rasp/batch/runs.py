@@ -6,6 +6,7 @@ code, those that a query selects stand side by side, and two searches find where
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from rasp.batch.ranking import EQUAL, Comparison
 from rasp.elementwise import Column
 
 _LARGEST_CODE = 1 << 31
+_MOST_RUNS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +63,11 @@ def _by_doubling(lengths: Codes) -> Iterator[Codes]:
             yield order[start:stop]
 
 
-def runs(ragged: Ragged, literals: Iterable[tuple[Comparison, int]]) -> Runs | None:
+def runs(ragged: Ragged, literals: Iterable[tuple[Comparison, int]]) -> list[Runs] | None:
     """The runs of a conjunction of comparisons, each with its relation; keys and queries of other inputs are apart.
 
-    None where its keys cannot be sorted so that each query selects a run: a relation with a gap (`!=`) that tells
-    neither keys nor queries alone, or two inequalities that order the keys differently.
+    Several runs have no key in common. None where they would be many: for a relation with a gap (`!=`) that tells
+    neither keys nor queries alone, and for too many inequalities that order the keys differently.
     """
     own: list[tuple[Comparison, int]] = []
     kept: Flags | None = None
@@ -77,10 +79,9 @@ def runs(ragged: Ragged, literals: Iterable[tuple[Comparison, int]]) -> Runs | N
             asked = _both(asked, comparison.at_own(relation))
         else:
             own.append((comparison, relation))
-    found = _single(ragged, own, kept)
-    if found is None:
-        found = _sorted_runs(ragged, own, kept)
-    return found if asked is None or found is None else _where(found, asked)
+    single = _single(ragged, own, kept)
+    found = _sorted_runs(ragged, own, kept) if single is None else [single]
+    return found if asked is None or found is None else [_where(part, asked) for part in found]
 
 
 def _both(known: Flags | None, more: Flags) -> Flags:
@@ -109,7 +110,7 @@ def _single(ragged: Ragged, literals: Sequence[tuple[Comparison, int]], kept: Fl
     return Runs(every, keys, keys + exists)
 
 
-def _sorted_runs(ragged: Ragged, literals: Sequence[tuple[Comparison, int]], kept: Flags | None) -> Runs | None:
+def _sorted_runs(ragged: Ragged, literals: Sequence[tuple[Comparison, int]], kept: Flags | None) -> list[Runs] | None:
     groups = _Groups(ragged)
     for comparison, relation in literals:
         if relation == EQUAL:
@@ -121,14 +122,48 @@ def _sorted_runs(ragged: Ragged, literals: Sequence[tuple[Comparison, int]], kep
     first, *more = inner or [_Digit(np.zeros(1, dtype=np.intp), 1, 0, 1)]
     order, codes = sorted_by(*groups.codes(first), kept)
     low, high = groups.found(codes, first)
+    apart = []
     for digit in more:
         aligned = next((way for way in (digit, digit.reversed()) if _rises(groups.codes(way)[0][order])), None)
         if aligned is None:
-            return None
+            apart.append(digit)
+            continue
         also_low, also_high = groups.found(groups.codes(aligned)[0][order], aligned)
         low, high = np.maximum(low, also_low), np.minimum(high, also_high)
     exists = low < high if groups.matched is None else (low < high) & groups.matched
-    return _where(Runs(order, low, high), exists)
+    found = [_where(Runs(order, low, high), exists)]
+    if math.prod(digit.size.bit_length() for digit in apart) > _MOST_RUNS:
+        return None
+    for digit in apart:
+        found = [part for whole in found for part in _split(whole, digit.from_below())]
+    return found
+
+
+def _split(whole: Runs, digit: _Digit) -> Iterator[Runs]:
+    """What lies below a digit's upper bound in each run: for each bit of the bound that is set, a run of its own.
+
+    The keys are parted by the first bit of their rank, zeros in front, then each part by the next bit, and so on. A
+    rank is less than the bound if it has 0 where the bound has 1, and the same bits before: those keys stand side by
+    side once they are parted by that bit.
+    """
+    order, low, high = whole.order, whole.low, whole.high
+    ranks, bounds = digit.keys[order], np.broadcast_to(digit.high, low.shape)
+    for bit in reversed(range(digit.size.bit_length())):
+        ones = (ranks >> bit & 1).astype(bool)
+        zeros = np.zeros(len(order) + 1, dtype=np.intp)
+        np.cumsum(~ones, out=zeros[1:])
+        order, ranks = (np.concatenate([part[~ones], part[ones]]) for part in (order, ranks))
+        zeros_low, zeros_high = zeros[low], zeros[high]
+        is_set = (bounds >> bit & 1).astype(bool)
+        yield _compact(order, np.where(is_set, zeros_low, 0), np.where(is_set, zeros_high, 0))
+        low = np.where(is_set, zeros[-1] + low - zeros_low, zeros_low)
+        high = np.where(is_set, zeros[-1] + high - zeros_high, zeros_high)
+
+
+def _compact(order: Codes, low: Codes, high: Codes) -> Runs:
+    """Runs in half the memory, as there are many of them."""
+    kind = np.int32 if len(low) < 2**31 else np.int64
+    return Runs(order.astype(kind), low.astype(kind), high.astype(kind))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +178,10 @@ class _Digit:
     def reversed(self) -> _Digit:
         """The same with the largest rank first."""
         return _Digit(self.size - 1 - self.keys, self.size, self.size - self.high, self.size - self.low)
+
+    def from_below(self) -> _Digit:
+        """The same, reversed if need be so that all selected ranks begin at 0: an inequality has one bound."""
+        return self if isinstance(self.low, int) and self.low == 0 else self.reversed()
 
 
 def _digit(comparison: Comparison, relation: int) -> _Digit | None:

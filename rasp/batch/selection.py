@@ -153,7 +153,7 @@ class Selection:
             found = self._runs(term)
             if found is None:
                 return None
-            parts.append((times, found))
+            parts += [(times, part) for part in found]
         return RunMarks(self.ragged, parts)
 
     def _cell_marks(self, selector: Selector) -> CellMarks:
@@ -171,7 +171,7 @@ class Selection:
         by_cells = self.ragged.cells * (_CELL_STEP * parts + _CELL_READ)
         return parts * (_RUN_START + _RUN_POSITION * self.ragged.size) < by_cells
 
-    def _runs(self, term: Conjunction) -> Runs | None:
+    def _runs(self, term: Conjunction) -> list[Runs] | None:
         return runs(self.ragged, [(self.comparison(pair), relation) for pair, relation in term])
 
     def _terms(self, selector: Selector) -> SignedSum | None:
@@ -200,8 +200,13 @@ class Selection:
             union = intersection(union, tuple(_UP_TO))
         if union is None:
             return None
-        found = [self._runs(term) for term in without_gaps(union, self._is_filter)]
-        return None if None in found else [part for part in found if part is not None]
+        found: list[Runs] = []
+        for term in without_gaps(union, self._is_filter):
+            parts = self._runs(term)
+            if parts is None:
+                return None
+            found += parts
+        return found
 
     def _union(self, selector: Selector) -> Union | None:
         for node in selectors(selector):
