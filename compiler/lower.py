@@ -24,10 +24,10 @@ from compiler.values.analysis import ValueAnalysis
 from compiler.values.averaged import smallest_averaged
 from compiler.values.columns import DEFINED, UNDEFINED, value_key
 from compiler.values.sets import Values
-from rasp.analyse import Analysis, Gather, Head, head_of
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Indices, Map, Node, Selector, SelectorWidth, SOp, Tokens
+from rasp.layers import Analysis, Gather, Head, head_of
 
 
 @dataclass(frozen=True, eq=False)

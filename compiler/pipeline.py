@@ -22,11 +22,11 @@ from compiler.second_opinion import AT_LEAST, SHARE, second_opinion, telling_len
 from compiler.selectors import Conjunction
 from compiler.support import Facts, check_options
 from compiler.values.analysis import ValueAnalysis
-from rasp.analyse import Analysis, Head, analyse
 from rasp.elementwise import Atom, atom_key
 from rasp.errors import Failures, Refusal
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp, topological
+from rasp.layers import Analysis, Head, analyse
 from rasp.program import Program
 from rasp.source import Span
 from rasp.stack import deep_stack

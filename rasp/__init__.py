@@ -25,7 +25,6 @@ from rasp.errors import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from rasp.analyse import Analysis, Head, analyse
     from rasp.graph import (
         Node,
         Selector,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     )
     from rasp.interpret import Run
     from rasp.interpret import run as evaluate
+    from rasp.layers import Analysis, Head, analyse
     from rasp.program import Program, load_program, parse_program
     from rasp.session import Reply, Session
 
@@ -92,7 +92,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "rasp.analyse": ("Analysis", "Head", "analyse"),
+    "rasp.layers": ("Analysis", "Head", "analyse"),
     "rasp.graph": (
         "Node",
         "SOp",

@@ -13,7 +13,6 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rasp import manual, syntax
-from rasp.analyse import analyse
 from rasp.budget import factor
 from rasp.elementwise import column
 from rasp.errors import DataFault, NameFault, SyntaxFault
@@ -22,6 +21,7 @@ from rasp.files import write_whole
 from rasp.graph import Node, Selector
 from rasp.inputs import tokens_of
 from rasp.interpret import Run
+from rasp.layers import analyse
 from rasp.layout import canonical
 from rasp.lexer import lex
 from rasp.session import Reply

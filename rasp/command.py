@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import cast
 
-from rasp.analyse import analyse
 from rasp.batch.run import runs
 from rasp.budget import Budget, budget_argument
 from rasp.errors import RaspError, TypeFault
@@ -18,6 +17,7 @@ from rasp.graph import Node, Selector, SOp
 from rasp.infer import labels
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
+from rasp.layers import analyse
 from rasp.loading import Disk, read_source
 from rasp.operate import kind
 from rasp.parser import parse

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from rasp.analyse import Analysis, analyse
 from rasp.elementwise import Atom, label
 from rasp.expression import expression, literal
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.infer import labels
 from rasp.interpret import Run
+from rasp.layers import Analysis, analyse
 from rasp.operate import kind
 from rasp.scope import Function, Value
 from rasp.source import Span

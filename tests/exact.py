@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import verify
-from rasp.analyse import analyse
 from rasp.elementwise import Atom
 from rasp.graph import SOp
+from rasp.layers import analyse
 from rasp.program import parse_program
 
 

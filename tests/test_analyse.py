@@ -7,7 +7,6 @@ from collections import defaultdict
 
 import pytest
 
-from rasp.analyse import Gather, Head, analyse, head_of
 from rasp.graph import (
     Aggregate,
     Node,
@@ -23,6 +22,7 @@ from rasp.graph import (
     tokens,
     topological,
 )
+from rasp.layers import Gather, Head, analyse, head_of
 from tests.random_graphs import random_case
 
 SAME = select(tokens, tokens)

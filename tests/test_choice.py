@@ -11,7 +11,6 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.values import aggregates
 from compiler.verify import verify
-from rasp.analyse import analyse
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.expression import expression
@@ -35,6 +34,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.layers import analyse
 
 SAME = select(tokens, tokens, "==")
 BEFORE = select(indices, indices, "<")

@@ -12,7 +12,6 @@ from compiler.pipeline import compile_sop
 from compiler.support import Facts
 from compiler.values import aggregates
 from compiler.verify import verify
-from rasp.analyse import analyse
 from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault
 from rasp.graph import (
@@ -33,6 +32,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.layers import analyse
 from rasp.program import Program, parse_program
 from tests.exact import exact
 

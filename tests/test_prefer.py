@@ -15,7 +15,6 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.support import Facts
 from compiler.verify import verify
-from rasp.analyse import analyse
 from rasp.elementwise import Atom
 from rasp.errors import Refusal, ValueFault
 from rasp.graph import (
@@ -33,6 +32,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.layers import analyse
 from rasp.program import load_program
 from tests.exact import exact
 

@@ -14,10 +14,10 @@ from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import ENGINES, verify
 from compiler.vocabulary import parse_vocabulary
-from rasp.analyse import analyse
 from rasp.elementwise import Atom, column
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
+from rasp.layers import analyse
 from rasp.program import Program, load_program
 from rasp.show import values
 

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from compiler.pipeline import compile_sop
-from rasp.analyse import analyse
 from rasp.errors import DataFault
 from rasp.graph import aggregate, indices, length, select, tokens
+from rasp.layers import analyse
 from viz import show_on
 
 flip = select(indices, length - indices - 1)

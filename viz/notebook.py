@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from compiler.model import CompiledModel, Result
-from rasp.analyse import Analysis
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.expression import expression
 from rasp.graph import Selector, SOp
 from rasp.interpret import Run
+from rasp.layers import Analysis
 
 _example: list[Atom] = list("hello")
 

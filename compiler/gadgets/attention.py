@@ -22,10 +22,10 @@ from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader, Storage, class_operation
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.columns import value_key
-from rasp.analyse import Gather, Head
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SOp
+from rasp.layers import Gather, Head
 
 _SMALL_TABLE = 3
 

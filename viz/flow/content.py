@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rasp.analyse import Analysis, Gather, Head, analyse, head_of
 from rasp.elementwise import Atom
 from rasp.errors import TypeFault
 from rasp.expression import expression
@@ -30,6 +29,7 @@ from rasp.graph import (
     topological,
 )
 from rasp.interpret import Run
+from rasp.layers import Analysis, Gather, Head, analyse, head_of
 
 _NAME, _FORMULA, _RESULT = 90, 45, 30
 
