@@ -10,11 +10,11 @@ from typing import cast
 
 from rasp.batch.run import runs
 from rasp.budget import Budget, budget_argument
+from rasp.dtypes import labels
 from rasp.errors import RaspError, TypeFault
 from rasp.explain import layers_text
 from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
-from rasp.infer import labels
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
 from rasp.layers import analyse

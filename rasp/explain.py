@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rasp.dtypes import labels
 from rasp.elementwise import Atom, label
 from rasp.expression import expression, literal
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
-from rasp.infer import labels
 from rasp.interpret import Run
 from rasp.layers import Analysis, analyse
 from rasp.operate import kind

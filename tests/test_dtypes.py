@@ -2,7 +2,7 @@
 
 import pytest
 
-from rasp.infer import labels
+from rasp.dtypes import labels
 from rasp.program import parse_program
 
 
