@@ -24,9 +24,9 @@ from compiler.support import Facts, check_options
 from compiler.values.analysis import ValueAnalysis
 from rasp.elementwise import Atom, atom_key
 from rasp.errors import Failures, Refusal
-from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp, topological
 from rasp.layers import Analysis, Head, analyse
+from rasp.printing import expression
 from rasp.program import Program
 from rasp.source import Span
 from rasp.stack import deep_stack

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rasp.errors import Refusal
-from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp, topological
+from rasp.printing import expression
 from rasp.source import CONSOLE, Span
 
 _QUOTES = "\"'"

@@ -22,8 +22,8 @@ from compiler.values.analysis import ValueAnalysis
 from compiler.verify import Counterexample, batch_size, compare
 from rasp.elementwise import Atom
 from rasp.errors import InternalFault
-from rasp.expression import expression
 from rasp.graph import Map, Node, SOp, topological
+from rasp.printing import expression
 
 MOST = 400
 SHARE, AT_LEAST = 0.1, 0.05

@@ -13,7 +13,6 @@ from rasp.budget import Budget, budget_argument
 from rasp.dtypes import labels
 from rasp.errors import RaspError, TypeFault
 from rasp.explain import layers_text
-from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
@@ -21,6 +20,7 @@ from rasp.layers import analyse
 from rasp.loading import Disk, read_source
 from rasp.operate import kind
 from rasp.parser import parse
+from rasp.printing import expression
 from rasp.program import Program, load_program
 from rasp.scope import Value
 from rasp.session import Reply, Session

@@ -13,10 +13,10 @@ from rasp.elaborate import Elaborator, Mode, Silent, outside_library
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
 from rasp.explain import type_text
-from rasp.expression import expression, literal
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.interpret import EvaluationFault
 from rasp.parser import parse
+from rasp.printing import expression, literal
 from rasp.reading import is_colon_command
 from rasp.scope import Function, Scope, Value
 from rasp.session import Reply, Session

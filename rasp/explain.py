@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rasp.dtypes import labels
 from rasp.elementwise import Atom, label
-from rasp.expression import expression, literal
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import Run
 from rasp.layers import Analysis, analyse
 from rasp.operate import kind
+from rasp.printing import expression, literal
 from rasp.scope import Function, Value
 from rasp.source import Span
 from rasp.visible import printable

@@ -59,7 +59,7 @@ class Node(metaclass=_Shared):
         return tuple(found)
 
     def __repr__(self) -> str:
-        from rasp.expression import expression
+        from rasp.printing import expression
 
         return expression(self)
 

@@ -12,11 +12,11 @@ from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.budget import Budget, OverBudget
 from rasp.elaborate import Elaborator, Mode, in_order, new_scope
 from rasp.errors import RaspError, ValueFault
-from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import EvaluationFault, Run
 from rasp.loading import Files
 from rasp.parser import Parsed, parse
+from rasp.printing import expression
 from rasp.rules import Rules
 from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View

@@ -9,9 +9,9 @@ from typing import TypeAlias
 from rasp.budget import weight
 from rasp.elementwise import Atom, Column, atom_key, column, is_atom, label
 from rasp.errors import ValueFault
-from rasp.expression import literal
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Matrix, Run
+from rasp.printing import literal
 from rasp.scope import Function, Value
 from rasp.visible import printable
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rasp.elementwise import Atom, Operation, is_atom
-from rasp.expression import expression
 from rasp.graph import (
     Selector,
     SOp,
@@ -29,6 +28,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.printing import expression
 
 VOCABULARIES: tuple[tuple[Atom, ...], ...] = (
     ("a", "b"),

@@ -13,7 +13,6 @@ from compiler.values import aggregates
 from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
-from rasp.expression import expression
 from rasp.graph import (
     Best,
     Prefer,
@@ -35,6 +34,7 @@ from rasp.graph import (
 )
 from rasp.interpret import run
 from rasp.layers import analyse
+from rasp.printing import expression
 
 SAME = select(tokens, tokens, "==")
 BEFORE = select(indices, indices, "<")

@@ -10,7 +10,6 @@ import pytest
 
 from rasp.elementwise import Atom, Operation
 from rasp.errors import TypeFault
-from rasp.expression import expression
 from rasp.graph import (
     And,
     Constant,
@@ -33,6 +32,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.printing import expression
 
 SAME = select(tokens, tokens)
 

@@ -8,9 +8,9 @@ import pytest
 from compiler.pipeline import compile_sop
 from rasp.dtypes import labels
 from rasp.elaborate import Elaborator, Mode, Silent, new_scope
-from rasp.expression import expression
 from rasp.graph import Node, Selector, SOp, indices, selector_width
 from rasp.interpret import run
+from rasp.printing import expression
 from rasp.rules import MissingRule
 from rasp.source import Source, Span
 from rasp.syntax import Statement

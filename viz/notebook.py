@@ -14,10 +14,10 @@ from typing import Any
 from compiler.model import CompiledModel, Result
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
-from rasp.expression import expression
 from rasp.graph import Selector, SOp
 from rasp.interpret import Run
 from rasp.layers import Analysis
+from rasp.printing import expression
 
 _example: list[Atom] = list("hello")
 

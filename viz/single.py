@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rasp.elementwise import Atom
-from rasp.expression import expression
 from rasp.graph import Selector
 from rasp.interpret import Run
+from rasp.printing import expression
 from viz.attention import weights_of
 from viz.fonts import drawable, unwritten
 from viz.labels import NOTHING_SELECTED, label

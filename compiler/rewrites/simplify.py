@@ -22,8 +22,8 @@ from compiler.support import Facts
 from compiler.tally import is_mark, is_mean_of_mark
 from compiler.values.analysis import MANY
 from rasp.elementwise import OPERATIONS
-from rasp.expression import expression, literal
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
+from rasp.printing import expression, literal
 from rasp.source import Span
 
 MAX_SCORE_DIMENSIONS = 1024

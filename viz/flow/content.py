@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from rasp.elementwise import Atom
 from rasp.errors import TypeFault
-from rasp.expression import expression
 from rasp.graph import (
     Aggregate,
     Best,
@@ -30,6 +29,7 @@ from rasp.graph import (
 )
 from rasp.interpret import Run
 from rasp.layers import Analysis, Gather, Head, analyse, head_of
+from rasp.printing import expression
 
 _NAME, _FORMULA, _RESULT = 90, 45, 30
 

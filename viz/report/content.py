@@ -19,9 +19,9 @@ from compiler.model import CompiledModel
 from compiler.reference import Trace
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
-from rasp.expression import expression
 from rasp.graph import SOp, topological
 from rasp.interpret import Run
+from rasp.printing import expression
 from viz.compare import attention_asked
 from viz.directions import Group, decoded, groups
 from viz.labels import label
