@@ -28,8 +28,8 @@ from rasp.graph import Node, Selector, SOp, topological
 from rasp.layers import Analysis, Head, analyse
 from rasp.printing import expression
 from rasp.program import Program
+from rasp.recursion import deep_stack
 from rasp.source import Span
-from rasp.stack import deep_stack
 
 T = TypeVar("T")
 

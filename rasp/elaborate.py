@@ -34,10 +34,10 @@ from rasp.graph import (
 from rasp.interpret import EvaluationFault
 from rasp.loading import Disk, Files, read_source
 from rasp.parser import parse
+from rasp.recursion import deep_stack
 from rasp.rules import Rules
 from rasp.scope import Closure, Function, Primitive, Scope, Value
 from rasp.source import Source, Span
-from rasp.stack import deep_stack
 
 CALLS = 1024
 _SHOWN_CALLS = 4

@@ -14,9 +14,9 @@ from rasp.document import Break, Comment, Document, Group, Line, Nest, render
 from rasp.errors import Failures
 from rasp.lexer import lex
 from rasp.parser import parse
+from rasp.recursion import deep_stack
 from rasp.rules import Rules
 from rasp.source import Source
-from rasp.stack import deep_stack
 
 WIDTH = 120
 

@@ -13,8 +13,8 @@ from typing import NoReturn, TypeVar
 
 from rasp.errors import SyntaxFault
 from rasp.lexer import FORMS, KEYWORDS, Token, lex
+from rasp.recursion import deep_stack
 from rasp.source import Source, Span
-from rasp.stack import deep_stack
 from rasp.syntax import (
     Aggregate,
     Assign,

@@ -11,8 +11,8 @@ from rasp.__main__ import main
 from rasp.errors import Failures, SyntaxFault
 from rasp.layout import WIDTH, canonical
 from rasp.parser import parse
+from rasp.recursion import deep_stack
 from rasp.source import Source, Span
-from rasp.stack import deep_stack
 from rasp.syntax import Node, Program
 
 ROOT = Path(__file__).parent.parent
