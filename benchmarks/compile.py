@@ -23,7 +23,7 @@ from compiler.vocabulary import parse_vocabulary
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import Node
-from rasp.program import Program, load_program
+from rasp.language.program import Program, load_program
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 LETTERS = parse_vocabulary("a-z")

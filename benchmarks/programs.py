@@ -11,7 +11,7 @@ from pathlib import Path
 from compiler.ir import ModelWeights
 from compiler.pipeline import compile_sop
 from compiler.vocabulary import parse_vocabulary
-from rasp.program import load_program
+from rasp.language.program import load_program
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "programs.md"

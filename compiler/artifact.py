@@ -43,7 +43,7 @@ from rasp.elementwise import Atom, atom_key
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
-from rasp.loading import Text
+from rasp.language.loading import Text
 
 FORMAT = "rasp-compiler model"
 VERSION = 2

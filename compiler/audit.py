@@ -21,7 +21,7 @@ from compiler.model import CompiledModel
 from compiler.pipeline import Compilation
 from rasp.errors import DataFault, Failures, RaspError
 from rasp.graph import Map, Node, SOp, topological
-from rasp.program import kept_program
+from rasp.language.program import kept_program
 from rasp.source import Source, Span
 
 _PROVED_APART = ("program", "certificate")

@@ -31,7 +31,7 @@ import numpy as np
 from compiler.functions import Table
 from rasp.elementwise import Atom, Operation
 from rasp.graph import Node, Selector, SOp
-from rasp.loading import Text
+from rasp.language.loading import Text
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 

@@ -25,9 +25,9 @@ from compiler.values.analysis import ValueAnalysis
 from rasp.elementwise import Atom, atom_key
 from rasp.errors import Failures, Refusal
 from rasp.graph import Node, Selector, SOp, topological
+from rasp.language.program import Program
 from rasp.layers import Analysis, Head, analyse
 from rasp.printing import expression
-from rasp.program import Program
 from rasp.recursion import deep_stack
 from rasp.source import Span
 

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     )
     from rasp.interpret import Run
     from rasp.interpret import run as evaluate
+    from rasp.language.program import Program, load_program, parse_program
     from rasp.layers import Analysis, Head, analyse
-    from rasp.program import Program, load_program, parse_program
     from rasp.session import Reply, Session
 
 __all__ = [
@@ -114,7 +114,7 @@ _HOMES = {
         "where",
     ),
     "rasp.interpret": ("Run", "evaluate"),
-    "rasp.program": ("Program", "load_program", "parse_program"),
+    "rasp.language.program": ("Program", "load_program", "parse_program"),
     "rasp.session": ("Reply", "Session"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -12,8 +12,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from rasp import manual, syntax
-from rasp.budget import factor
+from rasp import manual
 from rasp.elementwise import column
 from rasp.errors import DataFault, NameFault, SyntaxFault
 from rasp.explain import cost_text, layers_text, titled, trace_text, type_text
@@ -21,9 +20,11 @@ from rasp.files import write_whole
 from rasp.graph import Node, Selector
 from rasp.inputs import tokens_of
 from rasp.interpret import Run
+from rasp.language import syntax
+from rasp.language.budget import factor
+from rasp.language.lexer import lex
 from rasp.layers import analyse
 from rasp.layout import canonical
-from rasp.lexer import lex
 from rasp.session import Reply
 from rasp.show import Input, values
 from rasp.source import Source

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import cast
 
 from rasp.batch.run import runs
-from rasp.budget import Budget, budget_argument
 from rasp.dtypes import labels
 from rasp.errors import RaspError, TypeFault
 from rasp.explain import layers_text
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
+from rasp.language.budget import Budget, budget_argument
+from rasp.language.loading import Disk, read_source
+from rasp.language.parser import parse
+from rasp.language.program import Program, load_program
+from rasp.language.scope import Value
 from rasp.layers import analyse
-from rasp.loading import Disk, read_source
 from rasp.operate import kind
-from rasp.parser import parse
 from rasp.printing import expression
-from rasp.program import Program, load_program
-from rasp.scope import Value
 from rasp.session import Reply, Session
 from rasp.show import Example, View, entry
 from rasp.streams import say, warn

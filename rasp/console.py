@@ -7,18 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from rasp import colon, operate, syntax
+from rasp import colon, operate
 from rasp.complete import Names
-from rasp.elaborate import Elaborator, Mode, Silent, outside_library
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
 from rasp.explain import type_text
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.interpret import EvaluationFault
-from rasp.parser import parse
+from rasp.language import syntax
+from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
+from rasp.language.parser import parse
+from rasp.language.scope import Function, Scope, Value
 from rasp.printing import expression, literal
 from rasp.reading import is_colon_command
-from rasp.scope import Function, Scope, Value
 from rasp.session import Reply, Session
 from rasp.show import Input
 from rasp.source import CONSOLE, Source, Span

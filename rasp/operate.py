@@ -26,7 +26,7 @@ from rasp.graph import (
     length,
     sop,
 )
-from rasp.scope import Function, Value
+from rasp.language.scope import Function, Value
 
 # An element that becomes part of an operation takes as much memory as this many in a list.
 _TABLE = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TextIO
 
-from rasp.lexer import lex, open_brackets
+from rasp.language.lexer import lex, open_brackets
 from rasp.session import Reply
 from rasp.source import Source
 from rasp.streams import put

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rasp.lexer import lex, open_brackets
-from rasp.parser import parse
+from rasp.language.lexer import lex, open_brackets
+from rasp.language.parser import parse
 from rasp.source import Source
 
 INDENT = "    "

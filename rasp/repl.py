@@ -29,7 +29,7 @@ from prompt_toolkit.styles import Style
 
 from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.complete import NO_NAMES, Names, candidates
-from rasp.highlight import RaspLexer
+from rasp.language.highlight import RaspLexer
 from rasp.reading import INDENT, definitions_begun, goes_on, indentation
 from rasp.streams import say, warn
 

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from rasp import operate, show, syntax
+from rasp import operate, show
 from rasp.banner import BANNER, FIRST_EXAMPLE
-from rasp.budget import Budget, OverBudget
-from rasp.elaborate import Elaborator, Mode, in_order, new_scope
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import EvaluationFault, Run
-from rasp.loading import Files
-from rasp.parser import Parsed, parse
+from rasp.language import syntax
+from rasp.language.budget import Budget, OverBudget
+from rasp.language.elaborate import Elaborator, Mode, in_order, new_scope
+from rasp.language.loading import Files
+from rasp.language.parser import Parsed, parse
+from rasp.language.scope import Scope, Value
 from rasp.printing import expression
 from rasp.rules import Rules
-from rasp.scope import Scope, Value
 from rasp.show import Example, Input, View
 from rasp.source import CONSOLE, Source
 from rasp.surprises import Surprise, surprises

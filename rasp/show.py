@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rasp.budget import weight
 from rasp.elementwise import Atom, Column, atom_key, column, is_atom, label
 from rasp.errors import ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Matrix, Run
+from rasp.language.budget import weight
+from rasp.language.scope import Function, Value
 from rasp.printing import literal
-from rasp.scope import Function, Value
 from rasp.visible import printable
 
 Input: TypeAlias = "str | list[Atom]"

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rasp.budget import budget_argument
 from rasp.errors import RaspError
+from rasp.language.budget import budget_argument
 from rasp.streams import typed_lines, warn
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
 
 def _initialise(console: Console, path: Path) -> None:
     """Runs a file line by line as if it were typed, colon commands included; only its errors are shown."""
-    from rasp.loading import read_source
+    from rasp.language.loading import read_source
     from rasp.piped import piped
 
     try:

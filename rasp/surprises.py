@@ -8,9 +8,9 @@ from functools import reduce
 from operator import itemgetter
 from typing import Any
 
-from rasp.parser import COMPARISONS
+from rasp.language.parser import COMPARISONS
+from rasp.language.syntax import Binary, Expression, In, Node, Statement, Ternary, Unary, walk
 from rasp.source import Span
-from rasp.syntax import Binary, Expression, In, Node, Statement, Ternary, Unary, walk
 from rasp.visible import visible
 
 _LONGEST = 120

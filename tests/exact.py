@@ -9,8 +9,8 @@ from compiler.pipeline import compile_sop
 from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.graph import SOp
+from rasp.language.program import parse_program
 from rasp.layers import analyse
-from rasp.program import parse_program
 
 
 def exact(

@@ -21,7 +21,7 @@ from compiler.pipeline import compile_sop
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_asis, where
-from rasp.program import parse_program
+from rasp.language.program import parse_program
 from tests.random_graphs import random_case
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)

@@ -20,7 +20,7 @@ from compiler.pipeline import Compilation, compile_sop
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
 from rasp.graph import aggregate, elementwise, full, indices, select, tokens, tokens_asis, where
-from rasp.program import load_program, parse_program
+from rasp.language.program import load_program, parse_program
 
 BOOM = """
 same = select(tokens, tokens, ==);

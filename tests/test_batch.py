@@ -26,7 +26,7 @@ from rasp.graph import (
     tokens,
 )
 from rasp.interpret import EvaluationFault, Run, run
-from rasp.program import load_program
+from rasp.language.program import load_program
 from tests.wild_graphs import wild
 
 BEFORE = select(indices, indices, "<")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from rasp.__main__ import main
-from rasp.budget import LIMITS, Budget, OverBudget
 from rasp.console import Console
-from rasp.program import load_program, parse_program
+from rasp.language.budget import LIMITS, Budget, OverBudget
+from rasp.language.program import load_program, parse_program
 from rasp.session import Session
 
 TWICE = "def f0(x) { return x; }\n" + "".join(

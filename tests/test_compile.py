@@ -32,8 +32,8 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.language.program import Program, parse_program
 from rasp.layers import analyse
-from rasp.program import Program, parse_program
 from tests.exact import exact
 
 SAME = select(tokens, tokens)

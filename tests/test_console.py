@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasp import colon, elaborate, manual
+from rasp import colon, manual
 from rasp.complete import candidates
 from rasp.console import Console
-from rasp.scope import RESERVED
+from rasp.language import elaborate
+from rasp.language.scope import RESERVED
 from rasp.session import Session
 
 TRANSCRIPTS = sorted(Path(__file__).parent.joinpath("transcripts", "console").glob("*.txt"))

@@ -3,7 +3,7 @@
 import pytest
 
 from rasp.dtypes import labels
-from rasp.program import parse_program
+from rasp.language.program import parse_program
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import rasp
-from rasp.parser import parse
+from rasp.language import parser
+from rasp.language.parser import parse
 from rasp.source import Source
 
-GRAMMAR = Path(rasp.__file__).with_name("grammar.lark")
+GRAMMAR = Path(parser.__file__).with_name("grammar.lark")
 
 
 @cache

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, String, Token, _TokenType
 
-from rasp import elaborate, highlight, lexer
-from rasp.highlight import RaspLexer
-from rasp.parser import parse
-from rasp.scope import RESERVED
+from rasp.language import elaborate, highlight, lexer
+from rasp.language.highlight import RaspLexer
+from rasp.language.parser import parse
+from rasp.language.scope import RESERVED
 from rasp.source import Source
 
 ROOT = Path(__file__).parent.parent
@@ -97,7 +97,7 @@ def test_the_words_are_those_of_the_language() -> None:
 
 def test_the_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["entry-points"]["pygments.lexers"] == {"rasp": "rasp.highlight:RaspLexer"}
+    assert project["entry-points"]["pygments.lexers"] == {"rasp": "rasp.language.highlight:RaspLexer"}
 
 
 ALL_WORDS = {

@@ -9,7 +9,7 @@ import pytest
 from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault
 from rasp.inputs import parse_input, read_inputs
-from rasp.program import load_program
+from rasp.language.program import load_program
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from rasp.__main__ import main
 from rasp.errors import Failures, SyntaxFault
+from rasp.language.parser import parse
+from rasp.language.syntax import Node, Program
 from rasp.layout import WIDTH, canonical
-from rasp.parser import parse
 from rasp.recursion import deep_stack
 from rasp.source import Source, Span
-from rasp.syntax import Node, Program
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = sorted([*ROOT.glob("programs/**/*.rasp"), *ROOT.glob("rasp/**/*.rasp")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rasp.lexer import lex, open_brackets
+from rasp.language.lexer import lex, open_brackets
 from rasp.source import Source
 
 

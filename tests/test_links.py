@@ -24,7 +24,7 @@ from rasp.graph import (
     tokens_int,
 )
 from rasp.interpret import Run
-from rasp.program import parse_program
+from rasp.language.program import parse_program
 from tests.test_certify import PROGRAMS
 
 SAME_NAME = """

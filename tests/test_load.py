@@ -7,8 +7,8 @@ import pytest
 from rasp import load_program, parse_program
 from rasp.errors import DataFault, ValueFault
 from rasp.graph import indices, tokens
-from rasp.loading import Text
-from rasp.program import kept_program
+from rasp.language.loading import Text
+from rasp.language.program import kept_program
 from rasp.session import Session
 
 

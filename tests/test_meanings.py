@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from rasp.interpret import run
-from rasp.program import load_program
+from rasp.language.program import load_program
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 ROUNDS = 200

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rasp import syntax
-from rasp.parser import parse
+from rasp.language import syntax
+from rasp.language.parser import parse
 from rasp.source import Source
 from tests.counting import grows_linearly
 

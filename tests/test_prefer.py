@@ -32,8 +32,8 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.language.program import load_program
 from rasp.layers import analyse
-from rasp.program import load_program
 from tests.exact import exact
 
 PROGRAMS = Path(__file__).parent.parent / "programs"

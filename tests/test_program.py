@@ -6,7 +6,7 @@ import pytest
 
 from rasp import Failures, NameFault, RaspError, Run, load_program, parse_program
 from rasp.graph import full, length
-from rasp.program import Program
+from rasp.language.program import Program
 from tests.counting import grows_linearly
 
 HIST = """# how often each token occurs

@@ -17,8 +17,8 @@ from compiler.vocabulary import parse_vocabulary
 from rasp.elementwise import Atom, column
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
+from rasp.language.program import Program, load_program
 from rasp.layers import analyse
-from rasp.program import Program, load_program
 from rasp.show import values
 
 PROGRAMS = Path(__file__).parent.parent / "programs"

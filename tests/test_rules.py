@@ -7,13 +7,13 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from rasp.dtypes import labels
-from rasp.elaborate import Elaborator, Mode, Silent, new_scope
 from rasp.graph import Node, Selector, SOp, indices, selector_width
 from rasp.interpret import run
+from rasp.language.elaborate import Elaborator, Mode, Silent, new_scope
+from rasp.language.syntax import Statement
 from rasp.printing import expression
 from rasp.rules import MissingRule
 from rasp.source import Source, Span
-from rasp.syntax import Statement
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -15,7 +15,7 @@ from compiler.second_opinion import extremes, hurtful, telling_lengths
 from rasp.elementwise import Atom
 from rasp.errors import InternalFault
 from rasp.graph import SOp, aggregate, elementwise, indices, length, select, selector_width, tokens, tokens_int
-from rasp.program import parse_program
+from rasp.language.program import parse_program
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rasp.parser import parse
+from rasp.language.parser import parse
 from rasp.source import Source
 from rasp.surprises import Surprise, surprises
 

@@ -4,7 +4,7 @@ import pytest
 
 from rasp.errors import RaspError
 from rasp.interpret import Run
-from rasp.program import parse_program
+from rasp.language.program import parse_program
 from rasp.session import Session
 from rasp.show import values
 from rasp.source import Source, Span

@@ -15,7 +15,7 @@ from compiler.pipeline import compile_sop
 from rasp.__main__ import main
 from rasp.errors import DataFault
 from rasp.graph import indices
-from rasp.program import load_program
+from rasp.language.program import load_program
 from viz.command import draw_flow
 
 PROGRAM = """flip = select(indices, length - indices - 1, ==);

@@ -8,7 +8,7 @@ import pytest
 from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from rasp.graph import indices, length, select, selector_width, tokens
-from rasp.program import parse_program
+from rasp.language.program import parse_program
 from viz.compare import attention_asked, compare, computed, head_titles, plan_compare
 from viz.flow.content import contents
 

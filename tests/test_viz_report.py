@@ -21,7 +21,7 @@ from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, Tokens, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
-from rasp.program import Program, load_program
+from rasp.language.program import Program, load_program
 from tests.chromium import Chromium, installed
 from viz.report import report
 from viz.report.content import contents, line_of, shown, sparse

@@ -13,7 +13,7 @@ from compiler.model import CompiledModel
 from rasp.elementwise import Atom
 from rasp.graph import Node
 from rasp.interpret import Run
-from rasp.program import Program
+from rasp.language.program import Program
 from rasp.source import Span
 from viz.attention import Weights
 from viz.heads import HeadsPlan, draw_heads, plan_heads

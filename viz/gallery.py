@@ -20,7 +20,7 @@ from compiler.vocabulary import vocabulary_of
 from rasp.elementwise import Atom
 from rasp.files import write_whole
 from rasp.inputs import parse_input, tokens_of
-from rasp.program import Program, load_program
+from rasp.language.program import Program, load_program
 from viz.compare import head_titles, own_origins
 from viz.flow import flow
 from viz.heads import heads

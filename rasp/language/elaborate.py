@@ -14,8 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from rasp import operate, syntax
-from rasp.budget import Budget, OverBudget, weight
+from rasp import operate
 from rasp.elementwise import Atom, is_atom
 from rasp.errors import RaspError, TypeFault, ValueFault
 from rasp.graph import (
@@ -32,11 +31,13 @@ from rasp.graph import (
     tokens_int,
 )
 from rasp.interpret import EvaluationFault
-from rasp.loading import Disk, Files, read_source
-from rasp.parser import parse
+from rasp.language import syntax
+from rasp.language.budget import Budget, OverBudget, weight
+from rasp.language.loading import Disk, Files, read_source
+from rasp.language.parser import parse
+from rasp.language.scope import Closure, Function, Primitive, Scope, Value
 from rasp.recursion import deep_stack
 from rasp.rules import Rules
-from rasp.scope import Closure, Function, Primitive, Scope, Value
 from rasp.source import Source, Span
 
 CALLS = 1024

@@ -12,7 +12,7 @@ from rasp.errors import DataFault
 from rasp.files import read_text
 from rasp.source import Source
 
-_INSTALLED = Path(__file__).with_name("lib")
+_INSTALLED = Path(__file__).parent.with_name("lib")
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from rasp.errors import SyntaxFault
-from rasp.lexer import FORMS, KEYWORDS, Token, lex
-from rasp.recursion import deep_stack
-from rasp.source import Source, Span
-from rasp.syntax import (
+from rasp.language.lexer import FORMS, KEYWORDS, Token, lex
+from rasp.language.syntax import (
     Aggregate,
     Assign,
     Binary,
@@ -47,6 +45,8 @@ from rasp.syntax import (
     Ternary,
     Unary,
 )
+from rasp.recursion import deep_stack
+from rasp.source import Source, Span
 
 NESTING = 200
 OPERATORS = 10_000

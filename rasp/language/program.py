@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rasp import syntax
-from rasp.budget import Budget, OverBudget
-from rasp.elaborate import (
+from rasp.errors import Failures, NameFault, RaspError
+from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
+from rasp.interpret import EvaluationFault
+from rasp.language import syntax
+from rasp.language.budget import Budget, OverBudget
+from rasp.language.elaborate import (
     Elaborator,
     Mode,
     Silent,
@@ -19,14 +22,11 @@ from rasp.elaborate import (
     outside_library,
     ungrouped,
 )
-from rasp.errors import Failures, NameFault, RaspError
-from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
-from rasp.interpret import EvaluationFault
-from rasp.lexer import lex
-from rasp.loading import Disk, Files, Kept, Text, read_source
+from rasp.language.lexer import lex
+from rasp.language.loading import Disk, Files, Kept, Text, read_source
+from rasp.language.parser import parse
+from rasp.language.scope import UndefinedName, Value
 from rasp.operate import kind
-from rasp.parser import parse
-from rasp.scope import UndefinedName, Value
 from rasp.source import Source, Span
 
 

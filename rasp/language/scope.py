@@ -10,8 +10,8 @@ from typing import TypeAlias
 from rasp.elementwise import Atom
 from rasp.errors import NameFault
 from rasp.graph import Selector, SOp
-from rasp.lexer import FORMS, KEYWORDS
-from rasp.syntax import Define
+from rasp.language.lexer import FORMS, KEYWORDS
+from rasp.language.syntax import Define
 
 Value: TypeAlias = "int | float | str | bool | SOp | Selector | list[Value] | dict[Atom, Value] | Function"
 

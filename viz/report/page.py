@@ -18,8 +18,8 @@ from compiler.pipeline import compile_sop
 from compiler.vocabulary import vocabulary_of
 from rasp.elementwise import Atom
 from rasp.graph import Node, SOp
-from rasp.highlight import RaspLexer
-from rasp.program import Program
+from rasp.language.highlight import RaspLexer
+from rasp.language.program import Program
 from rasp.source import Span
 from viz.report.content import contents
 
