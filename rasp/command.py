@@ -16,12 +16,12 @@ from rasp.graph import Node, Selector, SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
+from rasp.language.builtins import kind
 from rasp.language.loading import Disk, read_source
 from rasp.language.parser import parse
 from rasp.language.program import Program, load_program
 from rasp.language.scope import Value
 from rasp.layers import analyse
-from rasp.operate import kind
 from rasp.printing import expression
 from rasp.session import Reply, Session
 from rasp.show import Example, View, entry

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from rasp import colon, operate
+from rasp import colon
 from rasp.complete import Names
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
 from rasp.explain import type_text
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.interpret import EvaluationFault
-from rasp.language import syntax
+from rasp.language import builtins, syntax
 from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
 from rasp.language.parser import parse
 from rasp.language.scope import Function, Scope, Value
@@ -120,7 +120,7 @@ class Console:
         """The s-op or selector an expression stands for."""
         value = self.value(text)
         if not isinstance(value, Node):
-            raise TypeFault(f"{text} is {operate.kind(value)}, no s-op or selector")
+            raise TypeFault(f"{text} is {builtins.kind(value)}, no s-op or selector")
         return value
 
     def sop(self, text: str) -> SOp:
@@ -136,7 +136,7 @@ class Console:
             return self.session.settings.sop_example.given
         written = text[0] in "\"'[" and not parse(Source(CONSOLE, text), closed=True).errors
         if written or text in self.session.scope.names:
-            return operate.atoms_of_input(self.value(text))
+            return builtins.atoms_of_input(self.value(text))
         return text
 
     def names(self) -> dict[Node, str]:
@@ -160,7 +160,7 @@ def _described(name: str, value: Value, named: dict[Node, str]) -> tuple[str, st
         return "function", f"{name}({', '.join(value.parameters)})"
     if not isinstance(value, Node):
         return "value", _cut(literal(value)) if is_atom(value) else type_text(value)
-    return operate.kind(value).split()[1], expression(value, ChainMap({value: ""}, named))
+    return builtins.kind(value).split()[1], expression(value, ChainMap({value: ""}, named))
 
 
 def _cut(text: str) -> str:

@@ -8,9 +8,9 @@ from rasp.dtypes import labels
 from rasp.elementwise import Atom, label
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import Run
+from rasp.language.builtins import kind
 from rasp.language.scope import Function, Value
 from rasp.layers import Analysis, analyse
-from rasp.operate import kind
 from rasp.printing import expression, literal
 from rasp.source import Span
 from rasp.visible import printable

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from rasp import operate, show
+from rasp import show
 from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import EvaluationFault, Run
-from rasp.language import syntax
+from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget
 from rasp.language.elaborate import Elaborator, Mode, in_order, new_scope
 from rasp.language.loading import Files
@@ -287,7 +287,7 @@ class Session:
     # -- commands
 
     def set_example(self, statement: syntax.SetExample, value: Value) -> None:
-        given = operate.atoms_of_input(value)
+        given = builtins.atoms_of_input(value)
         example = Example(given, Run(given))
         if statement.which != "selector":
             self.settings.sop_example = example

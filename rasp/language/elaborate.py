@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from rasp import operate
 from rasp.elementwise import Atom, is_atom
 from rasp.errors import RaspError, TypeFault, ValueFault
 from rasp.graph import (
@@ -31,7 +30,7 @@ from rasp.graph import (
     tokens_int,
 )
 from rasp.interpret import EvaluationFault
-from rasp.language import syntax
+from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget, weight
 from rasp.language.loading import Disk, Files, read_source
 from rasp.language.parser import parse
@@ -345,10 +344,10 @@ def library() -> Scope:
     scope.names |= {
         "full_s": full,
         "length": length,
-        "selector_width": Primitive("selector_width", ("s",), "library", operate.width),
-        "select_best": Primitive("select_best", ("s", "score"), "library", operate.best),
-        "select_from_last": Primitive("select_from_last", ("seq", "val"), "library", operate.select_from_last),
-        "select_from_first": Primitive("select_from_first", ("seq", "val"), "library", operate.select_from_first),
+        "selector_width": Primitive("selector_width", ("s",), "library", builtins.width),
+        "select_best": Primitive("select_best", ("s", "score"), "library", builtins.best),
+        "select_from_last": Primitive("select_from_last", ("seq", "val"), "library", builtins.select_from_last),
+        "select_from_first": Primitive("select_from_first", ("seq", "val"), "library", builtins.select_from_first),
     }
     Elaborator(Silent()).run_file(read_source(_PRELUDE), scope, Mode.INNER)
     return scope
@@ -394,7 +393,7 @@ def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> str | list[Atom
         raise TypeFault(f"an s-op or selector is applied to one input, found {len(node.args)} arguments", node.span)
     given = self.value(node.args[0], scope)
     self.budget.spend_cells(len(given) if isinstance(given, list) else 0)
-    return operate.atoms_of_input(given)
+    return builtins.atoms_of_input(given)
 
 
 def _assign(self: Elaborator, node: syntax.Assign, scope: Scope, mode: Mode) -> None:
@@ -433,7 +432,7 @@ def _values_for(self: Elaborator, node: syntax.Assign, scope: Scope) -> list[Val
     if len(node.targets) == 1:
         return values if len(values) == 1 else [values]
     if len(values) == 1:
-        return operate.unpack(values[0], len(node.targets))
+        return builtins.unpack(values[0], len(node.targets))
     if len(values) != len(node.targets):
         raise TypeFault(f"{len(node.targets)} names need {len(node.targets)} values, found {len(values)}")
     return values
@@ -462,13 +461,13 @@ def _for(self: Elaborator, node: syntax.For, scope: Scope, mode: Mode) -> None:
 def _elements(self: Elaborator, node: syntax.Expression, scope: Scope, what: str) -> list[Value]:
     iterable = self.value(node, scope)
     self.budget.spend_cells(len(iterable) if isinstance(iterable, (list, dict)) else 0)
-    return operate.elements(iterable, what)
+    return builtins.elements(iterable, what)
 
 
 def _bound(names: tuple[syntax.Name, ...], element: Value) -> Iterable[tuple[syntax.Name, Value]]:
     if len(names) == 1:
         return [(names[0], element)]
-    return list(zip(names, operate.unpack(element, len(names)), strict=True))
+    return list(zip(names, builtins.unpack(element, len(names)), strict=True))
 
 
 def _load(self: Elaborator, node: syntax.Load, scope: Scope, mode: Mode) -> None:
@@ -485,8 +484,8 @@ def _load(self: Elaborator, node: syntax.Load, scope: Scope, mode: Mode) -> None
 def _draw(self: Elaborator, node: syntax.Draw, scope: Scope, mode: Mode) -> None:
     value = self.value(node.value, scope)
     if not isinstance(value, SOp):
-        raise TypeFault(f"draw takes an s-op, not {operate.kind(value)}", node.value.span)
-    given = None if node.input is None else operate.atoms_of_input(self.value(node.input, scope))
+        raise TypeFault(f"draw takes an s-op, not {builtins.kind(value)}", node.value.span)
+    given = None if node.input is None else builtins.atoms_of_input(self.value(node.input, scope))
     inner = ungrouped(node.value)
     self.host.draw(inner.name if isinstance(inner, syntax.Name) else "out", value, given, mode)
 
@@ -545,32 +544,32 @@ def _group(self: Elaborator, node: syntax.Group, scope: Scope) -> Value:
 
 
 def _unary(self: Elaborator, node: syntax.Unary, scope: Scope) -> Value:
-    return operate.unary(node.op, self.value(node.operand, scope))
+    return builtins.unary(node.op, self.value(node.operand, scope))
 
 
 def _binary(self: Elaborator, node: syntax.Binary, scope: Scope) -> Value:
     left = self.value(node.left, scope)
-    return operate.binary(node.op, left, self.value(node.right, scope), self.budget.spend_cells)
+    return builtins.binary(node.op, left, self.value(node.right, scope), self.budget.spend_cells)
 
 
 def _ternary(self: Elaborator, node: syntax.Ternary, scope: Scope) -> Value:
     condition = self.value(node.condition, scope)
     if isinstance(condition, SOp):
         then = self.value(node.then, scope)
-        return operate.choose(condition, then, self.value(node.otherwise, scope))
+        return builtins.choose(condition, then, self.value(node.otherwise, scope))
     if isinstance(condition, Selector):
         raise TypeFault("a condition is an atom, a list or an s-op, not a selector", node.condition.span)
-    return self.value(node.then if operate.truth(condition) else node.otherwise, scope)
+    return self.value(node.then if builtins.truth(condition) else node.otherwise, scope)
 
 
 def _in(self: Elaborator, node: syntax.In, scope: Scope) -> Value:
     item = self.value(node.item, scope)
-    return operate.contains(item, self.value(node.collection, scope), self.budget.spend_cells)
+    return builtins.contains(item, self.value(node.collection, scope), self.budget.spend_cells)
 
 
 def _index(self: Elaborator, node: syntax.Index, scope: Scope) -> Value:
     base = self.value(node.base, scope)
-    return operate.index(base, self.value(node.index, scope), self.budget.spend_cells)
+    return builtins.index(base, self.value(node.index, scope), self.budget.spend_cells)
 
 
 def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
@@ -578,7 +577,7 @@ def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
     if isinstance(callee, Node):
         _input(self, node, scope)
         raise TypeFault(
-            f"{operate.kind(callee)} applied to an input is for printing only; it is not a value",
+            f"{builtins.kind(callee)} applied to an input is for printing only; it is not a value",
             hint="write it as a statement of its own",
         )
     return _called(self, node, callee, scope)
@@ -586,7 +585,7 @@ def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
 
 def _called(self: Elaborator, node: syntax.Call, callee: Value, scope: Scope) -> Value:
     if not isinstance(callee, Function):
-        raise TypeFault(f"{operate.kind(callee)} cannot be called", node.function.span)
+        raise TypeFault(f"{builtins.kind(callee)} cannot be called", node.function.span)
     args = self.values(node.args, scope)
     try:
         return self.call(callee, args, node.span)
@@ -596,17 +595,17 @@ def _called(self: Elaborator, node: syntax.Call, callee: Value, scope: Scope) ->
 
 def _select(self: Elaborator, node: syntax.Select, scope: Scope) -> Value:
     keys = self.value(node.keys, scope)
-    return operate.select(keys, self.value(node.queries, scope), node.op)
+    return builtins.select(keys, self.value(node.queries, scope), node.op)
 
 
 def _aggregate(self: Elaborator, node: syntax.Aggregate, scope: Scope) -> Value:
     selector = self.value(node.selector, scope)
     value = self.value(node.value, scope)
-    return operate.aggregate(selector, value, 0 if node.default is None else self.value(node.default, scope))
+    return builtins.aggregate(selector, value, 0 if node.default is None else self.value(node.default, scope))
 
 
 def _form(self: Elaborator, node: syntax.Form, scope: Scope) -> Value:
-    return operate.form(node.word, self.values(node.args, scope), self.budget.spend_cells)
+    return builtins.form(node.word, self.values(node.args, scope), self.budget.spend_cells)
 
 
 def _list(self: Elaborator, node: syntax.ListDisplay, scope: Scope) -> Value:
@@ -616,7 +615,7 @@ def _list(self: Elaborator, node: syntax.ListDisplay, scope: Scope) -> Value:
 def _key(self: Elaborator, node: syntax.Expression, scope: Scope) -> Atom:
     key = self.value(node, scope)
     if not is_atom(key):
-        raise TypeFault(f"the keys of a dictionary are atoms, not {operate.kind(key)}", node.span)
+        raise TypeFault(f"the keys of a dictionary are atoms, not {builtins.kind(key)}", node.span)
     return key
 
 

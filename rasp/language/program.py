@@ -12,6 +12,7 @@ from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topologic
 from rasp.interpret import EvaluationFault
 from rasp.language import syntax
 from rasp.language.budget import Budget, OverBudget
+from rasp.language.builtins import kind
 from rasp.language.elaborate import (
     Elaborator,
     Mode,
@@ -26,7 +27,6 @@ from rasp.language.lexer import lex
 from rasp.language.loading import Disk, Files, Kept, Text, read_source
 from rasp.language.parser import parse
 from rasp.language.scope import UndefinedName, Value
-from rasp.operate import kind
 from rasp.source import Source, Span
 
 
