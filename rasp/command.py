@@ -17,6 +17,7 @@ from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import kind
+from rasp.language.lint import surprises
 from rasp.language.loading import Disk, read_source
 from rasp.language.parser import parse
 from rasp.language.program import Program, load_program
@@ -26,7 +27,6 @@ from rasp.printing import expression
 from rasp.session import Reply, Session
 from rasp.show import Example, View, entry
 from rasp.streams import say, warn
-from rasp.surprises import surprises
 from rasp.visible import visible
 
 

@@ -15,6 +15,7 @@ from rasp.interpret import EvaluationFault, Run
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget
 from rasp.language.elaborate import Elaborator, Mode, in_order, new_scope
+from rasp.language.lint import Surprise, surprises
 from rasp.language.loading import Files
 from rasp.language.parser import Parsed, parse
 from rasp.language.scope import Scope, Value
@@ -22,7 +23,6 @@ from rasp.printing import expression
 from rasp.rules import Rules
 from rasp.show import Example, Input, View
 from rasp.source import CONSOLE, Source
-from rasp.surprises import Surprise, surprises
 
 
 class Drawing(Protocol):

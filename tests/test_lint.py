@@ -2,9 +2,9 @@
 
 import pytest
 
+from rasp.language.lint import Surprise, surprises
 from rasp.language.parser import parse
 from rasp.source import Source
-from rasp.surprises import Surprise, surprises
 
 
 def found(text: str) -> list[Surprise]:
