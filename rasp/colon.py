@@ -22,9 +22,9 @@ from rasp.inputs import tokens_of
 from rasp.interpret import Run
 from rasp.language import syntax
 from rasp.language.budget import factor
+from rasp.language.formatter import canonical
 from rasp.language.lexer import lex
 from rasp.layers import analyse
-from rasp.layout import canonical
 from rasp.session import Reply
 from rasp.show import Input, values
 from rasp.source import Source

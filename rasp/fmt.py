@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rasp.errors import RaspError
 from rasp.files import write_whole
+from rasp.language.formatter import canonical
 from rasp.language.loading import read_source
-from rasp.layout import canonical
 from rasp.source import Source
 from rasp.streams import say, typed_lines, warn
 from rasp.visible import visible

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from rasp.__main__ import main
 from rasp.errors import Failures, SyntaxFault
+from rasp.language.formatter import WIDTH, canonical
 from rasp.language.parser import parse
 from rasp.language.syntax import Node, Program
-from rasp.layout import WIDTH, canonical
 from rasp.recursion import deep_stack
 from rasp.source import Source, Span
 
