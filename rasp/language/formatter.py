@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from rasp.document import Break, Comment, Document, Group, Line, Nest, render
 from rasp.errors import Failures
 from rasp.language import syntax
 from rasp.language.lexer import lex
 from rasp.language.parser import parse
+from rasp.language.pretty_printer import Break, Comment, Document, Group, Line, Nest, render
 from rasp.recursion import deep_stack
 from rasp.rules import Rules
 from rasp.source import Source
