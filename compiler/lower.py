@@ -178,9 +178,11 @@ def demand_output(root: SOp, storage: Storage, precision: Precision) -> None:
 def _output_kind(root: SOp, storage: Storage, precision: Precision) -> OutputKind:
     """How an output is read: as a number of a list, as any number within its accuracy, or by value."""
     values = storage.analysis[root]
+    if values.listed and not values.numbers:
+        return "categorical"
     if _is_int(values):
         return "listed" if max(map(abs, values.range)) < precision.exact / 64 else "categorical"
-    is_sum = values.numbers and storage.as_sum(root)
+    is_sum = storage.as_sum(root)
     if not values.listed:
         return "number"
     if not is_sum:

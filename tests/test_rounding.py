@@ -38,6 +38,7 @@ Numbers = tuple[Atom, ...]
         ("x = aggregate(select(indices,0,==),tokens_float);", (1.0, 1.00000000000009, 1.00000000000018), 2),
         ("x = tokens_float == 0.3;", (0.1 + 0.2, 0.3), 2),
         ("x = tokens_asis;", (0.0, -0.0, 5e-17), 2),
+        ("x = tokens_asis;", (1, True, 0.5, False), 3),
         ("x = aggregate(select(indices, indices, <), tokens_int, -999);", tuple(range(4)), 6),
         ("x = aggregate(full_s, tokens_float - tokens_int, 1);", (1e-9, 0.0, 1.0), 1),
         ("x = aggregate(full_s, 0, 1000000.0);", (0,), 2),
