@@ -27,10 +27,10 @@ from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.elementwise import Atom, column
 from rasp.errors import RaspError
 from rasp.graph import SOp
-from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.program import Program, load_program
-from rasp.show import Input, given_text, values
+from rasp.show import given_text, values
 from rasp.streams import say, warn
 from rasp.visible import visible
 

@@ -16,8 +16,8 @@ from rasp.visible import visible
 
 if TYPE_CHECKING:
     from rasp.graph import Node, SOp
+    from rasp.inputs import Input
     from rasp.session import Drawing
-    from rasp.show import Input
 
 # Each module has NAME_arguments(parser) and NAME_run(args) -> exit status.
 COMMANDS: dict[str, tuple[str, str]] = {

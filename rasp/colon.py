@@ -18,7 +18,7 @@ from rasp.errors import DataFault, NameFault, SyntaxFault
 from rasp.explain import cost_text, layers_text, titled, trace_text, type_text
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
-from rasp.inputs import tokens_of
+from rasp.inputs import Input, tokens_of
 from rasp.interpret import Run
 from rasp.language import syntax
 from rasp.language.budget import factor
@@ -26,7 +26,7 @@ from rasp.language.formatter import canonical
 from rasp.language.lexer import lex
 from rasp.layers import analyse
 from rasp.session import Reply
-from rasp.show import Input, values
+from rasp.show import values
 from rasp.source import Source
 
 if TYPE_CHECKING:

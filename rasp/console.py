@@ -13,6 +13,7 @@ from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
 from rasp.explain import type_text
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
+from rasp.inputs import Input
 from rasp.interpret import EvaluationFault
 from rasp.language import builtins, syntax
 from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
@@ -21,7 +22,6 @@ from rasp.language.scope import Function, Scope, Value
 from rasp.printing import expression, literal
 from rasp.reading import is_colon_command
 from rasp.session import Reply, Session
-from rasp.show import Input
 from rasp.source import CONSOLE, Source, Span
 
 Room = Callable[[str], ModuleType]

@@ -6,13 +6,14 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from rasp.elementwise import Atom
 from rasp.errors import DataFault
 from rasp.files import read_text
-from rasp.show import Input
 from rasp.streams import typed_lines
+
+Input: TypeAlias = "str | list[Atom]"
 
 
 def input_arguments(parser: argparse.ArgumentParser) -> None:

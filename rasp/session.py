@@ -11,6 +11,7 @@ from rasp import show
 from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
+from rasp.inputs import Input
 from rasp.interpret import EvaluationFault, Run
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget
@@ -21,7 +22,7 @@ from rasp.language.parser import Parsed, parse
 from rasp.language.scope import Scope, Value
 from rasp.printing import expression
 from rasp.rules import Rules
-from rasp.show import Example, Input, View
+from rasp.show import Example, View
 from rasp.source import CONSOLE, Source
 
 

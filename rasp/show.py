@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from rasp.elementwise import Atom, Column, atom_key, column, is_atom, label
 from rasp.errors import ValueFault
 from rasp.graph import Node, Selector, SOp
+from rasp.inputs import Input
 from rasp.interpret import Matrix, Run
 from rasp.language.budget import weight
 from rasp.language.scope import Function, Value
 from rasp.printing import literal
 from rasp.visible import printable
-
-Input: TypeAlias = "str | list[Atom]"
 
 # A line of its own for an element weighs as much as this many elements of a list on one line.
 _LINE = 8
