@@ -25,6 +25,7 @@ from rasp.errors import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
+    from rasp.console.session import Reply, Session
     from rasp.graph import (
         Node,
         Selector,
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from rasp.interpret import run as evaluate
     from rasp.language.program import Program, load_program, parse_program
     from rasp.layers import Analysis, Head, analyse
-    from rasp.session import Reply, Session
 
 __all__ = [
     "Analysis",
@@ -115,7 +115,7 @@ _HOMES = {
     ),
     "rasp.interpret": ("Run", "evaluate"),
     "rasp.language.program": ("Program", "load_program", "parse_program"),
-    "rasp.session": ("Reply", "Session"),
+    "rasp.console.session": ("Reply", "Session"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _OWN_NAMES = {"evaluate": "run"}

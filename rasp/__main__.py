@@ -15,9 +15,9 @@ from rasp.errors import DataFault, RaspError
 from rasp.visible import visible
 
 if TYPE_CHECKING:
+    from rasp.console.session import Drawing
     from rasp.graph import Node, SOp
     from rasp.inputs import Input
-    from rasp.session import Drawing
 
 # Each module has NAME_arguments(parser) and NAME_run(args) -> exit status.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -12,10 +12,12 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from rasp import manual
+from rasp.console import manual
+from rasp.console.explain import cost_text, layers_text, titled, trace_text, type_text
+from rasp.console.session import Reply
+from rasp.console.show import values
 from rasp.elementwise import column
 from rasp.errors import DataFault, NameFault, SyntaxFault
-from rasp.explain import cost_text, layers_text, titled, trace_text, type_text
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
 from rasp.inputs import Input, tokens_of
@@ -25,12 +27,10 @@ from rasp.language.budget import factor
 from rasp.language.formatter import canonical
 from rasp.language.lexer import lex
 from rasp.layers import analyse
-from rasp.session import Reply
-from rasp.show import values
 from rasp.source import Source
 
 if TYPE_CHECKING:
-    from rasp.console import Console
+    from rasp.console.console import Console
 
 _WIDTH = 80
 _OPERATOR = re.compile(r"([-+*/%^<>]|[=!<>]=|and|or|if|in) ")

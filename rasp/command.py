@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import cast
 
 from rasp.batch.run import runs
+from rasp.console.explain import layers_text
+from rasp.console.session import Reply, Session
+from rasp.console.show import Example, View, entry
 from rasp.dtypes import labels
 from rasp.errors import RaspError, TypeFault
-from rasp.explain import layers_text
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
@@ -24,8 +26,6 @@ from rasp.language.program import Program, load_program
 from rasp.language.scope import Value
 from rasp.layers import analyse
 from rasp.printing import expression
-from rasp.session import Reply, Session
-from rasp.show import Example, View, entry
 from rasp.streams import say, warn
 from rasp.visible import visible
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from rasp.manual import ENTRIES
+from rasp.console.manual import ENTRIES
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z|\Z", re.ASCII)
 _QUOTED_PATH = re.compile(r"""\bload\s+(["'])([^"'\n]*)\Z""")

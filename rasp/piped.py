@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol, TextIO
 
+from rasp.console.session import Reply
 from rasp.language.lexer import lex, open_brackets
-from rasp.session import Reply
 from rasp.source import Source
 from rasp.streams import put
 

@@ -27,15 +27,15 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.styles import Style
 
-from rasp.banner import BANNER, FIRST_EXAMPLE
 from rasp.complete import NO_NAMES, Names, candidates
+from rasp.console.banner import BANNER, FIRST_EXAMPLE
 from rasp.language.highlight import RaspLexer
 from rasp.reading import INDENT, definitions_begun, goes_on, indentation
 from rasp.streams import say, warn
 
 if TYPE_CHECKING:
-    from rasp.console import Console, Screen
-    from rasp.session import Reply
+    from rasp.console.console import Console, Screen
+    from rasp.console.session import Reply
 
 PROMPT = ">> "
 MORE = ".. "
@@ -164,7 +164,7 @@ class Terminal:
         return reply.ended
 
     def _screen(self) -> Screen:
-        from rasp.console import Screen
+        from rasp.console.console import Screen
 
         return Screen(max(40, shutil.get_terminal_size().columns), colored(self._color) and sys.stdout.isatty())
 

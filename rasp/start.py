@@ -15,7 +15,7 @@ from rasp.language.budget import budget_argument
 from rasp.streams import typed_lines, warn
 
 if TYPE_CHECKING:
-    from rasp.console import Console
+    from rasp.console.console import Console
 
 
 def repl_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +58,8 @@ def _at_terminal(args: argparse.Namespace) -> int:
 
 def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
     """A console that has run these files, of which only the errors are shown."""
-    from rasp.console import Console
-    from rasp.session import Session
+    from rasp.console.console import Console
+    from rasp.console.session import Session
 
     console = Console(Session(args.drawing, budget=args.budget), args.room)
     console.options.color = args.color

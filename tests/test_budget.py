@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from rasp.__main__ import main
-from rasp.console import Console
+from rasp.console.console import Console
+from rasp.console.session import Session
 from rasp.language.budget import LIMITS, Budget, OverBudget
 from rasp.language.program import load_program, parse_program
-from rasp.session import Session
 
 TWICE = "def f0(x) { return x; }\n" + "".join(
     f"def f{i}(x) {{ return f{i - 1}(x) + f{i - 1}(x); }}\n" for i in range(1, 41)

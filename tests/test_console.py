@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasp import colon, manual
+from rasp import colon
 from rasp.complete import candidates
-from rasp.console import Console
+from rasp.console import manual
+from rasp.console.console import Console
+from rasp.console.session import Session
 from rasp.language import elaborate
 from rasp.language.scope import RESERVED
-from rasp.session import Session
 
 TRANSCRIPTS = sorted(Path(__file__).parent.joinpath("transcripts", "console").glob("*.txt"))
 

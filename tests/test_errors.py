@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rasp.console.session import Session
 from rasp.errors import RaspError
-from rasp.session import Session
 
 
 def error(text: str) -> RaspError:

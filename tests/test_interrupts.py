@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from rasp.__main__ import main
-from rasp.console import Console
+from rasp.console.console import Console
+from rasp.console.session import Session
 from rasp.files import write_whole
-from rasp.session import Session
 
 ROOT = Path(__file__).parent.parent
 # Sends itself the signal at the first line of a module, or while the command runs, or when it is over.

@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from rasp import analyse, manual, parse_program
+from rasp import analyse, parse_program
+from rasp.console import manual
+from rasp.console.session import Session
 from rasp.interpret import run
-from rasp.session import Session
 
 
 def reply(text: str) -> str:

@@ -14,12 +14,12 @@ from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.verify import ENGINES, verify
 from compiler.vocabulary import parse_vocabulary
+from rasp.console.show import values
 from rasp.elementwise import Atom, column
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.language.program import Program, load_program
 from rasp.layers import analyse
-from rasp.show import values
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 FILES = sorted(path.name for path in PROGRAMS.glob("*.rasp"))

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasp.session import Session
+from rasp.console.session import Session
 
 ATOMS = st.sampled_from(["0", "1", "-2", "2.5", '"a"', "'l'", "True", "1e300", "10^30"])
 LEAVES = ATOMS | st.sampled_from(

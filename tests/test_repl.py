@@ -19,10 +19,10 @@ from prompt_toolkit.output import ColorDepth, DummyOutput
 
 from rasp import start
 from rasp.complete import NO_NAMES, candidates
-from rasp.console import Console
+from rasp.console.console import Console
+from rasp.console.session import Session
 from rasp.reading import definitions_begun, goes_on, indentation
 from rasp.repl import Terminal, colored, kept_history
-from rasp.session import Session
 
 ROOT = Path(__file__).parent.parent
 ENTER, ALT_ENTER, CTRL_C, CTRL_D, TAB, UP, RIGHT = "\r", "\x1b\r", "\x03", "\x04", "\t", "\x1b[A", "\x1b[C"

@@ -9,7 +9,7 @@ import pytest
 
 from rasp import start
 from rasp.__main__ import main
-from rasp.console import Console
+from rasp.console.console import Console
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from rasp.console import Console
-from rasp.session import Session
+from rasp.console.console import Console
+from rasp.console.session import Session
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL = ROOT / "docs" / "tutorial.md"

@@ -2,11 +2,11 @@
 
 import pytest
 
+from rasp.console.session import Session
+from rasp.console.show import values
 from rasp.errors import RaspError
 from rasp.interpret import Run
 from rasp.language.program import parse_program
-from rasp.session import Session
-from rasp.show import values
 from rasp.source import Source, Span
 from rasp.visible import coloured_lines, printable, visible, visible_lines
 

@@ -9,9 +9,10 @@ from types import ModuleType
 
 from rasp import colon
 from rasp.complete import Names
+from rasp.console.explain import type_text
+from rasp.console.session import Reply, Session
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
-from rasp.explain import type_text
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.inputs import Input
 from rasp.interpret import EvaluationFault
@@ -21,7 +22,6 @@ from rasp.language.parser import parse
 from rasp.language.scope import Function, Scope, Value
 from rasp.printing import expression, literal
 from rasp.reading import is_colon_command
-from rasp.session import Reply, Session
 from rasp.source import CONSOLE, Source, Span
 
 Room = Callable[[str], ModuleType]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
-from rasp import show
-from rasp.banner import BANNER, FIRST_EXAMPLE
+from rasp.console import show
+from rasp.console.banner import BANNER, FIRST_EXAMPLE
+from rasp.console.show import Example, View
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input
@@ -22,7 +23,6 @@ from rasp.language.parser import Parsed, parse
 from rasp.language.scope import Scope, Value
 from rasp.printing import expression
 from rasp.rules import Rules
-from rasp.show import Example, View
 from rasp.source import CONSOLE, Source
 
 
