@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasp import colon
 from rasp.complete import candidates
-from rasp.console import manual
+from rasp.console import commands, manual
 from rasp.console.console import Console
 from rasp.console.session import Session
 from rasp.language import elaborate
@@ -112,8 +111,8 @@ def test_any_colon_command_is_answered(name: str, words: list[str], between: str
 
 
 def test_unique_beginnings_are_enough() -> None:
-    assert colon.command("t") is colon.COMMANDS["type"]
-    assert colon.command("tr") is colon.COMMANDS["trace"]
+    assert commands.command("t") is commands.COMMANDS["type"]
+    assert commands.command("tr") is commands.COMMANDS["trace"]
     assert console().push(":q").ended
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from rasp import colon
 from rasp.complete import Names
+from rasp.console import commands
 from rasp.console.explain import type_text
 from rasp.console.session import Reply, Session
 from rasp.elementwise import is_atom
@@ -73,7 +73,7 @@ class Console:
         """The reply to a colon command; whatever goes wrong stands in it."""
         try:
             word, rest = _command_and_rest(line)
-            said = colon.command(word).run(self, rest)
+            said = commands.command(word).run(self, rest)
         except EvaluationFault as error:
             return Reply((error.at(self.origins().get(error.node)),))
         except RaspError as error:
@@ -96,8 +96,8 @@ class Console:
         """What may be completed."""
         values = {name: value for name, value in self.session.scope.names.items() if name not in ("tokens", "out")}
         named = self.names()
-        notes = {name: command.summary for name, command in colon.COMMANDS.items()}
-        return Names(values, lambda name: _described(name, values[name], named), notes, colon.OPTIONS)
+        notes = {name: command.summary for name, command in commands.COMMANDS.items()}
+        return Names(values, lambda name: _described(name, values[name], named), notes, commands.OPTIONS)
 
     # -- what commands need
 
