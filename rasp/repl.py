@@ -27,8 +27,8 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.styles import Style
 
-from rasp.complete import NO_NAMES, Names, candidates
 from rasp.console.banner import BANNER, FIRST_EXAMPLE
+from rasp.console.completion import NO_NAMES, Names, candidates
 from rasp.language.highlight import RaspLexer
 from rasp.reading import INDENT, definitions_begun, goes_on, indentation
 from rasp.streams import say, warn

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasp.complete import candidates
 from rasp.console import commands, manual
+from rasp.console.completion import candidates
 from rasp.console.console import Console
 from rasp.console.session import Session
 from rasp.language import elaborate

@@ -18,7 +18,7 @@ from prompt_toolkit.input.base import PipeInput
 from prompt_toolkit.output import ColorDepth, DummyOutput
 
 from rasp import start
-from rasp.complete import NO_NAMES, candidates
+from rasp.console.completion import NO_NAMES, candidates
 from rasp.console.console import Console
 from rasp.console.session import Session
 from rasp.reading import definitions_begun, goes_on, indentation

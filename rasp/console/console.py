@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
-from rasp.complete import Names
 from rasp.console import commands
+from rasp.console.completion import Names
 from rasp.console.explain import type_text
 from rasp.console.session import Reply, Session
 from rasp.elementwise import is_atom
