@@ -29,8 +29,8 @@ from prompt_toolkit.styles import Style
 
 from rasp.console.banner import BANNER, FIRST_EXAMPLE
 from rasp.console.completion import NO_NAMES, Names, candidates
+from rasp.console.prompt import INDENT, definitions_begun, goes_on, indentation
 from rasp.language.highlight import RaspLexer
-from rasp.reading import INDENT, definitions_begun, goes_on, indentation
 from rasp.streams import say, warn
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from prompt_toolkit.output import ColorDepth, DummyOutput
 from rasp import start
 from rasp.console.completion import NO_NAMES, candidates
 from rasp.console.console import Console
+from rasp.console.prompt import definitions_begun, goes_on, indentation
 from rasp.console.session import Session
-from rasp.reading import definitions_begun, goes_on, indentation
 from rasp.repl import Terminal, colored, kept_history
 
 ROOT = Path(__file__).parent.parent

@@ -10,6 +10,7 @@ from types import ModuleType
 from rasp.console import commands
 from rasp.console.completion import Names
 from rasp.console.explain import type_text
+from rasp.console.prompt import is_colon_command
 from rasp.console.session import Reply, Session
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
@@ -21,7 +22,6 @@ from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
 from rasp.language.parser import parse
 from rasp.language.scope import Function, Scope, Value
 from rasp.printing import expression, literal
-from rasp.reading import is_colon_command
 from rasp.source import CONSOLE, Source, Span
 
 Room = Callable[[str], ModuleType]
