@@ -36,7 +36,7 @@ def repl_run(args: argparse.Namespace) -> int:
 
 
 def _by_pipe(args: argparse.Namespace) -> int:
-    from rasp.piped import piped, write
+    from rasp.console.pipe import piped, write
 
     console = _console(args, ())
     failed = args.file is not None and write(console.push(f":load {args.file}"), sys.stdout, sys.stderr)
@@ -45,7 +45,7 @@ def _by_pipe(args: argparse.Namespace) -> int:
 
 def _at_terminal(args: argparse.Namespace) -> int:
     """A prompt. The console behind it is made while the first input is typed, unless there is something to run."""
-    from rasp.repl import Terminal
+    from rasp.console.terminal import Terminal
 
     first = [] if args.no_init or not init_file().is_file() else [init_file()]
     terminal = Terminal(lambda: _console(args, first), history_file(), args.color)
@@ -70,8 +70,8 @@ def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
 
 def _initialise(console: Console, path: Path) -> None:
     """Runs a file line by line as if it were typed, colon commands included; only its errors are shown."""
+    from rasp.console.pipe import piped
     from rasp.language.loading import read_source
-    from rasp.piped import piped
 
     try:
         lines = read_source(path).text.splitlines(True)

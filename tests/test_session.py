@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from rasp.console.pipe import piped
 from rasp.console.session import Reply, Session
 from rasp.graph import Node, SOp
 from rasp.inputs import Input
 from rasp.interpret import Run
-from rasp.piped import piped
 from tests.counting import grows_linearly
 
 TRANSCRIPTS = sorted(Path(__file__).with_name("transcripts").glob("*.txt"))

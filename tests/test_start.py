@@ -86,7 +86,7 @@ class FakeTerminal:
 
 @pytest.fixture
 def at_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rasp.repl.Terminal", FakeTerminal)
+    monkeypatch.setattr("rasp.console.terminal.Terminal", FakeTerminal)
     stdin = io.StringIO()
     monkeypatch.setattr(stdin, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", stdin)

@@ -22,7 +22,7 @@ from rasp.console.completion import NO_NAMES, candidates
 from rasp.console.console import Console
 from rasp.console.prompt import definitions_begun, goes_on, indentation
 from rasp.console.session import Session
-from rasp.repl import Terminal, colored, kept_history
+from rasp.console.terminal import Terminal, colored, kept_history
 
 ROOT = Path(__file__).parent.parent
 ENTER, ALT_ENTER, CTRL_C, CTRL_D, TAB, UP, RIGHT = "\r", "\x1b\r", "\x03", "\x04", "\t", "\x1b[A", "\x1b[C"
@@ -379,7 +379,8 @@ def test_definitions_begun(text: str, count: int) -> None:
 
 def test_the_prompt_needs_nothing_heavy() -> None:
     heavy = ["numpy", "torch", "matplotlib", "lark", "compiler", "viz"]
-    code = f"import sys, rasp.__main__, rasp.start, rasp.repl; print([m for m in {heavy} if m in sys.modules])"
+    ours = "rasp.__main__, rasp.start, rasp.console.terminal"
+    code = f"import sys, {ours}; print([name for name in {heavy} if name in sys.modules])"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout == "[]\n"
