@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Each module has NAME_arguments(parser) and NAME_run(args) -> exit status.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("rasp.command", "evaluate a program on inputs"),
-    "repl": ("rasp.start", "a console for statements"),
+    "repl": ("rasp.console.command", "a console for statements"),
     "check": ("rasp.command", "read programs without running them: layers, heads, mistakes, surprises"),
     "fmt": ("rasp.fmt", "lay programs out in one canonical way"),
     "analyse": ("rasp.command", "the layers and heads an s-op needs"),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rasp import start
 from rasp.__main__ import main
+from rasp.console import command
 from rasp.console.console import Console
 
 
@@ -59,7 +59,7 @@ def test_colon_commands_come_through_a_pipe(piped: Piped) -> None:
 
 
 def test_a_pipe_takes_no_init_file(piped: Piped) -> None:
-    start.init_file().write_text('set example "ab"\n', encoding="utf-8")
+    command.init_file().write_text('set example "ab"\n', encoding="utf-8")
     assert piped("indices;")[1].endswith('indices("hello") = [0, 1, 2, 3, 4] (ints)\n')
 
 
@@ -94,7 +94,7 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("at_terminal")
 def test_an_init_file_comes_before_the_prompt(capsys: pytest.CaptureFixture[str]) -> None:
-    start.init_file().write_text('y = 1;\nset example "ab"\n:set keys vi\nnothing;\n', encoding="utf-8")
+    command.init_file().write_text('y = 1;\nset example "ab"\n:set keys vi\nnothing;\n', encoding="utf-8")
     assert main(["-i", "lib", "--color", "never"]) == 0
     console = FakeTerminal.console
     assert console.push("y;").text == "    value: y =  1"
@@ -106,13 +106,13 @@ def test_an_init_file_comes_before_the_prompt(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.usefixtures("at_terminal")
 def test_without_the_init_file(capsys: pytest.CaptureFixture[str]) -> None:
-    start.init_file().write_text("y = 1;\n", encoding="utf-8")
+    command.init_file().write_text("y = 1;\n", encoding="utf-8")
     assert main(["--no-init"]) == 0
     assert FakeTerminal.console.push("y;").errors
 
 
 @pytest.mark.usefixtures("at_terminal")
 def test_an_init_file_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    start.init_file().write_bytes(b"\xff\xfe")
+    command.init_file().write_bytes(b"\xff\xfe")
     assert main([]) == 0
     assert "is not UTF-8 text" in capsys.readouterr().err

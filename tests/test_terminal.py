@@ -17,7 +17,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.input.base import PipeInput
 from prompt_toolkit.output import ColorDepth, DummyOutput
 
-from rasp import start
+from rasp.console import command
 from rasp.console.completion import NO_NAMES, candidates
 from rasp.console.console import Console
 from rasp.console.prompt import definitions_begun, goes_on, indentation
@@ -257,8 +257,8 @@ def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
     monkeypatch.setenv("HOME", "/home/someone")
-    assert start.history_file() == tmp_path / "rasp" / "history"
-    assert start.init_file() == Path("/home/someone/.config/rasp/init.rasp")
+    assert command.history_file() == tmp_path / "rasp" / "history"
+    assert command.init_file() == Path("/home/someone/.config/rasp/init.rasp")
 
 
 def test_the_status_line(terminal: Terminal) -> None:
@@ -379,7 +379,7 @@ def test_definitions_begun(text: str, count: int) -> None:
 
 def test_the_prompt_needs_nothing_heavy() -> None:
     heavy = ["numpy", "torch", "matplotlib", "lark", "compiler", "viz"]
-    ours = "rasp.__main__, rasp.start, rasp.console.terminal"
+    ours = "rasp.__main__, rasp.console.command, rasp.console.terminal"
     code = f"import sys, {ours}; print([name for name in {heavy} if name in sys.modules])"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
