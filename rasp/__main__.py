@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("rasp.command", "evaluate a program on inputs"),
     "repl": ("rasp.console.command", "a console for statements"),
     "check": ("rasp.command", "read programs without running them: layers, heads, mistakes, surprises"),
-    "fmt": ("rasp.fmt", "lay programs out in one canonical way"),
+    "fmt": ("rasp.command", "lay programs out in one canonical way"),
     "analyse": ("rasp.command", "the layers and heads an s-op needs"),
     "compile": ("compiler.command", "compile an s-op into transformer weights"),
     "infer": ("compiler.command", "run compiled weights on inputs"),

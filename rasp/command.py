@@ -1,4 +1,4 @@
-"""The subcommands run, analyse and check: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives
+"""The subcommands run, analyse, check and fmt: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives
 the exit status."""
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from rasp.console.session import Reply, Session
 from rasp.console.show import Example, View, entry
 from rasp.dtypes import labels
 from rasp.errors import RaspError, TypeFault
+from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import kind
+from rasp.language.formatter import canonical
 from rasp.language.lint import surprises
 from rasp.language.loading import Disk, read_source
 from rasp.language.parser import parse
@@ -26,7 +28,8 @@ from rasp.language.program import Program, load_program
 from rasp.language.scope import Value
 from rasp.layers import analyse
 from rasp.printing import expression
-from rasp.streams import say, warn
+from rasp.source import Source
+from rasp.streams import say, typed_lines, warn
 from rasp.visible import visible
 
 
@@ -178,3 +181,41 @@ def _row(name: str, node: Node, label: str) -> tuple[str, str, str, str, str]:
     found = analyse([node])
     heads = f"heads {found.heads}" if found.heads else "no heads"
     return name, "selector" if isinstance(node, Selector) else "s-op", label, f"layer {found.depth}", heads
+
+
+# -- fmt
+
+
+def fmt_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `rasp fmt`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "example:\n  rasp fmt --write programs/*.rasp\n  rasp fmt --check programs/*.rasp"
+    parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs; - is standard input")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--check", action="store_true", help="only name the files that would change; status 1 if any")
+    mode.add_argument("--write", action="store_true", help="rewrite the files that change, and name them")
+
+
+def fmt_run(args: argparse.Namespace) -> int:
+    """Lays out every file; exit status 1 if one is no program, or would change under --check."""
+    if args.write and "-" in args.files:
+        args.parser.error("standard input cannot be rewritten; leave out --write")
+    return int(sum([_lay_out(name, args) for name in args.files]) > 0)
+
+
+def _lay_out(name: str, args: argparse.Namespace) -> bool:
+    """Prints, checks or rewrites one file; whether something is wrong with it."""
+    try:
+        source = Source("<stdin>", "".join(typed_lines())) if name == "-" else read_source(Path(name))
+        text = canonical(source)
+        if args.write and text != source.text:
+            write_whole(Path(name), text)
+    except RaspError as error:
+        warn(error)
+        return True
+    if not (args.check or args.write):
+        say(text, end="")
+    elif text != source.text:
+        say(visible(name))
+        return bool(args.check)
+    return False
