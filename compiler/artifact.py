@@ -35,8 +35,8 @@ from compiler.ir import (
     output_tensor,
 )
 from compiler.kinds import KINDS
-from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS
+from compiler.run.model import CompiledModel
 from compiler.support import PREFERENCES
 from compiler.vocabulary import parse_vocabulary
 from rasp.elementwise import Atom, atom_key

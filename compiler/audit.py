@@ -17,8 +17,8 @@ from compiler.artifact import description
 from compiler.fields import shown
 from compiler.functions import Table
 from compiler.ir import Certificate, ModelWeights
-from compiler.model import CompiledModel
 from compiler.pipeline import Compilation
+from compiler.run.model import CompiledModel
 from rasp.errors import DataFault, Failures, RaspError
 from rasp.graph import Map, Node, SOp, topological
 from rasp.language.program import kept_program

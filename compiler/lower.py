@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.decode import own_gaps
 from compiler.gadgets.attention import HeadPlan, distances, lower_head, plan_head
 from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
 from compiler.gadgets.tables import IndistinctError
@@ -17,6 +16,7 @@ from compiler.kinds import Typing, packed, typing
 from compiler.precision import Precision
 from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
 from compiler.rounding import error_of, misses
+from compiler.run.decode import own_gaps
 from compiler.selectors import Conjunction
 from compiler.storage import RAW_TOKENS, OutputKind, Reader, Storage
 from compiler.tally import is_count

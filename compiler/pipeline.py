@@ -8,17 +8,17 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
-from compiler.agreement import accuracies
 from compiler.assemble import Assembler
 from compiler.functions import Recorder
 from compiler.ir import Certificate, LayerWeights, ModelWeights
 from compiler.lower import Plan, SymbolicModel, lower, plan
-from compiler.model import CompiledModel
 from compiler.precision import precision
 from compiler.proof.certify import Certifier
 from compiler.residual import Titles
 from compiler.rewrites.simplify import Rewritten, settle, split
-from compiler.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
+from compiler.run.agreement import accuracies
+from compiler.run.model import CompiledModel
+from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.selectors import Conjunction
 from compiler.support import Facts, check_options
 from compiler.values.analysis import ValueAnalysis

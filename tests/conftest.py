@@ -2,7 +2,7 @@
 
 import pytest
 
-from compiler import second_opinion
+from compiler.run import second_opinion
 
 second_opinion.MOST = 12
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from compiler.verify import verify
+from compiler.run.model import CompiledModel
+from compiler.run.verify import verify
 from rasp.elementwise import Atom
 from rasp.graph import SOp
 from rasp.language.program import parse_program

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.agreement import EXACT, accuracies, agree
 from compiler.ir import Accuracy
 from compiler.pipeline import compile_sop
+from compiler.run.agreement import EXACT, accuracies, agree
 from rasp.elementwise import Atom
 from rasp.graph import SOp, aggregate, full, indices, select, selector_width, tokens_float, tokens_int
 

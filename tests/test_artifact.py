@@ -16,8 +16,8 @@ from safetensors.numpy import save as to_bytes
 from safetensors.numpy import save_file
 
 from compiler.artifact import load, save
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.run.model import CompiledModel
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_asis, where

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
+from compiler.run.model import CompiledModel
+from compiler.run.verify import verify
 from compiler.values import aggregates
-from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (

@@ -7,11 +7,11 @@ import pytest
 
 from compiler import assemble
 from compiler.ir import FeedForwardWeights, HeadWeights
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.run.model import CompiledModel
+from compiler.run.verify import verify
 from compiler.support import Facts
 from compiler.values import aggregates
-from compiler.verify import verify
 from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault
 from rasp.graph import (

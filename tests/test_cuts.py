@@ -8,13 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
 from compiler.rewrites import simplify
+from compiler.run.model import CompiledModel
+from compiler.run.verify import verify
 from compiler.values import aggregates
 from compiler.values.cuts import cuts_of
 from compiler.values.lattices import Lattice, Means
-from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (

@@ -12,12 +12,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from compiler.agreement import accuracies, agree, same_kinds
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
 from compiler.rewrites import simplify
+from compiler.run.agreement import accuracies, agree, same_kinds
+from compiler.run.model import CompiledModel
+from compiler.run.verify import ENGINES, compare
 from compiler.values import aggregates
-from compiler.verify import ENGINES, compare
 from rasp.batch.run import BatchRun
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from compiler.pipeline import compile_sop
+from compiler.run.verify import verify
 from compiler.selectors import conjunction
-from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import RaspError, Refusal
 from rasp.graph import (

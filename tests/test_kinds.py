@@ -10,12 +10,12 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from compiler.agreement import same_kinds
 from compiler.artifact import load, save
 from compiler.kinds import typing
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
-from compiler.verify import verify
+from compiler.run.agreement import same_kinds
+from compiler.run.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
 from rasp.graph import (

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from compiler.artifact import load, save
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.run.model import CompiledModel
 from rasp.elementwise import Atom
 from rasp.graph import (
     SOp,

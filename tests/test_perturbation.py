@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiler.model import CompiledModel
 from compiler.pipeline import Compilation
-from compiler.verify import verify
+from compiler.run.model import CompiledModel
+from compiler.run.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (

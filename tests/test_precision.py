@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.decode import check, decode, marked
 from compiler.ir import Readout
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.run.decode import check, decode, marked
+from compiler.run.model import CompiledModel
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, ValueFault
 from rasp.graph import aggregate, indices, length, select, tokens

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from compiler.verify import ENGINES, verify
+from compiler.run.model import CompiledModel
+from compiler.run.verify import ENGINES, verify
 from compiler.vocabulary import parse_vocabulary
 from rasp.console.show import values
 from rasp.elementwise import Atom, column

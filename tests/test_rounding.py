@@ -10,8 +10,8 @@ import pytest
 
 from compiler.pipeline import Compilation, compile_sop
 from compiler.rounding import error_of
+from compiler.run.verify import verify
 from compiler.values.roundoff import Error, roundoff, sum_error
-from compiler.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
 from rasp.graph import SOp, aggregate, full, indices, select, tokens_float

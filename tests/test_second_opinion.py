@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from compiler import second_opinion
-from compiler.agreement import EXACT
-from compiler.model import CompiledModel
 from compiler.pipeline import Compilation, compile_sop
-from compiler.second_opinion import extremes, hurtful, telling_lengths
+from compiler.run import second_opinion
+from compiler.run.agreement import EXACT
+from compiler.run.model import CompiledModel
+from compiler.run.second_opinion import extremes, hurtful, telling_lengths
 from rasp.elementwise import Atom
 from rasp.errors import InternalFault
 from rasp.graph import SOp, aggregate, elementwise, indices, length, select, selector_width, tokens, tokens_int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compiler.pipeline import compile_sop
-from compiler.verify import verify
+from compiler.run.verify import verify
 from rasp.elementwise import Atom
 from rasp.errors import ValueFault
 from rasp.graph import (

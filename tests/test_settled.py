@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiler.agreement import EXACT, accuracies
 from compiler.ir import Accuracy
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from compiler.reference import Trace
-from compiler.settled import settled
-from compiler.verify import difference
+from compiler.run.agreement import EXACT, accuracies
+from compiler.run.model import CompiledModel
+from compiler.run.reference import Trace
+from compiler.run.settled import settled
+from compiler.run.verify import difference
 from rasp.batch.run import BatchRun
 from rasp.elementwise import Atom
 from rasp.errors import Failures, Refusal

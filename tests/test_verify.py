@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from compiler.agreement import agree
 from compiler.ir import Accuracy, ModelWeights
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
-from compiler.reference import Trace
-from compiler.verify import EXHAUSTIVE, Ids, input_count, verify
+from compiler.run.agreement import agree
+from compiler.run.model import CompiledModel
+from compiler.run.reference import Trace
+from compiler.run.verify import EXHAUSTIVE, Ids, input_count, verify
 from rasp.elementwise import Atom
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.run.model import CompiledModel
 from rasp.graph import indices, length, select, selector_width, tokens
 from rasp.language.program import parse_program
 from viz.compare import attention_asked, compare, computed, head_titles, plan_compare

@@ -53,7 +53,7 @@ def test_analyses_and_models_are_tables() -> None:
 
 def test_the_other_rooms_know_nothing_of_it() -> None:
     code = (
-        "import sys, rasp, compiler.model; assert not hasattr(rasp.SOp, '_repr_svg_')\n"
+        "import sys, rasp, compiler.run.model; assert not hasattr(rasp.SOp, '_repr_svg_')\n"
         "import viz; assert hasattr(rasp.SOp, '_repr_svg_'); assert not {'matplotlib', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

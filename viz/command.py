@@ -28,7 +28,7 @@ from viz.single import selector
 from viz.weights import weights
 
 if TYPE_CHECKING:
-    from compiler.model import CompiledModel
+    from compiler.run.model import CompiledModel
 
 _FOLDER = Path("comp_flows")
 _LONGEST_NAME = 120

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compiler.ir import HeadWeights
-from compiler.model import CompiledModel
+from compiler.run.model import CompiledModel
 from rasp.elementwise import Atom
 from rasp.graph import Node
 from rasp.interpret import Run

@@ -11,7 +11,7 @@ import html
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from compiler.model import CompiledModel, Result
+from compiler.run.model import CompiledModel, Result
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import Selector, SOp

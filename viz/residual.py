@@ -21,7 +21,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from compiler.ir import Stage
-from compiler.model import CompiledModel
+from compiler.run.model import CompiledModel
 from rasp.elementwise import Atom
 from viz.directions import Group, decoded, groups, written
 from viz.fonts import drawable, unwritten

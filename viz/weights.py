@@ -24,9 +24,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from compiler.ir import FeedForwardWeights, HeadWeights, ModelWeights
-from compiler.model import CompiledModel
 from compiler.precision import PRECISIONS, Precision
 from compiler.residual import split_direction
+from compiler.run.model import CompiledModel
 from viz.directions import written
 from viz.fonts import drawable, unwritten
 from viz.labels import label

@@ -17,7 +17,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.assemble import Assembler
-from compiler.decode import own_gaps
 from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
 from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
 from compiler.precision import Precision
@@ -26,6 +25,7 @@ from compiler.proof.neurons import Neurons
 from compiler.proof.stream import Stream
 from compiler.residual import BOS, SymbolicLayer
 from compiler.rounding import error_of, misses
+from compiler.run.decode import own_gaps
 from compiler.selectors import Conjunction
 from compiler.values.columns import value_key
 from rasp.graph import Selector, SOp

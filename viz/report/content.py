@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
-from compiler.model import CompiledModel
-from compiler.reference import Trace
+from compiler.run.model import CompiledModel
+from compiler.run.reference import Trace
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import SOp, topological

@@ -13,8 +13,8 @@ from typing import Any
 
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
-from compiler.model import CompiledModel
 from compiler.pipeline import compile_sop
+from compiler.run.model import CompiledModel
 from compiler.vocabulary import vocabulary_of
 from rasp.elementwise import Atom
 from rasp.graph import Node, SOp

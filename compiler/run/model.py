@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from compiler.decode import check, decode, marked
 from compiler.ir import Array, LayerWeights, ModelWeights, Readout
-from compiler.reference import Trace, forward
+from compiler.run.decode import check, decode, marked
+from compiler.run.reference import Trace, forward
 from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault
 
 if TYPE_CHECKING:
-    from compiler.network import Transformer
+    from compiler.run.network import Transformer
 
 BOS_LABEL = "BOS"
 
@@ -67,7 +67,7 @@ class CompiledModel:
     @cached_property
     def network(self) -> Transformer:
         """The torch module (torch is imported here, on first use)."""
-        from compiler.network import Transformer
+        from compiler.run.network import Transformer
 
         return Transformer(self.weights)
 
@@ -91,7 +91,7 @@ class CompiledModel:
         """The forward pass on token ids [T] or [B, T]; engine `torch` or `reference`."""
         if engine == "reference":
             return forward(self.weights, token_ids)
-        from compiler.network import trace
+        from compiler.run.network import trace
 
         return trace(self.network, token_ids)
 

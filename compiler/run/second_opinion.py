@@ -17,9 +17,9 @@ import numpy as np
 
 from compiler.functions import is_function
 from compiler.ir import Accuracy
-from compiler.model import CompiledModel
+from compiler.run.model import CompiledModel
+from compiler.run.verify import Counterexample, batch_size, compare
 from compiler.values.analysis import ValueAnalysis
-from compiler.verify import Counterexample, batch_size, compare
 from rasp.elementwise import Atom
 from rasp.errors import InternalFault
 from rasp.graph import Map, Node, SOp, topological

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights
-from compiler.reference import Trace
+from compiler.run.reference import Trace
 from rasp.errors import DataFault
 
 UNCERTIFIED = ("float16", "bfloat16", "float32", "float64", "tf32", "autocast")

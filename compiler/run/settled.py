@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from compiler.agreement import agree, same_kinds
-from compiler.decode import Codes, Flags, cast, clearest, nearest, several, states
 from compiler.ir import Accuracy, Array, ModelWeights, Readout
-from compiler.reference import Trace
+from compiler.run.agreement import agree, same_kinds
+from compiler.run.decode import Codes, Flags, cast, clearest, nearest, several, states
+from compiler.run.reference import Trace
 from rasp.batch.columns import distinct
 from rasp.batch.run import BatchColumn
 from rasp.elementwise import Atom

@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.agreement import accuracies, agree, same_kinds
 from compiler.ir import Accuracy
-from compiler.model import CompiledModel
-from compiler.reference import Trace
-from compiler.settled import settled
+from compiler.run.agreement import accuracies, agree, same_kinds
+from compiler.run.model import CompiledModel
+from compiler.run.reference import Trace
+from compiler.run.settled import settled
 from rasp.batch.run import BatchRun
 from rasp.elementwise import Atom
 from rasp.errors import RaspError
