@@ -134,6 +134,13 @@ def test_a_bool_beside_unlisted_means_is_no_number_to_average() -> None:
         compile_sop(program(text), (-1.5, 0, *range(1, 60)), 5)
 
 
+@BOTH
+def test_ints_that_are_one_float_are_refused_where_steps_would_tell_them(dtype: str) -> None:
+    root = program("x = aggregate(full_s, (tokens_int - 2) * 10) + aggregate(full_s, (tokens_int - 2) * 10);")
+    with pytest.raises(Refusal, match="too close to tell apart"):
+        compile_sop(root, (10**16,), 2, dtype=dtype)
+
+
 def test_a_column_with_strings_has_no_means_to_read() -> None:
     root = program('x = aggregate(select(tokens, tokens, >), tokens_float if (indices < 1) else "z");')
     with pytest.raises(Refusal):

@@ -155,7 +155,7 @@ def _run_ends(entries: Sequence[Entry]) -> list[Entry]:
         by_context[entry[0]].append(entry)
     kept: list[Entry] = []
     for found in by_context.values():
-        found.sort(key=lambda entry: float(entry[2]))
+        found.sort(key=lambda entry: _size(entry[2]))
         names = [_freeze(target) for _, target, _ in found]
         kept += [
             entry
@@ -271,10 +271,15 @@ def _raw_readings(
     return RawInput(reader.raw[source], raw_error_at(source, storage, precision)), readings
 
 
+def _size(reading: Fraction) -> tuple[float, Fraction]:
+    """What readings are sorted by: floats are compared faster, but two readings may be one float."""
+    return float(reading), reading
+
+
 def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[Fraction]]:
     """For each value of a factor the readings it can have: of neighbouring ones the first and the last are enough."""
     found: dict[Hashable, list[Fraction]] = defaultdict(list)
-    for value, run in groupby(sorted(pairs, key=lambda pair: float(pair[0])), key=lambda pair: pair[1]):
+    for value, run in groupby(sorted(pairs, key=lambda pair: _size(pair[0])), key=lambda pair: pair[1]):
         readings = [reading for reading, _ in run]
         found[value] += [readings[0], readings[-1]] if len(readings) > 1 else readings
     return found
@@ -361,7 +366,7 @@ class _StepBuilder:
         precision: Precision,
     ) -> None:
         self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
-        self.levels = sorted({raw.sign * reading for _, _, reading in entries}, key=float)
+        self.levels = sorted({raw.sign * reading for _, _, reading in entries}, key=_size)
         rank = {level: index for index, level in enumerate(self.levels)}
         self.tables: dict[Context, dict[int, Target]] = defaultdict(dict)
         self.sums: dict[Direction, float] = defaultdict(float)
