@@ -44,6 +44,7 @@ fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_differential.py --programs 5000
 
 benchmark: setup
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
 	$(BIN)/python benchmarks/compile.py
 
 gallery: setup

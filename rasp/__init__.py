@@ -25,6 +25,7 @@ from rasp.errors import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
+    from rasp.batch.run import BatchRun
     from rasp.console.session import Reply, Session
     from rasp.graph import (
         Node,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Analysis",
+    "BatchRun",
     "DataFault",
     "Failures",
     "Head",
@@ -92,6 +94,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "rasp.batch.run": ("BatchRun",),
     "rasp.layers": ("Analysis", "Head", "analyse"),
     "rasp.graph": (
         "Node",

@@ -1,7 +1,8 @@
 """A conjunction of comparisons as runs: keys in sorted order, and for each query the part of them that it selects.
 
 Equalities become one code that keys and queries share, an inequality a second digit below it. In keys sorted by this
-code, those that a query selects stand side by side, and two searches find where they begin and end.
+code, those that a query selects stand side by side, and two searches find where they begin and end. A further
+inequality that orders the keys differently splits each run into one for every bit of the rank that it compares.
 """
 
 from __future__ import annotations
