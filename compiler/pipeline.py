@@ -11,7 +11,8 @@ from typing import TypeVar
 from compiler.assemble import Assembler
 from compiler.functions import Recorder
 from compiler.ir import Certificate, LayerWeights, ModelWeights
-from compiler.lower import Plan, SymbolicModel, lower, plan
+from compiler.lower import SymbolicModel, lower
+from compiler.plan import Plan, plan
 from compiler.precision import precision
 from compiler.proof.certify import Certifier
 from compiler.residual import Titles

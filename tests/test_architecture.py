@@ -47,7 +47,7 @@ TRUSTED = {
     *("compiler.values.affine", "compiler.values.aggregates", "compiler.values.cells", "compiler.values.columns"),
     *("compiler.assemble", "compiler.gaps", "compiler.ir", "compiler.lower", "compiler.precision", "compiler.residual"),
     *("compiler.run.decode", "compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.tally"),
-    *("compiler.gadgets.attention", "compiler.means"),
+    *("compiler.gadgets.attention", "compiler.means", "compiler.outputs", "compiler.plan"),
 }
 
 

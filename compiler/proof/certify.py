@@ -18,7 +18,9 @@ import numpy as np
 
 from compiler.assemble import Assembler
 from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
-from compiler.lower import Plan, SymbolicModel, SymbolicReadout, output_codes
+from compiler.lower import SymbolicModel, SymbolicReadout
+from compiler.outputs import output_codes
+from compiler.plan import Plan
 from compiler.precision import Precision
 from compiler.proof.heads import Heads
 from compiler.proof.neurons import Neurons

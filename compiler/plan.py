@@ -1,0 +1,157 @@
+"""What is stored in the residual stream and which heads write it, decided before any weight is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from compiler.gadgets.attention import HeadPlan, distances, plan_head
+from compiler.guards import Guard, mark_guards, value_guards
+from compiler.kinds import Typing, typing
+from compiler.outputs import demand_output, readout_classes
+from compiler.precision import Precision
+from compiler.residual import Titles
+from compiler.selectors import Conjunction
+from compiler.storage import Storage
+from compiler.values.analysis import ValueAnalysis
+from rasp.graph import Aggregate, Selector, SelectorWidth, SOp
+from rasp.layers import Analysis, Gather, Head, head_of
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All heads from the first layer to the last, with what they write, and everything stored on their behalf.
+
+    `unread` are the heads, each with its layer, that the analysis has and nobody reads, so that they are left out.
+    `marks` are for some selectors the two means that tell how many keys they mark.
+    """
+
+    storage: Storage
+    heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
+    guards: tuple[Guard, ...]
+    typings: Mapping[SOp, Typing]
+    unread: tuple[tuple[int, Head], ...]
+    marks: Mapping[Selector, tuple[Aggregate, Aggregate]]
+
+
+def plan(
+    roots: Sequence[SOp],
+    analysis: Analysis,
+    values: ValueAnalysis,
+    conjunctions: Mapping[Selector, Conjunction],
+    precision: Precision,
+    titles: Titles,
+) -> Plan:
+    """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
+    storage = Storage(values, analysis.layer_of)
+    for root in roots:
+        with titles.placed(root):
+            demand_output(root, storage, precision)
+    guards = value_guards(roots, values)
+    for guard in guards:
+        storage.categorical(guard.nodes[0])
+    typings = {root: typing(root, readout_classes(root, storage), values) for root in roots}
+    known = {root: found for root, found in typings.items() if found is not None}
+    heads = _Heads(storage, conjunctions, precision, titles, _wanted_marks(roots, values, known))
+    layers = [heads.of_layer(layer, analysis) for layer in range(analysis.depth, 0, -1)]
+    planned = tuple(head for layer in reversed(layers) for head in layer)
+    return Plan(storage, planned, (*guards, *heads.guards()), known, tuple(reversed(heads.unread)), heads.marks)
+
+
+def _wanted_marks(
+    roots: Sequence[SOp], values: ValueAnalysis, typings: Mapping[SOp, Typing]
+) -> dict[Selector, list[Guard]]:
+    """For each selector what must be told of how many keys it marks: for the program to have a value, or for outputs'
+    kinds."""
+    wanted = mark_guards(roots, values)
+    told = {aggregate.selector: None for found in typings.values() for aggregate in found.aggregates}
+    for selector in told:
+        wanted.setdefault(selector, []).append(Guard(f"how many keys {selector!r} marks", "marks", ()))
+    return wanted
+
+
+@dataclass(eq=False)
+class _Heads:
+    """The heads planned so far, from the last layer on, with the fields `marks` and `unread` of the Plan."""
+
+    storage: Storage
+    conjunctions: Mapping[Selector, Conjunction]
+    precision: Precision
+    titles: Titles
+    wanted: Mapping[Selector, list[Guard]]
+    marks: dict[Selector, tuple[Aggregate, Aggregate]] = field(default_factory=dict)
+    unread: list[tuple[int, Head]] = field(default_factory=list)
+
+    def of_layer(self, layer: int, analysis: Analysis) -> list[tuple[HeadPlan, tuple[Gather, ...]]]:
+        """The heads of a layer, with what each writes; what they read is stored from here on."""
+        found = []
+        for head, members in _members(self.storage, layer, analysis).items():
+            for node in members:
+                with self.titles.placed(node):
+                    demand_value(node, self.storage)
+            written = (*members, *self._marks(head, layer))
+            if written:
+                found.append((self._planned(layer, head), written))
+            else:
+                self.unread.append((layer, head))
+        return found
+
+    def guards(self) -> list[Guard]:
+        """The guards of how many keys are marked, with the two means that they read."""
+        pairs = ((means, guard) for selector, means in self.marks.items() for guard in self.wanted[selector])
+        return [replace(guard, nodes=(*means, *guard.nodes)) for means, guard in pairs]
+
+    def _planned(self, layer: int, head: Head) -> HeadPlan:
+        conjunction = self.conjunctions[head.selector]
+        with self.titles.placed(head.selector):
+            return plan_head(layer, head, conjunction, self.storage.analysis, self.storage, self.precision.exact)
+
+    def _marks(self, head: Head, layer: int) -> tuple[Aggregate, ...]:
+        """The two means that this head writes for the guards of its selector, if they ask and have none yet."""
+        if head.kind != "aggregate" or head.selector not in self.wanted or head.selector in self.marks:
+            return ()
+        self.marks[head.selector] = means = _mark_means(head, layer, self.storage)
+        for guard in self.wanted[head.selector]:
+            for read in guard.nodes:
+                self.storage.categorical(read)
+        return means
+
+
+def _mark_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
+    """Two more means for a head to write, which tell whether it marks several keys, one, or none.
+
+    The rows of a selector are the same in every layer, so one pair a selector is enough. Where nothing is marked, z is
+    one above all distances.
+    """
+    longest = storage.analysis.cells.max_length
+    above = longest - longest // 2
+    z, square = (
+        Aggregate(head.selector, value, default)
+        for value, default in zip(distances(longest), (above, above**2), strict=True)
+    )
+    for mean in (z, square):
+        storage.number(mean.value)
+        storage.layer_of[mean] = layer
+        storage.raw[mean] = None
+    return z, square
+
+
+def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tuple[Gather, ...]]:
+    """The heads of a layer, as analysed, and the aggregates and widths each writes: none where nobody reads them."""
+    found: dict[Head, dict[Gather, None]] = {head: {} for head in analysis.layers[layer - 1]}
+    for node in (*storage.one_hot, *storage.numbers, *storage.raw):
+        is_gather = isinstance(node, (Aggregate, SelectorWidth))
+        if is_gather and storage.layer_of[node] == layer and (node in storage.raw or storage.is_copy(node)):
+            assert isinstance(node, (Aggregate, SelectorWidth))
+            found.setdefault(head_of(node), {})[node] = None
+    return {head: tuple(members) for head, members in found.items()}
+
+
+def demand_value(node: Gather, storage: Storage) -> None:
+    """What the head of a stored gather reads at the keys."""
+    if isinstance(node, SelectorWidth):
+        return
+    if node in storage.one_hot and storage.is_copy(node):
+        storage.categorical(node.value)
+    else:
+        storage.number(node.value)
