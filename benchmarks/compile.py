@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.facts import PREFERENCES
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
-from compiler.support import PREFERENCES
 from compiler.vocabulary import parse_vocabulary
 from rasp.elementwise import Atom
 from rasp.errors import RaspError

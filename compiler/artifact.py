@@ -16,6 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from compiler.facts import PREFERENCES
 from compiler.fields import atom, count, line, listed, mapping, number, one_of, plain, shown, text, truth
 from compiler.graph_json import Graph, described, graph_of, numbered
 from compiler.ir import (
@@ -34,10 +35,9 @@ from compiler.ir import (
     layer_mlp,
     output_tensor,
 )
-from compiler.kinds import KINDS
+from compiler.output_types import KINDS
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
-from compiler.support import PREFERENCES
 from compiler.vocabulary import parse_vocabulary
 from rasp.elementwise import Atom, atom_key
 from rasp.errors import DataFault, RaspError

@@ -8,7 +8,7 @@ import numpy as np
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, Readout
 from compiler.lower import SymbolicModel, SymbolicReadout
-from compiler.residual import BOS, ONE, Block, Direction, Functional, SymbolicHead, SymbolicLayer
+from compiler.symbolic import BOS, ONE, Block, Direction, Functional, SymbolicHead, SymbolicLayer
 from rasp.errors import Refusal
 
 MAX_PARAMETERS = 200_000_000

@@ -16,13 +16,13 @@ from typing import Any
 from compiler.artifact import load, save
 from compiler.audit import Audit, audit
 from compiler.emit import STAGES, emit
+from compiler.facts import MAX_LENGTH, PREFERENCES
 from compiler.ir import Certificate
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, Verification, verify
-from compiler.support import MAX_LENGTH, PREFERENCES
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.console.show import given_text, values
 from rasp.elementwise import Atom, column

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from compiler.pipeline import Compilation
-from compiler.residual import Functional
+from compiler.symbolic import Functional
 from compiler.values.sets import Values
 from rasp.graph import SOp, topological
 

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from compiler.differences import DISTANCE, GAP
 from compiler.fields import atom, count, listed, mapping, plain, shown, text, unplain
 from compiler.functions import Table, table
-from compiler.gaps import DISTANCE, GAP
 from compiler.guards import KIND, UNREAD
+from compiler.indicator_means import counting, flagging, mark_at
 from compiler.ir import ModelWeights
-from compiler.rewrites.choice import look_up
-from compiler.rewrites.separate import NUMBER, both, code
-from compiler.tally import counting, flagging, mark_at
+from compiler.rewrites.mixed_types import NUMBER, both, code
+from compiler.rewrites.select_best import look_up
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation, restored
 from rasp.errors import DataFault
 from rasp.graph import (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.values.analysis import ValueAnalysis
-from compiler.values.columns import DEFINED
+from compiler.values.categorical import DEFINED
 from compiler.values.sets import Values
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal

@@ -6,21 +6,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from compiler.differences import is_gap
 from compiler.gadgets.attention import lower_head
 from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
 from compiler.gadgets.tables import IndistinctError
-from compiler.gaps import is_gap
 from compiler.guards import Guard
+from compiler.indicator_means import is_count
 from compiler.ir import Accuracy, Kinds
-from compiler.kinds import packed
+from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
 from compiler.storage import RAW_TOKENS, Reader, Storage
-from compiler.tally import is_count
+from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
 from compiler.values.averaged import smallest_averaged
-from compiler.values.columns import DEFINED, UNDEFINED, value_key
+from compiler.values.categorical import DEFINED, UNDEFINED, value_key
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Indices, Map, Node, Selector, SOp

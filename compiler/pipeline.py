@@ -9,19 +9,19 @@ from functools import cached_property
 from typing import TypeVar
 
 from compiler.assemble import Assembler
+from compiler.facts import Facts, check_options
 from compiler.functions import Recorder
 from compiler.ir import Certificate, LayerWeights, ModelWeights
 from compiler.lower import SymbolicModel, lower
 from compiler.plan import Plan, plan
 from compiler.precision import precision
 from compiler.proof.certify import Certifier
-from compiler.residual import Titles
 from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.selectors import Conjunction
-from compiler.support import Facts, check_options
+from compiler.symbolic import Titles
 from compiler.values.analysis import ValueAnalysis
 from rasp.elementwise import Atom, atom_key
 from rasp.errors import Failures, Refusal

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from compiler.gadgets.attention import HeadPlan, distances, plan_head
 from compiler.guards import Guard, mark_guards, value_guards
-from compiler.kinds import Typing, typing
+from compiler.output_types import Typing, typing
 from compiler.outputs import demand_output, readout_classes
 from compiler.precision import Precision
-from compiler.residual import Titles
 from compiler.selectors import Conjunction
 from compiler.storage import Storage
+from compiler.symbolic import Titles
 from compiler.values.analysis import ValueAnalysis
 from rasp.graph import Aggregate, Selector, SelectorWidth, SOp
 from rasp.layers import Analysis, Gather, Head, head_of

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
-from compiler.residual import split_direction
 from compiler.run.model import CompiledModel
+from compiler.symbolic import split_direction
 from rasp.visible import visible
 
 _NARROWEST = 40

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.gaps import is_gap
+from compiler.differences import is_gap
 from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values.affine import is_product

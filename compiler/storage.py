@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from compiler.gaps import is_gap, is_opaque
-from compiler.residual import ONE, Block, Direction, Functional, Matrix, Titles, combine
+from compiler.differences import is_gap, is_opaque
+from compiler.indicator_means import is_count, is_flag, is_tally, means_of
 from compiler.selectors import JOINT
-from compiler.tally import is_count, is_flag, is_tally, means_of
+from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.values.affine import is_product
 from compiler.values.aggregates import number_at_rest
 from compiler.values.analysis import ValueAnalysis
-from compiler.values.columns import UNDEFINED, value_key
+from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import largest, roundoff
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation

@@ -44,10 +44,10 @@ def _only_typing(node: ast.AST) -> bool:
 # What the proof reads of the compiler: what must be right for a certificate to be right (docs/exactness.md says why).
 # Of the constructions it reads what a plan of a head is, no more.
 TRUSTED = {
-    *("compiler.values.affine", "compiler.values.aggregates", "compiler.values.cells", "compiler.values.columns"),
-    *("compiler.assemble", "compiler.gaps", "compiler.ir", "compiler.lower", "compiler.precision", "compiler.residual"),
-    *("compiler.run.decode", "compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.tally"),
-    *("compiler.gadgets.attention", "compiler.means", "compiler.outputs", "compiler.plan"),
+    *("compiler.values.affine", "compiler.values.aggregates", "compiler.values.grid", "compiler.values.categorical"),
+    *("compiler.assemble", "compiler.ir", "compiler.lower", "compiler.outputs", "compiler.plan", "compiler.symbolic"),
+    *("compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.precision", "compiler.run.decode"),
+    *("compiler.differences", "compiler.indicator_means", "compiler.means", "compiler.gadgets.attention"),
 }
 
 

@@ -13,10 +13,10 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.proof import units
 from compiler.proof.units import Group, Reading
-from compiler.residual import Direction
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.storage import Reader
+from compiler.symbolic import Direction
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (

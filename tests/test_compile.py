@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from compiler import assemble
+from compiler.facts import Facts
 from compiler.ir import FeedForwardWeights, HeadWeights
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from compiler.support import Facts
 from compiler.values import aggregates
 from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault

@@ -10,11 +10,11 @@ import pytest
 
 import compiler.rewrites.simplify
 from compiler.artifact import load, save
+from compiler.facts import Facts
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from compiler.support import Facts
 from rasp.elementwise import Atom
 from rasp.errors import Refusal, ValueFault
 from rasp.graph import (

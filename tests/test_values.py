@@ -10,14 +10,14 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from compiler.support import Facts
+from compiler.facts import Facts
 from compiler.values.aggregates import _mean_values, _Numbering
 from compiler.values.analysis import ValueAnalysis
-from compiler.values.cells import Cells
-from compiler.values.columns import value_key
+from compiler.values.categorical import value_key
+from compiler.values.grid import Cells
 from compiler.values.linear import LinearForms
 from compiler.values.sets import Values
-from compiler.values.spreads import _marked_patterns
+from compiler.values.width_bounds import _marked_patterns
 from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import (

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from compiler.pipeline import compile_sop
-from compiler.residual import split_direction
 from compiler.run.model import CompiledModel
+from compiler.symbolic import split_direction
 from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
 from viz.directions import decoded, groups, written
 from viz.residual import plan_residual, residual, said

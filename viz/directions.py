@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.residual import split_direction
+from compiler.symbolic import split_direction
 from viz.labels import label
 
 _CLOSE = 1e-3

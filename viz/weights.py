@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from compiler.ir import FeedForwardWeights, HeadWeights, ModelWeights
 from compiler.precision import PRECISIONS, Precision
-from compiler.residual import split_direction
 from compiler.run.model import CompiledModel
+from compiler.symbolic import split_direction
 from viz.directions import written
 from viz.fonts import drawable, unwritten
 from viz.labels import label

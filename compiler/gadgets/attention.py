@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.precision import Precision
-from compiler.residual import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.selectors import BoolTable, Conjunction, Relation
 from compiler.storage import Reader, Storage, class_operation
+from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.values.analysis import ValueAnalysis
-from compiler.values.columns import value_key
+from compiler.values.categorical import value_key
 from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SOp

@@ -29,19 +29,19 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
+from compiler.differences import Gap
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
-from compiler.gaps import Gap
+from compiler.indicator_means import is_count, means_of
 from compiler.means import combined_readings
 from compiler.precision import Precision
-from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.rounding import raw_error_at
 from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
-from compiler.tally import is_count, means_of
+from compiler.symbolic import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.values.affine import is_product
-from compiler.values.columns import UNDEFINED, value_key
-from compiler.values.cuts import points_of
+from compiler.values.categorical import UNDEFINED, value_key
+from compiler.values.representatives import points_of
 from rasp.errors import Refusal
 from rasp.graph import Map, SelectorWidth, SOp
 

@@ -27,8 +27,8 @@ import numpy as np
 
 from compiler.gadgets.boxes import ORDERS, Box, cover
 from compiler.gadgets.thresholds import Bools, Form, Separator, numbered
-from compiler.residual import ONE, Direction, Functional, Neuron, combine, masked
-from compiler.values.cells import Ints
+from compiler.symbolic import ONE, Direction, Functional, Neuron, combine, masked
+from compiler.values.grid import Ints
 from rasp.errors import Refusal
 
 Context: TypeAlias = tuple[int, ...]

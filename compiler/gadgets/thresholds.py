@@ -32,8 +32,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.values.cells import Ints
-from compiler.values.columns import distinct
+from compiler.values.categorical import distinct
+from compiler.values.grid import Ints
 
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]

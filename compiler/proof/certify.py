@@ -25,11 +25,11 @@ from compiler.precision import Precision
 from compiler.proof.heads import Heads
 from compiler.proof.neurons import Neurons
 from compiler.proof.stream import Stream
-from compiler.residual import BOS, SymbolicLayer
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
 from compiler.selectors import Conjunction
-from compiler.values.columns import value_key
+from compiler.symbolic import BOS, SymbolicLayer
+from compiler.values.categorical import value_key
 from rasp.graph import Selector, SOp
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
 from compiler.proof.stream import Stream
-from compiler.residual import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.selectors import Conjunction, Relation
+from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.values.aggregates import number_at_rest
-from compiler.values.columns import value_key
+from compiler.values.categorical import value_key
 from rasp.graph import Aggregate, Constant, Selector, SOp
 
 

@@ -14,18 +14,18 @@ from itertools import groupby
 
 import numpy as np
 
-from compiler.gaps import Gap, is_gap
+from compiler.differences import Gap, is_gap
+from compiler.indicator_means import is_count, is_flag, is_tally, means_of
 from compiler.ir import FeedForwardWeights
 from compiler.means import combined_readings
 from compiler.proof.stream import Meaning, States, Stream, code_table
 from compiler.proof.units import Group, Reading, Vector
-from compiler.residual import BOS, ONE, Direction, Matrix
 from compiler.rounding import number_error, raw_error_at
 from compiler.selectors import BoolTable
-from compiler.tally import is_count, is_flag, is_tally, means_of
+from compiler.symbolic import BOS, ONE, Direction, Matrix
 from compiler.values.affine import is_product
-from compiler.values.cells import Ints
-from compiler.values.columns import UNDEFINED, value_key
+from compiler.values.categorical import UNDEFINED, value_key
+from compiler.values.grid import Ints
 from rasp.graph import Aggregate, Constant, Map, SOp
 
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)

@@ -11,11 +11,11 @@ import numpy as np
 from compiler.lower import SymbolicModel
 from compiler.precision import Precision
 from compiler.proof.units import Vector
-from compiler.residual import BOS, ONE, Direction, Functional, Matrix
 from compiler.rounding import raw_error_at
 from compiler.storage import Reader, Storage
-from compiler.values.cells import Ints
-from compiler.values.columns import Coded, value_key
+from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix
+from compiler.values.categorical import Coded, value_key
+from compiler.values.grid import Ints
 from rasp.errors import Refusal
 from rasp.graph import Constant, SelectorWidth, SOp
 

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.precision import Precision
-from compiler.residual import Matrix
-from compiler.values.cells import Ints
-from compiler.values.columns import distinct
+from compiler.symbolic import Matrix
+from compiler.values.categorical import distinct
+from compiler.values.grid import Ints
 
 Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _FEW_SUMS = 4

@@ -12,14 +12,14 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from typing import Any, TypeAlias, cast
 
-from compiler.gaps import distance, gap
+from compiler.differences import distance, gap
+from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
+from compiler.indicator_means import is_mark, is_mean_of_mark
 from compiler.rewrites.change import Change
-from compiler.rewrites.choice import choose, count_apart
-from compiler.rewrites.separate import separate
+from compiler.rewrites.mixed_types import separate
+from compiler.rewrites.select_best import choose, count_apart
 from compiler.selectors import comparisons, factors
-from compiler.support import Facts
-from compiler.tally import is_mark, is_mean_of_mark
 from compiler.values.analysis import MANY
 from rasp.elementwise import OPERATIONS
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.tally import is_mean_of_mark, means_of
-from compiler.values.cells import Ints
-from compiler.values.columns import value_key
+from compiler.indicator_means import is_mean_of_mark, means_of
+from compiler.values.categorical import value_key
+from compiler.values.grid import Ints
 from compiler.values.sets import Floats, Values, grouped, unlisted
-from compiler.values.spreads import Comparisons, Spread, Spreads, marked_values
+from compiler.values.width_bounds import Comparisons, Spread, Spreads, marked_values
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp

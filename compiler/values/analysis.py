@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from compiler.gaps import Gap, is_gap, is_opaque
+from compiler.differences import Gap, is_gap, is_opaque
+from compiler.indicator_means import is_count, is_flag
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
-from compiler.tally import is_count, is_flag
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, tallied
-from compiler.values.cells import Cells
-from compiler.values.columns import Coded, Tuples, evaluate, joined
-from compiler.values.cuts import Bins, Cut, bins, check_cut
-from compiler.values.lattices import Lattices
+from compiler.values.categorical import Coded, Tuples, evaluate, joined
+from compiler.values.grid import Cells
 from compiler.values.linear import LinearForm, LinearForms
+from compiler.values.progressions import Lattices
+from compiler.values.representatives import Bins, Cut, bins, check_cut
 from compiler.values.sets import Values, everywhere, grouped, union, unlisted
-from compiler.values.spreads import Spread, spread_of
+from compiler.values.width_bounds import Spread, spread_of
 from rasp.elementwise import Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from compiler.selectors import BoolTable
-from compiler.values.cells import Cells, Ints
+from compiler.values.grid import Cells, Ints
 from rasp.errors import Refusal
 from rasp.graph import SOp
 

@@ -9,8 +9,8 @@ from compiler.guards import one_key_needed
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
 from compiler.values.analysis import TooMany, ValueAnalysis
-from compiler.values.cuts import in_bins
-from compiler.values.spreads import Spread
+from compiler.values.representatives import in_bins
+from compiler.values.width_bounds import Spread
 from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault, Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological

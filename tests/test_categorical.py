@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from compiler.selectors import JOINT
-from compiler.values.columns import UNDEFINED, Coded, distinct, evaluate, joined, value_key
+from compiler.values.categorical import UNDEFINED, Coded, distinct, evaluate, joined, value_key
 from rasp.elementwise import OPERATIONS, Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, indices, length, tokens_asis, tokens_int

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from compiler.tally import is_tally
+from compiler.indicator_means import is_tally
 from rasp.elementwise import Operation
 from rasp.graph import Map, Node, SOp
 

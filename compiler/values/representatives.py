@@ -26,12 +26,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.gaps import is_gap, is_opaque
+from compiler.differences import is_gap, is_opaque
 from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
-from compiler.values.cells import Ints
-from compiler.values.columns import UNDEFINED, Coded, Tuples, joined
-from compiler.values.lattices import EXACT_MEANS, Lattices, Means
+from compiler.values.categorical import UNDEFINED, Coded, Tuples, joined
+from compiler.values.grid import Ints
+from compiler.values.progressions import EXACT_MEANS, Lattices, Means
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
 from rasp.elementwise import COMPARISONS, OPERATIONS, Operation

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
-from compiler.values.cells import Cells, Ints
-from compiler.values.columns import distinct
+from compiler.values.categorical import distinct
+from compiler.values.grid import Cells, Ints
 from compiler.values.sets import Values, ValueSets, union
 from rasp.errors import Refusal
 from rasp.graph import Map, Selector, SOp

@@ -34,7 +34,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from compiler.facts import Facts, head_for
 from compiler.guards import UNREAD, holds_both, may_fail
+from compiler.indicator_means import Mark, count, flag, position_marks
 from compiler.rewrites.change import Change
 from compiler.selectors import (
     comparisons,
@@ -47,10 +49,8 @@ from compiler.selectors import (
     relation_of,
     replaced,
 )
-from compiler.support import Facts, head_for
-from compiler.tally import Mark, count, flag, position_marks
-from compiler.values.columns import value_key
-from compiler.values.cuts import in_bins
+from compiler.values.categorical import value_key
+from compiler.values.representatives import in_bins
 from compiler.values.sets import Values
 from rasp.elementwise import OPERATIONS, Atom, Operation
 from rasp.errors import Refusal

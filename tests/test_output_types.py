@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from compiler.artifact import load, save
-from compiler.kinds import typing
+from compiler.output_types import typing
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.agreement import same_kinds

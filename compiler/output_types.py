@@ -18,8 +18,8 @@ import numpy as np
 from compiler.ir import Kinds, KindTable
 from compiler.selectors import JOINT
 from compiler.values.analysis import ValueAnalysis
-from compiler.values.cells import Ints
-from compiler.values.columns import UNDEFINED, value_key
+from compiler.values.categorical import UNDEFINED, value_key
+from compiler.values.grid import Ints
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 

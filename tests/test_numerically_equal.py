@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.support import Facts
+from compiler.facts import Facts
 from compiler.values.sets import Values
 from rasp.elementwise import Atom, atom_key
 from rasp.graph import tokens_asis

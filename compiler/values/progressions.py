@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from compiler.gaps import is_gap
-from compiler.values.spreads import Spreads
+from compiler.differences import is_gap
+from compiler.values.width_bounds import Spreads
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 

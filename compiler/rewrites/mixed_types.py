@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 
+from compiler.facts import Facts
 from compiler.guards import KIND, Code, holds_both, is_unread
 from compiler.rewrites.change import Change
-from compiler.support import Facts
 from rasp.elementwise import Atom, Operation, atom_key, atom_of
 from rasp.graph import Aggregate, Map, Node
 

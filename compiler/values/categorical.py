@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from compiler.selectors import JOINT
-from compiler.values.cells import Ints
+from compiler.values.grid import Ints
 from rasp.elementwise import Column, Operation, atom_key, column, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens

@@ -13,8 +13,8 @@ from compiler.rewrites import simplify
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.values import aggregates
-from compiler.values.cuts import cuts_of
-from compiler.values.lattices import Lattice, Means
+from compiler.values.progressions import Lattice, Means
+from compiler.values.representatives import cuts_of
 from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
