@@ -153,14 +153,6 @@ def _joined(levels: Sequence[Column], codes: Codes) -> Values:
     return Categorical(atoms, places)
 
 
-def has_types(values: Values, wanted: type | tuple[type, ...]) -> Flags:
-    """Where a value's type is exactly one of these."""
-    kinds = wanted if isinstance(wanted, tuple) else (wanted,)
-    if not isinstance(values, Categorical):
-        return np.broadcast_to(np.bool_(type(values[0].item()) in kinds), (len(values),))
-    return np.array([type(atom) in kinds for atom in values.levels.tolist()], dtype=bool)[values.codes]
-
-
 def combined(flags: Sequence[Flags | None]) -> Flags | None:
     """Where some of the flags are set; None stands for nowhere."""
     given = [part for part in flags if part is not None]
