@@ -30,6 +30,7 @@ class OddSelector(Selector):
     ("use", "table"),
     [
         (lambda node: run(node, "ab"), "the interpreter"),
+        (lambda node: run(node, "ab" * 100), "the evaluation of batches"),
         (lambda node: expression(node), "the writer of expressions"),
         (lambda node: labels([node]), "the inference of types"),
         (lambda node: compile_sop(node, "ab", 2), "the"),
@@ -37,10 +38,17 @@ class OddSelector(Selector):
 )
 def test_s_ops(use: Callable[[Node], object], table: str) -> None:
     with pytest.raises(MissingRule, match=f"{table}.* has no rule for Odd"):
-        use(Odd() + indices if table == "the interpreter" else Odd())
+        use(Odd() + indices if table in ("the interpreter", "the evaluation of batches") else Odd())
 
 
-@pytest.mark.parametrize("use", [lambda node: run(node, "ab"), lambda node: compile_sop(node, "ab", 2)])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda node: run(node, "ab"),
+        lambda node: run(node, "ab" * 100),
+        lambda node: compile_sop(node, "ab", 2),
+    ],
+)
 def test_selectors(use: Callable[[Node], object]) -> None:
     with pytest.raises(MissingRule, match="has no rule for OddSelector"):
         use(selector_width(OddSelector()))

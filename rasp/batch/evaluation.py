@@ -43,11 +43,14 @@ from rasp.elementwise import (
 from rasp.errors import RaspError
 from rasp.graph import (
     Aggregate,
+    And,
     Best,
     Constant,
     Indices,
     Map,
     Node,
+    Not,
+    Or,
     Prefer,
     Select,
     Selector,
@@ -57,6 +60,7 @@ from rasp.graph import (
     topological,
 )
 from rasp.interpret import EvaluationFault, convert, mean
+from rasp.rules import Rules
 
 KEPT_POSITIONS = 1 << 16
 
@@ -127,7 +131,7 @@ class Evaluation:
 
     def _visit(self, node: Node) -> None:
         failed = [self._failed[child] for child in node.children]
-        failed.append(_RULES[type(node)](self, node) if type(node) in _RULES else None)
+        failed.append(_RULES[type(node)](self, node))
         if isinstance(node, SOp):
             failed.append(self._mixed(node))
         self._failed[node] = combined(failed)
@@ -376,14 +380,24 @@ def _order_fault(node: Select, keys: Column, queries: Column) -> EvaluationFault
     raise AssertionError(f"{node.op} has a value after all")
 
 
-_RULES: dict[type[Node], Callable[[Evaluation, Any], Flags | None]] = {
-    Tokens: Evaluation.of_tokens,
-    Indices: Evaluation.of_indices,
-    Constant: Evaluation.of_constant,
-    Map: Evaluation.of_map,
-    Aggregate: Evaluation.of_aggregate,
-    SelectorWidth: Evaluation.of_width,
-    Select: Evaluation.of_select,
-    Best: Evaluation.of_best,
-    Prefer: Evaluation.of_prefer,
-}
+def _made_of_selectors(evaluation: Evaluation, node: And | Or | Not) -> None:
+    """Nothing: what such a selector selects is found when it is read."""
+
+
+_RULES: Rules[Callable[[Evaluation, Any], Flags | None]] = Rules(
+    "the evaluation of batches",
+    {
+        Tokens: Evaluation.of_tokens,
+        Indices: Evaluation.of_indices,
+        Constant: Evaluation.of_constant,
+        Map: Evaluation.of_map,
+        Aggregate: Evaluation.of_aggregate,
+        SelectorWidth: Evaluation.of_width,
+        Select: Evaluation.of_select,
+        Best: Evaluation.of_best,
+        Prefer: Evaluation.of_prefer,
+        And: _made_of_selectors,
+        Or: _made_of_selectors,
+        Not: _made_of_selectors,
+    },
+)

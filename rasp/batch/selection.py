@@ -39,6 +39,7 @@ from rasp.batch.ranking import (
 from rasp.batch.runs import Runs, runs
 from rasp.graph import And, Best, Constant, Node, Not, Or, Prefer, Select, Selector, SOp, indices
 from rasp.interpret import EvaluationFault
+from rasp.rules import Rules
 
 T = TypeVar("T")
 
@@ -98,9 +99,7 @@ class Selection:
             self._marks.pop(node, None)
             self._comparisons.pop(node, None)
             return
-        for pair in [
-            pair for pair in self._comparisons if isinstance(pair, tuple) and any(part is node for part in pair)
-        ]:
+        for pair in [pair for pair in self._comparisons if any(child is node for child in pair.children)]:
             del self._comparisons[pair]
 
     def cells(self, root: Selector, block: Block) -> Flags:
@@ -273,14 +272,17 @@ def _prefer_sum(selection: Selection, node: Prefer) -> SignedSum | None:
     return _if_all(product, selection.sum_of(node.selector), allowed)
 
 
-_SUMS: dict[type[Selector], Callable[[Selection, Any], SignedSum | None]] = {
-    Select: _select_sum,
-    And: lambda selection, node: _if_all(product, selection.sum_of(node.left), selection.sum_of(node.right)),
-    Or: lambda selection, node: _if_all(either, selection.sum_of(node.left), selection.sum_of(node.right)),
-    Not: lambda selection, node: _if_all(complement, selection.sum_of(node.selector)),
-    Best: _best_sum,
-    Prefer: _prefer_sum,
-}
+_SUMS: Rules[Callable[[Selection, Any], SignedSum | None]] = Rules(
+    "the sums of conjunctions",
+    {
+        Select: _select_sum,
+        And: lambda selection, node: _if_all(product, selection.sum_of(node.left), selection.sum_of(node.right)),
+        Or: lambda selection, node: _if_all(either, selection.sum_of(node.left), selection.sum_of(node.right)),
+        Not: lambda selection, node: _if_all(complement, selection.sum_of(node.selector)),
+        Best: _best_sum,
+        Prefer: _prefer_sum,
+    },
+)
 
 
 def _meeting(wanted: bool, *parts: Union | None) -> Union | None:
@@ -307,14 +309,17 @@ def _pair_union(selection: Selection, node: And | Or, wanted: bool) -> Union | N
     return _meeting(wanted is isinstance(node, And), left, right)
 
 
-_UNIONS: dict[type[Selector], Callable[[Selection, Any, bool], Union | None]] = {
-    Select: lambda selection, node, wanted: selection.literal(node, wanted),
-    And: _pair_union,
-    Or: _pair_union,
-    Not: lambda selection, node, wanted: selection.union_of(node.selector, not wanted),
-    Best: _best_union,
-    Prefer: _prefer_union,
-}
+_UNIONS: Rules[Callable[[Selection, Any, bool], Union | None]] = Rules(
+    "the unions of conjunctions",
+    {
+        Select: lambda selection, node, wanted: selection.literal(node, wanted),
+        And: _pair_union,
+        Or: _pair_union,
+        Not: lambda selection, node, wanted: selection.union_of(node.selector, not wanted),
+        Best: _best_union,
+        Prefer: _prefer_union,
+    },
+)
 
 
 def _select_cells(selection: Selection, node: Select, block: Block, found: dict[Selector, Flags]) -> Flags:
@@ -329,11 +334,14 @@ def _prefer_cells(selection: Selection, node: Prefer, block: Block, found: dict[
     return found[node.selector] & (found[node.condition] | selection.literal_cells(block, node, EQUAL))
 
 
-_CELLS: dict[type[Selector], Callable[[Selection, Any, Block, dict[Selector, Flags]], Flags]] = {
-    Select: _select_cells,
-    And: lambda selection, node, block, found: found[node.left] & found[node.right],
-    Or: lambda selection, node, block, found: found[node.left] | found[node.right],
-    Not: lambda selection, node, block, found: ~found[node.selector],
-    Best: _best_cells,
-    Prefer: _prefer_cells,
-}
+_CELLS: Rules[Callable[[Selection, Any, Block, dict[Selector, Flags]], Flags]] = Rules(
+    "the cells of a block",
+    {
+        Select: _select_cells,
+        And: lambda selection, node, block, found: found[node.left] & found[node.right],
+        Or: lambda selection, node, block, found: found[node.left] | found[node.right],
+        Not: lambda selection, node, block, found: ~found[node.selector],
+        Best: _best_cells,
+        Prefer: _prefer_cells,
+    },
+)
