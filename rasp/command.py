@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from rasp.batch.run import runs
 from rasp.console.explain import layers_text
+from rasp.console.rooms import Drawing
 from rasp.console.session import Reply, Session
 from rasp.console.show import Example, View, entry
 from rasp.dtypes import labels
 from rasp.errors import RaspError, TypeFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
-from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import kind
@@ -50,53 +53,72 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 
 
-def run_run(args: argparse.Namespace) -> int:
+def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
     """Evaluates a program on each input; without inputs, runs its statements as the console would."""
     if not args.input and args.inputs is None:
-        return _run_as_console(args)
+        if args.json or args.show:
+            args.parser.error("--json and --show need an input: -i or --inputs")
+        return _run_as_console(Path(args.file), args.budget, drawing)
     program = load_program(args.file, budget=args.budget)
-    name, value = _shown(program, args.show)
-    if args.json and not isinstance(value, Node):
-        raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors have an output")
-    failed = False
-    inputs = given_inputs(args)
-    each = runs(value, map(tokens_of, inputs)) if isinstance(value, SOp) else map(Run, inputs)
-    for given, run in zip(inputs, each, strict=True):
-        try:
-            _write_run(program, name, value, Example(given, run), args)
-        except RaspError as error:
-            failed = True
-            warn(program.place(error, value) if isinstance(value, Node) else error)
-            if args.json:
-                say(json.dumps({"input": tokens_of(given), "error": error.message}))
-    return int(failed)
+    shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
+    if shown.json and not isinstance(shown.value, Node):
+        raise TypeFault(f"{shown.name} of {args.file} is {kind(shown.value)}; only s-ops and selectors have an output")
+    return int(_run_on(given_inputs(args), shown))
 
 
-def _shown(program: Program, name: str | None) -> tuple[str, Value]:
+@dataclass(frozen=True)
+class _Shown:
+    """The value of a program that is shown on every input, as text or as JSON."""
+
+    program: Program
+    name: str
+    value: Value
+    json: bool
+    budget: int
+
+    def write(self, example: Example) -> None:
+        """Prints the value on an input."""
+        if self.json:
+            say(json.dumps({"input": tokens_of(example.given), "output": _output(example.run, self.value)}))
+            return
+        spend = Budget(self.budget).spend_cells
+        view = View(example, example, False, lambda node: expression(node, self.program.names), spend)
+        say(entry(self.name, self.value, view))
+
+    def complain(self, error: RaspError, given: Input) -> None:
+        """Prints what went wrong on an input."""
+        warn(self.program.place(error, self.value) if isinstance(self.value, Node) else error)
+        if self.json:
+            say(json.dumps({"input": tokens_of(given), "error": error.message}))
+
+
+def _named(program: Program, name: str | None) -> tuple[str, Value]:
     if name is None:
         return str(program.default), program.sop()
     return name, program.variable(name)
 
 
-def _write_run(program: Program, name: str, value: Value, example: Example, args: argparse.Namespace) -> None:
-    if args.json:
-        say(json.dumps({"input": tokens_of(example.given), "output": _output(example.run, value)}))
-        return
-    spend = Budget(args.budget).spend_cells
-    view = View(example, example, False, lambda node: expression(node, program.names), spend)
-    say(entry(name, value, view))
+def _run_on(inputs: list[Input], shown: _Shown) -> bool:
+    """Whether there was an input on which the value could not be shown."""
+    value, failed = shown.value, False
+    each = runs(value, map(tokens_of, inputs)) if isinstance(value, SOp) else map(Run, inputs)
+    for given, run in zip(inputs, each, strict=True):
+        try:
+            shown.write(Example(given, run))
+        except RaspError as error:
+            failed = True
+            shown.complain(error, given)
+    return failed
 
 
 def _output(run: Run, value: Value) -> object:
     return run.selector(value).tolist() if isinstance(value, Selector) else run.sop(cast(SOp, value)).tolist()
 
 
-def _run_as_console(args: argparse.Namespace) -> int:
-    if args.json or args.show:
-        args.parser.error("--json and --show need an input: -i or --inputs")
+def _run_as_console(path: Path, budget: int, drawing: Drawing) -> int:
     files = Disk()
-    source = files.add(read_source(Path(args.file)))
-    session = Session(args.drawing, kind="file", files=files, budget=args.budget)
+    source = files.add(read_source(path))
+    session = Session(drawing, kind="file", files=files, budget=budget)
     for reply in session.replies(source):
         if _write_reply(reply):
             return 1
@@ -126,7 +148,7 @@ def analyse_arguments(parser: argparse.ArgumentParser) -> None:
 def analyse_run(args: argparse.Namespace) -> int:
     """Says how many layers and heads an s-op needs."""
     program = load_program(args.file, budget=args.budget)
-    name, value = _shown(program, args.name)
+    name, value = _named(program, args.name)
     if not isinstance(value, Node):
         raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors need layers")
     found = analyse([value])
@@ -200,22 +222,33 @@ def fmt_run(args: argparse.Namespace) -> int:
     """Lays out every file; exit status 1 if one is no program, or would change under --check."""
     if args.write and "-" in args.files:
         args.parser.error("standard input cannot be rewritten; leave out --write")
-    return int(sum([_lay_out(name, args) for name in args.files]) > 0)
+    lay_out = _rewrite if args.write else _check_layout if args.check else _print
+    return int(sum([_formatted(name, lay_out) for name in args.files]) > 0)
 
 
-def _lay_out(name: str, args: argparse.Namespace) -> bool:
-    """Prints, checks or rewrites one file; whether something is wrong with it."""
+def _formatted(name: str, lay_out: Callable[[str, str, str], bool]) -> bool:
+    """Whether a file is no program, or else what `lay_out` says of its name, its text and its canonical text."""
     try:
         source = Source("<stdin>", "".join(typed_lines())) if name == "-" else read_source(Path(name))
-        text = canonical(source)
-        if args.write and text != source.text:
-            write_whole(Path(name), text)
+        return lay_out(name, source.text, canonical(source))
     except RaspError as error:
         warn(error)
         return True
-    if not (args.check or args.write):
-        say(text, end="")
-    elif text != source.text:
+
+
+def _print(name: str, text: str, wanted: str) -> bool:
+    say(wanted, end="")
+    return False
+
+
+def _check_layout(name: str, text: str, wanted: str) -> bool:
+    if text != wanted:
         say(visible(name))
-        return bool(args.check)
+    return text != wanted
+
+
+def _rewrite(name: str, text: str, wanted: str) -> bool:
+    if text != wanted:
+        write_whole(Path(name), wanted)
+        say(visible(name))
     return False

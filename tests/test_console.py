@@ -1,6 +1,5 @@
 """The colon commands: transcripts of both sides, and what they do to files."""
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from rasp.console import commands, manual
 from rasp.console.completion import candidates
 from rasp.console.console import Console
 from rasp.console.session import Session
+from rasp.doors import Rooms
 from rasp.language import elaborate
 from rasp.language.scope import RESERVED
 
@@ -19,7 +19,7 @@ TRANSCRIPTS = sorted(Path(__file__).parent.joinpath("transcripts", "console").gl
 
 
 def console() -> Console:
-    return Console(Session(lambda name, *_: f"comp_flows/{name}.pdf"), importlib.import_module)
+    return Console(Session(lambda name, *_: f"comp_flows/{name}.pdf"), Rooms())
 
 
 def typed(transcript: str) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """The terminal layer: keys in through a pipe, and once everything in a real pseudo-terminal."""
 
-import importlib
 import os
 import re
 import select
@@ -23,13 +22,14 @@ from rasp.console.console import Console
 from rasp.console.prompt import definitions_begun, goes_on, indentation
 from rasp.console.session import Session
 from rasp.console.terminal import Terminal, colored, kept_history
+from rasp.doors import Rooms
 
 ROOT = Path(__file__).parent.parent
 ENTER, ALT_ENTER, CTRL_C, CTRL_D, TAB, UP, RIGHT = "\r", "\x1b\r", "\x03", "\x04", "\t", "\x1b[A", "\x1b[C"
 
 
 def console() -> Console:
-    return Console(Session(), importlib.import_module)
+    return Console(Session(), Rooms())
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ A block is a conversation with the console (`>>`) or with a shell (`$`). `…` i
 `pytest --update` rewrites the answers that are no longer true.
 """
 
-import importlib
 import os
 import re
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 
 from rasp.console.console import Console
 from rasp.console.session import Session
+from rasp.doors import Rooms
 
 ROOT = Path(__file__).parent.parent
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -24,7 +24,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def console_answers() -> Callable[[str], str]:
     """What one console answers to one input after another."""
-    console = Console(Session(), importlib.import_module)
+    console = Console(Session(), Rooms())
 
     def answer(text: str) -> str:
         reply = console.finish(text)

@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from rasp.streams import typed_lines, warn
 
 if TYPE_CHECKING:
     from rasp.console.console import Console
+    from rasp.console.rooms import Rooms
 
 
 def repl_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,41 +31,53 @@ def repl_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def repl_run(args: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class _Start:
+    """How a console begins: a program to load, what it may do, the statements before all others, and colours."""
+
+    file: str | None
+    budget: int
+    init: Path | None
+    color: str
+
+
+def repl_run(args: argparse.Namespace, *, rooms: Rooms) -> int:
     """A console; without banner and prompts where standard input is not a terminal."""
-    return _at_terminal(args) if sys.stdin.isatty() else _by_pipe(args)
+    if not sys.stdin.isatty():
+        return _by_pipe(_Start(args.file, args.budget, None, args.color), rooms)
+    init = None if args.no_init or not init_file().is_file() else init_file()
+    return _at_terminal(_Start(args.file, args.budget, init, args.color), rooms)
 
 
-def _by_pipe(args: argparse.Namespace) -> int:
+def _by_pipe(start: _Start, rooms: Rooms) -> int:
     from rasp.console.pipe import piped, write
 
-    console = _console(args, ())
-    failed = args.file is not None and write(console.push(f":load {args.file}"), sys.stdout, sys.stderr)
+    console = _console(start, rooms)
+    failed = start.file is not None and write(console.push(f":load {start.file}"), sys.stdout, sys.stderr)
     return int(failed) | piped(console, typed_lines(), sys.stdout, sys.stderr)
 
 
-def _at_terminal(args: argparse.Namespace) -> int:
+def _at_terminal(start: _Start, rooms: Rooms) -> int:
     """A prompt. The console behind it is made while the first input is typed, unless there is something to run."""
     from rasp.console.terminal import Terminal
 
-    first = [] if args.no_init or not init_file().is_file() else [init_file()]
-    terminal = Terminal(lambda: _console(args, first), history_file(), args.color)
+    terminal = Terminal(lambda: _console(start, rooms), history_file(), start.color)
     terminal.greet()
-    if first:
+    if start.init is not None:
         terminal.wait()
-    ended = args.file is not None and terminal.answer(f":load {args.file}")
+    ended = start.file is not None and terminal.answer(f":load {start.file}")
     return 0 if ended else terminal.run()
 
 
-def _console(args: argparse.Namespace, first: Sequence[Path]) -> Console:
-    """A console that has run these files, of which only the errors are shown."""
+def _console(start: _Start, rooms: Rooms) -> Console:
+    """A console that has run its first statements, of which only the errors are shown."""
     from rasp.console.console import Console
     from rasp.console.session import Session
 
-    console = Console(Session(args.drawing, budget=args.budget), args.room)
-    console.options.color = args.color
-    for path in first:
-        _initialise(console, path)
+    console = Console(Session(rooms.draw, budget=start.budget), rooms)
+    console.options.color = start.color
+    if start.init is not None:
+        _initialise(console, start.init)
     return console
 
 

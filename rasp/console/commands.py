@@ -7,15 +7,16 @@ import os
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rasp.console import manual
 from rasp.console.explain import cost_text, layers_text, titled, trace_text, type_text
+from rasp.console.rooms import Compiled, CompileRequest
 from rasp.console.session import Reply
-from rasp.console.show import values
+from rasp.console.show import Example, values
 from rasp.elementwise import column
 from rasp.errors import DataFault, NameFault, SyntaxFault
 from rasp.files import write_whole
@@ -162,15 +163,14 @@ def _trace(console: Console, rest: str) -> str:
 def _heads(console: Console, rest: str) -> str:
     name, given = _first_and_rest(rest, COMMANDS["heads"].usage)
     node, tokens = console.node(name), tokens_of(console.given(given))
-    terminal = console.room("viz.terminal")
-    run = Run(tokens)
+    run, rooms = Run(tokens), console.rooms
     if isinstance(node, Selector):
         title = titled(node, console.names())
-        return str(terminal.heatmap(run.selector(node), tokens, title=title, **asdict(console.screen)))
+        return rooms.heatmap(run.selector(node), tokens, title=title, **asdict(console.screen))
     found = analyse([node])
     attention = [[_attention(run, head.selector) for head in layer] for layer in found.layers]
     titles = [[titled(head.selector, console.names()) for head in layer] for layer in found.layers]
-    picture = terminal.heatmaps(attention, tokens, titles=titles, **asdict(console.screen))
+    picture = rooms.heatmaps(attention, tokens, titles=titles, **asdict(console.screen))
     return f"{name}: {cost_text(found)}\na row is a query, darker is more attention\n{picture}".rstrip()
 
 
@@ -182,35 +182,23 @@ def _attention(run: Run, selector: Selector) -> Any:
 
 def _compile(console: Console, rest: str) -> str:
     name, options = _first_and_rest(rest, COMMANDS["compile"].usage)
-    node = console.sop(name)
-    chosen = _compile_options(options)
-    example = console.session.settings.sop_example.run.tokens
-    vocabularies = console.room("compiler.vocabulary")
-    vocabulary = chosen.get("--vocab")
-    model = console.room("compiler.pipeline").compile_sop(
-        node,
-        vocabularies.parse_vocabulary(vocabulary) if vocabulary else vocabularies.vocabulary_of([example]),
-        _number(chosen.get("--max-length", str(len(example)))),
-        dtype=chosen.get("--dtype", "float32"),
-        prefer=chosen.get("--prefer", "auto"),
-        name=name,
-        names=console.names(),
-        origins=console.origins(),
-    )
-    text = str(console.room("compiler.report").report(model))
-    return "\n".join([text, *_on_example(console, model)])
+    example = console.session.settings.sop_example
+    asked = CompileRequest(console.sop(name), name, example.run.tokens, console.names(), console.origins())
+    model = console.rooms.compile(replace(asked, **_compile_options(options)))
+    return "\n".join([model.report, *_on_example(model, example)])
 
 
-def _compile_options(text: str) -> dict[str, str]:
+def _compile_options(text: str) -> dict[str, Any]:
+    """The fields of a CompileRequest that `--vocab a-z --max-length 20` sets."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise SyntaxFault(f"{error}".lower(), hint=f"write {COMMANDS['compile'].usage}") from error
     options = dict(zip(words[::2], words[1::2], strict=False))
-    unknown = [word for word in words[::2] if word not in ("--vocab", "--max-length", "--dtype", "--prefer")]
+    unknown = [word for word in words[::2] if word not in _COMPILE_OPTIONS]
     if unknown or len(words) % 2:
         raise SyntaxFault(f"cannot read {(unknown or words)[-1]} here", hint=f"write {COMMANDS['compile'].usage}")
-    return options
+    return {_COMPILE_OPTIONS[word][0]: _COMPILE_OPTIONS[word][1](value) for word, value in options.items()}
 
 
 def _number(text: str) -> int:
@@ -219,11 +207,18 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _on_example(console: Console, model: Any) -> list[str]:
+_COMPILE_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "--vocab": ("vocab", lambda text: text or None),
+    "--max-length": ("max_length", _number),
+    "--dtype": ("dtype", str),
+    "--prefer": ("prefer", str),
+}
+
+
+def _on_example(model: Compiled, example: Example) -> list[str]:
     """What the weights compute on the running example, where its tokens are in the vocabulary."""
-    example = console.session.settings.sop_example
     try:
-        output = model.run(example.run.tokens, engine="reference").output
+        output = model.output(example.run.tokens)
     except DataFault:
         return []
     return [f"  the weights on {example.text}: {values(column(output))}"]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 from rasp.console import commands
 from rasp.console.completion import Names
 from rasp.console.explain import type_text
 from rasp.console.prompt import is_colon_command
+from rasp.console.rooms import Rooms
 from rasp.console.session import Reply, Session
 from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
@@ -24,12 +23,7 @@ from rasp.language.scope import Function, Scope, Value
 from rasp.printing import expression, literal
 from rasp.source import CONSOLE, Source, Span
 
-Room = Callable[[str], ModuleType]
 _SHORT = 30
-
-
-def _no_room(module: str) -> ModuleType:
-    raise DataFault(f"this console cannot reach {module}", hint="start it with `rasp`")
 
 
 @dataclass
@@ -49,11 +43,11 @@ class Screen:
 
 
 class Console:
-    """A session that also answers colon commands. `room` finds the modules of other rooms when one is needed."""
+    """A session that also answers colon commands, some of them with the help of other rooms."""
 
-    def __init__(self, session: Session, room: Room = _no_room) -> None:
+    def __init__(self, session: Session, rooms: Rooms | None = None) -> None:
         self.session: Session = session
-        self.room: Room = room
+        self._rooms: Rooms | None = rooms
         self.options: Options = Options()
         self.screen: Screen = Screen()
 
@@ -100,6 +94,13 @@ class Console:
         return Names(values, lambda name: _described(name, values[name], named), notes, commands.OPTIONS)
 
     # -- what commands need
+
+    @property
+    def rooms(self) -> Rooms:
+        """The compiler and the pictures. DataFault where they are not there."""
+        if self._rooms is None:
+            raise DataFault("this console cannot reach the compiler and the pictures", hint="start it with `rasp`")
+        return self._rooms
 
     def value(self, text: str) -> Value:
         """The value of an expression; nothing is tried, stored or printed."""

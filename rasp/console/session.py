@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 from rasp.console import show
 from rasp.console.banner import BANNER, FIRST_EXAMPLE
+from rasp.console.rooms import Drawing
 from rasp.console.show import Example, View
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
@@ -24,12 +25,6 @@ from rasp.language.scope import Scope, Value
 from rasp.printing import expression
 from rasp.rules import Rules
 from rasp.source import CONSOLE, Source
-
-
-class Drawing(Protocol):
-    """Draws how an s-op is computed on an input; gives the path of the picture."""
-
-    def __call__(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str: ...
 
 
 @dataclass(frozen=True)

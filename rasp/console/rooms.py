@@ -1,0 +1,59 @@
+"""What the console asks of the compiler and of the pictures: types only, which `rasp.doors` fills."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rasp.elementwise import Atom
+from rasp.graph import Node, SOp
+from rasp.inputs import Input
+from rasp.source import Span
+
+
+class Drawing(Protocol):
+    """Draws how an s-op is computed on an input; gives the path of the picture."""
+
+    def __call__(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str: ...
+
+
+@dataclass(frozen=True)
+class CompileRequest:
+    """An s-op to compile; vocabulary and length that are not given are those of the example."""
+
+    node: SOp
+    name: str
+    example: Sequence[Atom]
+    names: Mapping[Node, str]
+    origins: Mapping[Node, Span]
+    vocab: str | None = None
+    max_length: int | None = None
+    dtype: str = "float32"
+    prefer: str = "auto"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model: its size as a text, and what its weights give for the tokens of an input."""
+
+    report: str
+    output: Callable[[Sequence[Atom]], list[Atom]]
+
+
+class Rooms(Protocol):
+    """The compiler and the pictures, as the console knows them. Matrices have a row a query and a column a key."""
+
+    def draw(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
+        """Draws how an s-op is computed; gives the path of the picture."""
+
+    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool) -> str:
+        """One head or selector [T, T] as text."""
+
+    def heatmaps(
+        self, attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]], width: int, colour: bool
+    ) -> str:
+        """All heads, layer by layer, as text."""
+
+    def compile(self, asked: CompileRequest) -> Compiled:
+        """Exact weights. Refusal, or Failures, for what has none; DataFault for a bad vocabulary or length."""

@@ -1,0 +1,151 @@
+"""The doors to the other rooms: what lies behind each is imported when it is opened, and no other module names them.
+
+Only the command line and the front of the package come here; what they open they hand on, as a value with a type.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from rasp.errors import DataFault
+
+if TYPE_CHECKING:
+    from rasp.console.rooms import Compiled, CompileRequest
+    from rasp.elementwise import Atom
+    from rasp.graph import Node, SOp
+    from rasp.inputs import Input
+
+# What adds the arguments of a subcommand to a parser, and what runs it and gives the exit status.
+Subcommand: TypeAlias = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """DataFault where a library is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise DataFault(f"this needs {error.name}, which is not installed", hint="pip install rasp-compiler") from error
+
+
+# -- subcommands
+
+
+@_installed()
+def run() -> Subcommand:
+    from rasp.command import run_arguments, run_run
+
+    return run_arguments, partial(run_run, drawing=Rooms().draw)
+
+
+@_installed()
+def repl() -> Subcommand:
+    from rasp.console.command import repl_arguments, repl_run
+
+    return repl_arguments, partial(repl_run, rooms=Rooms())
+
+
+@_installed()
+def check() -> Subcommand:
+    from rasp.command import check_arguments, check_run
+
+    return check_arguments, check_run
+
+
+@_installed()
+def fmt() -> Subcommand:
+    from rasp.command import fmt_arguments, fmt_run
+
+    return fmt_arguments, fmt_run
+
+
+@_installed()
+def analyse() -> Subcommand:
+    from rasp.command import analyse_arguments, analyse_run
+
+    return analyse_arguments, analyse_run
+
+
+@_installed()
+def compile() -> Subcommand:
+    from compiler.command import compile_arguments, compile_run
+
+    return compile_arguments, compile_run
+
+
+@_installed()
+def infer() -> Subcommand:
+    from compiler.command import infer_arguments, infer_run
+
+    return infer_arguments, infer_run
+
+
+@_installed()
+def verify() -> Subcommand:
+    from compiler.command import verify_arguments, verify_run
+
+    return verify_arguments, verify_run
+
+
+@_installed()
+def draw() -> Subcommand:
+    from viz.command import draw_arguments, draw_run
+
+    return draw_arguments, draw_run
+
+
+@_installed()
+def report() -> Subcommand:
+    from viz.report.command import report_arguments, report_run
+
+    return report_arguments, report_run
+
+
+# -- what the console asks for
+
+
+class Rooms:
+    """`rasp.console.rooms.Rooms`, with the compiler and the pictures behind it."""
+
+    @_installed()
+    def draw(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
+        from viz.command import draw_flow
+
+        return draw_flow(name, node, given, names)
+
+    @_installed()
+    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool) -> str:
+        from viz.terminal import heatmap
+
+        return heatmap(weights, tokens, title=title, width=width, colour=colour)
+
+    @_installed()
+    def heatmaps(
+        self, attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]], width: int, colour: bool
+    ) -> str:
+        from viz.terminal import heatmaps
+
+        return heatmaps(attention, tokens, titles=titles, width=width, colour=colour)
+
+    @_installed()
+    def compile(self, asked: CompileRequest) -> Compiled:
+        from compiler.pipeline import compile_sop
+        from compiler.report import report
+        from compiler.vocabulary import parse_vocabulary, vocabulary_of
+        from rasp.console.rooms import Compiled
+
+        model = compile_sop(
+            asked.node,
+            vocabulary_of([asked.example]) if asked.vocab is None else parse_vocabulary(asked.vocab),
+            len(asked.example) if asked.max_length is None else asked.max_length,
+            dtype=asked.dtype,
+            prefer=asked.prefer,
+            name=asked.name,
+            names=asked.names,
+            origins=asked.origins,
+        )
+        return Compiled(str(report(model)), lambda tokens: model.run(tokens, engine="reference").output)
