@@ -69,8 +69,7 @@ class Node(metaclass=_Shared):
             hint="use &, | and ~ in place of and, or and not; compare nodes with `is`",
         )
 
-    def __hash__(self) -> int:
-        return id(self) >> 4
+    __hash__ = object.__hash__
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, name) for name in _field_names(type(self)))

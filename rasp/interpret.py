@@ -190,6 +190,8 @@ def _checked_input(tokens: Sequence[Atom]) -> list[Atom]:
     found = list(tokens)
     if not found:
         raise DataFault("an input needs at least one token")
+    if set(map(type, found)) <= {str, int, float, bool}:
+        return found
     for position, token in enumerate(found):
         if not is_atom(token):
             raise DataFault(f"token {position} of the input is a {type(token).__name__}, not a string or a number")

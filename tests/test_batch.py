@@ -24,6 +24,7 @@ from rasp.graph import (
     select_best,
     selector_width,
     tokens,
+    tokens_asis,
 )
 from rasp.interpret import EvaluationFault, Run, run
 from rasp.language.program import load_program
@@ -122,6 +123,13 @@ def test_a_hundred_thousand_tokens() -> None:
 def test_the_first_position_is_found_from_a_mean_over_all() -> None:
     length = round(1 / aggregate(full, indicator(indices == 0)))
     assert run(length, "ab" * 30_000) == [60_000] * 60_000
+
+
+def test_numpy_floats_are_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = tuple(np.array([1.5, 2.5, 0.25]))
+    wanted = run(aggregate(full, tokens_asis), given)
+    monkeypatch.setattr("rasp.interpret.SHORT", 0)
+    assert run(aggregate(full, tokens_asis), given) == wanted
 
 
 def test_what_selectors_select_is_forgotten_once_it_is_read() -> None:

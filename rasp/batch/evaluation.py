@@ -191,7 +191,7 @@ class Evaluation:
         """Inputs [B] on which a column is labelled neither ints nor floats."""
         if not isinstance(values, Categorical):
             return np.full(len(self.ragged), values.dtype.kind == "b")
-        numbers = np.array([type(atom) in (int, float) for atom in values.levels.tolist()])[values.codes]
+        numbers = np.array([not isinstance(atom, (str, bool)) for atom in values.levels.tolist()])[values.codes]
         return ~self.ragged.any(numbers) | self.ragged.any(self._texts(values))
 
     # -- one rule a node kind: it sets the values, and returns the inputs on which there are none
