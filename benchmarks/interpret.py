@@ -29,10 +29,10 @@ from compiler.run.agreement import accuracies
 from compiler.run.verify import ENGINES, compare, difference
 from compiler.vocabulary import parse_vocabulary
 from rasp.batch.run import BatchRun
-from rasp.elementwise import Atom
 from rasp.graph import SOp
 from rasp.interpret import Run
 from rasp.language.program import load_program
+from rasp.operations import Atom
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"

@@ -39,11 +39,11 @@ from compiler.output_types import KINDS
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
 from compiler.vocabulary import parse_vocabulary
-from rasp.elementwise import Atom, atom_key
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
 from rasp.language.loading import Text
+from rasp.operations import Atom, atom_key
 
 FORMAT = "rasp-compiler model"
 VERSION = 2

@@ -25,12 +25,12 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, Verification, verify
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.console.show import given_text, values
-from rasp.elementwise import Atom, column
 from rasp.errors import RaspError
 from rasp.graph import SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.program import Program, load_program
+from rasp.operations import Atom, column
 from rasp.streams import say, warn
 from rasp.visible import visible
 

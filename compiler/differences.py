@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from compiler.indicator_means import is_tally
-from rasp.elementwise import Operation
 from rasp.graph import Map, Node, SOp
+from rasp.operations import Operation
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from compiler.selectors import Conjunction, conjunction
 from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.representatives import in_bins
 from compiler.values.width_bounds import Spread
-from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault, Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
+from rasp.operations import Atom, atom_key, describe, is_atom
 from rasp.source import Span
 
 MAX_LENGTH = 512

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rasp.elementwise import Atom, is_atom
 from rasp.errors import DataFault
+from rasp.operations import Atom, is_atom
 
 _LARGEST = 2**63
 _SHOWN = 60

@@ -12,9 +12,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, TypeVar, cast
 
-from rasp.elementwise import Atom, Operation, atom_key, describe, is_atom
 from rasp.errors import LookupFault
 from rasp.graph import Map, Node, SOp, topological
+from rasp.operations import Atom, Operation, atom_key, describe, is_atom
 
 T = TypeVar("T", bound=Node)
 Row: TypeAlias = tuple[tuple[Atom, ...], Atom | None]

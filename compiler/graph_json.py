@@ -18,7 +18,6 @@ from compiler.indicator_means import counting, flagging, mark_at
 from compiler.ir import ModelWeights
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up
-from rasp.elementwise import COMPARISONS, OPERATIONS, Operation, restored
 from rasp.errors import DataFault
 from rasp.graph import (
     Aggregate,
@@ -38,6 +37,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
+from rasp.operations import COMPARISONS, OPERATIONS, Operation, restored
 
 T = TypeVar("T", bound=Node)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import DEFINED
 from compiler.values.sets import Values
-from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
+from rasp.operations import OPERATIONS, Operation
 
 KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
 _ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}

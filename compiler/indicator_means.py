@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from rasp.elementwise import Atom, Operation
 from rasp.graph import Aggregate, Indices, Map, Node, SOp
+from rasp.operations import Atom, Operation
 
 
 @dataclass(frozen=True)

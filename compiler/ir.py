@@ -29,9 +29,9 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from compiler.functions import Table
-from rasp.elementwise import Atom, Operation
 from rasp.graph import Node, Selector, SOp
 from rasp.language.loading import Text
+from rasp.operations import Atom, Operation
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
 

@@ -21,9 +21,9 @@ from compiler.storage import RAW_TOKENS, Reader, Storage
 from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
 from compiler.values.averaged import smallest_averaged
 from compiler.values.categorical import DEFINED, UNDEFINED, value_key
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Indices, Map, Node, Selector, SOp
+from rasp.operations import Atom
 
 
 @dataclass(frozen=True, eq=False)

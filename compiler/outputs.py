@@ -8,9 +8,9 @@ from compiler.run.decode import own_gaps
 from compiler.storage import OutputKind, Storage
 from compiler.values.averaged import smallest_averaged
 from compiler.values.sets import Values
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Indices, SOp, Tokens
+from rasp.operations import Atom
 
 
 def demand_output(root: SOp, storage: Storage, precision: Precision) -> None:

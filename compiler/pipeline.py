@@ -23,11 +23,11 @@ from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling
 from compiler.selectors import Conjunction
 from compiler.symbolic import Titles
 from compiler.values.analysis import ValueAnalysis
-from rasp.elementwise import Atom, atom_key
 from rasp.errors import Failures, Refusal
 from rasp.graph import Node, Selector, SOp, topological
 from rasp.language.program import Program
 from rasp.layers import Analysis, Head, analyse
+from rasp.operations import Atom, atom_key
 from rasp.printing import expression
 from rasp.recursion import deep_stack
 from rasp.source import Span

@@ -16,8 +16,8 @@ from compiler.values.affine import is_product
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import EXACT, UNBOUNDED, Error, Range, largest, of_one_sign, roundoff, sum_error
 from compiler.values.sets import NEAR, Values
-from rasp.elementwise import Atom
 from rasp.graph import Aggregate, Map, SOp
+from rasp.operations import Atom
 
 
 def number_error(node: SOp, storage: Storage, precision: Precision) -> float:

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from rasp.elementwise import COMPARISONS, Atom, Operation, atom_key
 from rasp.errors import Refusal
 from rasp.graph import And, Best, Constant, Map, Not, Or, Prefer, Select, Selector, SOp
+from rasp.operations import COMPARISONS, Atom, Operation, atom_key
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")

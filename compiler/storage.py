@@ -25,9 +25,9 @@ from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import largest, roundoff
-from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
+from rasp.operations import COMPARISONS, OPERATIONS, Operation
 
 RAW_TOKENS = Tokens("asis")
 _DEAR = 4096

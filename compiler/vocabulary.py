@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rasp.elementwise import Atom, atom_key
 from rasp.errors import DataFault
 from rasp.files import read_text
+from rasp.operations import Atom, atom_key
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _LARGEST = 100_000

@@ -15,9 +15,9 @@ from rasp.errors import DataFault
 
 if TYPE_CHECKING:
     from rasp.console.rooms import Compiled, CompileRequest
-    from rasp.elementwise import Atom
     from rasp.graph import Node, SOp
     from rasp.inputs import Input
+    from rasp.operations import Atom
 
 # What adds the arguments of a subcommand to a parser, and what runs it and gives the exit status.
 Subcommand: TypeAlias = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]

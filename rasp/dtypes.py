@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rasp.elementwise import Atom
 from rasp.graph import Aggregate, Constant, Indices, Map, Node, Selector, SelectorWidth, Tokens, topological
+from rasp.operations import Atom
 from rasp.rules import Rules
 
 _NUMERIC = frozenset({"ints", "floats", "bools", "numbers"})

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any, TypeAlias, cast
 
-from rasp.elementwise import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
 from rasp.errors import TypeFault
+from rasp.operations import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
 
 _nodes: weakref.WeakValueDictionary[Hashable, Node] = weakref.WeakValueDictionary()
 

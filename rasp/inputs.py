@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault
 from rasp.files import read_text
+from rasp.operations import Atom
 from rasp.streams import typed_lines
 
 Input: TypeAlias = "str | list[Atom]"

@@ -9,19 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from rasp.elementwise import (
-    COMPARISONS,
-    OPERATIONS,
-    Atom,
-    Column,
-    ElementFault,
-    atom_key,
-    column,
-    describe,
-    evaluate,
-    is_atom,
-    label,
-)
 from rasp.errors import DataFault, RaspError, TypeFault, ValueFault
 from rasp.graph import (
     Aggregate,
@@ -40,6 +27,19 @@ from rasp.graph import (
     SOp,
     Tokens,
     topological,
+)
+from rasp.operations import (
+    COMPARISONS,
+    OPERATIONS,
+    Atom,
+    Column,
+    ElementFault,
+    atom_key,
+    column,
+    describe,
+    evaluate,
+    is_atom,
+    label,
 )
 from rasp.rules import Rules
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rasp.elementwise import Atom
 from rasp.graph import (
     Aggregate,
     And,
@@ -22,6 +21,7 @@ from rasp.graph import (
     Tokens,
     full,
 )
+from rasp.operations import Atom
 from rasp.rules import Rules
 from rasp.visible import printable
 

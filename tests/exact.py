@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from rasp.elementwise import Atom
 from rasp.graph import SOp
 from rasp.language.program import parse_program
 from rasp.layers import analyse
+from rasp.operations import Atom
 
 
 def exact(

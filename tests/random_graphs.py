@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rasp.elementwise import Atom, Operation, is_atom
 from rasp.graph import (
     Selector,
     SOp,
@@ -28,6 +27,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom, Operation, is_atom
 from rasp.printing import expression
 
 VOCABULARIES: tuple[tuple[Atom, ...], ...] = (

@@ -10,7 +10,6 @@ import itertools
 import random
 from collections.abc import Callable, Sequence
 
-from rasp.elementwise import Atom, Operation, atom_key
 from rasp.graph import (
     Selector,
     SOp,
@@ -30,6 +29,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom, Operation, atom_key
 from tests.random_graphs import COMPARISONS, Branch, Case, Grower
 
 POOLS: tuple[tuple[Atom, ...], ...] = (

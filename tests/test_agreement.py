@@ -7,8 +7,8 @@ import pytest
 from compiler.ir import Accuracy
 from compiler.pipeline import compile_sop
 from compiler.run.agreement import EXACT, accuracies, agree
-from rasp.elementwise import Atom
 from rasp.graph import SOp, aggregate, full, indices, select, selector_width, tokens_float, tokens_int
+from rasp.operations import Atom
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from safetensors.numpy import save_file
 from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_asis, where
 from rasp.language.program import parse_program
+from rasp.operations import Atom
 from tests.random_graphs import random_case
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)

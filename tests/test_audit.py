@@ -17,10 +17,10 @@ from safetensors.numpy import save as to_bytes
 from compiler.artifact import load, save
 from compiler.audit import Audit, audit
 from compiler.pipeline import Compilation, compile_sop
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
 from rasp.graph import aggregate, elementwise, full, indices, select, tokens, tokens_asis, where
 from rasp.language.program import load_program, parse_program
+from rasp.operations import Atom
 
 BOOM = """
 same = select(tokens, tokens, ==);

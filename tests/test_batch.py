@@ -10,7 +10,6 @@ import pytest
 
 from rasp.batch import evaluation, ragged, selection
 from rasp.batch.run import BatchRun, runs
-from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, RaspError
 from rasp.graph import (
     Selector,
@@ -28,6 +27,7 @@ from rasp.graph import (
 )
 from rasp.interpret import EvaluationFault, Run, run
 from rasp.language.program import load_program
+from rasp.operations import Atom, Operation
 from tests.wild_graphs import wild
 
 BEFORE = select(indices, indices, "<")

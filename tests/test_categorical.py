@@ -11,9 +11,9 @@ import pytest
 
 from compiler.selectors import JOINT
 from compiler.values.categorical import UNDEFINED, Coded, distinct, evaluate, joined, value_key
-from rasp.elementwise import OPERATIONS, Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, indices, length, tokens_asis, tokens_int
+from rasp.operations import OPERATIONS, Atom, Operation, evaluate_atoms
 
 ATOMS: tuple[Atom, ...] = (0, 1, -1, 2, 7, 10**6, 2**70, 0.0, -0.0, 0.5, -2.5, 1.0, True, False, "", "a", "12")
 KINDS = (ATOMS, (0, 1, 2, 5, -3), (0.5, -0.0, 0.0, 1.25), (True, False), ("a", "", "b"), (0, 1, 2, 0.5))

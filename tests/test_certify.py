@@ -17,7 +17,6 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.storage import Reader
 from compiler.symbolic import Direction
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
     Aggregate,
@@ -34,6 +33,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom
 
 SAME = select(tokens, tokens, "==")
 BEFORE = select(indices, indices, "<")

@@ -12,7 +12,6 @@ from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.values import aggregates
-from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault
 from rasp.graph import (
     SOp,
@@ -34,6 +33,7 @@ from rasp.graph import (
 from rasp.interpret import run
 from rasp.language.program import Program, parse_program
 from rasp.layers import analyse
+from rasp.operations import Atom, Operation
 from tests.exact import exact
 
 SAME = select(tokens, tokens)

@@ -19,8 +19,8 @@ from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.report import counts, report
 from rasp.__main__ import main
-from rasp.elementwise import Atom
 from rasp.graph import aggregate, elementwise, full, indices, length, select, tokens
+from rasp.operations import Atom
 
 PROGRAM = """same = select(tokens, tokens, ==);
 hist = selector_width(same);

@@ -19,9 +19,9 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import ENGINES, compare
 from compiler.values import aggregates
 from rasp.batch.run import BatchRun
-from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.interpret import run
+from rasp.operations import Atom
 from tests.random_graphs import Case, random_case
 from tests.random_numbers import random_numbers
 

@@ -10,7 +10,6 @@ import pytest
 
 from compiler.gadgets.boxes import cover
 from compiler.pipeline import compile_sop
-from rasp.elementwise import Atom, Operation
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import (
     SOp,
@@ -31,6 +30,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.operations import Atom, Operation
 from tests.exact import exact
 
 SAME = select(tokens, tokens)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from rasp.elementwise import Atom, Operation
 from rasp.errors import TypeFault
 from rasp.graph import (
     And,
@@ -32,6 +31,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.operations import Atom, Operation
 from rasp.printing import expression
 
 SAME = select(tokens, tokens)

@@ -8,7 +8,6 @@ import pytest
 from compiler.pipeline import compile_sop
 from compiler.run.verify import verify
 from compiler.selectors import conjunction
-from rasp.elementwise import Atom
 from rasp.errors import RaspError, Refusal
 from rasp.graph import (
     Selector,
@@ -30,6 +29,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.operations import Atom
 from tests.exact import exact
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")

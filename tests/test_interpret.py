@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 
-from rasp.elementwise import Atom, Operation
 from rasp.errors import DataFault, TypeFault, ValueFault
 from rasp.graph import (
     Constant,
@@ -31,6 +30,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import EvaluationFault, Run, mean, run
+from rasp.operations import Atom, Operation
 
 BEFORE = select(indices, indices, "<")
 UP_TO = select(indices, indices, "<=")

@@ -9,7 +9,6 @@ import pytest
 from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
-from rasp.elementwise import Atom
 from rasp.graph import (
     SOp,
     aggregate,
@@ -25,6 +24,7 @@ from rasp.graph import (
 )
 from rasp.interpret import Run
 from rasp.language.program import parse_program
+from rasp.operations import Atom
 from tests.test_certify import PROGRAMS
 
 SAME_NAME = """

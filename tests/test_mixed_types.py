@@ -6,7 +6,6 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from compiler.run.verify import verify
-from rasp.elementwise import Atom
 from rasp.errors import ValueFault
 from rasp.graph import (
     SOp,
@@ -20,6 +19,7 @@ from rasp.graph import (
     tokens_asis,
     where,
 )
+from rasp.operations import Atom
 
 SAME = select(tokens, tokens)
 BEFORE = select(indices, indices, "<")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from compiler.facts import Facts
 from compiler.values.sets import Values
-from rasp.elementwise import Atom, atom_key
 from rasp.graph import tokens_asis
+from rasp.operations import Atom, atom_key
 
 NUMBERS: tuple[Atom, ...] = (
     *(0.0, -0.0, 5e-17, 1e-12, 0.3, 0.1 + 0.2, -0.3, -0.1 - 0.2, 1, True, 1e18, -1e-300),

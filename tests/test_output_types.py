@@ -16,7 +16,6 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.agreement import same_kinds
 from compiler.run.verify import verify
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
 from rasp.graph import (
     SOp,
@@ -33,6 +32,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.operations import Atom
 
 SAME = select(tokens, tokens)
 BEFORE = select(indices, indices, "<")

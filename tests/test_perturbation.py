@@ -13,7 +13,6 @@ import pytest
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
     SOp,
@@ -30,6 +29,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom
 
 SAME = select(tokens, tokens)
 HISTOGRAM = selector_width(SAME)

@@ -12,9 +12,9 @@ from compiler.ir import Readout
 from compiler.pipeline import compile_sop
 from compiler.run.decode import check, decode, marked
 from compiler.run.model import CompiledModel
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, ValueFault
 from rasp.graph import aggregate, indices, length, select, tokens
+from rasp.operations import Atom
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
 

@@ -15,7 +15,6 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from rasp.elementwise import Atom
 from rasp.errors import Refusal, ValueFault
 from rasp.graph import (
     Selector,
@@ -34,6 +33,7 @@ from rasp.graph import (
 from rasp.interpret import run
 from rasp.language.program import load_program
 from rasp.layers import analyse
+from rasp.operations import Atom
 from tests.exact import exact
 
 PROGRAMS = Path(__file__).parent.parent / "programs"

@@ -15,11 +15,11 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import ENGINES, verify
 from compiler.vocabulary import parse_vocabulary
 from rasp.console.show import values
-from rasp.elementwise import Atom, column
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.language.program import Program, load_program
 from rasp.layers import analyse
+from rasp.operations import Atom, column
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 FILES = sorted(path.name for path in PROGRAMS.glob("*.rasp"))

@@ -15,7 +15,6 @@ from compiler.run.verify import verify
 from compiler.values import aggregates
 from compiler.values.progressions import Lattice, Means
 from compiler.values.representatives import cuts_of
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
     SOp,
@@ -32,6 +31,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom
 from tests.exact import exact
 
 SAME = select(tokens, tokens, "==")

@@ -12,10 +12,10 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.rounding import error_of
 from compiler.run.verify import verify
 from compiler.values.roundoff import Error, roundoff, sum_error
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, Refusal
 from rasp.graph import SOp, aggregate, full, indices, select, tokens_float
 from rasp.interpret import run
+from rasp.operations import Atom
 from tests.exact import exact, program
 
 BOTH = pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -12,10 +12,10 @@ from compiler.run import second_opinion
 from compiler.run.agreement import EXACT
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import extremes, hurtful, telling_lengths
-from rasp.elementwise import Atom
 from rasp.errors import InternalFault
 from rasp.graph import SOp, aggregate, elementwise, indices, length, select, selector_width, tokens, tokens_int
 from rasp.language.program import parse_program
+from rasp.operations import Atom
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
 

@@ -11,7 +11,6 @@ from compiler.report import report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.values import aggregates
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
     Best,
@@ -34,6 +33,7 @@ from rasp.graph import (
 )
 from rasp.interpret import run
 from rasp.layers import analyse
+from rasp.operations import Atom
 from rasp.printing import expression
 
 SAME = select(tokens, tokens, "==")

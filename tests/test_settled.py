@@ -17,9 +17,9 @@ from compiler.run.reference import Trace
 from compiler.run.settled import settled
 from compiler.run.verify import difference
 from rasp.batch.run import BatchRun
-from rasp.elementwise import Atom
 from rasp.errors import Failures, Refusal
 from rasp.graph import SOp, aggregate, indices, select, tokens, tokens_asis, tokens_int, where
+from rasp.operations import Atom
 from tests.random_graphs import random_case
 
 UP_TO = select(indices, indices, "<=")

@@ -14,7 +14,6 @@ from compiler.gadgets.thresholds import Bools, Form, Separator
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import (
     SOp,
@@ -26,6 +25,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom
 from tests.exact import exact
 
 PREVIOUS = aggregate(select(indices, indices - 1), tokens_int, 0)

@@ -18,7 +18,6 @@ from compiler.values.grid import Cells
 from compiler.values.linear import LinearForms
 from compiler.values.sets import Values
 from compiler.values.width_bounds import _marked_patterns
-from rasp.elementwise import Atom
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import (
     Constant,
@@ -38,6 +37,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import Run, run
+from rasp.operations import Atom
 from tests.random_graphs import random_case
 
 BEFORE = select(indices, indices, "<")

@@ -13,8 +13,8 @@ from compiler.run.agreement import agree
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.verify import EXHAUSTIVE, Ids, input_count, verify
-from rasp.elementwise import Atom
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
+from rasp.operations import Atom
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
 HISTOGRAM = selector_width(select(tokens, tokens))

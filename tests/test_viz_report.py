@@ -16,12 +16,12 @@ import pytest
 from compiler.pipeline import compile_sop
 from compiler.vocabulary import parse_vocabulary
 from rasp.__main__ import main
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, Tokens, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.language.program import Program, load_program
+from rasp.operations import Atom
 from tests.chromium import Chromium, installed
 from viz.report import report
 from viz.report.content import contents, line_of, shown, sparse

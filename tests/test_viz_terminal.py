@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from rasp.operations import Atom
 from viz.terminal import cells, heatmap, heatmaps, table
 
 

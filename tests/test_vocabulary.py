@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
-from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from rasp.operations import Atom
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rasp.elementwise import Atom
 from rasp.graph import (
     Aggregate,
     And,
@@ -31,6 +30,7 @@ from rasp.graph import (
     tokens_int,
     where,
 )
+from rasp.operations import Atom
 
 POOLS: tuple[tuple[Atom, ...], ...] = (
     ("a", "b", "c"),

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from rasp.operations import Atom
 
 Weights: TypeAlias = NDArray[np.float64]
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.builtins import kind as kind_of
 from rasp.language.program import Program, load_program
+from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.compare import compare, head_titles, own_origins

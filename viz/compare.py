@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from compiler.ir import HeadWeights
 from compiler.run.model import CompiledModel
-from rasp.elementwise import Atom
 from rasp.graph import Node
 from rasp.interpret import Run
 from rasp.language.program import Program
+from rasp.operations import Atom
 from rasp.source import Span
 from viz.attention import Weights
 from viz.heads import HeadsPlan, draw_heads, plan_heads

@@ -17,10 +17,10 @@ from PIL import Image
 
 from compiler.pipeline import compile_sop
 from compiler.vocabulary import vocabulary_of
-from rasp.elementwise import Atom
 from rasp.files import write_whole
 from rasp.inputs import parse_input, tokens_of
 from rasp.language.program import Program, load_program
+from rasp.operations import Atom
 from viz.compare import head_titles, own_origins
 from viz.flow import flow
 from viz.heads import heads

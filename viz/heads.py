@@ -13,8 +13,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from rasp.operations import Atom
 from viz.attention import Weights, layer_weights
 from viz.fonts import drawable, unwritten
 from viz.labels import NOTHING_SELECTED, label

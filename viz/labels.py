@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rasp.elementwise import Atom
+from rasp.operations import Atom
 
 BOS = "BOS"
 NOTHING_SELECTED = "hatched row: nothing is selected"

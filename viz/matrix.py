@@ -17,7 +17,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
-from rasp.elementwise import Atom
+from rasp.operations import Atom
 from viz.attention import Weights, empty_rows, faintest, weights_of
 from viz.fonts import drawable, families
 from viz.labels import BOS, position_labels

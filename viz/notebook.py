@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from compiler.run.model import CompiledModel, Result
-from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import Selector, SOp
 from rasp.interpret import Run
 from rasp.layers import Analysis
+from rasp.operations import Atom
 from rasp.printing import expression
 
 _example: list[Atom] = list("hello")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from compiler.ir import Stage
 from compiler.run.model import CompiledModel
-from rasp.elementwise import Atom
+from rasp.operations import Atom
 from viz.directions import Group, decoded, groups, written
 from viz.fonts import drawable, unwritten
 from viz.labels import BOS, label, position_labels

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rasp.elementwise import Atom
 from rasp.graph import Selector
 from rasp.interpret import Run
+from rasp.operations import Atom
 from rasp.printing import expression
 from viz.attention import weights_of
 from viz.fonts import drawable, unwritten

@@ -15,8 +15,8 @@ from unicodedata import combining, east_asian_width
 
 import numpy as np
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault
+from rasp.operations import Atom
 from viz.attention import Weights, empty_rows, faintest, layer_weights, weights_of
 from viz.labels import label, position_labels
 

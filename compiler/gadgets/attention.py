@@ -22,10 +22,10 @@ from compiler.storage import Reader, Storage, class_operation
 from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
-from rasp.elementwise import OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, SOp
 from rasp.layers import Gather, Head
+from rasp.operations import OPERATIONS, Operation
 
 _SMALL_TABLE = 3
 

@@ -14,8 +14,8 @@ from collections.abc import Hashable, Mapping
 from compiler.facts import Facts
 from compiler.guards import KIND, Code, holds_both, is_unread
 from compiler.rewrites.change import Change
-from rasp.elementwise import Atom, Operation, atom_key, atom_of
 from rasp.graph import Aggregate, Map, Node
+from rasp.operations import Atom, Operation, atom_key, atom_of
 
 NUMBER = Operation("number", 1, (), lambda value: 0 if isinstance(value, str) else value)
 

@@ -52,7 +52,6 @@ from compiler.selectors import (
 from compiler.values.categorical import value_key
 from compiler.values.representatives import in_bins
 from compiler.values.sets import Values
-from rasp.elementwise import OPERATIONS, Atom, Operation
 from rasp.errors import Refusal
 from rasp.graph import (
     Aggregate,
@@ -75,6 +74,7 @@ from rasp.graph import (
     topological,
     where,
 )
+from rasp.operations import OPERATIONS, Atom, Operation
 
 nothing = Not(full)
 

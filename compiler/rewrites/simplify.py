@@ -21,8 +21,8 @@ from compiler.rewrites.mixed_types import separate
 from compiler.rewrites.select_best import choose, count_apart
 from compiler.selectors import comparisons, factors
 from compiler.values.analysis import MANY
-from rasp.elementwise import OPERATIONS
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
+from rasp.operations import OPERATIONS
 from rasp.printing import expression, literal
 from rasp.source import Span
 

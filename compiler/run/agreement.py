@@ -8,7 +8,7 @@ the smallest value that it is a mean of: a mean of 1000000.1 and −1000000 is n
 from __future__ import annotations
 
 from compiler.ir import Accuracy, ModelWeights
-from rasp.elementwise import Atom
+from rasp.operations import Atom
 
 EXACT = Accuracy(0.0, 0.0)
 _SAME_FLOAT = 1e-12

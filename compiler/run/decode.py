@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.ir import Array, Kinds, Readout
-from rasp.elementwise import Atom, column, label
 from rasp.errors import RaspError, ValueFault
+from rasp.operations import Atom, column, label
 
 _CLEAN = 0.25
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]

@@ -12,8 +12,8 @@ import numpy as np
 from compiler.ir import Array, LayerWeights, ModelWeights, Readout
 from compiler.run.decode import check, decode, marked
 from compiler.run.reference import Trace, forward
-from rasp.elementwise import Atom, atom_key, describe, is_atom
 from rasp.errors import DataFault
+from rasp.operations import Atom, atom_key, describe, is_atom
 
 if TYPE_CHECKING:
     from compiler.run.network import Transformer

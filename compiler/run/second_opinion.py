@@ -20,9 +20,9 @@ from compiler.ir import Accuracy
 from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, batch_size, compare
 from compiler.values.analysis import ValueAnalysis
-from rasp.elementwise import Atom
 from rasp.errors import InternalFault
 from rasp.graph import Map, Node, SOp, topological
+from rasp.operations import Atom
 from rasp.printing import expression
 
 MOST = 400

@@ -19,7 +19,7 @@ from compiler.run.decode import Codes, Flags, cast, clearest, nearest, several, 
 from compiler.run.reference import Trace
 from rasp.batch.columns import distinct
 from rasp.batch.run import BatchColumn
-from rasp.elementwise import Atom
+from rasp.operations import Atom
 
 _EXACT_FLOAT = 2**53
 

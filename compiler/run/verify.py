@@ -16,10 +16,10 @@ from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.settled import settled
 from rasp.batch.run import BatchRun
-from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import SOp
 from rasp.interpret import Run
+from rasp.operations import Atom
 
 EXHAUSTIVE = 200_000
 ENGINES = ("reference", "torch")

@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from compiler.values.sets import ValueSets
-from rasp.elementwise import OPERATIONS
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Constant, Map, SOp
+from rasp.operations import OPERATIONS
 
 Terms: TypeAlias = Mapping[SOp, SOp]
 Affine: TypeAlias = tuple[Terms, SOp]

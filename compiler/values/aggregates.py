@@ -14,9 +14,9 @@ from compiler.values.categorical import value_key
 from compiler.values.grid import Ints
 from compiler.values.sets import Floats, Values, grouped, unlisted
 from compiler.values.width_bounds import Comparisons, Spread, Spreads, marked_values
-from rasp.elementwise import Atom
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
+from rasp.operations import Atom
 
 MAX_MEANS = 60_000
 _MANY_SUMS = 2_000

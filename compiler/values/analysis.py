@@ -26,10 +26,10 @@ from compiler.values.progressions import Lattices
 from compiler.values.representatives import Bins, Cut, bins, check_cut
 from compiler.values.sets import Values, everywhere, grouped, union, unlisted
 from compiler.values.width_bounds import Spread, spread_of
-from rasp.elementwise import Atom, Operation, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
 from rasp.interpret import convert
+from rasp.operations import Atom, Operation, evaluate_atoms
 from rasp.rules import Rules
 
 MAX_TUPLES = 400_000

@@ -16,10 +16,10 @@ import numpy as np
 
 from compiler.selectors import JOINT
 from compiler.values.grid import Ints
-from rasp.elementwise import Column, Operation, atom_key, column, evaluate_atoms
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens
 from rasp.interpret import convert
+from rasp.operations import Column, Operation, atom_key, column, evaluate_atoms
 
 _FEW = 4096
 

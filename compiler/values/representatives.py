@@ -34,9 +34,9 @@ from compiler.values.grid import Ints
 from compiler.values.progressions import EXACT_MEANS, Lattices, Means
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
-from rasp.elementwise import COMPARISONS, OPERATIONS, Operation
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Best, Constant, Map, Prefer, Select, Selector, SOp, topological
+from rasp.operations import COMPARISONS, OPERATIONS, Operation
 
 MAX_THRESHOLDS = 20_000
 MAX_BRANCHES = 256

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rasp.batch.ragged import Codes, Flags
-from rasp.elementwise import Atom, Column, atom_key, column
+from rasp.operations import Atom, Column, atom_key, column
 
 _TABLE = 1 << 16
 _MANY = 1 << 12

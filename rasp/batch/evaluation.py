@@ -28,18 +28,6 @@ from rasp.batch.means import numerators, quotients, special_means
 from rasp.batch.ragged import Block, Codes, Flags, Ragged
 from rasp.batch.ranking import Ranking, ranked
 from rasp.batch.selection import Selection
-from rasp.elementwise import (
-    COMPARISONS,
-    Atom,
-    Column,
-    ElementFault,
-    Operation,
-    atom_key,
-    column,
-    evaluate,
-    evaluate_atoms,
-    label,
-)
 from rasp.errors import RaspError
 from rasp.graph import (
     Aggregate,
@@ -60,6 +48,18 @@ from rasp.graph import (
     topological,
 )
 from rasp.interpret import EvaluationFault, convert, mean
+from rasp.operations import (
+    COMPARISONS,
+    Atom,
+    Column,
+    ElementFault,
+    Operation,
+    atom_key,
+    column,
+    evaluate,
+    evaluate_atoms,
+    label,
+)
 from rasp.rules import Rules
 
 KEPT_POSITIONS = 1 << 16

@@ -11,7 +11,7 @@ import numpy as np
 
 from rasp.batch.ragged import Block, Codes, Flags, Ragged
 from rasp.batch.runs import Runs
-from rasp.elementwise import Column
+from rasp.operations import Column
 
 
 class Marks(Protocol):

@@ -10,7 +10,7 @@ import numpy as np
 
 from rasp.batch.columns import Categorical, Values
 from rasp.batch.ragged import Flags
-from rasp.elementwise import Atom, Column
+from rasp.operations import Atom, Column
 
 _INT64 = 2**63
 _EXACT_FLOAT = 2**53

@@ -12,7 +12,7 @@ import numpy as np
 
 from rasp.batch.columns import Categorical, Values, factorized
 from rasp.batch.ragged import Codes, Flags, Ragged
-from rasp.elementwise import Atom, Column
+from rasp.operations import Atom, Column
 
 LESS, EQUAL, GREATER, UNORDERED = 1, 2, 4, 8
 """How a key may stand to a query. A relation is a sum of these, so `and`, `or` and `not` are & and | and 15 −."""

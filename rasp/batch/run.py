@@ -11,10 +11,10 @@ import numpy as np
 from rasp.batch.columns import Categorical, factorized
 from rasp.batch.evaluation import Evaluation, numbered
 from rasp.batch.ragged import Codes, Flags, Ragged
-from rasp.elementwise import Atom, Column, column, is_atom
 from rasp.errors import DataFault, RaspError
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Run
+from rasp.operations import Atom, Column, column, is_atom
 
 CHUNK = 1 << 16
 

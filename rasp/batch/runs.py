@@ -15,7 +15,7 @@ import numpy as np
 
 from rasp.batch.ragged import Codes, Flags, Ragged
 from rasp.batch.ranking import EQUAL, Comparison
-from rasp.elementwise import Column
+from rasp.operations import Column
 
 _LARGEST_CODE = 1 << 31
 _MOST_RUNS = 64

@@ -17,7 +17,6 @@ from rasp.console.explain import cost_text, layers_text, titled, trace_text, typ
 from rasp.console.rooms import Compiled, CompileRequest
 from rasp.console.session import Reply
 from rasp.console.show import Example, values
-from rasp.elementwise import column
 from rasp.errors import DataFault, NameFault, SyntaxFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
@@ -28,6 +27,7 @@ from rasp.language.budget import factor
 from rasp.language.formatter import canonical
 from rasp.language.lexer import lex
 from rasp.layers import analyse
+from rasp.operations import column
 from rasp.source import Source
 
 if TYPE_CHECKING:

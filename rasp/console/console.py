@@ -11,7 +11,6 @@ from rasp.console.explain import type_text
 from rasp.console.prompt import is_colon_command
 from rasp.console.rooms import Rooms
 from rasp.console.session import Reply, Session
-from rasp.elementwise import is_atom
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.inputs import Input
@@ -20,6 +19,7 @@ from rasp.language import builtins, syntax
 from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
 from rasp.language.parser import parse
 from rasp.language.scope import Function, Scope, Value
+from rasp.operations import is_atom
 from rasp.printing import expression, literal
 from rasp.source import CONSOLE, Source, Span
 

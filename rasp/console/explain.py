@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rasp.dtypes import labels
-from rasp.elementwise import Atom, label
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import Run
 from rasp.language.builtins import kind
 from rasp.language.scope import Function, Value
 from rasp.layers import Analysis, analyse
+from rasp.operations import Atom, label
 from rasp.printing import expression, literal
 from rasp.source import Span
 from rasp.visible import printable

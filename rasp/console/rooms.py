@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rasp.elementwise import Atom
 from rasp.graph import Node, SOp
 from rasp.inputs import Input
+from rasp.operations import Atom
 from rasp.source import Span
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rasp.elementwise import Atom, Column, atom_key, column, is_atom, label
 from rasp.errors import ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input
 from rasp.interpret import Matrix, Run
 from rasp.language.budget import weight
 from rasp.language.scope import Function, Value
+from rasp.operations import Atom, Column, atom_key, column, is_atom, label
 from rasp.printing import literal
 from rasp.visible import printable
 

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
-from rasp.elementwise import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
 from rasp.errors import LookupFault, TypeFault, ValueFault
 from rasp.graph import (
     Aggregate,
@@ -27,6 +26,7 @@ from rasp.graph import (
     sop,
 )
 from rasp.language.scope import Function, Value
+from rasp.operations import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
 
 # An element that becomes part of an operation takes as much memory as this many in a list.
 _TABLE = 4

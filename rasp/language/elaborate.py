@@ -14,7 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from rasp.elementwise import Atom, is_atom
 from rasp.errors import RaspError, TypeFault, ValueFault
 from rasp.graph import (
     Node,
@@ -35,6 +34,7 @@ from rasp.language.budget import Budget, OverBudget, weight
 from rasp.language.loading import Disk, Files, read_source
 from rasp.language.parser import parse
 from rasp.language.scope import Closure, Function, Primitive, Scope, Value
+from rasp.operations import Atom, is_atom
 from rasp.recursion import deep_stack
 from rasp.rules import Rules
 from rasp.source import Source, Span

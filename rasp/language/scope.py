@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from rasp.elementwise import Atom
 from rasp.errors import NameFault
 from rasp.graph import Selector, SOp
 from rasp.language.lexer import FORMS, KEYWORDS
 from rasp.language.syntax import Define
+from rasp.operations import Atom
 
 Value: TypeAlias = "int | float | str | bool | SOp | Selector | list[Value] | dict[Atom, Value] | Function"
 

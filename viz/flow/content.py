@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rasp.elementwise import Atom
 from rasp.errors import TypeFault
 from rasp.graph import (
     Aggregate,
@@ -29,6 +28,7 @@ from rasp.graph import (
 )
 from rasp.interpret import Run
 from rasp.layers import Analysis, Gather, Head, analyse, head_of
+from rasp.operations import Atom
 from rasp.printing import expression
 
 _NAME, _FORMULA, _RESULT = 90, 45, 30

@@ -11,8 +11,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
-from rasp.elementwise import Atom
 from rasp.graph import Node, SOp
+from rasp.operations import Atom
 from viz.flow.content import contents
 from viz.flow.elements import Band, Cells, Edge, Grid, Layout, Words
 from viz.flow.layout import lay_out

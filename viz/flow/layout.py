@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from rasp.elementwise import Atom
 from rasp.graph import SOp, Tokens
+from rasp.operations import Atom
 from viz.flow.content import Flow, HeadView, Read, Row, Stage, columns
 from viz.flow.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
 from viz.flow.lanes import colours, lanes

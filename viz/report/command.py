@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from rasp.elementwise import Atom
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.program import load_program
+from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.compare import own_origins

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
-from rasp.elementwise import Atom
 from rasp.errors import RaspError
 from rasp.graph import SOp, topological
 from rasp.interpret import Run
+from rasp.operations import Atom
 from rasp.printing import expression
 from viz.compare import attention_asked
 from viz.directions import Group, decoded, groups

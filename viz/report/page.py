@@ -16,10 +16,10 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, String
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.vocabulary import vocabulary_of
-from rasp.elementwise import Atom
 from rasp.graph import Node, SOp
 from rasp.language.highlight import RaspLexer
 from rasp.language.program import Program
+from rasp.operations import Atom
 from rasp.source import Span
 from viz.report.content import contents
 
