@@ -10,10 +10,11 @@ import numpy as np
 
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.categorical import distinct
+from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Cells, Ints
 from compiler.values.sets import Values, ValueSets, union
 from rasp.errors import Refusal
-from rasp.graph import Map, Selector, SOp
+from rasp.graph import Map, Select, Selector, SOp
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +44,11 @@ class Spreads(ValueSets, Protocol):
     def spread(self, selector: Selector) -> Spread: ...
 
 
-class Comparisons(ValueSets, Protocol):
+class Comparisons(Masked, Protocol):
     """Where it is known besides what selectors compare, and for which cells; `causal` masks later keys."""
 
     @property
     def cells(self) -> Cells: ...
-
-    @property
-    def causal(self) -> bool: ...
 
     @property
     def conjunctions(self) -> Mapping[Selector, Conjunction]: ...
@@ -67,11 +65,18 @@ def spread_of(analysis: Comparisons, selector: Conjunction) -> Spread:
         low[cells.row(n)] = every.sum(axis=1)
         high[cells.row(n)] = some.sum(axis=1)
     for relation in selector.relations:
+        high = np.minimum(high, 1) if _selects_one(analysis, relation) else high
         high = _most_for_one_value(analysis, relation, high)
     low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
     if not selector.preferences:
         return Spread(low, high)
     return Spread(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
+
+
+def _selects_one(analysis: Comparisons, relation: Relation) -> bool:
+    """Whether a relation compares for equality what no two keys have in common."""
+    is_equality = isinstance(relation.formula, Select) and relation.formula.op == "=="
+    return is_equality and is_distinct(analysis, relation.keys)
 
 
 def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -> Ints:
