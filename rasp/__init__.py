@@ -1,12 +1,11 @@
-"""RASP programs as a graph of s-ops: written in Python or loaded from a file, interpreted, and measured.
+"""RASP programs as a graph of s-ops: written in Python or loaded from a file, interpreted, measured and compiled.
 
-What needs numpy is imported when it is first used, so that the console is there at once.
+What needs numpy is imported when it is first used, so that the console is there at once; so are the other rooms.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
+from warnings import warn
 
 from rasp import interrupts
 
@@ -25,6 +24,7 @@ from rasp.errors import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
+    from compiler.pipeline import compile_sop as compile
     from rasp.batch.run import BatchRun
     from rasp.console.session import Reply, Session
     from rasp.graph import (
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     )
     from rasp.interpret import Run
     from rasp.interpret import run as evaluate
-    from rasp.language.program import Program, load_program, parse_program
+    from rasp.language.program import Program
+    from rasp.language.program import load_program as load
+    from rasp.language.program import parse_program as parse
     from rasp.layers import Analysis, Head, analyse
 
 __all__ = [
@@ -74,14 +76,15 @@ __all__ = [
     "ValueFault",
     "aggregate",
     "analyse",
+    "compile",
     "elementwise",
     "evaluate",
     "full",
     "indicator",
     "indices",
     "length",
-    "load_program",
-    "parse_program",
+    "load",
+    "parse",
     "select",
     "select_best",
     "selector_width",
@@ -93,50 +96,40 @@ __all__ = [
     "where",
 ]
 
-_HOMES = {
-    "rasp.batch.run": ("BatchRun",),
-    "rasp.layers": ("Analysis", "Head", "analyse"),
-    "rasp.graph": (
-        "Node",
-        "SOp",
-        "Selector",
-        "aggregate",
-        "elementwise",
-        "full",
-        "indicator",
-        "indices",
-        "length",
-        "select",
-        "select_best",
-        "selector_width",
-        "tokens",
-        "tokens_asis",
-        "tokens_bool",
-        "tokens_float",
-        "tokens_int",
-        "where",
-    ),
-    "rasp.interpret": ("Run", "evaluate"),
-    "rasp.language.program": ("Program", "load_program", "parse_program"),
-    "rasp.console.session": ("Reply", "Session"),
+# Where each public name that is imported late is found: as in the imports for types above.
+_GRAPH = (
+    *("Node", "SOp", "Selector", "aggregate", "elementwise", "full", "indicator", "indices", "length", "select"),
+    *("select_best", "selector_width", "tokens", "tokens_asis", "tokens_bool", "tokens_float", "tokens_int", "where"),
+)
+_HOMES: dict[str, tuple[str, str]] = {
+    **{name: ("rasp.graph", name) for name in _GRAPH},
+    "Analysis": ("rasp.layers", "Analysis"),
+    "Head": ("rasp.layers", "Head"),
+    "analyse": ("rasp.layers", "analyse"),
+    "Run": ("rasp.interpret", "Run"),
+    "evaluate": ("rasp.interpret", "run"),
+    "Program": ("rasp.language.program", "Program"),
+    "load": ("rasp.language.program", "load_program"),
+    "parse": ("rasp.language.program", "parse_program"),
+    "BatchRun": ("rasp.batch.run", "BatchRun"),
+    "Reply": ("rasp.console.session", "Reply"),
+    "Session": ("rasp.console.session", "Session"),
+    "compile": ("compiler.pipeline", "compile_sop"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-_OWN_NAMES = {"evaluate": "run"}
+# What public names were called; these go with the next release.
+_FORMER = {"load_program": "load", "parse_program": "parse"}
 
 
-class _Package(ModuleType):
-    """This package: a submodule does not hide the public name it shares (`analyse`)."""
-
-    def __getattr__(self, name: str) -> object:
-        if name not in _HOME_OF:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(_HOME_OF[name]), _OWN_NAMES.get(name, name))
-        self.__dict__[name] = value
-        return value
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOME_OF and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
+def __getattr__(name: str) -> object:
+    if name in _FORMER:
+        warn(f"rasp.{name} is called rasp.{_FORMER[name]}", DeprecationWarning, stacklevel=2)
+        return __getattr__(_FORMER[name])
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, own_name = _HOMES[name]
+    value = globals()[name] = getattr(import_module(module), own_name)
+    return value
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

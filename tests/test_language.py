@@ -6,10 +6,11 @@ from random import Random
 
 import pytest
 
-from rasp import analyse, parse_program
 from rasp.console import manual
 from rasp.console.session import Session
 from rasp.interpret import run
+from rasp.language.program import parse_program
+from rasp.layers import analyse
 
 
 def reply(text: str) -> str:

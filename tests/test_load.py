@@ -4,12 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rasp import load_program, parse_program
 from rasp.console.session import Session
 from rasp.errors import DataFault, ValueFault
 from rasp.graph import indices, tokens
 from rasp.language.loading import Text
-from rasp.language.program import kept_program
+from rasp.language.program import kept_program, load_program, parse_program
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from rasp import Failures, NameFault, RaspError, Run, load_program, parse_program
+from rasp.errors import Failures, NameFault, RaspError
 from rasp.graph import full, length
-from rasp.language.program import Program
+from rasp.interpret import Run
+from rasp.language.program import Program, load_program, parse_program
 from tests.counting import grows_linearly
 
 HIST = """# how often each token occurs
