@@ -320,7 +320,10 @@ def where(condition: SOpLike, then: SOpLike, otherwise: SOpLike) -> SOp:
 
 
 def elementwise(function: Callable[..., Atom], *args: SOpLike) -> SOp:
-    """A Python function of atoms, applied at each position. The same function object is the same operation."""
+    """A Python function of atoms, applied at each position. The same function object is the same operation.
+
+    It must depend on its arguments alone: long inputs and batches ask it once for all positions with equal ones.
+    """
     return apply(Operation.python(function), *args)
 
 
