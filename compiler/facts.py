@@ -59,6 +59,10 @@ class Facts:
         self._tainted: dict[Node, bool] = {}
         self._asked: dict[Node, None] = {}
 
+    @property
+    def max_length(self) -> int:
+        return self.values.max_length
+
     def count(self, sop: SOp) -> int:
         """How many values an s-op can take; 0 where they are too many to list, or it cannot be compiled."""
         return len(self.values[sop].universe) if self.compiles(sop) else 0

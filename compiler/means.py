@@ -14,7 +14,7 @@ def combined_readings(
     form: LinearForm, means: tuple[SOp, ...], rows: Sequence[Sequence[int]], storage: Storage
 ) -> list[list[Fraction]]:
     """The true value of a linear form of means (without its constant) for the codes of the means in each row."""
-    limit = storage.analysis.cells.max_length
+    limit = storage.max_length
     weights = [form.weights[mean] for mean in means]
     universes = [[true_mean(Fraction(v), limit) for v in storage.analysis[mean].universe] for mean in means]
     return [[sum((w * u[c] for w, u, c in zip(weights, universes, row, strict=True)), Fraction())] for row in rows]

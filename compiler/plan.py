@@ -123,7 +123,7 @@ def _mark_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Ag
     The rows of a selector are the same in every layer, so one pair a selector is enough. Where nothing is marked, z is
     one above all distances.
     """
-    longest = storage.analysis.cells.max_length
+    longest = storage.max_length
     above = longest - longest // 2
     z, square = (
         Aggregate(head.selector, value, default)

@@ -61,6 +61,10 @@ class Storage:
         self.classes: dict[SOp, dict[SOp, SOp]] = {}
         self.lines: dict[SOp, LinearForm] = {}
 
+    @property
+    def max_length(self) -> int:
+        return self.analysis.max_length
+
     def is_copy(self, node: SOp) -> bool:
         """Whether an aggregate only ever copies strings, booleans or integers, so that its one-hot is exact."""
         if not isinstance(node, Aggregate) or not self.analysis[node].listed:

@@ -14,7 +14,7 @@ from compiler.facts import Facts
 from compiler.values.aggregates import _mean_values, _Numbering
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
-from compiler.values.grid import Cells
+from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForms
 from compiler.values.sets import Values
 from compiler.values.width_bounds import _marked_patterns
@@ -237,7 +237,7 @@ def test_linear_forms_are_exact() -> None:
 
 
 def test_cells_of_a_length_are_together() -> None:
-    cells = Cells(4)
-    assert len(cells) == 10
-    assert cells.length[cells.row(3)].tolist() == [3, 3, 3]
-    assert cells.position[cells.row(3)].tolist() == [0, 1, 2]
+    grid = PositionGrid(4)
+    assert len(grid) == 10
+    assert grid.length[grid.row(3)].tolist() == [3, 3, 3]
+    assert grid.position[grid.row(3)].tolist() == [0, 1, 2]

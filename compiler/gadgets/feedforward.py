@@ -100,7 +100,7 @@ def tally_neurons(node: Map, storage: Storage, reader: Reader, precision: Precis
     spaces = [] if is_count(node) else [turns]
     found = [Neuron({ONE: 1.0}, 0.0, dict(none))] if none else []
     sums: dict[Direction, float] = defaultdict(float)
-    readings = sorted({Fraction(0), Fraction(1, storage.analysis.cells.max_length), Fraction(1)})
+    readings = sorted({Fraction(0), Fraction(1, storage.max_length), Fraction(1)})
     for number, mean in enumerate(means_of(node)):
         entries = [
             ((code,) * len(spaces), change if reading and (is_count(node) or code == number) else {}, reading)

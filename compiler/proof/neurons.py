@@ -191,7 +191,7 @@ class Neurons:
         if set(self.analysis[mean.value].universe) - {0, 1}:
             self.stream.fail(f"neurons for {mean!r}", "it is not the mean of a mark")
         error = raw_error_at(mean, self.storage, self.precision)
-        levels = [Fraction(0), Fraction(1, self.analysis.cells.max_length), Fraction(1)]
+        levels = [Fraction(0), Fraction(1, self.analysis.max_length), Fraction(1)]
         first, last = np.repeat([[0, 1], [0, 2]], len(change), axis=1)
         states = np.tile(np.arange(len(change)), 2)
         errors = np.array([[error(level)] for level in levels])

@@ -315,7 +315,7 @@ def _broken(selector: Selector, condition: Selector, facts: Facts) -> Selector:
     By a score that is their position where the condition reads keys alone. Else by preferring, for each binary digit of
     the position, the keys that meet the condition or have the digit: those that meet it are always preferred.
     """
-    size = facts.values.cells.max_length
+    size = facts.max_length
     if not _reads_query(condition):
         return Best(selector, where(_as_sop(condition), size, indices))
     selector = Prefer(selector, condition)
@@ -394,7 +394,7 @@ class _Builder:
         return self._count(is_met)
 
     def _count(self, condition: SOp | None) -> SOp:
-        size = self.facts.values.cells.max_length
+        size = self.facts.max_length
         self.note = f"how many keys are best is counted by neurons, from one mean for each of {size} positions"
         marks = position_marks(size, condition)
         return count(tuple(self._mean(mark, f"{position}") for position, mark in enumerate(marks)))

@@ -146,7 +146,7 @@ def telling_lengths(roots: Sequence[SOp], values: ValueAnalysis) -> list[int]:
         known = values[node] if isinstance(node, SOp) else None
         if known is not None and known.listed and len(known.patterns) > 1:
             sizes = np.array([len(pattern) for pattern in known.patterns])[known.cell_pattern]
-            lengths = values.cells.length
+            lengths = values.grid.length
             found |= dict.fromkeys((int(lengths[sizes.argmin()]), int(lengths[sizes.argmax()])))
         if len(found) >= _LENGTHS:
             break

@@ -36,7 +36,7 @@ def aggregated(analysis: Gathers, node: Aggregate) -> Values:
     spread = analysis.spread(node.selector)
     values = analysis[node.value]
     if is_mean_of_mark(node):
-        return unlisted(analysis.cells, 0.0, 1.0)
+        return unlisted(analysis.grid, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, spread)
     marks, cell_marks = marked_values(analysis, node.selector, node.value)
@@ -59,12 +59,12 @@ def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: Values, spread
     low, high = values.range
     copied = not values.numbers and bool((spread.low <= 1).any())
     if spread.never_empty:
-        return unlisted(analysis.cells, low, high, bools=copied)
+        return unlisted(analysis.grid, low, high, bools=copied)
     if isinstance(node.default, str):
         raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
     default = float(node.default)
     bools = copied or isinstance(node.default, bool)
-    return unlisted(analysis.cells, min(low, default), max(high, default), bools=bools)
+    return unlisted(analysis.grid, min(low, default), max(high, default), bools=bools)
 
 
 def _copies(
@@ -81,7 +81,7 @@ def _copies(
         np.union1d(marks[kind // 2], [default]) if kind % 2 or not len(marks[kind // 2]) else marks[kind // 2]
         for kind in kinds.tolist()
     ]
-    return grouped(analysis.cells, sets, cell_set, universe)
+    return grouped(analysis.grid, sets, cell_set, universe)
 
 
 def _means(
@@ -96,7 +96,7 @@ def _means(
         if found is None or numbering.count > MAX_MEANS:
             return _mean_of_unlisted(analysis, node, values, spread)
         sets.append(numbering.codes(*found))
-    return grouped(analysis.cells, sets, cell_set.reshape(-1), numbering.universe())
+    return grouped(analysis.grid, sets, cell_set.reshape(-1), numbering.universe())
 
 
 class _Numbering:
@@ -204,7 +204,7 @@ def tallied(analysis: Gathers, node: Map) -> Values:
 def _counts(analysis: Gathers, low: Ints, high: Ints) -> Values:
     ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
     sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
-    return grouped(analysis.cells, sets, cell_set.reshape(-1), range(analysis.cells.max_length + 1))
+    return grouped(analysis.grid, sets, cell_set.reshape(-1), range(analysis.max_length + 1))
 
 
 def number_at_rest(node: Aggregate) -> float:

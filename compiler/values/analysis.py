@@ -20,7 +20,7 @@ from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, tallied
 from compiler.values.categorical import Coded, Tuples, evaluate, joined
-from compiler.values.grid import Cells
+from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Lattices
 from compiler.values.representatives import Bins, Cut, bins, check_cut
@@ -66,7 +66,7 @@ class ValueAnalysis:
     ) -> None:
         self.vocabulary = tuple(vocabulary)
         self.bounded, self.single = bounded, single
-        self.cells = Cells(max_length)
+        self.grid = PositionGrid(max_length)
         self.conjunctions = conjunctions
         self.causal = causal
         self._values: dict[SOp, Values] = {}
@@ -79,6 +79,10 @@ class ValueAnalysis:
         self.partial: dict[SOp, None] = {}
         self.lattices = Lattices(self)
         self.linear = LinearForms()
+
+    @property
+    def max_length(self) -> int:
+        return self.grid.max_length
 
     def __getitem__(self, node: SOp) -> Values:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
@@ -229,7 +233,7 @@ class ValueAnalysis:
         return self._anew(frozenset(kept), self.single | {selector})
 
     def _anew(self, bounded: frozenset[SOp], single: frozenset[Selector]) -> ValueAnalysis:
-        return ValueAnalysis(self.vocabulary, self.cells.max_length, self.conjunctions, self.causal, bounded, single)
+        return ValueAnalysis(self.vocabulary, self.max_length, self.conjunctions, self.causal, bounded, single)
 
     def form(self, node: SOp) -> LinearForm | None:
         """A number as a linear form of numbers: itself where it is stored as it is; None where it is no number."""
@@ -263,7 +267,7 @@ class ValueAnalysis:
 
     def _join(self, factors: tuple[SOp, ...]) -> Tuples:
         if not factors:
-            zero = np.zeros(len(self.cells), dtype=np.intp)
+            zero = np.zeros(len(self.grid), dtype=np.intp)
             return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), zero)
         last = self[factors[-1]]
         if not last.listed:
@@ -293,27 +297,27 @@ def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
 
 def _tokens(analysis: ValueAnalysis, node: Tokens) -> Values:
     if node.kind == "asis":
-        return everywhere(analysis.cells, analysis.vocabulary)
+        return everywhere(analysis.grid, analysis.vocabulary)
     return _map(analysis, node)
 
 
 def _indices(analysis: ValueAnalysis, node: Indices) -> Values:
-    cells = analysis.cells
-    patterns = tuple(np.array([i], dtype=np.intp) for i in range(cells.max_length))
-    return Values(tuple(range(cells.max_length)), patterns, cells.position)
+    grid = analysis.grid
+    patterns = tuple(np.array([i], dtype=np.intp) for i in range(grid.max_length))
+    return Values(tuple(range(grid.max_length)), patterns, grid.position)
 
 
 def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
-    return everywhere(analysis.cells, [node.value])
+    return everywhere(analysis.grid, [node.value])
 
 
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     if isinstance(node, Map) and isinstance(node.op, Bins):
-        return everywhere(analysis.cells, list(map(float, node.op.points)))
+        return everywhere(analysis.grid, list(map(float, node.op.points)))
     if is_gap(node):
         return _gap(analysis, node)
     if is_flag(node):
-        return everywhere(analysis.cells, (0, 1))
+        return everywhere(analysis.grid, (0, 1))
     if is_count(node):
         return tallied(analysis, node)
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
@@ -329,7 +333,7 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
     sets = [union([of_tuple[pattern]], len(order) + 1) for pattern in tuples.patterns]
     if found.undefined is not None:
         sets = [codes[codes < len(order)] for codes in sets]
-    return grouped(analysis.cells, sets, tuples.cell_pattern, [found.values[code] for code in order])
+    return grouped(analysis.grid, sets, tuples.cell_pattern, [found.values[code] for code in order])
 
 
 def _reason(analysis: ValueAnalysis, node: SOp) -> str:
@@ -363,7 +367,7 @@ def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
         assert isinstance(node, Map)
         factor, mean = (analysis[arg].range for arg in node.args)
         ends = [Fraction(some) * Fraction(other) for some in factor for other in mean]
-        return unlisted(analysis.cells, min(ends), max(ends))
+        return unlisted(analysis.grid, min(ends), max(ends))
     form = _sum_form(analysis, node)
     low = high = Fraction(form.constant)
     for part, weight in form.weights.items():
@@ -373,7 +377,7 @@ def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
         ends = [weight * Fraction(end) for end in values.range]
         low, high = low + min(ends), high + max(ends)
     bools = isinstance(node, Map) and node.op.name == "if" and not all(analysis[arg].numbers for arg in node.args[1:])
-    return unlisted(analysis.cells, low, high, bools=bools)
+    return unlisted(analysis.grid, low, high, bools=bools)
 
 
 def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
@@ -387,7 +391,7 @@ def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
 def _gap(analysis: ValueAnalysis, node: Map) -> Values:
     (low, high), (least, most) = (analysis[mean].range for mean in node.args)
     below = most - low if isinstance(node.op, Gap) and node.op.both else 0.0
-    return unlisted(analysis.cells, 0.0, max(high - least, below, 0.0))
+    return unlisted(analysis.grid, 0.0, max(high - least, below, 0.0))
 
 
 _RULES: Rules[Callable[[ValueAnalysis, Any], Values]] = Rules(

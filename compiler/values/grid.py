@@ -1,4 +1,4 @@
-"""Cells: the pairs (sequence length n, position i) that value sets are kept for."""
+"""The position grid: the cells (sequence length n, position i) that value sets are kept for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Ints: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 
 
 @dataclass(frozen=True)
-class Cells:
+class PositionGrid:
     """All (n, i) with 1 ≤ n ≤ N and 0 ≤ i < n, row after row; the cells of length n are one contiguous slice."""
 
     max_length: int

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from compiler.selectors import BoolTable
-from compiler.values.grid import Cells, Ints
+from compiler.values.grid import Ints, PositionGrid
 from rasp.errors import Refusal
 from rasp.graph import SOp
 
@@ -65,9 +65,9 @@ class Values:
         is_bool = [isinstance(value, bool) for value in self.universe]
         if not any(is_bool):
             return False
-        cells = np.array([any(is_bool[code] for code in codes) for codes in self.patterns])[self.cell_pattern]
-        lengths = range(1, math.isqrt(2 * len(cells)) + 1)
-        return any(bool(cells[n * (n - 1) // 2 : n * (n + 1) // 2].all()) for n in lengths)
+        possible = np.array([any(is_bool[code] for code in codes) for codes in self.patterns])[self.cell_pattern]
+        lengths = range(1, math.isqrt(2 * len(possible)) + 1)
+        return any(bool(possible[n * (n - 1) // 2 : n * (n + 1) // 2].all()) for n in lengths)
 
     @cached_property
     def range(self) -> tuple[float, float]:
@@ -122,16 +122,16 @@ class ValueSets(Protocol):
     def __getitem__(self, node: SOp, /) -> Values: ...
 
 
-def unlisted(cells: Cells, low: float | Fraction, high: float | Fraction, *, bools: bool = False) -> Values:
+def unlisted(grid: PositionGrid, low: float | Fraction, high: float | Fraction, *, bools: bool = False) -> Values:
     """A number between two bounds whose values are not listed, and whether some may be bools."""
     try:
         bounds = float(low), float(high)
     except OverflowError:
         raise Refusal("a number may be beyond the largest float") from None
-    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(cells), dtype=np.intp), bounds, bools)
+    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(grid), dtype=np.intp), bounds, bools)
 
 
-def grouped(cells: Cells, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> Values:
+def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> Values:
     """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go.
 
     The codes of a set are distinct and rise.
@@ -151,9 +151,9 @@ def grouped(cells: Cells, sets: Sequence[Ints], cell_set: Ints, universe: Sequen
     return Values(tuple(universe[code] for code in used.tolist()), tuple(arrays), index[cell_set])
 
 
-def everywhere(cells: Cells, universe: Sequence[Any]) -> Values:
+def everywhere(grid: PositionGrid, universe: Sequence[Any]) -> Values:
     """Values that are all possible in every cell."""
-    return Values(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(cells), dtype=np.intp))
+    return Values(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(grid), dtype=np.intp))
 
 
 def union(sets: Sequence[Ints], count: int) -> Ints:

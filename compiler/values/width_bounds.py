@@ -11,7 +11,7 @@ import numpy as np
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.categorical import distinct
 from compiler.values.distinct import Masked, is_distinct
-from compiler.values.grid import Cells, Ints
+from compiler.values.grid import Ints, PositionGrid
 from compiler.values.sets import Values, ValueSets, union
 from rasp.errors import Refusal
 from rasp.graph import Map, Select, Selector, SOp
@@ -48,7 +48,7 @@ class Comparisons(Masked, Protocol):
     """Where it is known besides what selectors compare, and for which cells; `causal` masks later keys."""
 
     @property
-    def cells(self) -> Cells: ...
+    def grid(self) -> PositionGrid: ...
 
     @property
     def conjunctions(self) -> Mapping[Selector, Conjunction]: ...
@@ -58,12 +58,12 @@ class Comparisons(Masked, Protocol):
 
 def spread_of(analysis: Comparisons, selector: Conjunction) -> Spread:
     """How many keys a head can mark, by what each relation marks for every pair of cells."""
-    cells = analysis.cells
-    low = np.zeros(len(cells), dtype=np.intp)
-    high = np.zeros(len(cells), dtype=np.intp)
+    grid = analysis.grid
+    low = np.zeros(len(grid), dtype=np.intp)
+    high = np.zeros(len(grid), dtype=np.intp)
     for n, some, every in rows(analysis, selector.relations):
-        low[cells.row(n)] = every.sum(axis=1)
-        high[cells.row(n)] = some.sum(axis=1)
+        low[grid.row(n)] = every.sum(axis=1)
+        high[grid.row(n)] = some.sum(axis=1)
     for relation in selector.relations:
         high = np.minimum(high, 1) if _selects_one(analysis, relation) else high
         high = _most_for_one_value(analysis, relation, high)
@@ -84,7 +84,7 @@ def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -
 
     It is not below where the query has one value, or no more than one key is marked.
     """
-    cells = analysis.cells
+    grid = analysis.grid
     queries, keys = analysis[relation.queries], analysis[relation.keys]
     several = np.array([len(codes) > 1 for codes in queries.patterns])[queries.cell_pattern] & (high > 1)
     if not several.any():
@@ -92,8 +92,8 @@ def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -
     table = analysis.relation_table(relation).astype(np.float32)
     some = (table @ keys.masks.T.astype(np.float32) > 0).astype(np.float32)
     most = high.copy()
-    for n in range(1, cells.max_length + 1):
-        row = cells.row(n)
+    for n in range(1, grid.max_length + 1):
+        row = grid.row(n)
         if not several[row].any():
             continue
         marked = some @ np.bincount(keys.cell_pattern[row], minlength=len(keys.patterns)).astype(np.float32)
@@ -120,8 +120,8 @@ def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
     same: dict[Any, int] = {}
     code = np.array([same.setdefault(value, len(same)) for value in values.universe], dtype=np.intp)
     sets = [np.unique(code[pattern]) for pattern in values.patterns]
-    for n in range(2, analysis.cells.max_length + 1):
-        found = np.concatenate([sets[p] for p in values.cell_pattern[analysis.cells.row(n)].tolist()])
+    for n in range(2, analysis.grid.max_length + 1):
+        found = np.concatenate([sets[p] for p in values.cell_pattern[analysis.grid.row(n)].tolist()])
         if len(np.unique(found)) < len(found):
             return False
     return True
@@ -129,20 +129,20 @@ def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
 
 def rows(analysis: Comparisons, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
     """For every length n: which (query, key) pairs may be marked, and which surely are; bool [n, n] each."""
-    cells = analysis.cells
+    grid = analysis.grid
     prepared = []
     for relation in relations:
         queries, keys = analysis[relation.queries], analysis[relation.keys]
         table = analysis.relation_table(relation)
         own = _own(keys, table) if relation.keys is relation.queries else None
         prepared.append((queries.cell_pattern, keys.cell_pattern, own, *_possible(queries, keys, table)))
-    for n in range(1, cells.max_length + 1):
-        row = cells.row(n)
+    for n in range(1, grid.max_length + 1):
+        row = grid.row(n)
         some = np.ones((n, n), dtype=bool)
         every = np.ones((n, n), dtype=bool)
         for query_pattern, key_pattern, own, some_pattern, every_pattern in prepared:
-            grid = np.ix_(query_pattern[row], key_pattern[row])
-            some_here, every_here = some_pattern[grid], every_pattern[grid]
+            pairs = np.ix_(query_pattern[row], key_pattern[row])
+            some_here, every_here = some_pattern[pairs], every_pattern[pairs]
             if own is not None:
                 np.fill_diagonal(some_here, own[0][key_pattern[row]])
                 np.fill_diagonal(every_here, own[1][key_pattern[row]])
@@ -172,9 +172,9 @@ def marked_values(analysis: Comparisons, selector: Selector, value: SOp) -> tupl
     sets: dict[bytes, int] = {}
     arrays: list[Ints] = []
     of_patterns: dict[bytes, int] = {}
-    cell_set = np.empty(len(analysis.cells), dtype=np.intp)
+    cell_set = np.empty(len(analysis.grid), dtype=np.intp)
     for n, some, _ in rows(analysis, analysis.conjunctions[selector].relations):
-        row = analysis.cells.row(n)
+        row = analysis.grid.row(n)
         patterns, marked = _marked_patterns(some, values.cell_pattern[row], len(values.patterns))
         for cell, mask in enumerate(marked, row.start):
             key = patterns[mask].tobytes()
