@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from compiler.pipeline import Compilation
 from compiler.symbolic import Functional
-from compiler.values.sets import Values
+from compiler.values.sets import ValueSet
 from rasp.graph import SOp, topological
 
 _SHOWN = 12
@@ -33,7 +33,7 @@ def _values(compilation: Compilation) -> Iterator[str]:
             yield f"{node!r}: {_universe(values[node])}"
 
 
-def _universe(values: Values) -> str:
+def _universe(values: ValueSet) -> str:
     if values.bounds is not None:
         return f"a number from {values.bounds[0]:g} to {values.bounds[1]:g}"
     shown = ", ".join(map(repr, values.universe[:_SHOWN]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import DEFINED
-from compiler.values.sets import Values
+from compiler.values.sets import ValueSet
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
 from rasp.operations import OPERATIONS, Operation
@@ -61,7 +61,7 @@ def is_unread(node: SOp) -> bool:
     return isinstance(node, Aggregate) and isinstance(node.value, Map) and node.value.op is UNREAD
 
 
-def holds_both(values: Values) -> bool:
+def holds_both(values: ValueSet) -> bool:
     """Whether there are strings and numbers among some values."""
     return len({isinstance(value, str) for value in values.universe}) > 1
 

@@ -7,7 +7,7 @@ from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
 from compiler.storage import OutputKind, Storage
 from compiler.values.averaged import smallest_averaged
-from compiler.values.sets import Values
+from compiler.values.sets import ValueSet
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Indices, SOp, Tokens
 from rasp.operations import Atom
@@ -52,7 +52,7 @@ def _output_kind(root: SOp, storage: Storage, precision: Precision) -> OutputKin
     return "categorical"
 
 
-def _is_int(values: Values) -> bool:
+def _is_int(values: ValueSet) -> bool:
     return values.listed and all(isinstance(value, int) for value in values.universe)
 
 
@@ -74,7 +74,7 @@ def _tellable(root: SOp, storage: Storage, precision: Precision, share: int = 8)
     return all(error.at(level) + width < gap / share for (level, width), gap in pairs)
 
 
-def _widths(values: Values) -> dict[float, float]:
+def _widths(values: ValueSet) -> dict[float, float]:
     """For one value of each group of twins, rising, how far from it the furthest of the others is."""
     found = {float(number): 0.0 for number in distinct_numbers(values)}
     for code, own in enumerate(values.twins):
@@ -83,7 +83,7 @@ def _widths(values: Values) -> dict[float, float]:
     return found
 
 
-def distinct_numbers(values: Values) -> list[Atom]:
+def distinct_numbers(values: ValueSet) -> list[Atom]:
     """One value of each group of twins, rising."""
     return sorted({code: values.universe[code] for code in values.twins}.values())
 

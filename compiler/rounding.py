@@ -15,7 +15,7 @@ from compiler.storage import Storage
 from compiler.values.affine import is_product
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import EXACT, UNBOUNDED, Error, Range, largest, of_one_sign, roundoff, sum_error
-from compiler.values.sets import NEAR, Values
+from compiler.values.sets import NEAR, ValueSet
 from rasp.graph import Aggregate, Map, SOp
 from rasp.operations import Atom
 
@@ -63,7 +63,7 @@ def error_of(node: SOp, storage: Storage, precision: Precision) -> Error:
     return Error(2 * precision.unit + merged, precision.tiniest)
 
 
-def _is_exact(values: Values, precision: Precision) -> bool:
+def _is_exact(values: ValueSet, precision: Precision) -> bool:
     """Whether every value is one that the dtype holds."""
     dtype = np.dtype(precision.name)
     return values.listed and all(_held(value, dtype) for value in values.universe)
@@ -138,7 +138,7 @@ def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Erro
     return Error(rounded, off + rounded * (largest(reach) + off) + precision.tiniest)
 
 
-def _share(values: Values) -> float:
+def _share(values: ValueSet) -> float:
     """A bound on the partial sums of n values of one sign, in any order, as a share of n times the whole sum S.
 
     After j terms a sum is at most j·M and at most S, where M is the largest size. Up to j = S/M the first bound is the

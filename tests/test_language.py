@@ -531,19 +531,19 @@ def test_library(text: str, expected: str) -> None:
     assert last(text) == expected
 
 
-Values = list[int]
+ValueSet = list[int]
 
 
-def keys_of(seq: Values, val: Values, i: int) -> Values:
+def keys_of(seq: ValueSet, val: ValueSet, i: int) -> ValueSet:
     """The positions whose element of seq is val_i."""
     return [k for k, element in enumerate(seq) if element == val[i]]
 
 
-def last_instances(seq: Values, val: Values) -> list[bool]:
+def last_instances(seq: ValueSet, val: ValueSet) -> list[bool]:
     return [seq[i] == val[i] and not any(k > i for k in keys_of(seq, val, i)) for i in range(len(seq))]
 
 
-def first_instances(seq: Values, val: Values) -> list[bool]:
+def first_instances(seq: ValueSet, val: ValueSet) -> list[bool]:
     return [seq[i] == val[i] and not any(k < i for k in keys_of(seq, val, i)) for i in range(len(seq))]
 
 
@@ -552,12 +552,12 @@ def mean_of_marked(marks: list[bool]) -> list[float]:
     return [sum(places) / len(places) if places else -1] * len(marks)
 
 
-def shifted(seq: Values, n: Values) -> list[float]:
+def shifted(seq: ValueSet, n: ValueSet) -> list[float]:
     arriving = [[seq[k] for k in range(len(seq)) if k + n[k] == i] for i in range(len(seq))]
     return [sum(found) / len(found) if found else -1 for found in arriving]
 
 
-DEFINITIONS: dict[str, Callable[[Values, Values], Sequence[float]]] = {
+DEFINITIONS: dict[str, Callable[[ValueSet, ValueSet], Sequence[float]]] = {
     "count(a, b)": lambda a, b: [sum(map(eq, a, b))] * len(a),
     "contains(a, b)": lambda a, b: [any(map(eq, a, b))] * len(a),
     "max(a, b)": lambda a, b: list(map(max, a, b)),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.facts import Facts
-from compiler.values.sets import Values
+from compiler.values.sets import ValueSet
 from rasp.graph import tokens_asis
 from rasp.operations import Atom, atom_key
 
@@ -20,7 +20,7 @@ NUMBERS: tuple[Atom, ...] = (
 VOCABULARIES = st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=12, unique_by=atom_key)
 
 
-def values_of(numbers: list[Atom]) -> Values:
+def values_of(numbers: list[Atom]) -> ValueSet:
     return Facts(tuple(numbers), 1).values[tokens_asis]
 
 

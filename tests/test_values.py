@@ -16,7 +16,7 @@ from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
 from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForms
-from compiler.values.sets import Values
+from compiler.values.sets import ValueSet
 from compiler.values.width_bounds import _marked_patterns
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import (
@@ -52,7 +52,7 @@ def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length
     return facts.values
 
 
-def cell(values: Values, n: int, i: int) -> set[Atom]:
+def cell(values: ValueSet, n: int, i: int) -> set[Atom]:
     """What is possible at position i of an input of length n."""
     codes = values.patterns[values.cell_pattern[n * (n - 1) // 2 + i]]
     return {values.universe[code] for code in codes.tolist()}

@@ -51,7 +51,7 @@ from compiler.selectors import (
 )
 from compiler.values.categorical import value_key
 from compiler.values.representatives import in_bins
-from compiler.values.sets import Values
+from compiler.values.sets import ValueSet
 from rasp.errors import Refusal
 from rasp.graph import (
     Aggregate,
@@ -440,7 +440,7 @@ def look_up(name: str, arity: int, entries: Mapping[Hashable, int]) -> Operation
     return kind(name, arity, tuple(sorted(entries.items(), key=repr)), found)
 
 
-def _is_alike(values: Values, default: Atom) -> bool:
+def _is_alike(values: ValueSet, default: Atom) -> bool:
     """Whether a default is of the kind of the values: a string, a boolean, or another number."""
     kinds = {str: "str", bool: "bool"}
     of_default = kinds.get(type(default), "number")

@@ -12,7 +12,7 @@ import numpy as np
 from compiler.indicator_means import is_mean_of_mark, means_of
 from compiler.values.categorical import value_key
 from compiler.values.grid import Ints
-from compiler.values.sets import Floats, Values, grouped, unlisted
+from compiler.values.sets import Floats, ValueSet, grouped, unlisted
 from compiler.values.width_bounds import Comparisons, Spread, Spreads, marked_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
@@ -31,7 +31,7 @@ class Gathers(Spreads, Comparisons, Protocol):
     def bounded(self) -> frozenset[SOp]: ...
 
 
-def aggregated(analysis: Gathers, node: Aggregate) -> Values:
+def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
     """The values of an aggregate: copies, means, or bounds where the means are too many. Refusal for mixed kinds."""
     spread = analysis.spread(node.selector)
     values = analysis[node.value]
@@ -51,11 +51,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _kinds(values: Values) -> str:
+def _kinds(values: ValueSet) -> str:
     return ", ".join(sorted({type(value).__name__ for value in values.universe}))
 
 
-def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: Values, spread: Spread) -> Values:
+def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, spread: Spread) -> ValueSet:
     low, high = values.range
     copied = not values.numbers and bool((spread.low <= 1).any())
     if spread.never_empty:
@@ -68,8 +68,8 @@ def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: Values, spread
 
 
 def _copies(
-    analysis: Gathers, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
-) -> Values:
+    analysis: Gathers, node: Aggregate, values: ValueSet, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+) -> ValueSet:
     universe = [*values.universe, node.default]
     default = next(
         (code for code, value in enumerate(values.universe) if value_key(value) == value_key(node.default)),
@@ -85,8 +85,8 @@ def _copies(
 
 
 def _means(
-    analysis: Gathers, node: Aggregate, values: Values, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
-) -> Values:
+    analysis: Gathers, node: Aggregate, values: ValueSet, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+) -> ValueSet:
     keys = np.stack([cell_marks, spread.low, spread.high], axis=1)
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
     numbering = _Numbering()
@@ -187,13 +187,13 @@ def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:
     return np.arange(totals.start, totals.stop, totals.step) / size
 
 
-def counted(analysis: Gathers, node: SelectorWidth) -> Values:
+def counted(analysis: Gathers, node: SelectorWidth) -> ValueSet:
     """The values of a width."""
     spread = analysis.spread(node.selector)
     return _counts(analysis, spread.low, spread.high)
 
 
-def tallied(analysis: Gathers, node: Map) -> Values:
+def tallied(analysis: Gathers, node: Map) -> ValueSet:
     """How many keys a head marks; of marks with a condition, all of them or none."""
     mean = means_of(node)[0]
     spread = analysis.spread(mean.selector)
@@ -201,10 +201,10 @@ def tallied(analysis: Gathers, node: Map) -> Values:
     return _counts(analysis, np.zeros_like(spread.low) if conditional else spread.low, spread.high)
 
 
-def _counts(analysis: Gathers, low: Ints, high: Ints) -> Values:
+def _counts(analysis: Gathers, low: Ints, high: Ints) -> ValueSet:
     ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
     sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
-    return grouped(analysis.grid, sets, cell_set.reshape(-1), range(analysis.max_length + 1))
+    return grouped(analysis.grid, sets, cell_set.reshape(-1), range(analysis.grid.max_length + 1))
 
 
 def number_at_rest(node: Aggregate) -> float:

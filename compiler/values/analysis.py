@@ -24,7 +24,7 @@ from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Lattices
 from compiler.values.representatives import Bins, Cut, bins, check_cut
-from compiler.values.sets import Values, everywhere, grouped, union, unlisted
+from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
 from compiler.values.width_bounds import Spread, spread_of
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
@@ -69,7 +69,7 @@ class ValueAnalysis:
         self.grid = PositionGrid(max_length)
         self.conjunctions = conjunctions
         self.causal = causal
-        self._values: dict[SOp, Values] = {}
+        self._values: dict[SOp, ValueSet] = {}
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
         self._factors: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
@@ -84,7 +84,7 @@ class ValueAnalysis:
     def max_length(self) -> int:
         return self.grid.max_length
 
-    def __getitem__(self, node: SOp) -> Values:
+    def __getitem__(self, node: SOp) -> ValueSet:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
         if node not in self._values:
             found = _RULES[type(node)](self, node)
@@ -278,7 +278,7 @@ class ValueAnalysis:
         return _product(factors, self.tuples(factors[:-1]), last)
 
 
-def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
+def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet) -> Tuples:
     width = len(right.universe)
     pairs, cell_pattern = np.unique(left.cell_pattern * len(right.patterns) + right.cell_pattern, return_inverse=True)
     sides = [(left.patterns[p // len(right.patterns)], right.patterns[p % len(right.patterns)]) for p in pairs.tolist()]
@@ -295,23 +295,23 @@ def _product(factors: tuple[SOp, ...], left: Tuples, right: Values) -> Tuples:
     return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
 
 
-def _tokens(analysis: ValueAnalysis, node: Tokens) -> Values:
+def _tokens(analysis: ValueAnalysis, node: Tokens) -> ValueSet:
     if node.kind == "asis":
         return everywhere(analysis.grid, analysis.vocabulary)
     return _map(analysis, node)
 
 
-def _indices(analysis: ValueAnalysis, node: Indices) -> Values:
+def _indices(analysis: ValueAnalysis, node: Indices) -> ValueSet:
     grid = analysis.grid
     patterns = tuple(np.array([i], dtype=np.intp) for i in range(grid.max_length))
-    return Values(tuple(range(grid.max_length)), patterns, grid.position)
+    return ValueSet(tuple(range(grid.max_length)), patterns, grid.position)
 
 
-def _constant(analysis: ValueAnalysis, node: Constant) -> Values:
+def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
     return everywhere(analysis.grid, [node.value])
 
 
-def _map(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if isinstance(node, Map) and isinstance(node.op, Bins):
         return everywhere(analysis.grid, list(map(float, node.op.points)))
     if is_gap(node):
@@ -362,7 +362,7 @@ def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[S
         analysis.partial[node] = None
 
 
-def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> Values:
+def _bounded(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if is_product(analysis, node):
         assert isinstance(node, Map)
         factor, mean = (analysis[arg].range for arg in node.args)
@@ -388,13 +388,13 @@ def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
     return LinearForm(products(analysis, node), Fraction(0))
 
 
-def _gap(analysis: ValueAnalysis, node: Map) -> Values:
+def _gap(analysis: ValueAnalysis, node: Map) -> ValueSet:
     (low, high), (least, most) = (analysis[mean].range for mean in node.args)
     below = most - low if isinstance(node.op, Gap) and node.op.both else 0.0
     return unlisted(analysis.grid, 0.0, max(high - least, below, 0.0))
 
 
-_RULES: Rules[Callable[[ValueAnalysis, Any], Values]] = Rules(
+_RULES: Rules[Callable[[ValueAnalysis, Any], ValueSet]] = Rules(
     "the value analysis",
     {
         Tokens: _tokens,

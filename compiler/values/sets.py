@@ -23,7 +23,7 @@ Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
-class Values:
+class ValueSet:
     """The values of one s-op: `universe` lists them, `patterns[cell_pattern[c]]` are the codes possible in cell c.
 
     An s-op whose values are too many to list has an empty universe and `bounds` (smallest, largest); `unlisted_bools`
@@ -119,19 +119,19 @@ class Values:
 class ValueSets(Protocol):
     """Where the values of s-ops are known."""
 
-    def __getitem__(self, node: SOp, /) -> Values: ...
+    def __getitem__(self, node: SOp, /) -> ValueSet: ...
 
 
-def unlisted(grid: PositionGrid, low: float | Fraction, high: float | Fraction, *, bools: bool = False) -> Values:
+def unlisted(grid: PositionGrid, low: float | Fraction, high: float | Fraction, *, bools: bool = False) -> ValueSet:
     """A number between two bounds whose values are not listed, and whether some may be bools."""
     try:
         bounds = float(low), float(high)
     except OverflowError:
         raise Refusal("a number may be beyond the largest float") from None
-    return Values((), (np.zeros(0, dtype=np.intp),), np.zeros(len(grid), dtype=np.intp), bounds, bools)
+    return ValueSet((), (np.zeros(0, dtype=np.intp),), np.zeros(len(grid), dtype=np.intp), bounds, bools)
 
 
-def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> Values:
+def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> ValueSet:
     """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go.
 
     The codes of a set are distinct and rise.
@@ -148,12 +148,12 @@ def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: 
         if known == len(arrays):
             arrays.append(array)
         index[row] = known
-    return Values(tuple(universe[code] for code in used.tolist()), tuple(arrays), index[cell_set])
+    return ValueSet(tuple(universe[code] for code in used.tolist()), tuple(arrays), index[cell_set])
 
 
-def everywhere(grid: PositionGrid, universe: Sequence[Any]) -> Values:
+def everywhere(grid: PositionGrid, universe: Sequence[Any]) -> ValueSet:
     """Values that are all possible in every cell."""
-    return Values(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(grid), dtype=np.intp))
+    return ValueSet(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(grid), dtype=np.intp))
 
 
 def union(sets: Sequence[Ints], count: int) -> Ints:

@@ -12,7 +12,7 @@ from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.categorical import distinct
 from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Ints, PositionGrid
-from compiler.values.sets import Values, ValueSets, union
+from compiler.values.sets import ValueSet, ValueSets, union
 from rasp.errors import Refusal
 from rasp.graph import Map, Select, Selector, SOp
 
@@ -151,14 +151,14 @@ def rows(analysis: Comparisons, relations: Sequence[Relation]) -> Iterable[tuple
         yield (n, np.tril(some), np.tril(every)) if analysis.causal else (n, some, every)
 
 
-def _own(values: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
+def _own(values: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
     """For every pattern whether a position matches itself: some value it can have does, and every value does."""
     same = table.diagonal()
     some = np.array([same[codes].any() for codes in values.patterns])
     return some, np.array([same[codes].all() for codes in values.patterns])
 
 
-def _possible(queries: Values, keys: Values, table: BoolTable) -> tuple[BoolTable, BoolTable]:
+def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
     """For every query pattern and key pattern: whether some values match, and whether all do."""
     query_masks, key_masks = queries.masks.astype(np.float32), keys.masks.astype(np.float32)
     some = query_masks @ table.astype(np.float32) @ key_masks.T > 0
