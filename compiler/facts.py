@@ -10,7 +10,7 @@ from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
 from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.representatives import in_bins
-from compiler.values.width_bounds import Spread
+from compiler.values.width_bounds import WidthBounds
 from rasp.errors import DataFault, Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
 from rasp.operations import Atom, atom_key, describe, is_atom
@@ -71,12 +71,12 @@ class Facts:
         """Whether one head computes a selector, as far as the values of what it reads tell."""
         return self.compiles(head_for(selector))
 
-    def spread(self, selector: Selector) -> Spread:
+    def width_bounds(self, selector: Selector) -> WidthBounds:
         """How many keys a selector can mark. The Refusal of what it is made of, where it cannot be compiled."""
         head = head_for(selector)
         if not self.computes(selector):
             raise next(self._refused[node] for node in topological([head]) if node in self._refused)
-        return self.values.spread(selector)
+        return self.values.width_bounds(selector)
 
     def compiles(self, node: Node) -> bool:
         """Whether the values of a node and of all that it reads are known."""

@@ -104,7 +104,7 @@ def _single(selector: Selector, reason: str) -> Guard:
 
 def _may_mix(node: Aggregate, values: ValueAnalysis) -> bool:
     """Whether an aggregate copies values that have no mean, and may mark several keys for all that is known."""
-    return not values[node.value].averaged and not values.spread(node.selector).at_most_one
+    return not values[node.value].averaged and not values.width_bounds(node.selector).at_most_one
 
 
 def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
@@ -112,7 +112,7 @@ def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
     if isinstance(node.value, Map) and isinstance(node.value.op, Code):
         (read,) = node.value.args
         return [Guard(f"{read!r} holds numbers where several are marked", "mean", (Map(_IS_TEXT, (read,)),))]
-    if not (found.averaged and found.may_be_bools) or values.spread(node.selector).at_most_one:
+    if not (found.averaged and found.may_be_bools) or values.width_bounds(node.selector).at_most_one:
         return []
     return [Guard(f"{node.value!r} holds a number where several are marked", "mean", (Map(_IS_BOOL, (node.value,)),))]
 
@@ -141,7 +141,7 @@ def _is_float(node: SOp, mean: SOp) -> bool:
 
 def _may_be_mean(node: Aggregate, values: ValueAnalysis) -> bool:
     try:
-        return node.selector in values.conjunctions and not values.spread(node.selector).at_most_one
+        return node.selector in values.conjunctions and not values.width_bounds(node.selector).at_most_one
     except Refusal:
         return False
 

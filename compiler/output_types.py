@@ -151,7 +151,7 @@ def _fits(row: Sequence[Any], states: tuple[int, ...], fitting: Sequence[Mapping
 def _fitting(node: Aggregate, values: ValueAnalysis) -> dict[Any, set[int]]:
     """For each value of an aggregate the numbers of marked keys it can come from: none, one, several."""
     copied = {value_key(value) for value in values[node.value].universe} if values[node.value].listed else None
-    several = not values.spread(node.selector).at_most_one
+    several = not values.width_bounds(node.selector).at_most_one
     found: dict[Any, set[int]] = {}
     for value in values[node].universe:
         key = value_key(value)
@@ -219,14 +219,14 @@ def _node_flags(node: SOp, args: Sequence[Flags], states: Mapping[SOp, int], val
 
 
 def _aggregate_flags(node: Aggregate, state: int | None, values: ValueAnalysis) -> Flags:
-    spread = values.spread(node.selector)
+    width_bounds = values.width_bounds(node.selector)
     copied = _flags(node.value, {}, values).any(axis=0)
     parts = {
-        EMPTY: (spread.low == 0, np.array([kind_of(node.default) == kind for kind in KINDS])),
-        ONE_KEY: ((spread.low <= 1) & (spread.high >= 1), copied),
-        SEVERAL: (spread.high >= 2, np.array([False, False, True])),
+        EMPTY: (width_bounds.low == 0, np.array([kind_of(node.default) == kind for kind in KINDS])),
+        ONE_KEY: ((width_bounds.low <= 1) & (width_bounds.high >= 1), copied),
+        SEVERAL: (width_bounds.high >= 2, np.array([False, False, True])),
     }
-    flags = np.zeros((len(spread.low), len(KINDS)), dtype=bool)
+    flags = np.zeros((len(width_bounds.low), len(KINDS)), dtype=bool)
     for possible, (cells, kinds) in parts.items():
         if state is None or state == possible:
             flags |= cells[:, None] & kinds

@@ -131,7 +131,7 @@ def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Erro
     read = error_of(mean.value, storage, precision)
     if mean in storage.combined:
         read = read.then(roundoff(analysis, mean.value))
-    rounded = (int(analysis.spread(mean.selector).high.max()) * _share(analysis[mean.value]) + 3) * precision.unit
+    rounded = (int(analysis.width_bounds(mean.selector).high.max()) * _share(analysis[mean.value]) + 3) * precision.unit
     if of_one_sign(reach):
         return read.then(Error(rounded, precision.tiniest))
     off = read.at(largest(reach))

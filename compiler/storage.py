@@ -72,7 +72,7 @@ class Storage:
         values = self.analysis[node]
         if values.numeric and any(isinstance(value, float) for value in values.universe):
             return False
-        return self.analysis.spread(node.selector).at_most_one or not self.analysis[node.value].averaged
+        return self.analysis.width_bounds(node.selector).at_most_one or not self.analysis[node.value].averaged
 
     def codes(self, node: SOp) -> tuple[int, ...]:
         """For each code of a node's universe the code that stands for it: its own for tokens, else the first twin."""

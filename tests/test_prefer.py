@@ -146,10 +146,10 @@ def test_the_graph_asks_only_for_parts() -> None:
 
 def test_a_pass_may_ask_how_many_keys_are_marked() -> None:
     facts = Facts("ab", 3)
-    found = facts.spread(select(indices, indices - 1))
+    found = facts.width_bounds(select(indices, indices - 1))
     assert (found.at_most_one, found.never_empty) == (True, False)
     with pytest.raises(Refusal, match="has no value"):
-        facts.spread(select(1 / (indices - indices), 1))
+        facts.width_bounds(select(1 / (indices - indices), 1))
 
 
 # -- every way is exact

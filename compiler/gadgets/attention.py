@@ -83,7 +83,7 @@ def plan_head(
     layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, limit: float
 ) -> HeadPlan:
     """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact."""
-    competes = head.kind == "width" or not analysis.spread(head.selector).never_empty
+    competes = head.kind == "width" or not analysis.width_bounds(head.selector).never_empty
     best = _best_parts(selector.preferences, analysis, storage)
     reach = sum(part.largest for part in best)
     weight = 2 * (reach + 1) if best else 1

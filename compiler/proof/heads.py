@@ -175,7 +175,7 @@ class Heads:
                 self.stream.fail(head.name, "BOS does not tie with the marked keys")
             return
         self._gap(full[0] + low - bos, head.name)
-        if not self.analysis.spread(plan.head.selector).never_empty:
+        if not self.analysis.width_bounds(plan.head.selector).never_empty:
             if full[0] != full[1]:
                 self.stream.fail(head.name, "the full score depends on the query")
             self._gap(bos - (full[1] - gap + high), head.name)

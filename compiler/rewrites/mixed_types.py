@@ -28,7 +28,7 @@ def separate(node: Node, facts: Facts) -> Change | None:
     numbers = [value for value in values.universe if not isinstance(value, str)]
     if not holds_both(values) or all(isinstance(number, bool) for number in numbers):
         return None
-    if not facts.computes(node.selector) or facts.spread(node.selector).at_most_one:
+    if not facts.computes(node.selector) or facts.width_bounds(node.selector).at_most_one:
         return None
     texts = [value for value in values.universe if isinstance(value, str)]
     empty = math.floor(max(map(float, numbers))) + 1 if isinstance(node.default, str) else node.default

@@ -281,12 +281,12 @@ def _is_chain(selector: Selector) -> bool:
 def _choice(chain: Chain, facts: Facts) -> Choice:
     """What a head marks for a chain. Preferences that no tie is left for are left out."""
     selector, conditions = chain.base, list[Selector]()
-    single = facts.spread(selector).at_most_one
+    single = facts.width_bounds(selector).at_most_one
     for step in chain.steps:
         if isinstance(step, SOp):
             if not (single and _is_harmless(step, facts)):
                 selector = Best(selector, step)
-                single = single or facts.spread(selector).at_most_one
+                single = single or facts.width_bounds(selector).at_most_one
         else:
             conditions.append(step)
             if not single or _may_fail(step, facts):

@@ -142,7 +142,7 @@ def _has_many_means(node: Aggregate, facts: Facts) -> bool:
     values = facts.values[node]
     if values.listed and len(values.universe) <= MANY:
         return False
-    if not facts.values[node.value].numbers or facts.values.spread(node.selector).at_most_one:
+    if not facts.values[node.value].numbers or facts.values.width_bounds(node.selector).at_most_one:
         return False
     return not isinstance(node.default, (str, bool)) and facts.values.lattices.has_exact_means(node)
 
@@ -200,8 +200,8 @@ def number_default(node: Node, facts: Facts) -> Change | None:
     """
     if not isinstance(node, Aggregate) or not isinstance(node.default, str) or not facts.compiles(node):
         return None
-    values, spread = facts.values[node.value], facts.values.spread(node.selector)
-    if spread.never_empty or spread.at_most_one or not values.averaged or not values.listed:
+    values, width_bounds = facts.values[node.value], facts.values.width_bounds(node.selector)
+    if width_bounds.never_empty or width_bounds.at_most_one or not values.averaged or not values.listed:
         return None
     beyond = math.floor(values.range[1]) + 1
     mean = Aggregate(node.selector, node.value, beyond)

@@ -13,7 +13,7 @@ from compiler.indicator_means import is_mean_of_mark, means_of
 from compiler.values.categorical import value_key
 from compiler.values.grid import Ints
 from compiler.values.sets import Floats, ValueSet, grouped, unlisted
-from compiler.values.width_bounds import Comparisons, Spread, Spreads, marked_values
+from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, marked_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 from rasp.operations import Atom
@@ -24,7 +24,7 @@ _EXACT = 2**53
 _NAN_BITS = 0x7FF8_0000_0000_0001
 
 
-class Gathers(Spreads, Comparisons, Protocol):
+class Gathers(BoundedWidths, Comparisons, Protocol):
     """Where it is known besides which means are numbers with bounds, even if their values could be listed."""
 
     @property
@@ -33,18 +33,18 @@ class Gathers(Spreads, Comparisons, Protocol):
 
 def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
     """The values of an aggregate: copies, means, or bounds where the means are too many. Refusal for mixed kinds."""
-    spread = analysis.spread(node.selector)
+    width_bounds = analysis.width_bounds(node.selector)
     values = analysis[node.value]
     if is_mean_of_mark(node):
         return unlisted(analysis.grid, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
-        return _mean_of_unlisted(analysis, node, values, spread)
+        return _mean_of_unlisted(analysis, node, values, width_bounds)
     marks, cell_marks = marked_values(analysis, node.selector, node.value)
-    if not spread.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
+    if not width_bounds.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
         raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
-    if spread.at_most_one or not values.averaged:
-        return _copies(analysis, node, values, spread, marks, cell_marks)
-    return _means(analysis, node, values, spread, marks, cell_marks)
+    if width_bounds.at_most_one or not values.averaged:
+        return _copies(analysis, node, values, width_bounds, marks, cell_marks)
+    return _means(analysis, node, values, width_bounds, marks, cell_marks)
 
 
 def _is_number(value: Any) -> bool:
@@ -55,10 +55,10 @@ def _kinds(values: ValueSet) -> str:
     return ", ".join(sorted({type(value).__name__ for value in values.universe}))
 
 
-def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, spread: Spread) -> ValueSet:
+def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, width_bounds: WidthBounds) -> ValueSet:
     low, high = values.range
-    copied = not values.numbers and bool((spread.low <= 1).any())
-    if spread.never_empty:
+    copied = not values.numbers and bool((width_bounds.low <= 1).any())
+    if width_bounds.never_empty:
         return unlisted(analysis.grid, low, high, bools=copied)
     if isinstance(node.default, str):
         raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
@@ -68,14 +68,19 @@ def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, spre
 
 
 def _copies(
-    analysis: Gathers, node: Aggregate, values: ValueSet, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+    analysis: Gathers,
+    node: Aggregate,
+    values: ValueSet,
+    width_bounds: WidthBounds,
+    marks: tuple[Ints, ...],
+    cell_marks: Ints,
 ) -> ValueSet:
     universe = [*values.universe, node.default]
     default = next(
         (code for code, value in enumerate(values.universe) if value_key(value) == value_key(node.default)),
         len(values.universe),
     )
-    empty = (spread.low == 0).astype(np.intp)
+    empty = (width_bounds.low == 0).astype(np.intp)
     kinds, cell_set = np.unique(cell_marks * 2 + empty, return_inverse=True)
     sets = [
         np.union1d(marks[kind // 2], [default]) if kind % 2 or not len(marks[kind // 2]) else marks[kind // 2]
@@ -85,16 +90,21 @@ def _copies(
 
 
 def _means(
-    analysis: Gathers, node: Aggregate, values: ValueSet, spread: Spread, marks: tuple[Ints, ...], cell_marks: Ints
+    analysis: Gathers,
+    node: Aggregate,
+    values: ValueSet,
+    width_bounds: WidthBounds,
+    marks: tuple[Ints, ...],
+    cell_marks: Ints,
 ) -> ValueSet:
-    keys = np.stack([cell_marks, spread.low, spread.high], axis=1)
+    keys = np.stack([cell_marks, width_bounds.low, width_bounds.high], axis=1)
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
     numbering = _Numbering()
     sets: list[Ints] = []
     for mark, low, high in kinds.tolist():
         found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
         if found is None or numbering.count > MAX_MEANS:
-            return _mean_of_unlisted(analysis, node, values, spread)
+            return _mean_of_unlisted(analysis, node, values, width_bounds)
         sets.append(numbering.codes(*found))
     return grouped(analysis.grid, sets, cell_set.reshape(-1), numbering.universe())
 
@@ -189,16 +199,16 @@ def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:
 
 def counted(analysis: Gathers, node: SelectorWidth) -> ValueSet:
     """The values of a width."""
-    spread = analysis.spread(node.selector)
-    return _counts(analysis, spread.low, spread.high)
+    width_bounds = analysis.width_bounds(node.selector)
+    return _counts(analysis, width_bounds.low, width_bounds.high)
 
 
 def tallied(analysis: Gathers, node: Map) -> ValueSet:
     """How many keys a head marks; of marks with a condition, all of them or none."""
     mean = means_of(node)[0]
-    spread = analysis.spread(mean.selector)
+    width_bounds = analysis.width_bounds(mean.selector)
     conditional = len(mean.value.children) > 1
-    return _counts(analysis, np.zeros_like(spread.low) if conditional else spread.low, spread.high)
+    return _counts(analysis, np.zeros_like(width_bounds.low) if conditional else width_bounds.low, width_bounds.high)
 
 
 def _counts(analysis: Gathers, low: Ints, high: Ints) -> ValueSet:

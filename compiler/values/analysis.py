@@ -25,7 +25,7 @@ from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Lattices
 from compiler.values.representatives import Bins, Cut, bins, check_cut
 from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
-from compiler.values.width_bounds import Spread, spread_of
+from compiler.values.width_bounds import WidthBounds, width_bounds_of
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
 from rasp.interpret import convert
@@ -74,7 +74,7 @@ class ValueAnalysis:
         self._factors: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
         self._evaluated: dict[Tuples, dict[SOp, Coded]] = {}
-        self._spreads: dict[Selector, Spread] = {}
+        self._width_bounds: dict[Selector, WidthBounds] = {}
         self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
         self.lattices = Lattices(self)
@@ -250,12 +250,12 @@ class ValueAnalysis:
             self._checked[cut.left, cut.right] = None
             check_cut(self, cut, source)
 
-    def spread(self, selector: Selector) -> Spread:
+    def width_bounds(self, selector: Selector) -> WidthBounds:
         """How many keys a selector can mark in each cell."""
-        if selector not in self._spreads:
-            found = spread_of(self, self.conjunctions[selector])
-            self._spreads[selector] = found.of_one_key if selector in self.single else found
-        return self._spreads[selector]
+        if selector not in self._width_bounds:
+            found = width_bounds_of(self, self.conjunctions[selector])
+            self._width_bounds[selector] = found.of_one_key if selector in self.single else found
+        return self._width_bounds[selector]
 
     def relation_table(self, relation: Relation) -> BoolTable:
         """Whether each query value (row) and key value (column) of a relation match, over the listed values."""

@@ -29,7 +29,7 @@ def smallest_averaged(analysis: ValueAnalysis, root: SOp) -> float:
 
 def _is_averaged(analysis: ValueAnalysis, part: SOp) -> bool:
     if isinstance(part, Aggregate):
-        return not analysis.spread(part.selector).at_most_one
+        return not analysis.width_bounds(part.selector).at_most_one
     return not analysis[part].listed
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from compiler.differences import is_gap
-from compiler.values.width_bounds import Spreads
+from compiler.values.width_bounds import BoundedWidths
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 
@@ -117,7 +117,7 @@ def _gcd(numbers: Sequence[Fraction]) -> Fraction:
 class Lattices:
     """The lattices of s-ops, each found once; for means and gaps also what tells more than the lattice."""
 
-    def __init__(self, analysis: Spreads) -> None:
+    def __init__(self, analysis: BoundedWidths) -> None:
         self._analysis = analysis
         self._known: dict[SOp, Lattice] = {}
 
@@ -145,10 +145,10 @@ class Lattices:
         return self._gaps(node)
 
     def _means(self, node: Aggregate) -> Means:
-        spread = self._analysis.spread(node.selector)
-        least = int(spread.low.min())
+        width_bounds = self._analysis.width_bounds(node.selector)
+        least = int(width_bounds.low.min())
         others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
-        return Means(self[node.value], range(max(least, 1), int(spread.high.max()) + 1), others)
+        return Means(self[node.value], range(max(least, 1), int(width_bounds.high.max()) + 1), others)
 
     def _gaps(self, node: Map) -> Means:
         """The gap of two means is 0, or at least the smallest difference that their denominators allow."""

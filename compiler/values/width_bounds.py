@@ -18,7 +18,7 @@ from rasp.graph import Map, Select, Selector, SOp
 
 
 @dataclass(frozen=True, eq=False)
-class Spread:
+class WidthBounds:
     """How many keys a selector can mark, per cell: at least `low`, at most `high` (int arrays over cells)."""
 
     low: Ints
@@ -33,15 +33,15 @@ class Spread:
         return bool((self.high <= 1).all())
 
     @property
-    def of_one_key(self) -> Spread:
+    def of_one_key(self) -> WidthBounds:
         """The same on inputs on which no more than one key is marked."""
-        return Spread(np.minimum(self.low, 1), np.minimum(self.high, 1))
+        return WidthBounds(np.minimum(self.low, 1), np.minimum(self.high, 1))
 
 
-class Spreads(ValueSets, Protocol):
+class BoundedWidths(ValueSets, Protocol):
     """Where it is known besides how many keys selectors can mark."""
 
-    def spread(self, selector: Selector) -> Spread: ...
+    def width_bounds(self, selector: Selector) -> WidthBounds: ...
 
 
 class Comparisons(Masked, Protocol):
@@ -56,7 +56,7 @@ class Comparisons(Masked, Protocol):
     def relation_table(self, relation: Relation) -> BoolTable: ...
 
 
-def spread_of(analysis: Comparisons, selector: Conjunction) -> Spread:
+def width_bounds_of(analysis: Comparisons, selector: Conjunction) -> WidthBounds:
     """How many keys a head can mark, by what each relation marks for every pair of cells."""
     grid = analysis.grid
     low = np.zeros(len(grid), dtype=np.intp)
@@ -69,8 +69,8 @@ def spread_of(analysis: Comparisons, selector: Conjunction) -> Spread:
         high = _most_for_one_value(analysis, relation, high)
     low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
     if not selector.preferences:
-        return Spread(low, high)
-    return Spread(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
+        return WidthBounds(low, high)
+    return WidthBounds(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
 
 
 def _selects_one(analysis: Comparisons, relation: Relation) -> bool:
