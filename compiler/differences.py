@@ -1,9 +1,9 @@
 """Which of two means is larger, where the values of both are too many to list.
 
-Two different means of numbers on a lattice of step h lie at least h/(m·n) apart, if they are means of m and of n of
-them. So the *gap* max(x − y, 0), or the *distance* |x − y|, is 0 or at least that: a raw number of two hidden units,
-ReLU(x − y) and ReLU(y − x). The next feed-forward tells by one step whether it is 0. A gap is a source of its own:
-nothing is evaluated over the values of its means.
+Two different means of numbers on an arithmetic progression of step h lie at least h/(m·n) apart, if they are means of m
+and of n of them. So the *gap* max(x − y, 0), or the *distance* |x − y|, is 0 or at least that: a raw number of two
+hidden units, ReLU(x − y) and ReLU(y − x). The next feed-forward tells by one step whether it is 0. A gap is a source of
+its own: nothing is evaluated over the values of its means.
 """
 
 from __future__ import annotations

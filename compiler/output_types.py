@@ -219,14 +219,14 @@ def _node_flags(node: SOp, args: Sequence[Flags], states: Mapping[SOp, int], val
 
 
 def _aggregate_flags(node: Aggregate, state: int | None, values: ValueAnalysis) -> Flags:
-    width_bounds = values.width_bounds(node.selector)
+    widths = values.width_bounds(node.selector)
     copied = _flags(node.value, {}, values).any(axis=0)
     parts = {
-        EMPTY: (width_bounds.low == 0, np.array([kind_of(node.default) == kind for kind in KINDS])),
-        ONE_KEY: ((width_bounds.low <= 1) & (width_bounds.high >= 1), copied),
-        SEVERAL: (width_bounds.high >= 2, np.array([False, False, True])),
+        EMPTY: (widths.low == 0, np.array([kind_of(node.default) == kind for kind in KINDS])),
+        ONE_KEY: ((widths.low <= 1) & (widths.high >= 1), copied),
+        SEVERAL: (widths.high >= 2, np.array([False, False, True])),
     }
-    flags = np.zeros((len(width_bounds.low), len(KINDS)), dtype=bool)
+    flags = np.zeros((len(widths.low), len(KINDS)), dtype=bool)
     for possible, (cells, kinds) in parts.items():
         if state is None or state == possible:
             flags |= cells[:, None] & kinds

@@ -13,7 +13,7 @@ from compiler.rewrites import simplify
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.values import aggregates
-from compiler.values.progressions import Lattice, Means
+from compiler.values.progressions import Means, Progression
 from compiler.values.representatives import cuts_of
 from rasp.errors import Refusal
 from rasp.graph import (
@@ -184,7 +184,7 @@ def test_a_mean_with_too_many_values_to_combine_becomes_a_number_with_bounds() -
 @pytest.mark.parametrize("sizes", [range(1, 2), range(1, 6), range(3, 5)])
 def test_the_values_next_to_a_threshold(step: Fraction, sizes: range) -> None:
     low, high, others = Fraction(-1), Fraction(2) if step else Fraction(-1), (Fraction(7),)
-    means = Means(Lattice(low, step, low, high, Fraction(0)), sizes, others)
+    means = Means(Progression(low, step, low, high, Fraction(0)), sizes, others)
     count = int((high - low) / step) if step else 0
     every = {low + k * step / m for m in sizes for k in range(m * count + 1)} | set(others)
     for threshold in (Fraction(n, 7) for n in range(-20, 60)):
@@ -199,17 +199,17 @@ def test_the_values_next_to_a_threshold(step: Fraction, sizes: range) -> None:
         assert set(found) == expected - {None}
 
 
-def test_the_lattice_of_a_mean_of_means_holds_them_all() -> None:
+def test_the_progression_of_a_mean_of_means_holds_them_all() -> None:
     analysis = Compilation({"": NUMBER}, (0, 1, 3), 4).support[0]
     assert analysis[NUMBER].listed
-    lattice = analysis.lattices[NUMBER + 1]
+    progression = analysis.progressions[NUMBER + 1]
     found = {sum(some) / Fraction(len(some)) for m in (1, 2, 3) for some in product((0, 1, 3), repeat=m)} | {
         Fraction(-1)
     }
     for value in found:
-        place = (value + 1 - lattice.base) / (lattice.step or 1)
+        place = (value + 1 - progression.base) / (progression.step or 1)
         assert place.denominator == 1
-        assert lattice.low <= value + 1 <= lattice.high
+        assert progression.low <= value + 1 <= progression.high
 
 
 def test_what_is_asked_of_a_number() -> None:

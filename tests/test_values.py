@@ -138,9 +138,9 @@ def test_marked_keys_are_counted_from_both_sides() -> None:
     node = selector_width(SAME & BEFORE)
     analysis = analysis_of(node, max_length=4)
     assert isinstance(node, SelectorWidth)
-    width_bounds = analysis.width_bounds(node.selector)
-    assert width_bounds.low.max() == 0
-    assert width_bounds.high.tolist() == [i for n in range(1, 5) for i in range(n)]
+    widths = analysis.width_bounds(node.selector)
+    assert widths.low.max() == 0
+    assert widths.high.tolist() == [i for n in range(1, 5) for i in range(n)]
 
 
 def test_where_an_operation_fails_no_value_is_listed() -> None:

@@ -133,7 +133,7 @@ def compare(node: Node, facts: Facts) -> Change | None:
     if left.selector is right.selector:
         sign = (left.default > right.default) - (left.default < right.default)  # type: ignore[operator]
         together = Aggregate(left.selector, left.value - right.value, sign)
-        if facts.compiles(together) and facts.values.lattices.has_exact_differences(left, right):
+        if facts.compiles(together) and facts.values.progressions.has_exact_differences(left, right):
             return Change(Map(node.op, (together, Constant(0))))
     return Change(_COMPARED[node.op.name](left, right))
 
@@ -144,7 +144,7 @@ def _has_many_means(node: Aggregate, facts: Facts) -> bool:
         return False
     if not facts.values[node.value].numbers or facts.values.width_bounds(node.selector).at_most_one:
         return False
-    return not isinstance(node.default, (str, bool)) and facts.values.lattices.has_exact_means(node)
+    return not isinstance(node.default, (str, bool)) and facts.values.progressions.has_exact_means(node)
 
 
 def _with_zero(number: SOp, op: str) -> Map:
@@ -200,8 +200,8 @@ def number_default(node: Node, facts: Facts) -> Change | None:
     """
     if not isinstance(node, Aggregate) or not isinstance(node.default, str) or not facts.compiles(node):
         return None
-    values, width_bounds = facts.values[node.value], facts.values.width_bounds(node.selector)
-    if width_bounds.never_empty or width_bounds.at_most_one or not values.averaged or not values.listed:
+    values, widths = facts.values[node.value], facts.values.width_bounds(node.selector)
+    if widths.never_empty or widths.at_most_one or not values.averaged or not values.listed:
         return None
     beyond = math.floor(values.range[1]) + 1
     mean = Aggregate(node.selector, node.value, beyond)

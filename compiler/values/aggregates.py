@@ -33,18 +33,18 @@ class Gathers(BoundedWidths, Comparisons, Protocol):
 
 def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
     """The values of an aggregate: copies, means, or bounds where the means are too many. Refusal for mixed kinds."""
-    width_bounds = analysis.width_bounds(node.selector)
+    widths = analysis.width_bounds(node.selector)
     values = analysis[node.value]
     if is_mean_of_mark(node):
         return unlisted(analysis.grid, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
-        return _mean_of_unlisted(analysis, node, values, width_bounds)
+        return _mean_of_unlisted(analysis, node, values, widths)
     marks, cell_marks = marked_values(analysis, node.selector, node.value)
-    if not width_bounds.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
+    if not widths.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
         raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
-    if width_bounds.at_most_one or not values.averaged:
-        return _copies(analysis, node, values, width_bounds, marks, cell_marks)
-    return _means(analysis, node, values, width_bounds, marks, cell_marks)
+    if widths.at_most_one or not values.averaged:
+        return _copies(analysis, node, values, widths, marks, cell_marks)
+    return _means(analysis, node, values, widths, marks, cell_marks)
 
 
 def _is_number(value: Any) -> bool:
@@ -55,10 +55,10 @@ def _kinds(values: ValueSet) -> str:
     return ", ".join(sorted({type(value).__name__ for value in values.universe}))
 
 
-def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, width_bounds: WidthBounds) -> ValueSet:
+def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, widths: WidthBounds) -> ValueSet:
     low, high = values.range
-    copied = not values.numbers and bool((width_bounds.low <= 1).any())
-    if width_bounds.never_empty:
+    copied = not values.numbers and bool((widths.low <= 1).any())
+    if widths.never_empty:
         return unlisted(analysis.grid, low, high, bools=copied)
     if isinstance(node.default, str):
         raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
@@ -71,7 +71,7 @@ def _copies(
     analysis: Gathers,
     node: Aggregate,
     values: ValueSet,
-    width_bounds: WidthBounds,
+    widths: WidthBounds,
     marks: tuple[Ints, ...],
     cell_marks: Ints,
 ) -> ValueSet:
@@ -80,7 +80,7 @@ def _copies(
         (code for code, value in enumerate(values.universe) if value_key(value) == value_key(node.default)),
         len(values.universe),
     )
-    empty = (width_bounds.low == 0).astype(np.intp)
+    empty = (widths.low == 0).astype(np.intp)
     kinds, cell_set = np.unique(cell_marks * 2 + empty, return_inverse=True)
     sets = [
         np.union1d(marks[kind // 2], [default]) if kind % 2 or not len(marks[kind // 2]) else marks[kind // 2]
@@ -93,18 +93,18 @@ def _means(
     analysis: Gathers,
     node: Aggregate,
     values: ValueSet,
-    width_bounds: WidthBounds,
+    widths: WidthBounds,
     marks: tuple[Ints, ...],
     cell_marks: Ints,
 ) -> ValueSet:
-    keys = np.stack([cell_marks, width_bounds.low, width_bounds.high], axis=1)
+    keys = np.stack([cell_marks, widths.low, widths.high], axis=1)
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
     numbering = _Numbering()
     sets: list[Ints] = []
     for mark, low, high in kinds.tolist():
         found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
         if found is None or numbering.count > MAX_MEANS:
-            return _mean_of_unlisted(analysis, node, values, width_bounds)
+            return _mean_of_unlisted(analysis, node, values, widths)
         sets.append(numbering.codes(*found))
     return grouped(analysis.grid, sets, cell_set.reshape(-1), numbering.universe())
 
@@ -199,16 +199,16 @@ def _means_of(size: int, smallest: int, largest: int, step: int) -> Floats:
 
 def counted(analysis: Gathers, node: SelectorWidth) -> ValueSet:
     """The values of a width."""
-    width_bounds = analysis.width_bounds(node.selector)
-    return _counts(analysis, width_bounds.low, width_bounds.high)
+    widths = analysis.width_bounds(node.selector)
+    return _counts(analysis, widths.low, widths.high)
 
 
 def tallied(analysis: Gathers, node: Map) -> ValueSet:
     """How many keys a head marks; of marks with a condition, all of them or none."""
     mean = means_of(node)[0]
-    width_bounds = analysis.width_bounds(mean.selector)
+    widths = analysis.width_bounds(mean.selector)
     conditional = len(mean.value.children) > 1
-    return _counts(analysis, np.zeros_like(width_bounds.low) if conditional else width_bounds.low, width_bounds.high)
+    return _counts(analysis, np.zeros_like(widths.low) if conditional else widths.low, widths.high)
 
 
 def _counts(analysis: Gathers, low: Ints, high: Ints) -> ValueSet:

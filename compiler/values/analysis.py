@@ -22,7 +22,7 @@ from compiler.values.aggregates import aggregated, counted, tallied
 from compiler.values.categorical import Coded, Tuples, evaluate, joined
 from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
-from compiler.values.progressions import Lattices
+from compiler.values.progressions import Progressions
 from compiler.values.representatives import Bins, Cut, bins, check_cut
 from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
 from compiler.values.width_bounds import WidthBounds, width_bounds_of
@@ -77,7 +77,7 @@ class ValueAnalysis:
         self._width_bounds: dict[Selector, WidthBounds] = {}
         self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
-        self.lattices = Lattices(self)
+        self.progressions = Progressions(self)
         self.linear = LinearForms()
 
     @property

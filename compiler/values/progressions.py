@@ -1,7 +1,8 @@
 """Where the values of a number lie that are too many to list.
 
-What is computed from listed numbers and from means of them lies on a lattice b + k·h, for integers k: sums, multiples
-and choices of lattices do, and the means of m numbers of a lattice of step h lie on one of step h/m.
+What is computed from listed numbers and from means of them lies on an arithmetic progression b + k·h, for integers k:
+sums, multiples and choices of progressions do, and the means of m numbers of a progression of step h lie on one of step
+h/m.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ EXACT_MEANS = "use numbers of few binary digits, whose means are exact, or compa
 
 
 @dataclass(frozen=True)
-class Lattice:
+class Progression:
     """The numbers `base + k·step` from `low` to `high` (step 0: one number); floats may be off by `error`."""
 
     base: Fraction
@@ -38,19 +39,19 @@ class Lattice:
     def size(self) -> Fraction:
         return max(abs(self.low), abs(self.high))
 
-    def scaled(self, factor: Fraction) -> Lattice:
+    def scaled(self, factor: Fraction) -> Progression:
         """Every number times a factor, rounded to a float."""
         low, high = sorted((self.low * factor, self.high * factor))
-        found = Lattice(self.base * factor, abs(self.step * factor), low, high, abs(self.error * factor))
+        found = Progression(self.base * factor, abs(self.step * factor), low, high, abs(self.error * factor))
         return found.rounded()
 
-    def plus(self, other: Lattice) -> Lattice:
+    def plus(self, other: Progression) -> Progression:
         """The sums of two numbers, rounded to a float."""
         ends = self.low + other.low, self.high + other.high
         step = _gcd([self.step, other.step])
-        return Lattice(self.base + other.base, step, *ends, self.error + other.error).rounded()
+        return Progression(self.base + other.base, step, *ends, self.error + other.error).rounded()
 
-    def rounded(self) -> Lattice:
+    def rounded(self) -> Progression:
         """The floats nearest to the numbers."""
         unit = _gcd([self.base, self.step])
         if unit.denominator & (unit.denominator - 1) == 0 and self.size < 2**53 * unit:
@@ -60,9 +61,9 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Means:
-    """The means of m numbers of a lattice for every m in `sizes`, and some other numbers."""
+    """The means of m numbers of a progression for every m in `sizes`, and some other numbers."""
 
-    lattice: Lattice
+    progression: Progression
     sizes: range
     others: tuple[Fraction, ...]
 
@@ -71,13 +72,13 @@ class Means:
 
         Each only where there is one. None where some floats may be at the threshold and others beside it.
         """
-        error = self.lattice.error
-        close = max(_CLOSE * max(self.lattice.size, abs(threshold)), 4 * error)
+        error = self.progression.error
+        close = max(_CLOSE * max(self.progression.size, abs(threshold)), 4 * error)
         below = [value for value in self.others if value < threshold - close]
         above = [value for value in self.others if value > threshold + close]
         here = {value for value in self.others if abs(value - threshold) <= close}
         exact = set(here)
-        low, step = self.lattice.low, self.lattice.step
+        low, step = self.progression.low, self.progression.step
         before, at, after = self._places((threshold - close - low, threshold + close - low))
         below += [low + before * step + error] if before is not None else []
         above += [low + after * step - error] if after is not None else []
@@ -88,9 +89,9 @@ class Means:
 
     def _places(self, ends: tuple[Fraction, Fraction]) -> tuple[Fraction | None, set[Fraction], Fraction | None]:
         """Of all k/m steps above the lowest number: the last before two ends, those between, the first after."""
-        step = self.lattice.step or Fraction(1)
+        step = self.progression.step or Fraction(1)
         first, last = (end / step for end in ends)
-        number = int((self.lattice.high - self.lattice.low) / step) if self.lattice.step else 0
+        number = int((self.progression.high - self.progression.low) / step) if self.progression.step else 0
         before: tuple[int, int] | None = None
         after: tuple[int, int] | None = None
         at: set[Fraction] = set()
@@ -114,85 +115,86 @@ def _gcd(numbers: Sequence[Fraction]) -> Fraction:
     return Fraction(math.gcd(*(int(number * denominator) for number in numbers)), denominator)
 
 
-class Lattices:
-    """The lattices of s-ops, each found once; for means and gaps also what tells more than the lattice."""
+class Progressions:
+    """The arithmetic progressions of s-ops, each found once; for means and gaps also more than that."""
 
     def __init__(self, analysis: BoundedWidths) -> None:
         self._analysis = analysis
-        self._known: dict[SOp, Lattice] = {}
+        self._known: dict[SOp, Progression] = {}
 
-    def __getitem__(self, node: SOp) -> Lattice:
-        """A lattice that holds all values of an s-op of numbers. Refusal where there is none."""
+    def __getitem__(self, node: SOp) -> Progression:
+        """A progression that holds all values of an s-op of numbers. Refusal where there is none."""
         if node not in self._known:
             self._known[node] = self._find(node)
         return self._known[node]
 
-    def _find(self, node: SOp) -> Lattice:
+    def _find(self, node: SOp) -> Progression:
         values = self._analysis[node]
         if values.listed:
-            return _lattice_of_values(values.universe)
+            return _progression_of_values(values.universe)
         if isinstance(node, Aggregate):
-            return _lattice_of_means(self._means(node))
+            return _progression_of_means(self._means(node))
         if isinstance(node, Map) and node.op.name in _RULES:
             return _RULES[node.op.name](self, *node.args)
-        raise Refusal(f"the values of {node!r} are too many to list, and lie on no lattice")
+        raise Refusal(f"the values of {node!r} are too many to list, and lie on no arithmetic progression")
 
     def means(self, node: SOp) -> Means:
-        """The values of a mean, or of the gap of two. Refusal where they lie on no lattice."""
+        """The values of a mean, or of the gap of two. Refusal where they lie on no arithmetic progression."""
         if isinstance(node, Aggregate):
             return self._means(node)
         assert is_gap(node)
         return self._gaps(node)
 
     def _means(self, node: Aggregate) -> Means:
-        width_bounds = self._analysis.width_bounds(node.selector)
-        least = int(width_bounds.low.min())
+        widths = self._analysis.width_bounds(node.selector)
+        least = int(widths.low.min())
         others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
-        return Means(self[node.value], range(max(least, 1), int(width_bounds.high.max()) + 1), others)
+        return Means(self[node.value], range(max(least, 1), int(widths.high.max()) + 1), others)
 
     def _gaps(self, node: Map) -> Means:
         """The gap of two means is 0, or at least the smallest difference that their denominators allow."""
         left, right = (arg for arg in node.args if isinstance(arg, Aggregate))
         some, other = self._means(left), self._means(right)
-        base, high = some.lattice.base, Fraction(self._analysis[node].range[1])
-        unit = _gcd([some.lattice.step, *(v - base for v in (other.lattice.base, *some.others, *other.others))])
-        unit = _gcd([unit, other.lattice.step])
+        base, high = some.progression.base, Fraction(self._analysis[node].range[1])
+        unit = _gcd([some.progression.step, *(v - base for v in (other.progression.base, *some.others, *other.others))])
+        unit = _gcd([unit, other.progression.step])
         shared = max((math.lcm(m, n) for m in some.sizes for n in other.sizes), default=1)
         step = unit / (max(some.sizes, default=1) if left.selector is right.selector else shared)
-        if some.lattice.error or other.lattice.error or step < 4 * _CLOSE * max(some.lattice.size, other.lattice.size):
+        size = max(some.progression.size, other.progression.size)
+        if some.progression.error or other.progression.error or step < 4 * _CLOSE * size:
             raise Refusal(f"whether {left!r} and {right!r} are equal is a matter of rounding", hint=EXACT_MEANS)
         count = math.ceil(high / step) if step else 0
-        return Means(Lattice(Fraction(0), step, Fraction(0), count * step, Fraction(0)), range(1, 2), ())
+        return Means(Progression(Fraction(0), step, Fraction(0), count * step, Fraction(0)), range(1, 2), ())
 
     def has_exact_means(self, node: Aggregate) -> bool:
         """Whether the sums of which an aggregate is the mean are exact, so that two means are equal or far apart."""
         try:
-            lattice = self[node.value]
+            progression = self[node.value]
         except Refusal:
             return False
-        return lattice.error == 0 and lattice.size < 2**40 * (lattice.step or 1)
+        return progression.error == 0 and progression.size < 2**40 * (progression.step or 1)
 
     def has_exact_differences(self, left: Aggregate, right: Aggregate) -> bool:
         """Whether the sums of the differences of what two aggregates average are exact as well."""
-        lattice = self[left.value].plus(self[right.value].scaled(Fraction(-1)))
-        return lattice.error == 0 and lattice.size < 2**40 * (lattice.step or 1)
+        progression = self[left.value].plus(self[right.value].scaled(Fraction(-1)))
+        return progression.error == 0 and progression.size < 2**40 * (progression.step or 1)
 
-    def quotients(self, node: SOp, divisor: SOp) -> Lattice:
+    def quotients(self, node: SOp, divisor: SOp) -> Progression:
         """The quotients of an s-op and a listed one."""
         return _union([self[node].scaled(1 / Fraction(value)) for value in self._analysis[divisor].universe])
 
-    def products(self, left: SOp, right: SOp) -> Lattice:
+    def products(self, left: SOp, right: SOp) -> Progression:
         """The products of two s-ops of which one is listed."""
         factor, other = (left, right) if self._analysis[left].listed else (right, left)
         return _union([self[other].scaled(Fraction(value)) for value in self._analysis[factor].universe])
 
 
-def _lattice_of_values(values: Sequence[Any]) -> Lattice:
+def _progression_of_values(values: Sequence[Any]) -> Progression:
     exact = [Fraction(value) for value in values]
     simple = list(map(_simple, exact))
     error = max(abs(one - other) for one, other in zip(exact, simple, strict=True))
     low, high = min(simple), max(simple)
-    return Lattice(low, _gcd([value - low for value in simple]), low, high, error)
+    return Progression(low, _gcd([value - low for value in simple]), low, high, error)
 
 
 def _simple(value: Fraction) -> Fraction:
@@ -201,27 +203,27 @@ def _simple(value: Fraction) -> Fraction:
     return near if abs(near - value) <= abs(value) * _ROUNDED else value
 
 
-def _lattice_of_means(means: Means) -> Lattice:
-    lattice = means.lattice
-    steps = [lattice.step / math.lcm(*means.sizes), *(other - lattice.base for other in means.others)]
-    ends = [lattice.low, lattice.high, *means.others]
-    found = Lattice(lattice.base, _gcd(steps), min(ends), max(ends), lattice.error)
+def _progression_of_means(means: Means) -> Progression:
+    progression = means.progression
+    steps = [progression.step / math.lcm(*means.sizes), *(other - progression.base for other in means.others)]
+    ends = [progression.low, progression.high, *means.others]
+    found = Progression(progression.base, _gcd(steps), min(ends), max(ends), progression.error)
     return found.rounded() if len(means.sizes) > 1 or 1 not in means.sizes else found
 
 
-def _union(lattices: Sequence[Lattice]) -> Lattice:
-    base = lattices[0].base
-    step = _gcd([*(lattice.step for lattice in lattices), *(lattice.base - base for lattice in lattices)])
-    low, high = min(lattice.low for lattice in lattices), max(lattice.high for lattice in lattices)
-    return Lattice(base, step, low, high, max(lattice.error for lattice in lattices))
+def _union(parts: Sequence[Progression]) -> Progression:
+    base = parts[0].base
+    step = _gcd([*(part.step for part in parts), *(part.base - base for part in parts)])
+    low, high = min(part.low for part in parts), max(part.high for part in parts)
+    return Progression(base, step, low, high, max(part.error for part in parts))
 
 
-_RULES: dict[str, Callable[..., Lattice]] = {
+_RULES: dict[str, Callable[..., Progression]] = {
     "+": lambda known, left, right: known[left].plus(known[right]),
     "-": lambda known, left, right: known[left].plus(known[right].scaled(Fraction(-1))),
     "neg": lambda known, arg: known[arg].scaled(Fraction(-1)),
     "pos": lambda known, arg: known[arg],
-    "*": Lattices.products,
-    "/": Lattices.quotients,
+    "*": Progressions.products,
+    "/": Progressions.quotients,
     "if": lambda known, condition, then, other: _union([known[then], known[other]]),
 }

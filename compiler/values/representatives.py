@@ -1,9 +1,9 @@
 """Comparisons of a number whose values are too many to list.
 
-A mean x of m values that lie on a lattice (b + k·h for integers k) is b + j·h/m for an integer j, and m is at most N.
-So next to a threshold t there is a largest possible value below it, a smallest above it, and perhaps t. A program that
-only compares x (or rounds it) needs no more of x than on which side of its thresholds it lies: for each threshold
-these two or three values, as *representatives*, stand for all.
+A mean x of m values that lie on an arithmetic progression (b + k·h for integers k) is b + j·h/m for an integer j, and m
+is at most N. So next to a threshold t there is a largest possible value below it, a smallest above it, and perhaps t. A
+program that only compares x (or rounds it) needs no more of x than on which side of its thresholds it lies: for each
+threshold these two or three values, as *representatives*, stand for all.
 
 Where the program computes with x before it compares (`2 * x - tokens_int > 3`), the threshold is where the affine
 function a·x + b of x changes sign. Its floats are rounded, but each operation that reads x once is monotone in it, and
@@ -31,7 +31,7 @@ from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.categorical import UNDEFINED, Coded, Tuples, joined
 from compiler.values.grid import Ints
-from compiler.values.progressions import EXACT_MEANS, Lattices, Means
+from compiler.values.progressions import EXACT_MEANS, Means, Progressions
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
 from rasp.errors import Refusal
@@ -47,7 +47,7 @@ class Tables(ValueSets, Protocol):
     """Where it is known besides which s-ops others are made of, and what they are in every combination of values."""
 
     @property
-    def lattices(self) -> Lattices: ...
+    def progressions(self) -> Progressions: ...
 
     def sources(self, node: SOp) -> tuple[SOp, ...]: ...
 
@@ -188,7 +188,7 @@ def bins(analysis: Tables, root: SOp, source: SOp) -> Map | None:
     cuts = cuts_of(analysis, root, source)
     if cuts is None or not (isinstance(source, Aggregate) or is_gap(source)):
         return None
-    means = analysis.lattices.means(source)
+    means = analysis.progressions.means(source)
     found = {threshold for cut in cuts for threshold in _thresholds(analysis, cut, source, means)}
     found |= {threshold for op in _known_bins(root, source) for threshold in op.thresholds}
     if len(found) > MAX_THRESHOLDS:
@@ -270,7 +270,7 @@ def _crossings(slope: Fraction, constant: Fraction, means: Means, rounds: bool) 
     if not rounds:
         yield -constant / slope
         return
-    ends = [slope * end + constant for end in (means.lattice.low, means.lattice.high, *means.others)]
+    ends = [slope * end + constant for end in (means.progression.low, means.progression.high, *means.others)]
     if max(ends) - min(ends) > MAX_THRESHOLDS:
         raise Refusal(f"a number is rounded to {int(max(ends) - min(ends)):,} integers, over {MAX_THRESHOLDS:,}")
     for integer in range(math.floor(min(ends)), math.ceil(max(ends))):
@@ -278,8 +278,8 @@ def _crossings(slope: Fraction, constant: Fraction, means: Means, rounds: bool) 
 
 
 def _bins(source: SOp, means: Means, thresholds: tuple[Fraction, ...]) -> Bins:
-    error = means.lattice.error
-    points = {means.lattice.low - error, means.lattice.high + error, *means.others}
+    error = means.progression.error
+    points = {means.progression.low - error, means.progression.high + error, *means.others}
     neighbours: set[tuple[float, float]] = set()
     for threshold in thresholds:
         group = means.around(threshold)
