@@ -9,7 +9,7 @@ from compiler.guards import one_key_needed
 from compiler.precision import PRECISIONS
 from compiler.selectors import Conjunction, conjunction
 from compiler.values.analysis import TooMany, ValueAnalysis
-from compiler.values.representatives import in_bins
+from compiler.values.representatives import with_representatives
 from compiler.values.width_bounds import WidthBounds
 from rasp.errors import DataFault, Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
@@ -149,7 +149,7 @@ def _check_score(score: SOp, values: ValueAnalysis) -> None:
 
 def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, Conjunction]) -> None:
     if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in conjunctions:
-        found = conjunction(in_bins(values, node.selector))
+        found = conjunction(with_representatives(values, node.selector))
         for score in found.scores:
             _check_score(score, values)
         conjunctions[node.selector] = found

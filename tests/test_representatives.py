@@ -14,7 +14,7 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.values import aggregates
 from compiler.values.progressions import Means, Progression
-from compiler.values.representatives import cuts_of
+from compiler.values.representatives import threshold_tests
 from rasp.errors import Refusal
 from rasp.graph import (
     SOp,
@@ -39,7 +39,7 @@ PLACE = aggregate(SAME, indices)
 NUMBER = aggregate(select(indices, indices, "<"), tokens_int, -1)
 FLOATS = aggregate(SAME, Tokens("float") * indices)
 
-CUTS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
+TESTED: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "above": (PLACE > 1, ("a", "b")),
     "at least a number": (PLACE - indices >= 0, ("a", "b")),
     "equal": (PLACE - indices == 0, ("a", "b")),
@@ -102,9 +102,9 @@ def unlisted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("unlisted")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", [*CUTS, *PRODUCTS])
+@pytest.mark.parametrize("name", [*TESTED, *PRODUCTS])
 def test_comparisons_and_products_are_exact(name: str, dtype: str) -> None:
-    root, vocabulary = {**CUTS, **PRODUCTS}[name]
+    root, vocabulary = {**TESTED, **PRODUCTS}[name]
     model = exact(root, vocabulary, 5, dtype=dtype)
     assert verify(root, model).exhaustive
 
@@ -131,7 +131,7 @@ def test_the_certificate_notices_a_changed_product() -> None:
 
 @pytest.mark.parametrize("name", ["above", "at least a number", "equal", "rounded", "logic", "conditional"])
 def test_long_inputs(name: str) -> None:
-    root, vocabulary = CUTS[name]
+    root, vocabulary = TESTED[name]
     assert not Compilation({"": PLACE}, vocabulary, 90).support[0][PLACE].listed
     exact(root, vocabulary, 90, count=60)
 
@@ -214,12 +214,12 @@ def test_the_progression_of_a_mean_of_means_holds_them_all() -> None:
 
 def test_what_is_asked_of_a_number() -> None:
     analysis = Compilation({"": PLACE}, "ab", 4).support[0]
-    cuts = cuts_of(analysis, (PLACE > 3) & (apply("round", PLACE * 2) == indices), PLACE)
-    assert cuts is not None
-    assert [cut.right is None for cut in cuts] == [False, True]
-    assert cuts_of(analysis, PLACE % 2, PLACE) is None
-    assert cuts_of(analysis, PLACE * PLACE > 2, PLACE) is None
-    assert cuts_of(analysis, PLACE + 1, PLACE) is None
+    tests = threshold_tests(analysis, (PLACE > 3) & (apply("round", PLACE * 2) == indices), PLACE)
+    assert tests is not None
+    assert [test.right is None for test in tests] == [False, True]
+    assert threshold_tests(analysis, PLACE % 2, PLACE) is None
+    assert threshold_tests(analysis, PLACE * PLACE > 2, PLACE) is None
+    assert threshold_tests(analysis, PLACE + 1, PLACE) is None
 
 
 @pytest.mark.usefixtures("unlisted")

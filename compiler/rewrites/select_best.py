@@ -50,7 +50,7 @@ from compiler.selectors import (
     replaced,
 )
 from compiler.values.categorical import value_key
-from compiler.values.representatives import in_bins
+from compiler.values.representatives import with_representatives
 from compiler.values.sets import ValueSet
 from rasp.errors import Refusal
 from rasp.graph import (
@@ -403,7 +403,7 @@ class _Builder:
         """1 where the marked keys meet the condition, else 0."""
         assert self.choice.condition is not None
         self.note = "its head marks what is best, and neurons ask whether that meets the condition"
-        relation = relation_of(in_bins(self.facts.values, self.choice.condition))
+        relation = relation_of(with_representatives(self.facts.values, self.choice.condition))
         if not all(map(self.facts.compiles, (*relation.key_parts, *relation.query_parts))):
             raise Refusal(f"{self.choice.condition!r} cannot be compiled")
         table = self.facts.values.relation_table(relation)

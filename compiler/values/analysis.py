@@ -23,7 +23,7 @@ from compiler.values.categorical import Coded, Tuples, evaluate, joined
 from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Progressions
-from compiler.values.representatives import Bins, Cut, bins, check_cut
+from compiler.values.representatives import Representatives, ThresholdTest, check_test, represented
 from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
 from compiler.values.width_bounds import WidthBounds, width_bounds_of
 from rasp.errors import RaspError, Refusal
@@ -143,8 +143,8 @@ class ValueAnalysis:
 
     def _factor(self, node: SOp, source: SOp, parts: tuple[SOp, ...]) -> SOp:
         if not self[source].listed:
-            binned = bins(self, node, source)
-            return source if binned is None else binned
+            representative = represented(self, node, source)
+            return source if representative is None else representative
         if any(part is source for part in parts):
             return source
         factor = parts[0] if len(parts) == 1 else Map(JOINT, parts)
@@ -206,7 +206,7 @@ class ValueAnalysis:
             if isinstance(factor, Map) and factor.op is JOINT:
                 for place, part in enumerate(factor.args):
                     columns[part] = found.mapped([value[place] for value in found.values])
-            if isinstance(factor, Map) and isinstance(factor.op, Bins):
+            if isinstance(factor, Map) and isinstance(factor.op, Representatives):
                 columns[factor.args[0]] = found
         self._evaluated[tuples] = columns
         return columns
@@ -244,11 +244,11 @@ class ValueAnalysis:
             return found
         return LinearForm({node: Fraction(1)}, Fraction(0))
 
-    def check_cut(self, cut: Cut, source: SOp) -> None:
+    def check_test(self, test: ThresholdTest, source: SOp) -> None:
         """Nothing, or a Refusal where representatives do not stand for what lies between them. Checked once."""
-        if (cut.left, cut.right) not in self._checked:
-            self._checked[cut.left, cut.right] = None
-            check_cut(self, cut, source)
+        if (test.left, test.right) not in self._checked:
+            self._checked[test.left, test.right] = None
+            check_test(self, test, source)
 
     def width_bounds(self, selector: Selector) -> WidthBounds:
         """How many keys a selector can mark in each cell."""
@@ -312,7 +312,7 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
 
 
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
-    if isinstance(node, Map) and isinstance(node.op, Bins):
+    if isinstance(node, Map) and isinstance(node.op, Representatives):
         return everywhere(analysis.grid, list(map(float, node.op.points)))
     if is_gap(node):
         return _gap(analysis, node)

@@ -55,14 +55,14 @@ class Tables(ValueSets, Protocol):
 
     def columns(self, nodes: tuple[SOp, ...]) -> tuple[Coded, ...]: ...
 
-    def check_cut(self, cut: Cut, source: SOp) -> None: ...
+    def check_test(self, test: ThresholdTest, source: SOp) -> None: ...
 
 
 # -- what a program asks of a number
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class ThresholdTest:
     """What a program asks of affine functions of one number: the signs of `left − right`, or where `left` rounds to.
 
     `functions` are what that difference may be, one for each branch of a conditional on the number.
@@ -73,7 +73,7 @@ class Cut:
     functions: tuple[Affine, ...]
 
 
-def cuts_of(analysis: Tables, root: SOp, source: SOp) -> tuple[Cut, ...] | None:
+def threshold_tests(analysis: Tables, root: SOp, source: SOp) -> tuple[ThresholdTest, ...] | None:
     """All that an elementwise s-op asks of one of its sources; None where it does more than compare and round it."""
     finder = _Finder(analysis, source)
     return tuple(finder.found) if finder.asks(root) else None
@@ -82,7 +82,7 @@ def cuts_of(analysis: Tables, root: SOp, source: SOp) -> tuple[Cut, ...] | None:
 class _Finder:
     def __init__(self, analysis: Tables, source: SOp) -> None:
         self.analysis, self.source = analysis, source
-        self.found: list[Cut] = []
+        self.found: list[ThresholdTest] = []
         self._asked: dict[SOp, bool] = {}
         self._known: dict[SOp, list[Affine] | None] = {source: [itself(source)]}
 
@@ -90,7 +90,7 @@ class _Finder:
         return any(source is self.source for source in self.analysis.sources(node))
 
     def asks(self, node: SOp) -> bool:
-        """Whether the node asks nothing but cuts of the source; they become found."""
+        """Whether the node asks nothing but threshold tests of the source; they become found."""
         if node not in self._asked:
             self._asked[node] = self._asks(node)
         return self._asked[node]
@@ -100,24 +100,24 @@ class _Finder:
             return True
         if not isinstance(node, Map) or node is self.source:
             return False
-        if isinstance(node.op, Bins):
+        if isinstance(node.op, Representatives):
             return True
-        if node.op.name in COMPARISONS and self._cut(*node.args):
+        if node.op.name in COMPARISONS and self._test(*node.args):
             return True
-        if node.op.name == "round" and self._cut(node.args[0], None):
+        if node.op.name == "round" and self._test(node.args[0], None):
             return True
         truths = 1 if node.op.name == "if" else len(node.args) if node.op.name in _TRUTH else 0
         return all(
-            (place < truths and self._cut(arg, Constant(0))) or self.asks(arg) for place, arg in enumerate(node.args)
+            (place < truths and self._test(arg, Constant(0))) or self.asks(arg) for place, arg in enumerate(node.args)
         )
 
-    def _cut(self, left: SOp, right: SOp | None) -> bool:
+    def _test(self, left: SOp, right: SOp | None) -> bool:
         if not self.depends(left) and (right is None or not self.depends(right)):
             return False
         functions = self._functions(left if right is None else Map(OPERATIONS["-"], (left, right)))
         if functions is None:
             return False
-        self.found.append(Cut(left, right, tuple(functions)))
+        self.found.append(ThresholdTest(left, right, tuple(functions)))
         return True
 
     def _functions(self, node: SOp) -> list[Affine] | None:
@@ -153,7 +153,7 @@ class _Finder:
         if some is None or other is None:
             return None
         if self.depends(condition):
-            known = self._cut(condition, Constant(0)) or self.asks(condition)
+            known = self._test(condition, Constant(0)) or self.asks(condition)
             return [*some, *other] if known else None
         return [chosen(condition, one, another) for one, another in product(some, other)]
 
@@ -162,8 +162,8 @@ class _Finder:
 
 
 @dataclass(frozen=True)
-class Bins(Operation):
-    """A number as the representative of its bin: the last of the rising `points` that is not above it.
+class Representatives(Operation):
+    """A number as the representative of its interval: the last of the rising `points` that is not above it.
 
     Where `open`, other values may lie between two points.
     """
@@ -183,31 +183,31 @@ class Bins(Operation):
         return self.key[2]
 
 
-def bins(analysis: Tables, root: SOp, source: SOp) -> Map | None:
-    """What an s-op needs to know of a source whose values are too many to list; None where cuts are not enough."""
-    cuts = cuts_of(analysis, root, source)
-    if cuts is None or not (isinstance(source, Aggregate) or is_gap(source)):
+def represented(analysis: Tables, root: SOp, source: SOp) -> Map | None:
+    """What an s-op needs to know of a source whose values are too many to list; None where tests are not enough."""
+    tests = threshold_tests(analysis, root, source)
+    if tests is None or not (isinstance(source, Aggregate) or is_gap(source)):
         return None
     means = analysis.progressions.means(source)
-    found = {threshold for cut in cuts for threshold in _thresholds(analysis, cut, source, means)}
-    found |= {threshold for op in _known_bins(root, source) for threshold in op.thresholds}
+    found = {threshold for test in tests for threshold in _thresholds(analysis, test, source, means)}
+    found |= {threshold for op in _known_representatives(root, source) for threshold in op.thresholds}
     if len(found) > MAX_THRESHOLDS:
         raise Refusal(f"{source!r} is compared with {len(found):,} numbers, over {MAX_THRESHOLDS:,}")
-    binned = Map(_bins(source, means, tuple(sorted(found))), (source,))
-    for cut in cuts:
-        analysis.check_cut(cut, source)
-    return binned
+    representative = Map(_representatives(source, means, tuple(sorted(found))), (source,))
+    for test in tests:
+        analysis.check_test(test, source)
+    return representative
 
 
-def in_bins(analysis: Tables, selector: Selector) -> Selector:
+def with_representatives(analysis: Tables, selector: Selector) -> Selector:
     """The selector with representatives in place of numbers that it compares and that are too many to list.
 
     Refusal where keys and queries both are.
     """
-    return replaced(selector, lambda leaf: _leaf_in_bins(analysis, leaf))
+    return replaced(selector, lambda leaf: _leaf_with_representatives(analysis, leaf))
 
 
-def _leaf_in_bins(analysis: Tables, leaf: Selector) -> Selector:
+def _leaf_with_representatives(analysis: Tables, leaf: Selector) -> Selector:
     match leaf:
         case Select(keys=keys, queries=queries, op=op):
             known = analysis[keys].listed, analysis[queries].listed
@@ -221,9 +221,9 @@ def _leaf_in_bins(analysis: Tables, leaf: Selector) -> Selector:
                     hint="compare a rounded number, or one side with a constant",
                 )
         case Best(selector=inner, score=score):
-            return Best(in_bins(analysis, inner), score)
+            return Best(with_representatives(analysis, inner), score)
         case Prefer(selector=inner, condition=condition):
-            return Prefer(in_bins(analysis, inner), in_bins(analysis, condition))
+            return Prefer(with_representatives(analysis, inner), with_representatives(analysis, condition))
     return leaf
 
 
@@ -234,10 +234,10 @@ def _compared(analysis: Tables, number: SOp, listed: SOp) -> SOp:
     found: dict[SOp, SOp] = {}
     for source in analysis.sources(number):
         if not analysis[source].listed:
-            binned = bins(analysis, asked, source)
-            if binned is None:
+            representative = represented(analysis, asked, source)
+            if representative is None:
                 raise Refusal(f"{number!r} is compared in a selector, but its possible values are too many to list")
-            found[source] = binned
+            found[source] = representative
     return _put(number, found)
 
 
@@ -250,20 +250,20 @@ def _put(node: SOp, found: dict[SOp, SOp]) -> SOp:
     return found[node]
 
 
-def _known_bins(root: SOp, source: SOp) -> Iterator[Bins]:
+def _known_representatives(root: SOp, source: SOp) -> Iterator[Representatives]:
     for node in topological([root]):
-        if isinstance(node, Map) and isinstance(node.op, Bins) and node.args[0] is source:
+        if isinstance(node, Map) and isinstance(node.op, Representatives) and node.args[0] is source:
             yield node.op
 
 
-def _thresholds(analysis: Tables, cut: Cut, source: SOp, means: Means) -> Iterator[Fraction]:
-    """Where the functions of a cut change sign, or where their rounding changes."""
-    for function in cut.functions:
+def _thresholds(analysis: Tables, test: ThresholdTest, source: SOp, means: Means) -> Iterator[Fraction]:
+    """Where the functions of a test change sign, or where their rounding changes."""
+    for function in test.functions:
         slopes, constants = analysis.columns((term(function, source), function[1]))
         pairs = set(zip(slopes.codes.tolist(), constants.codes.tolist(), strict=True))
         for slope, constant in ((slopes.values[a], constants.values[b]) for a, b in pairs):
             if slope and not isinstance(constant, str):
-                yield from _crossings(Fraction(slope), Fraction(constant), means, cut.right is None)
+                yield from _crossings(Fraction(slope), Fraction(constant), means, test.right is None)
 
 
 def _crossings(slope: Fraction, constant: Fraction, means: Means, rounds: bool) -> Iterator[Fraction]:
@@ -277,7 +277,7 @@ def _crossings(slope: Fraction, constant: Fraction, means: Means, rounds: bool) 
         yield (integer + Fraction(1, 2) - constant) / slope
 
 
-def _bins(source: SOp, means: Means, thresholds: tuple[Fraction, ...]) -> Bins:
+def _representatives(source: SOp, means: Means, thresholds: tuple[Fraction, ...]) -> Representatives:
     error = means.progression.error
     points = {means.progression.low - error, means.progression.high + error, *means.others}
     neighbours: set[tuple[float, float]] = set()
@@ -294,13 +294,13 @@ def _bins(source: SOp, means: Means, thresholds: tuple[Fraction, ...]) -> Bins:
     floats = [number for number, _ in order]
     rising = tuple(point for _, point in order)
     apart = tuple(pair not in neighbours for pair in pairwise(floats))
-    return Bins("bins", 1, (thresholds, rising, apart), partial(_representative, floats))
+    return Representatives("bins", 1, (thresholds, rising, apart), partial(_representative, floats))
 
 
 def points_of(node: SOp) -> tuple[Fraction, ...]:
-    """The representatives, rising, of a source that an s-op reads in bins."""
+    """The representatives, rising, of a source that an s-op reads by them."""
     assert isinstance(node, Map)
-    assert isinstance(node.op, Bins)
+    assert isinstance(node.op, Representatives)
     return node.op.points
 
 
@@ -308,22 +308,24 @@ def _representative(floats: list[float], value: float) -> float:
     return floats[max(0, bisect_right(floats, value) - 1)]
 
 
-def check_cut(analysis: Tables, cut: Cut, source: SOp) -> None:
-    """Nothing, or a Refusal where a cut may change between two representatives that stand for all between them."""
-    proxy = Map(OPERATIONS["round"], (cut.left,)) if cut.right is None else Map(OPERATIONS["<"], (cut.left, cut.right))
+def check_test(analysis: Tables, test: ThresholdTest, source: SOp) -> None:
+    """Nothing, or a Refusal where a test may change between two representatives that stand for all between them."""
+    proxy = (
+        Map(OPERATIONS["round"], (test.left,)) if test.right is None else Map(OPERATIONS["<"], (test.left, test.right))
+    )
     tuples, known = analysis.evaluated(proxy)
     at = next(at for at, factor in enumerate(tuples.factors) if analysis.sources(factor)[0] is source)
-    binned = tuples.factors[at]
-    assert isinstance(binned, Map)
-    assert isinstance(binned.op, Bins)
-    answers = known[proxy].codes if cut.right is None else _signs(known[cut.left], known[cut.right])
+    representative = tuples.factors[at]
+    assert isinstance(representative, Map)
+    assert isinstance(representative.op, Representatives)
+    answers = known[proxy].codes if test.right is None else _signs(known[test.left], known[test.right])
     others = [tuples.codes[:, other] for other in range(len(tuples.factors)) if other != at]
     order = np.lexsort((tuples.codes[:, at], *others))
-    rows = answers[order].reshape(-1, len(binned.op.points))
-    is_open = np.array(binned.op.open, dtype=bool)
+    rows = answers[order].reshape(-1, len(representative.op.points))
+    is_open = np.array(representative.op.open, dtype=bool)
     alike = not np.any((rows[:, :-1] != rows[:, 1:]) & is_open)
-    if alike and not _is_monotone(analysis, cut, source):
-        clear = _clear(analysis, cut, known)[order].reshape(-1, len(binned.op.points))
+    if alike and not _is_monotone(analysis, test, source):
+        clear = _clear(analysis, test, known)[order].reshape(-1, len(representative.op.points))
         alike = bool(clear[:, _beside(is_open)].all())
     if not alike:
         raise Refusal(f"what {proxy!r} gives depends on how floats are rounded on the way", hint=EXACT_MEANS)
@@ -334,21 +336,21 @@ def _beside(is_open: BoolTable) -> BoolTable:
     return np.append(is_open, False) | np.append(False, is_open)
 
 
-def _clear(analysis: Tables, cut: Cut, known: Mapping[SOp, Coded]) -> BoolTable:
-    """In which combinations no rounding on the way to a cut can change what it gives, there and anywhere near.
+def _clear(analysis: Tables, test: ThresholdTest, known: Mapping[SOp, Coded]) -> BoolTable:
+    """In which combinations no rounding on the way to a test can change what it gives, there and anywhere near.
 
     What the interpreter computes is off by at most e from an exact function. Where it is at least 2e from the threshold
     at both representatives, the function is at least e from it between them, as it is linear, and so what the
     interpreter computes there is on the same side.
     """
-    sides = [cut.left] if cut.right is None else [cut.left, cut.right]
+    sides = [test.left] if test.right is None else [test.left, test.right]
     if not all(analysis[side].numeric for side in sides):
-        return np.zeros(len(known[cut.left].codes), dtype=bool)
+        return np.zeros(len(known[test.left].codes), dtype=bool)
     found = [_floats(known[side]) for side in sides]
     sizes = [largest(analysis[side].range) for side in sides]
     error = 2 * sum(roundoff(analysis, side).at(size) for side, size in zip(sides, sizes, strict=True))
     error += 4 * UNIT * sum(sizes)
-    if cut.right is not None:
+    if test.right is not None:
         return np.isnan(found[0] - found[1]) | (np.abs(found[0] - found[1]) > error)
     return np.isnan(found[0]) | (np.rint(found[0] - error) == np.rint(found[0] + error))
 
@@ -362,13 +364,13 @@ def _floats(found: Coded) -> Floats:
 _RISES, _FALLS, _CONSTANT, _EITHER = 1, -1, 0, 2
 
 
-def _is_monotone(analysis: Tables, cut: Cut, source: SOp) -> bool:
-    """Whether what a cut asks of a source rises with it, or falls, as the interpreter rounds it."""
+def _is_monotone(analysis: Tables, test: ThresholdTest, source: SOp) -> bool:
+    """Whether what a test asks of a source rises with it, or falls, as the interpreter rounds it."""
     known: dict[SOp, int | None] = {source: _RISES}
-    left = _direction(analysis, cut.left, known)
-    if cut.right is None or left is None:
+    left = _direction(analysis, test.left, known)
+    if test.right is None or left is None:
         return left is not None
-    right = _direction(analysis, cut.right, known)
+    right = _direction(analysis, test.right, known)
     return right is not None and _joined(left, -right if right != _EITHER else right) is not None
 
 
