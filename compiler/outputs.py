@@ -75,27 +75,27 @@ def _tellable(root: SOp, storage: Storage, precision: Precision, share: int = 8)
 
 
 def _widths(values: ValueSet) -> dict[float, float]:
-    """For one value of each group of twins, rising, how far from it the furthest of the others is."""
+    """For one value of each group that is numerically equal, rising, how far from it the furthest of the others is."""
     found = {float(number): 0.0 for number in distinct_numbers(values)}
-    for code, own in enumerate(values.twins):
+    for code, own in enumerate(values.numerically_equal):
         level = float(values.universe[own])
         found[level] = max(found[level], abs(float(values.universe[code]) - level))
     return found
 
 
 def distinct_numbers(values: ValueSet) -> list[Atom]:
-    """One value of each group of twins, rising."""
-    return sorted({code: values.universe[code] for code in values.twins}.values())
+    """One value of each group that is numerically equal, rising."""
+    return sorted({code: values.universe[code] for code in values.numerically_equal}.values())
 
 
 def readout_classes(root: SOp, storage: Storage) -> list[int]:
-    """For each code of an output's universe the place of its value, or of its twin, in the readout's values."""
+    """For each code of an output's universe the place of its value, or of one that is numerically equal, in the readout's values."""
     values = storage.analysis[root]
     codes = output_codes(root, storage)
     if storage.outputs[root] == "number":
         return [0] * len(codes)
     if storage.outputs[root] == "listed":
-        codes = values.twins
+        codes = values.numerically_equal
         order = sorted(set(codes), key=lambda code: float(values.universe[code]))
     else:
         order = sorted(set(codes))
@@ -104,8 +104,8 @@ def readout_classes(root: SOp, storage: Storage) -> list[int]:
 
 
 def output_codes(node: SOp, storage: Storage) -> tuple[int, ...]:
-    """For each code of a node's universe the code it is read as: its own for tokens, else a twin."""
+    """For each code of a node's universe the code it is read as: its own for tokens, else one that is numerically equal."""
     values = storage.analysis[node]
     is_embedded = all(isinstance(source, (Tokens, Indices)) for source in storage.analysis.sources(node))
     is_single = len(storage.analysis.sources(node)) == 1
-    return tuple(range(len(values.universe))) if is_embedded and is_single else values.twins
+    return tuple(range(len(values.universe))) if is_embedded and is_single else values.numerically_equal

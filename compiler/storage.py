@@ -75,9 +75,9 @@ class Storage:
         return self.analysis.width_bounds(node.selector).at_most_one or not self.analysis[node.value].averaged
 
     def codes(self, node: SOp) -> tuple[int, ...]:
-        """For each code of a node's universe the code that stands for it: its own for tokens, else the first twin."""
+        """For each code of a node's universe the code that stands for it: its own for tokens, else the first that is numerically equal."""
         values = self.analysis[node]
-        return tuple(range(len(values.universe))) if node is RAW_TOKENS else values.twins
+        return tuple(range(len(values.universe))) if node is RAW_TOKENS else values.numerically_equal
 
     def is_clean(self, source: SOp) -> bool:
         """Whether a source can be stored one-hot by the embedding, by its head, or, a tally, from its head's means."""

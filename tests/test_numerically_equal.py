@@ -28,23 +28,26 @@ def values_of(numbers: list[Atom]) -> ValueSet:
 def test_a_twin_is_near_and_an_int_has_none(numbers: list[Atom]) -> None:
     """Within 1e-12 of its size, and not by way of a third; an int shares with what equals it."""
     values = values_of(numbers)
-    for value, code in zip(values.universe, values.twins, strict=True):
-        twin = values.universe[code]
-        assert values.twins[code] == code
-        assert value == twin or (type(value) is type(twin) is float and abs(value - twin) <= 1e-12 * abs(value))
+    for value, code in zip(values.universe, values.numerically_equal, strict=True):
+        equal = values.universe[code]
+        assert values.numerically_equal[code] == code
+        assert value == equal or (type(value) is type(equal) is float and abs(value - equal) <= 1e-12 * abs(value))
 
 
 @given(VOCABULARIES)
 def test_equal_numbers_are_twins(numbers: list[Atom]) -> None:
     values = values_of(numbers)
-    for (one, its), (other, twin) in itertools.combinations(zip(values.universe, values.twins, strict=True), 2):
-        assert one != other or its == twin
+    for (one, its), (other, equal) in itertools.combinations(
+        zip(values.universe, values.numerically_equal, strict=True), 2
+    ):
+        assert one != other or its == equal
 
 
 @given(VOCABULARIES)
 def test_which_values_are_twins_does_not_depend_on_their_order(numbers: list[Atom]) -> None:
     found = [values_of(numbers), values_of(numbers[::-1])]
     one, other = (
-        {(v, values.universe[t]) for v, t in zip(values.universe, values.twins, strict=True)} for values in found
+        {(v, values.universe[t]) for v, t in zip(values.universe, values.numerically_equal, strict=True)}
+        for values in found
     )
     assert one == other

@@ -169,6 +169,6 @@ def test_no_kinds_where_no_number_has_two() -> None:
     for root in (tokens, indices, length, MEAN > 1, aggregate(full, indices / 2) * 1.0):
         assert compile_sop(root, LETTERS, 4).weights.output.kinds is None
     values = Compilation({"mean": MEAN}, LETTERS, 3).support[0]
-    found = typing(MEAN, list(values[MEAN].twins), values)
+    found = typing(MEAN, list(values[MEAN].numerically_equal), values)
     assert found is not None
     assert found.aggregates == (MEAN,)

@@ -172,14 +172,14 @@ def test_few_means_of_floats_are_listed_as_the_interpreter_rounds_them() -> None
 
 def test_ints_are_never_twins_and_floats_only_side_by_side() -> None:
     values = analysis_of(tokens_asis, (1, 2, 10**16, 2**53, 2**53 + 1))[tokens_asis]
-    assert values.twins == (0, 1, 2, 3, 4)
+    assert values.numerically_equal == (0, 1, 2, 3, 4)
     floats = (1.0, 1.0 + 4e-13, 1.0 + 8e-13, 1, 0.3, 0.1 + 0.2, 0.0, 5e-17)
-    assert analysis_of(tokens_asis, floats)[tokens_asis].twins == (0, 1, 1, 0, 4, 4, 6, 7)
+    assert analysis_of(tokens_asis, floats)[tokens_asis].numerically_equal == (0, 1, 1, 0, 4, 4, 6, 7)
 
 
 def test_equal_numbers_of_several_types_are_twins() -> None:
     values = analysis_of(tokens_asis, (1, True, 1.0, 2, "1"))[tokens_asis]
-    codes = values.twins
+    codes = values.numerically_equal
     assert len({codes[0], codes[1], codes[2]}) == 1
     assert len(set(codes)) == 3
 

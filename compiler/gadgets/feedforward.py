@@ -339,8 +339,10 @@ def _product_neurons(node: Map, reader: Reader) -> list[Neuron]:
     """
     factor, mean = node.args
     values, (low, high) = reader.analysis[factor], reader.analysis[mean].range
-    number = {code: row for row, code in enumerate(sorted(set(values.twins)))}
-    row_of = {value_key(value): number[code] for value, code in zip(values.universe, values.twins, strict=True)}
+    number = {code: row for row, code in enumerate(sorted(set(values.numerically_equal)))}
+    row_of = {
+        value_key(value): number[code] for value, code in zip(values.universe, values.numerically_equal, strict=True)
+    }
     indicators = reader.indicators(factor, row_of, len(number))
     strength = 2.0 ** math.ceil(math.log2(max(abs(low), abs(high), 1)) + 1)
     found = []
@@ -429,7 +431,7 @@ class _StepBuilder:
         ]
 
     def _gate(self, box: Box, strength: float) -> Functional:
-        """−strength on every indicator outside the box. Twins share a direction: it is inside where one of them is."""
+        """−strength on every indicator outside the box. What is numerically equal shares a direction: it is inside where one of it is."""
         return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
 
 

@@ -77,7 +77,7 @@ class ValueSet:
         return float(min(self.universe)), float(max(self.universe))
 
     @cached_property
-    def twins(self) -> tuple[int, ...]:
+    def numerically_equal(self) -> tuple[int, ...]:
         """For each code the code of the value that it shares a direction with.
 
         1, 1.0 and True share one, as the residual stream holds numbers without types. So do floats that lie within NEAR
@@ -105,7 +105,7 @@ class ValueSet:
     @property
     def is_merged(self) -> bool:
         """Whether some values share a direction that are not equal."""
-        return any(self.universe[code] != self.universe[own] for code, own in enumerate(self.twins))
+        return any(self.universe[code] != self.universe[own] for code, own in enumerate(self.numerically_equal))
 
     @cached_property
     def masks(self) -> BoolTable:
