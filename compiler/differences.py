@@ -1,9 +1,9 @@
 """Which of two means is larger, where the values of both are too many to list.
 
 Two different means of numbers on an arithmetic progression of step h lie at least h/(m·n) apart, if they are means of m
-and of n of them. So the *gap* max(x − y, 0), or the *distance* |x − y|, is 0 or at least that: a raw number of two
-hidden units, ReLU(x − y) and ReLU(y − x). The next feed-forward tells by one step whether it is 0. A gap is a source of
-its own: nothing is evaluated over the values of its means.
+and of n of them. So the *excess* max(x − y, 0), or the *distance* |x − y|, is 0 or at least that: a raw number of two
+hidden units, ReLU(x − y) and ReLU(y − x). The next feed-forward tells by one step whether it is 0. Either is a source
+of its own: nothing is evaluated over the values of its means.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from rasp.operations import Operation
 
 
 @dataclass(frozen=True)
-class Gap(Operation):
+class MeanDifference(Operation):
     """By how much the first number is larger than the second, or 0; `both`: by how much one is larger."""
 
     both: bool = False
 
 
-GAP = Gap("gap", 2, (), lambda a, b: max(a - b, 0))
-DISTANCE = Gap("distance", 2, (), lambda a, b: abs(a - b), None, True)
+EXCESS = MeanDifference("gap", 2, (), lambda a, b: max(a - b, 0))
+DISTANCE = MeanDifference("distance", 2, (), lambda a, b: abs(a - b), None, True)
 
 
-def gap(left: SOp, right: SOp) -> Map:
+def excess(left: SOp, right: SOp) -> Map:
     """max(left − right, 0)."""
-    return Map(GAP, (left, right))
+    return Map(EXCESS, (left, right))
 
 
 def distance(left: SOp, right: SOp) -> Map:
@@ -37,10 +37,10 @@ def distance(left: SOp, right: SOp) -> Map:
     return Map(DISTANCE, (left, right))
 
 
-def is_gap(node: Node) -> TypeGuard[Map]:
-    return isinstance(node, Map) and isinstance(node.op, Gap)
+def is_difference(node: Node) -> TypeGuard[Map]:
+    return isinstance(node, Map) and isinstance(node.op, MeanDifference)
 
 
 def is_opaque(node: Node) -> bool:
     """Whether an elementwise s-op is a source of its own, not a function of what it reads."""
-    return is_tally(node) or is_gap(node)
+    return is_tally(node) or is_difference(node)

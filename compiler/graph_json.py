@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from compiler.differences import DISTANCE, GAP
+from compiler.differences import DISTANCE, EXCESS
 from compiler.fields import atom, count, listed, mapping, plain, shown, text, unplain
 from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
@@ -48,7 +48,7 @@ _KINDS: Mapping[str, type[Node]] = {
         *(Select, And, Or, Not, Best, Prefer),
     )
 }
-_NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, GAP, DISTANCE)}
+_NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, EXCESS, DISTANCE)}
 _TOKEN_KINDS = ("str", "int", "float", "bool", "asis")
 
 _MADE: Mapping[str, Callable[[int, Any], Operation]] = {

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.differences import is_gap
+from compiler.differences import is_difference
 from compiler.gadgets.attention import lower_head
-from compiler.gadgets.feedforward import gap_neurons, neurons_for, tally_neurons
+from compiler.gadgets.feedforward import difference_neurons, neurons_for, tally_neurons
 from compiler.gadgets.tables import IndistinctError
 from compiler.guards import Guard
 from compiler.indicator_means import is_count
@@ -108,8 +108,8 @@ def _with_neurons(
                 tally, tally_neurons(tally, storage, reader, precision)
             )
     for node in storage.raw:
-        if is_gap(node) and storage.layer(node) == at:
-            stages[0].add(node, gap_neurons(node, reader))
+        if is_difference(node) and storage.layer(node) == at:
+            stages[0].add(node, difference_neurons(node, reader))
     for node in (*reader.one_hot, *reader.numbers):
         if storage.layer(node) != at:
             continue

@@ -89,7 +89,7 @@ def distinct_numbers(values: ValueSet) -> list[Atom]:
 
 
 def readout_classes(root: SOp, storage: Storage) -> list[int]:
-    """For each code of an output's universe the place of its value, or of one that is numerically equal, in the readout's values."""
+    """For each code of an output's universe the place of its value, or its numeric equal, in the readout's values."""
     values = storage.analysis[root]
     codes = output_codes(root, storage)
     if storage.outputs[root] == "number":
@@ -104,7 +104,7 @@ def readout_classes(root: SOp, storage: Storage) -> list[int]:
 
 
 def output_codes(node: SOp, storage: Storage) -> tuple[int, ...]:
-    """For each code of a node's universe the code it is read as: its own for tokens, else one that is numerically equal."""
+    """For each code of a node's universe the code it is read as: its own for tokens, else its numeric equal."""
     values = storage.analysis[node]
     is_embedded = all(isinstance(source, (Tokens, Indices)) for source in storage.analysis.sources(node))
     is_single = len(storage.analysis.sources(node)) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.differences import is_gap
+from compiler.differences import is_difference
 from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values.affine import is_product
@@ -106,11 +106,11 @@ def _added(terms: Sequence[tuple[Range, Error]], precision: Precision) -> Error:
 
 
 def raw_error_at(node: SOp, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:
-    """A bound on the error of a mean, or of the gap of two means, as a function of the number itself."""
+    """A bound on the error of a mean, or of the difference of two means, as a function of the number itself."""
     if isinstance(node, Aggregate):
         error = error_of(node, storage, precision)
         return lambda level: error.at(float(level))
-    assert is_gap(node)
+    assert is_difference(node)
     together = sum(number_error(mean, storage, precision) for mean in node.args)
     rounded = 2 * precision.unit * sum(largest(storage.analysis[mean].range) for mean in node.args)
     return lambda level: together + rounded

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from compiler.differences import is_gap, is_opaque
+from compiler.differences import is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag, is_tally, means_of
 from compiler.selectors import JOINT
 from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, Titles, combine
@@ -75,7 +75,7 @@ class Storage:
         return self.analysis.width_bounds(node.selector).at_most_one or not self.analysis[node.value].averaged
 
     def codes(self, node: SOp) -> tuple[int, ...]:
-        """For each code of a node's universe the code that stands for it: its own for tokens, else the first that is numerically equal."""
+        """For each code of a universe the one that stands for it: its own for tokens, else its first numeric equal."""
         values = self.analysis[node]
         return tuple(range(len(values.universe))) if node is RAW_TOKENS else values.numerically_equal
 
@@ -329,9 +329,9 @@ class Storage:
         self._wait(node, self.classes[node].values())
 
     def _read_number(self, node: SOp, source: SOp) -> None:
-        """Need: a raw number; a gap is made by the first feed-forward of its layer, from two means."""
+        """Need: a raw number; a difference is made by the first feed-forward of its layer, from two means."""
         self.raw[source] = None
-        if is_gap(source):
+        if is_difference(source):
             self.raw.update(dict.fromkeys(source.args))
             self._wait(node, [source])
 
@@ -515,7 +515,7 @@ class Reader:
     def _raw_direction(self, node: SOp) -> Direction:
         if isinstance(node, SelectorWidth):
             return Direction(f"1/({self.titles.text(node)} + 1)", 1.0)
-        if is_gap(node):
+        if is_difference(node):
             return Direction(self.titles.text(node))
         assert isinstance(node, Aggregate)
         return Direction(self.titles.text(node), number_at_rest(node))

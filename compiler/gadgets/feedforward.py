@@ -29,7 +29,7 @@ from fractions import Fraction
 from itertools import groupby, pairwise
 from typing import Any, TypeAlias
 
-from compiler.differences import Gap
+from compiler.differences import MeanDifference
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.indicator_means import is_count, means_of
@@ -324,10 +324,10 @@ def _check_spline(node: SOp, first: Target, slopes: Mapping[int, Target], highes
         raise Refusal(f"{node!r} is a sum of steps beyond exact integers", hint=_WIDER)
 
 
-def gap_neurons(node: Map, reader: Reader) -> list[Neuron]:
+def difference_neurons(node: Map, reader: Reader) -> list[Neuron]:
     """ReLU(x − y), and for a distance ReLU(y − x) as well, off at BOS."""
     left, right = (reader.raw[mean] for mean in node.args)
-    signs = (1.0, -1.0) if isinstance(node.op, Gap) and node.op.both else (1.0,)
+    signs = (1.0, -1.0) if isinstance(node.op, MeanDifference) and node.op.both else (1.0,)
     return [Neuron(masked({left: sign, right: -sign}), 0.0, {reader.raw[node]: 1.0}) for sign in signs]
 
 
@@ -431,7 +431,7 @@ class _StepBuilder:
         ]
 
     def _gate(self, box: Box, strength: float) -> Functional:
-        """−strength on every indicator outside the box. What is numerically equal shares a direction: it is inside where one of it is."""
+        """−strength on every indicator outside the box. What is numerically equal shares a direction."""
         return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
 
 

@@ -14,7 +14,7 @@ from itertools import groupby
 
 import numpy as np
 
-from compiler.differences import Gap, is_gap
+from compiler.differences import MeanDifference, is_difference
 from compiler.indicator_means import is_count, is_flag, is_tally, means_of
 from compiler.ir import FeedForwardWeights
 from compiler.means import combined_readings
@@ -48,7 +48,7 @@ class Neurons:
             self.stream.fail(f"neurons for {node!r}", "they are active at BOS")
         directions = [d for d in self.stream.read(W_in) if d is not BOS]
         targets = self.stream.read(W_out.T)
-        if is_gap(node):
+        if is_difference(node):
             self._gap_units(node, W_in, bias, W_out)
             return
         if is_product(self.analysis, node):
@@ -92,7 +92,7 @@ class Neurons:
         """One unit is the difference of the two means, for a distance another one is minus that, and nothing else."""
         rows = self.stream.rows([self.reader.raw[mean] for mean in node.args])
         others = [row for row in range(len(W_in)) if row not in (*rows, *self.stream.rows([BOS]))]
-        signs = [[1.0, -1.0], [-1.0, 1.0]] if isinstance(node.op, Gap) and node.op.both else [[1.0], [-1.0]]
+        signs = [[1.0, -1.0], [-1.0, 1.0]] if isinstance(node.op, MeanDifference) and node.op.both else [[1.0], [-1.0]]
         wanted = np.zeros_like(W_out)
         wanted[:, self.stream.rows([self.reader.raw[node]])] = 1
         if W_in[others].any() or bias.any() or not np.array_equal(W_in[rows], signs):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from typing import Any, TypeAlias, cast
 
-from compiler.differences import distance, gap
+from compiler.differences import distance, excess
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
 from compiler.indicator_means import is_mark, is_mean_of_mark
@@ -121,7 +121,7 @@ def compare(node: Node, facts: Facts) -> Change | None:
     """The comparison of two means with many values as one of a single number with 0.
 
     In one head that is the mean of the differences: it has the sign of the difference of the means, as their sums are
-    exact. Else it is their gap.
+    exact. Else it is their difference.
     """
     if not isinstance(node, Map) or node.op.name not in _COMPARED or not all(map(facts.compiles, node.args)):
         return None
@@ -152,10 +152,10 @@ def _with_zero(number: SOp, op: str) -> Map:
 
 
 _COMPARED: dict[str, Callable[[SOp, SOp], Map]] = {
-    ">": lambda left, right: _with_zero(gap(left, right), ">"),
-    "<": lambda left, right: _with_zero(gap(right, left), ">"),
-    ">=": lambda left, right: _with_zero(gap(right, left), "=="),
-    "<=": lambda left, right: _with_zero(gap(left, right), "=="),
+    ">": lambda left, right: _with_zero(excess(left, right), ">"),
+    "<": lambda left, right: _with_zero(excess(right, left), ">"),
+    ">=": lambda left, right: _with_zero(excess(right, left), "=="),
+    "<=": lambda left, right: _with_zero(excess(left, right), "=="),
     "==": lambda left, right: _with_zero(distance(left, right), "=="),
     "!=": lambda left, right: _with_zero(distance(left, right), ">"),
 }

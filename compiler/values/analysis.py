@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from compiler.differences import Gap, is_gap, is_opaque
+from compiler.differences import MeanDifference, is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.affine import is_product, products
@@ -314,8 +314,8 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if isinstance(node, Map) and isinstance(node.op, Representatives):
         return everywhere(analysis.grid, list(map(float, node.op.points)))
-    if is_gap(node):
-        return _gap(analysis, node)
+    if is_difference(node):
+        return _difference(analysis, node)
     if is_flag(node):
         return everywhere(analysis.grid, (0, 1))
     if is_count(node):
@@ -388,9 +388,9 @@ def _sum_form(analysis: ValueAnalysis, node: SOp) -> LinearForm:
     return LinearForm(products(analysis, node), Fraction(0))
 
 
-def _gap(analysis: ValueAnalysis, node: Map) -> ValueSet:
+def _difference(analysis: ValueAnalysis, node: Map) -> ValueSet:
     (low, high), (least, most) = (analysis[mean].range for mean in node.args)
-    below = most - low if isinstance(node.op, Gap) and node.op.both else 0.0
+    below = most - low if isinstance(node.op, MeanDifference) and node.op.both else 0.0
     return unlisted(analysis.grid, 0.0, max(high - least, below, 0.0))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from compiler.differences import is_gap
+from compiler.differences import is_difference
 from compiler.values.width_bounds import BoundedWidths
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
@@ -116,7 +116,7 @@ def _gcd(numbers: Sequence[Fraction]) -> Fraction:
 
 
 class Progressions:
-    """The arithmetic progressions of s-ops, each found once; for means and gaps also more than that."""
+    """The arithmetic progressions of s-ops, each found once; for means and differences also more than that."""
 
     def __init__(self, analysis: BoundedWidths) -> None:
         self._analysis = analysis
@@ -139,11 +139,11 @@ class Progressions:
         raise Refusal(f"the values of {node!r} are too many to list, and lie on no arithmetic progression")
 
     def means(self, node: SOp) -> Means:
-        """The values of a mean, or of the gap of two. Refusal where they lie on no arithmetic progression."""
+        """The values of a mean, or of the difference of two. Refusal where they lie on no arithmetic progression."""
         if isinstance(node, Aggregate):
             return self._means(node)
-        assert is_gap(node)
-        return self._gaps(node)
+        assert is_difference(node)
+        return self._differences(node)
 
     def _means(self, node: Aggregate) -> Means:
         widths = self._analysis.width_bounds(node.selector)
@@ -151,8 +151,8 @@ class Progressions:
         others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
         return Means(self[node.value], range(max(least, 1), int(widths.high.max()) + 1), others)
 
-    def _gaps(self, node: Map) -> Means:
-        """The gap of two means is 0, or at least the smallest difference that their denominators allow."""
+    def _differences(self, node: Map) -> Means:
+        """The difference of two means is 0, or at least the smallest difference that their denominators allow."""
         left, right = (arg for arg in node.args if isinstance(arg, Aggregate))
         some, other = self._means(left), self._means(right)
         base, high = some.progression.base, Fraction(self._analysis[node].range[1])

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.differences import is_gap, is_opaque
+from compiler.differences import is_difference, is_opaque
 from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.categorical import UNDEFINED, Coded, Tuples, joined
@@ -186,7 +186,7 @@ class Representatives(Operation):
 def represented(analysis: Tables, root: SOp, source: SOp) -> Map | None:
     """What an s-op needs to know of a source whose values are too many to list; None where tests are not enough."""
     tests = threshold_tests(analysis, root, source)
-    if tests is None or not (isinstance(source, Aggregate) or is_gap(source)):
+    if tests is None or not (isinstance(source, Aggregate) or is_difference(source)):
         return None
     means = analysis.progressions.means(source)
     found = {threshold for test in tests for threshold in _thresholds(analysis, test, source, means)}
