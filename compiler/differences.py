@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from compiler.indicator_means import is_tally
+from compiler.indicator_means import is_indicator_count
 from rasp.graph import Map, Node, SOp
 from rasp.operations import Operation
 
@@ -43,4 +43,4 @@ def is_difference(node: Node) -> TypeGuard[Map]:
 
 def is_opaque(node: Node) -> bool:
     """Whether an elementwise s-op is a source of its own, not a function of what it reads."""
-    return is_tally(node) or is_difference(node)
+    return is_indicator_count(node) or is_difference(node)

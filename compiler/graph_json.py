@@ -14,7 +14,7 @@ from compiler.differences import DISTANCE, EXCESS
 from compiler.fields import atom, count, listed, mapping, plain, shown, text, unplain
 from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
-from compiler.indicator_means import counting, flagging, mark_at
+from compiler.indicator_means import counting, flagging, indicator_at
 from compiler.ir import ModelWeights
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up
@@ -55,7 +55,7 @@ _MADE: Mapping[str, Callable[[int, Any], Operation]] = {
     "in": lambda arity, key: restored("in", key),
     "element": lambda arity, key: restored("element", key),
     "entry": lambda arity, key: restored("entry", key),
-    "mark": lambda arity, key: mark_at(key, arity) if isinstance(key, int) else look_up("mark", arity, dict(key)),
+    "mark": lambda arity, key: indicator_at(key, arity) if isinstance(key, int) else look_up("mark", arity, dict(key)),
     "turn": lambda arity, key: look_up("turn", arity, dict(key)),
     "count": lambda arity, key: counting(arity),
     "flag": lambda arity, key: flagging(arity),

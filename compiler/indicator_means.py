@@ -1,9 +1,9 @@
 """Counting with means: how many keys a head marks, where BOS cannot tell.
 
-A *mark* is an s-op that is 1 or 0. Its mean over the keys that a head marks is 0 where none of them has it, and at
-least 1/N elsewhere. A *tally* asks which of several such means are positive, one step of a feed-forward each. Its two
-operations are elementwise, but it is a source of its own: nothing is evaluated over the values of its means, which are
-too many, and all that matters is whether they are positive.
+An *indicator* is an s-op that is 1 or 0. Its mean over the keys that a head selects is 0 where none of them has it, and
+at least 1/N elsewhere. An *indicator count* asks which of several such means are positive, one step of a feed-forward
+each. Its two operations are elementwise, but it is a source of its own: nothing is evaluated over the values of its
+means, which are too many, and all that matters is whether they are positive.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from rasp.operations import Atom, Operation
 
 
 @dataclass(frozen=True)
-class Mark(Operation):
-    """An operation that gives 1 or 0, for a tally to ask for its mean."""
+class Indicator(Operation):
+    """An operation that gives 1 or 0, for a count to ask for its mean."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,19 @@ class Flag(Operation):
     """1 where the mean is positive whose number the first argument gives, else 0; past the last there is none."""
 
 
-def position_marks(max_length: int, condition: SOp | None) -> list[Map]:
+def position_indicators(max_length: int, condition: SOp | None) -> list[Map]:
     """For each position the s-op that is 1 there (if the condition holds there as well) and 0 elsewhere."""
     args = (Indices(),) if condition is None else (Indices(), condition)
-    return [Map(mark_at(position, len(args)), args) for position in range(max_length)]
+    return [Map(indicator_at(position, len(args)), args) for position in range(max_length)]
 
 
-def mark_at(position: int, arity: int) -> Mark:
+def indicator_at(position: int, arity: int) -> Indicator:
     """1 where the index is `position`, if the condition that may be the second argument holds as well; else 0."""
 
-    def mark(index: Atom, condition: Atom = True) -> Atom:
+    def holds(index: Atom, condition: Atom = True) -> Atom:
         return int(index == position and bool(condition))
 
-    return Mark("mark", arity, position, mark)
+    return Indicator("mark", arity, position, holds)
 
 
 def count(means: tuple[Aggregate, ...]) -> Map:
@@ -70,7 +70,7 @@ def flagging(arity: int) -> Flag:
     return Flag("flag", arity, (), positive)
 
 
-def is_tally(node: Node) -> TypeGuard[Map]:
+def is_indicator_count(node: Node) -> TypeGuard[Map]:
     return is_count(node) or is_flag(node)
 
 
@@ -83,13 +83,13 @@ def is_flag(node: Node) -> TypeGuard[Map]:
 
 
 def means_of(node: Map) -> tuple[Aggregate, ...]:
-    """The means that a tally asks for."""
+    """The means that an indicator count asks for."""
     return tuple(arg for arg in node.args[is_flag(node) :] if isinstance(arg, Aggregate))
 
 
-def is_mark(node: Node) -> bool:
-    return isinstance(node, Map) and isinstance(node.op, Mark)
+def is_indicator(node: Node) -> bool:
+    return isinstance(node, Map) and isinstance(node.op, Indicator)
 
 
-def is_mean_of_mark(node: Node) -> TypeGuard[Aggregate]:
-    return isinstance(node, Aggregate) and is_mark(node.value)
+def is_indicator_mean(node: Node) -> TypeGuard[Aggregate]:
+    return isinstance(node, Aggregate) and is_indicator(node.value)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from compiler.differences import is_difference
 from compiler.gadgets.attention import lower_head
-from compiler.gadgets.feedforward import difference_neurons, neurons_for, tally_neurons
+from compiler.gadgets.feedforward import difference_neurons, indicator_count_neurons, neurons_for
 from compiler.gadgets.tables import IndistinctError
 from compiler.guards import Guard
 from compiler.indicator_means import is_count
@@ -102,10 +102,10 @@ def _with_neurons(
 ) -> list[SymbolicLayer]:
     """A layer with its feed-forward, and after it, where some are needed, feed-forwards of their own."""
     stages: dict[int, SymbolicLayer] = defaultdict(SymbolicLayer, {0: SymbolicLayer(heads)})
-    for tally in storage.tallies:
-        if storage.layer(tally) == at:
-            stages[0 if is_count(tally) else storage.stage(tally)].add(
-                tally, tally_neurons(tally, storage, reader, precision)
+    for counted in storage.indicator_counts:
+        if storage.layer(counted) == at:
+            stages[0 if is_count(counted) else storage.stage(counted)].add(
+                counted, indicator_count_neurons(counted, storage, reader, precision)
             )
     for node in storage.raw:
         if is_difference(node) and storage.layer(node) == at:

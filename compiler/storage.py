@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
 from compiler.differences import is_difference, is_opaque
-from compiler.indicator_means import is_count, is_flag, is_tally, means_of
+from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.selectors import JOINT
 from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, Titles, combine
 from compiler.values.affine import is_product
@@ -56,7 +56,7 @@ class Storage:
         self.combined: dict[SOp, None] = {}
         self.outputs: dict[SOp, OutputKind] = {}
         self.sums: dict[SOp, LinearForm] = {}
-        self.tallies: dict[Map, None] = {}
+        self.indicator_counts: dict[Map, None] = {}
         self.waits: dict[SOp, dict[SOp, None]] = {}
         self.classes: dict[SOp, dict[SOp, SOp]] = {}
         self.lines: dict[SOp, LinearForm] = {}
@@ -80,8 +80,8 @@ class Storage:
         return tuple(range(len(values.universe))) if node is RAW_TOKENS else values.numerically_equal
 
     def is_clean(self, source: SOp) -> bool:
-        """Whether a source can be stored one-hot by the embedding, by its head, or, a tally, from its head's means."""
-        return isinstance(source, (Tokens, Indices)) or is_tally(source) or self.is_copy(source)
+        """Whether a source can be stored one-hot by the embedding, by its head, or from means (a count)."""
+        return isinstance(source, (Tokens, Indices)) or is_indicator_count(source) or self.is_copy(source)
 
     def is_view(self, node: SOp) -> bool:
         """Whether every function of the node is a linear view of one one-hot source, or constant."""
@@ -134,16 +134,16 @@ class Storage:
         """Need: sources that can be, one-hot."""
         for source in sources:
             self.one_hot[source] = None
-            if is_tally(source):
-                self._tally(source)
+            if is_indicator_count(source):
+                self._indicator_count(source)
                 if is_count(source):
                     self.lines[source] = LinearForm({source: Fraction(1)}, Fraction(0))
 
-    def _tally(self, node: Map) -> None:
+    def _indicator_count(self, node: Map) -> None:
         """Need: a flag one-hot, a count as a count. The feed-forward of its layer reads its means, and the turn."""
-        if node in self.tallies:
+        if node in self.indicator_counts:
             return
-        self.tallies[node] = None
+        self.indicator_counts[node] = None
         if is_flag(node):
             self.one_hot[node] = None
             self.categorical(node.args[0])
@@ -166,8 +166,8 @@ class Storage:
             self._number_of_many(node, exact)
         elif isinstance(sources[0], (Tokens, Indices)):
             self.numbers[node] = None
-        elif node is sources[0] and is_tally(node):
-            self._tally(node)
+        elif node is sources[0] and is_indicator_count(node):
+            self._indicator_count(node)
         elif self.is_clean(sources[0]):
             self._number_of_copy(node, sources[0])
         elif node is sources[0] and isinstance(node, Aggregate) and not exact:
@@ -501,7 +501,7 @@ class Reader:
                 self.numbers[node] = Direction(titles.text(node), _number_at_bos(node, storage))
         for node in storage.raw:
             self.raw[node] = self._raw_direction(node)
-        for node in storage.tallies:
+        for node in storage.indicator_counts:
             if is_count(node):
                 self.counts[node] = Direction(titles.text(node))
 

@@ -88,13 +88,13 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
     return _cheapest_steps(str(node), entries, spaces, raw, precision)
 
 
-def tally_neurons(node: Map, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
-    """The hidden units that write a count as a number or a flag one-hot: for every mean of a mark one step.
+def indicator_count_neurons(node: Map, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
+    """The hidden units that write a count as a number or a flag one-hot: for every mean of an indicator one step.
 
-    Such a mean is 0 or at least 1/N, as one of at most N marked keys has the mark, and the step lies between. A flag's
-    step acts only where it is the mean's turn.
+    Such a mean is 0 or at least 1/N, as one of at most N selected keys has the indicator, and the step lies between. A
+    flag's step acts only where it is the mean's turn.
     """
-    none, one = _tally_targets(node, reader)
+    none, one = _indicator_count_targets(node, reader)
     change = combine((1.0, one), (-1.0, none))
     turns = Space((), {0: frozenset()}) if is_count(node) else _turns(node.args[0], reader)
     spaces = [] if is_count(node) else [turns]
@@ -116,8 +116,8 @@ def tally_neurons(node: Map, storage: Storage, reader: Reader, precision: Precis
     return found
 
 
-def _tally_targets(node: Map, reader: Reader) -> tuple[Target, Target]:
-    """What to write of a tally for 0, and for 1."""
+def _indicator_count_targets(node: Map, reader: Reader) -> tuple[Target, Target]:
+    """What to write of an indicator count for 0, and for 1."""
     if is_count(node):
         return {}, {reader.counts[node]: 1.0}
     zero, one = reader.indicators(node, {value_key(value): value for value in (0, 1)}, 2)

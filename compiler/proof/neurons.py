@@ -15,7 +15,7 @@ from itertools import groupby
 import numpy as np
 
 from compiler.differences import MeanDifference, is_difference
-from compiler.indicator_means import is_count, is_flag, is_tally, means_of
+from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.ir import FeedForwardWeights
 from compiler.means import combined_readings
 from compiler.proof.stream import Meaning, States, Stream, code_table
@@ -55,8 +55,8 @@ class Neurons:
             assert isinstance(node, Map)
             self._product(node, W_in, bias, W_out)
             return
-        if is_tally(node) and self.stream.raw(directions):
-            self._tally(node, W_in, bias, W_out)
+        if is_indicator_count(node) and self.stream.raw(directions):
+            self._indicator_count(node, W_in, bias, W_out)
             return
         readings, states = self._inputs(node, directions)
         if any(self.stream.node_of[target] is not node for target in targets):
@@ -144,10 +144,12 @@ class Neurons:
             self.stream.fail(where, "they read more than the mean where they are active")
         self.stream.checks += points.size
 
-    def _tally(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
-        """The units of a tally: each mean adds one where it is positive and its turn, and nothing anywhere else.
+    def _indicator_count(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+        """The units of an indicator count: each mean adds one where it is positive and its turn, and nothing anywhere
+        else.
 
-        A mean of a mark is 0, or from 1/N to 1. No unit reads two of them, so what the others are does not matter.
+        A mean of an indicator is 0, or from 1/N to 1. No unit reads two of them, so what the others are does not
+        matter.
         """
         where = f"neurons for {node!r}"
         means = means_of(node)
@@ -189,7 +191,7 @@ class Neurons:
         What comes back is the largest sum that they make of each output on the way.
         """
         if set(self.analysis[mean.value].universe) - {0, 1}:
-            self.stream.fail(f"neurons for {mean!r}", "it is not the mean of a mark")
+            self.stream.fail(f"neurons for {mean!r}", "it is not the mean of an indicator")
         error = raw_error_at(mean, self.storage, self.precision)
         levels = [Fraction(0), Fraction(1, self.analysis.max_length), Fraction(1)]
         first, last = np.repeat([[0, 1], [0, 2]], len(change), axis=1)

@@ -36,7 +36,7 @@ from typing import Any
 
 from compiler.facts import Facts, head_for
 from compiler.guards import UNREAD, holds_both, may_fail
-from compiler.indicator_means import Mark, count, flag, position_marks
+from compiler.indicator_means import Indicator, count, flag, position_indicators
 from compiler.rewrites.change import Change
 from compiler.selectors import (
     comparisons,
@@ -396,7 +396,7 @@ class _Builder:
     def _count(self, condition: SOp | None) -> SOp:
         size = self.facts.max_length
         self.note = f"how many keys are best is counted by neurons, from one mean for each of {size} positions"
-        marks = position_marks(size, condition)
+        marks = position_indicators(size, condition)
         return count(tuple(self._mean(mark, f"{position}") for position, mark in enumerate(marks)))
 
     def _meets(self) -> SOp:
@@ -436,7 +436,7 @@ def look_up(name: str, arity: int, entries: Mapping[Hashable, int]) -> Operation
     def found(*values: Any) -> Atom:
         return entries[value_key(values[0] if len(values) == 1 else values)]
 
-    kind = Mark if name == "mark" else Operation
+    kind = Indicator if name == "mark" else Operation
     return kind(name, arity, tuple(sorted(entries.items(), key=repr)), found)
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 from compiler.differences import distance, excess
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
-from compiler.indicator_means import is_mark, is_mean_of_mark
+from compiler.indicator_means import is_indicator, is_indicator_mean
 from compiler.rewrites.change import Change
 from compiler.rewrites.mixed_types import separate
 from compiler.rewrites.select_best import choose, count_apart
@@ -163,7 +163,7 @@ _COMPARED: dict[str, Callable[[SOp, SOp], Map]] = {
 
 def fold(node: Node, facts: Facts) -> Change | None:
     """The constant in the place of an s-op that has one value on every input, and the case that always applies."""
-    if not isinstance(node, SOp) or isinstance(node, Constant) or is_mark(node) or is_mean_of_mark(node):
+    if not isinstance(node, SOp) or isinstance(node, Constant) or is_indicator(node) or is_indicator_mean(node):
         return None
     if isinstance(node, Map) and node.op.name == "if" and isinstance(node.args[0], Constant):
         return _only_case(node, facts)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.indicator_means import is_mean_of_mark, means_of
+from compiler.indicator_means import is_indicator_mean, means_of
 from compiler.values.categorical import value_key
 from compiler.values.grid import Ints
 from compiler.values.sets import Floats, ValueSet, grouped, unlisted
@@ -35,7 +35,7 @@ def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
     """The values of an aggregate: copies, means, or bounds where the means are too many. Refusal for mixed kinds."""
     widths = analysis.width_bounds(node.selector)
     values = analysis[node.value]
-    if is_mean_of_mark(node):
+    if is_indicator_mean(node):
         return unlisted(analysis.grid, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, widths)
@@ -203,7 +203,7 @@ def counted(analysis: Gathers, node: SelectorWidth) -> ValueSet:
     return _counts(analysis, widths.low, widths.high)
 
 
-def tallied(analysis: Gathers, node: Map) -> ValueSet:
+def indicator_counted(analysis: Gathers, node: Map) -> ValueSet:
     """How many keys a head marks; of marks with a condition, all of them or none."""
     mean = means_of(node)[0]
     widths = analysis.width_bounds(mean.selector)

@@ -18,7 +18,7 @@ from compiler.differences import MeanDifference, is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.affine import is_product, products
-from compiler.values.aggregates import aggregated, counted, tallied
+from compiler.values.aggregates import aggregated, counted, indicator_counted
 from compiler.values.categorical import Coded, Tuples, evaluate, joined
 from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
@@ -319,7 +319,7 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if is_flag(node):
         return everywhere(analysis.grid, (0, 1))
     if is_count(node):
-        return tallied(analysis, node)
+        return indicator_counted(analysis, node)
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
         return _bounded(analysis, node)
     tuples, known = analysis.evaluated(node)
