@@ -128,7 +128,7 @@ def _by_marks(
         return None
     class_of = {value_key(value): classes[code] for code, value in enumerate(values[root].universe)}
     fitting = [_fitting(aggregate, values) for aggregate in aggregates]
-    rows = [None if row is UNDEFINED else row for row in found.values]
+    rows = [None if row is UNDEFINED else row for row in found.categories]
     numbers = np.array([0 if row is None else class_of[value_key(row[0])] for row in rows])
     kinds = np.array([-1 if row is None else _place(row[0]) for row in rows])
     fits = {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from compiler.selectors import JOINT
-from compiler.values.categorical import UNDEFINED, Coded, distinct, evaluate, joined, value_key
+from compiler.values.categorical import UNDEFINED, Categorical, distinct, evaluate, joined, value_key
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, indices, length, tokens_asis, tokens_int
 from rasp.operations import OPERATIONS, Atom, Operation, evaluate_atoms
@@ -55,26 +55,26 @@ def test_each_row_has_the_value_of_its_atoms(seed: int) -> None:
     universes = {source: rng.choice(KINDS) for source in sources}
     count = rng.choice((0, 1, 3, 200))
     codes = {source: np.array([rng.randrange(len(universes[source])) for _ in range(count)], int) for source in sources}
-    known = {source: Coded.of(universes[source], codes[source]) for source in sources}
+    known = {source: Categorical.of(universes[source], codes[source]) for source in sources}
     inner = tuple(random_node(rng, sources, 3) for _ in range(3))
     root = Map(JOINT, inner)
     rows = [{source: universes[source][codes[source][row]] for source in sources} for row in range(count)]
     found = evaluate(root, known, count)
     for node in (root, *inner):
         assert list(map(key, found[node].decoded)) == [key(slowly(node, row)) for row in rows], node
-        assert len(set(map(key, found[node].values))) == len(found[node].values)
-        assert sorted(set(found[node].codes.tolist())) == list(range(len(found[node].values)))
+        assert len(set(map(key, found[node].categories))) == len(found[node].categories)
+        assert sorted(set(found[node].codes.tolist())) == list(range(len(found[node].categories)))
 
 
 def test_tokens_are_converted_and_what_has_no_value_is_undefined() -> None:
-    known: dict[SOp, Coded] = {tokens_asis: Coded.of(("1", "x", "01"), np.array([2, 0, 1, 0]))}
+    known: dict[SOp, Categorical] = {tokens_asis: Categorical.of(("1", "x", "01"), np.array([2, 0, 1, 0]))}
     found = evaluate(1 / (tokens_int - 1), known, 4)
     assert found[tokens_int].decoded == [1, 1, UNDEFINED, 1]
     assert found[1 / (tokens_int - 1)].decoded == [UNDEFINED] * 4
 
 
 def test_an_infinite_number_is_refused() -> None:
-    known: dict[SOp, Coded] = {indices: Coded.of((1e200, 2.0), np.array([0, 1]))}
+    known: dict[SOp, Categorical] = {indices: Categorical.of((1e200, 2.0), np.array([0, 1]))}
     with pytest.raises(Refusal, match="may give inf"):
         evaluate(indices * indices, known, 2)
 
@@ -89,8 +89,8 @@ def test_distinct_ints_and_their_places(size: int) -> None:
 
 def test_combinations_are_those_that_occur() -> None:
     rng = np.random.default_rng(0)
-    columns = [Coded.of(tuple(range(size)), rng.integers(0, size, 40)) for size in (3, 1, 50, 2)]
-    columns.append(Coded(list("abc"), columns[0].codes))
+    columns = [Categorical.of(tuple(range(size)), rng.integers(0, size, 40)) for size in (3, 1, 50, 2)]
+    columns.append(Categorical(list("abc"), columns[0].codes))
     picks, codes = joined(columns)
     rows = list(zip(*(pick.tolist() for pick in picks), strict=True))
     assert len(set(rows)) == len(rows)
@@ -98,7 +98,7 @@ def test_combinations_are_those_that_occur() -> None:
 
 
 def test_the_first_row_of_each_value_and_some_of_the_rows() -> None:
-    column = Coded.of("abcd", np.array([3, 1, 1, 3, 2]))
-    first = dict(zip(column.values, column.first_rows.tolist(), strict=True))
+    column = Categorical.of("abcd", np.array([3, 1, 1, 3, 2]))
+    first = dict(zip(column.categories, column.first_rows.tolist(), strict=True))
     assert first == {"d": 0, "b": 1, "c": 4}
     assert column.at(np.array([4, 1])).decoded == ["c", "b"]

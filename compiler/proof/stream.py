@@ -14,7 +14,7 @@ from compiler.proof.units import Vector
 from compiler.rounding import raw_error_at
 from compiler.storage import Reader, Storage
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix
-from compiler.values.categorical import Coded, value_key
+from compiler.values.categorical import Categorical, value_key
 from compiler.values.grid import Ints
 from rasp.errors import Refusal
 from rasp.graph import Constant, SelectorWidth, SOp
@@ -123,10 +123,10 @@ class Stream:
         codes = [self._universe_codes(node, column) for node, column in zip(nodes, columns, strict=True)]
         return States(len(codes[0]), dict(zip(nodes, codes, strict=True)))
 
-    def _universe_codes(self, node: SOp, column: Coded) -> Ints:
+    def _universe_codes(self, node: SOp, column: Categorical) -> Ints:
         """The code of each row's value in the node's universe."""
         table = code_table(self.analysis[node].universe)
-        return np.array([table[value_key(value)] for value in column.values], dtype=np.intp)[column.codes]
+        return np.array([table[value_key(value)] for value in column.categories], dtype=np.intp)[column.codes]
 
     def ideal(self, directions: Sequence[Direction], states: States) -> Matrix:
         """What the directions hold in each state, [states, directions]."""

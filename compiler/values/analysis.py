@@ -19,7 +19,7 @@ from compiler.indicator_means import is_count, is_flag
 from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
-from compiler.values.categorical import Coded, Tuples, evaluate, joined
+from compiler.values.categorical import Categorical, Tuples, evaluate, joined
 from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Progressions
@@ -73,7 +73,7 @@ class ValueAnalysis:
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
         self._factors: dict[SOp, tuple[SOp, ...]] = {}
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
-        self._evaluated: dict[Tuples, dict[SOp, Coded]] = {}
+        self._evaluated: dict[Tuples, dict[SOp, Categorical]] = {}
         self._width_bounds: dict[Selector, WidthBounds] = {}
         self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
@@ -166,12 +166,12 @@ class ValueAnalysis:
         tuples, found = self.column(node)
         return tuples, found.decoded
 
-    def column(self, node: SOp) -> tuple[Tuples, Coded]:
+    def column(self, node: SOp) -> tuple[Tuples, Categorical]:
         """The same as `table`, as codes of the distinct values."""
         tuples, known = self.evaluated(node)
         return tuples, known[node]
 
-    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Coded]]:
+    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Categorical]]:
         """The reachable combinations of an s-op's factors, and the values there of every s-op made of them."""
         tuples = self.tuples(self.factors(node))
         known = self._known(tuples)
@@ -179,7 +179,7 @@ class ValueAnalysis:
             known.update(evaluate(node, known, len(tuples.codes)))
         return tuples, known
 
-    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Coded, ...]:
+    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Categorical, ...]:
         """The values of several s-ops in their reachable combinations, without those that have no value."""
         tuples = self.tuples(self.factors(Map(JOINT, nodes)))
         known = self._known(tuples)
@@ -191,21 +191,21 @@ class ValueAnalysis:
             return tuple(found)
         picks, _ = joined(found)
         defined = np.all([pick != column.undefined for pick, column in zip(picks, found, strict=True)], axis=0)
-        return tuple(Coded.of(c.values, pick[defined]) for pick, c in zip(picks, found, strict=True))
+        return tuple(Categorical.of(c.categories, pick[defined]) for pick, c in zip(picks, found, strict=True))
 
-    def _known(self, tuples: Tuples) -> dict[SOp, Coded]:
+    def _known(self, tuples: Tuples) -> dict[SOp, Categorical]:
         """What has been evaluated over some combinations; to begin with the factors, and the parts of joint ones."""
         if tuples in self._evaluated:
             return self._evaluated[tuples]
         if sum(len(tuples.codes) * len(found) for tuples, found in self._evaluated.items()) > MAX_REMEMBERED:
             self._evaluated.clear()
-        columns: dict[SOp, Coded] = {}
+        columns: dict[SOp, Categorical] = {}
         for index, factor in enumerate(tuples.factors):
-            found = Coded.of(self[factor].universe, np.ascontiguousarray(tuples.codes[:, index]))
+            found = Categorical.of(self[factor].universe, np.ascontiguousarray(tuples.codes[:, index]))
             columns[factor] = found
             if isinstance(factor, Map) and factor.op is JOINT:
                 for place, part in enumerate(factor.args):
-                    columns[part] = found.mapped([value[place] for value in found.values])
+                    columns[part] = found.mapped([value[place] for value in found.categories])
             if isinstance(factor, Map) and isinstance(factor.op, Representatives):
                 columns[factor.args[0]] = found
         self._evaluated[tuples] = columns
@@ -327,13 +327,13 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if found.undefined is not None:
         _note_failures(analysis, node, known)
     order = [code for code in np.argsort(found.first_rows).tolist() if code != found.undefined]
-    new = np.full(len(found.values), len(order), dtype=np.intp)
+    new = np.full(len(found.categories), len(order), dtype=np.intp)
     new[order] = np.arange(len(order))
     of_tuple = new[found.codes]
     sets = [union([of_tuple[pattern]], len(order) + 1) for pattern in tuples.patterns]
     if found.undefined is not None:
         sets = [codes[codes < len(order)] for codes in sets]
-    return grouped(analysis.grid, sets, tuples.cell_pattern, [found.values[code] for code in order])
+    return grouped(analysis.grid, sets, tuples.cell_pattern, [found.categories[code] for code in order])
 
 
 def _reason(analysis: ValueAnalysis, node: SOp) -> str:
@@ -353,7 +353,7 @@ def _reason(analysis: ValueAnalysis, node: SOp) -> str:
     return ""
 
 
-def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, Coded]) -> None:
+def _note_failures(analysis: ValueAnalysis, node: Map | Tokens, known: Mapping[SOp, Categorical]) -> None:
     """Notes the node as partial where its own operation fails, not one it reads."""
     failed = known[node].codes == known[node].undefined
     for arg in node.args if isinstance(node, Map) else ():

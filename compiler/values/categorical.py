@@ -41,50 +41,50 @@ def value_key(value: Any) -> Hashable:
 
 
 @dataclass(frozen=True, eq=False)
-class Coded:
-    """A value in each of many rows: `values` lists each that occurs once, `codes[row]` says which the row has.
+class Categorical:
+    """A value in each of many rows: `categories` lists each that occurs once, `codes[row]` says which the row has.
 
     UNDEFINED is one of the values where some row has none.
     """
 
-    values: Sequence[Any]
+    categories: Sequence[Any]
     codes: Ints
 
     @staticmethod
-    def of(values: Sequence[Any], codes: Ints) -> Coded:
+    def of(values: Sequence[Any], codes: Ints) -> Categorical:
         """The column of distinct values that may not all occur."""
         used, renumbered = distinct(codes, len(values))
         if len(used) == len(values):
-            return Coded(values, codes)
-        return Coded([values[code] for code in used.tolist()], renumbered)
+            return Categorical(values, codes)
+        return Categorical([values[code] for code in used.tolist()], renumbered)
 
     @cached_property
     def undefined(self) -> int | None:
         """The code of UNDEFINED, if some row has no value."""
-        return next((code for code, value in enumerate(self.values) if value is UNDEFINED), None)
+        return next((code for code, value in enumerate(self.categories) if value is UNDEFINED), None)
 
     @cached_property
     def array(self) -> Column:
         """The values, in the tightest dtype that keeps every value's type."""
-        return column(self.values)
+        return column(self.categories)
 
     @cached_property
     def decoded(self) -> list[Any]:
         """The value of every row."""
-        return list(map(self.values.__getitem__, self.codes.tolist()))
+        return list(map(self.categories.__getitem__, self.codes.tolist()))
 
-    def at(self, rows: Ints) -> Coded:
+    def at(self, rows: Ints) -> Categorical:
         """Some of the rows."""
-        return Coded.of(self.values, self.codes[rows])
+        return Categorical.of(self.categories, self.codes[rows])
 
-    def mapped(self, found: Sequence[Any]) -> Coded:
+    def mapped(self, found: Sequence[Any]) -> Categorical:
         """The column that has `found[code]` where this one has the value `values[code]`."""
         return _merged(found, self.codes)
 
     @cached_property
     def first_rows(self) -> Ints:
         """For each value the first row that has it."""
-        first = np.empty(len(self.values), dtype=np.intp)
+        first = np.empty(len(self.categories), dtype=np.intp)
         first[self.codes[::-1]] = np.arange(len(self.codes) - 1, -1, -1)
         return first
 
@@ -114,16 +114,16 @@ def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
     return found, places[keys]
 
 
-def joined(columns: Sequence[Coded]) -> tuple[list[Ints], Ints]:
+def joined(columns: Sequence[Categorical]) -> tuple[list[Ints], Ints]:
     """The distinct combinations of some columns' codes: the codes of each column, and which one every row has."""
-    bases = {id(part.codes): part for part in columns if len(part.values) > 1}
+    bases = {id(part.codes): part for part in columns if len(part.categories) > 1}
     if not bases:
         return [np.zeros(1, dtype=np.intp) for _ in columns], np.zeros(len(columns[0].codes), dtype=np.intp)
     first, *others = bases
     codes = bases[first].codes
-    picks = {first: np.arange(len(bases[first].values))}
+    picks = {first: np.arange(len(bases[first].categories))}
     for base in others:
-        size = len(bases[base].values)
+        size = len(bases[base].categories)
         count = len(picks[first])
         found, codes = distinct(codes * size + bases[base].codes, count * size)
         picks = {known: pick[found // size] for known, pick in picks.items()} | {base: found % size}
@@ -131,9 +131,9 @@ def joined(columns: Sequence[Coded]) -> tuple[list[Ints], Ints]:
     return [picks.get(id(part.codes), np.zeros(count, dtype=np.intp)) for part in columns], codes
 
 
-def evaluate(root: SOp, columns: Mapping[SOp, Coded], count: int) -> dict[SOp, Coded]:
+def evaluate(root: SOp, columns: Mapping[SOp, Categorical], count: int) -> dict[SOp, Categorical]:
     """The values of an s-op and its parts for given values of some of them; UNDEFINED where an operation fails."""
-    known: dict[SOp, Coded] = dict(columns)
+    known: dict[SOp, Categorical] = dict(columns)
     pending = [root]
     while pending:
         node = pending[-1]
@@ -151,14 +151,14 @@ def _arguments(node: SOp) -> tuple[SOp, ...]:
     return node.args if isinstance(node, Map) else ()
 
 
-def _elementwise(node: SOp, known: Mapping[SOp, Coded], count: int) -> Coded:
+def _elementwise(node: SOp, known: Mapping[SOp, Categorical], count: int) -> Categorical:
     if count == 0:
-        return Coded([], np.zeros(0, dtype=np.intp))
+        return Categorical([], np.zeros(0, dtype=np.intp))
     if isinstance(node, Constant):
-        return Coded([node.value], np.zeros(count, dtype=np.intp))
+        return Categorical([node.value], np.zeros(count, dtype=np.intp))
     if isinstance(node, Tokens):
         tokens = known[Tokens("asis")]
-        return tokens.mapped([_converted(node.kind, token) for token in tokens.values])
+        return tokens.mapped([_converted(node.kind, token) for token in tokens.categories])
     assert isinstance(node, Map)
     args = [known[arg] for arg in node.args]
     picks, codes = joined(args)
@@ -166,14 +166,14 @@ def _elementwise(node: SOp, known: Mapping[SOp, Coded], count: int) -> Coded:
     if found is not None:
         return _merged_array(found, codes)
     rows = zip(
-        *(map(arg.values.__getitem__, pick.tolist()) for arg, pick in zip(args, picks, strict=True)), strict=True
+        *(map(arg.categories.__getitem__, pick.tolist()) for arg, pick in zip(args, picks, strict=True)), strict=True
     )
     if node.op is JOINT and all(arg.undefined is None for arg in args):
-        return Coded(list(rows), codes)
+        return Categorical(list(rows), codes)
     return _merged([_apply(node.op, row) for row in rows], codes)
 
 
-def _at_once(op: Operation, args: Sequence[Coded], picks: Sequence[Ints]) -> Column | None:
+def _at_once(op: Operation, args: Sequence[Categorical], picks: Sequence[Ints]) -> Column | None:
     """The operation on arrays; None where it works on one atom after the other, or a value is missing."""
     if op.vector is None or any(arg.undefined is not None for arg in args):
         return None
@@ -181,7 +181,7 @@ def _at_once(op: Operation, args: Sequence[Coded], picks: Sequence[Ints]) -> Col
     return None if found is None or found.dtype == object else found
 
 
-def _merged_array(found: Column, codes: Ints) -> Coded:
+def _merged_array(found: Column, codes: Ints) -> Categorical:
     if found.dtype.kind == "f":
         if not np.isfinite(found).all():
             raise _not_finite(found[~np.isfinite(found)][0])
@@ -195,7 +195,7 @@ def _merged_array(found: Column, codes: Ints) -> Coded:
     return _renumbered((keys + low).astype(found.dtype).tolist(), places, codes)
 
 
-def _merged(found: Sequence[Any], codes: Ints) -> Coded:
+def _merged(found: Sequence[Any], codes: Ints) -> Categorical:
     numbers: dict[Hashable, int] = {}
     values: list[Any] = []
     places = np.empty(len(found), dtype=np.intp)
@@ -210,11 +210,11 @@ def _key(value: Any) -> Hashable:
     return value if value is UNDEFINED else value_key(value)
 
 
-def _renumbered(values: list[Any], places: Ints, codes: Ints) -> Coded:
+def _renumbered(values: list[Any], places: Ints, codes: Ints) -> Categorical:
     """The column whose row has the value at `places[code]`; a column of as many values keeps its codes."""
     if len(values) < len(places):
-        return Coded(values, places[codes])
-    return Coded([values[place] for place in places.tolist()], codes)
+        return Categorical(values, places[codes])
+    return Categorical([values[place] for place in places.tolist()], codes)
 
 
 def _converted(kind: str, token: Any) -> Any:

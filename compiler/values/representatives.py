@@ -29,7 +29,7 @@ import numpy as np
 from compiler.differences import is_difference, is_opaque
 from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
-from compiler.values.categorical import UNDEFINED, Coded, Tuples, joined
+from compiler.values.categorical import UNDEFINED, Categorical, Tuples, joined
 from compiler.values.grid import Ints
 from compiler.values.progressions import EXACT_MEANS, Means, Progressions
 from compiler.values.roundoff import UNIT, largest, roundoff
@@ -51,9 +51,9 @@ class Tables(ValueSets, Protocol):
 
     def sources(self, node: SOp) -> tuple[SOp, ...]: ...
 
-    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Coded]]: ...
+    def evaluated(self, node: SOp) -> tuple[Tuples, Mapping[SOp, Categorical]]: ...
 
-    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Coded, ...]: ...
+    def columns(self, nodes: tuple[SOp, ...]) -> tuple[Categorical, ...]: ...
 
     def check_test(self, test: ThresholdTest, source: SOp) -> None: ...
 
@@ -261,7 +261,7 @@ def _thresholds(analysis: Tables, test: ThresholdTest, source: SOp, means: Means
     for function in test.functions:
         slopes, constants = analysis.columns((term(function, source), function[1]))
         pairs = set(zip(slopes.codes.tolist(), constants.codes.tolist(), strict=True))
-        for slope, constant in ((slopes.values[a], constants.values[b]) for a, b in pairs):
+        for slope, constant in ((slopes.categories[a], constants.categories[b]) for a, b in pairs):
             if slope and not isinstance(constant, str):
                 yield from _crossings(Fraction(slope), Fraction(constant), means, test.right is None)
 
@@ -336,7 +336,7 @@ def _beside(is_open: BoolTable) -> BoolTable:
     return np.append(is_open, False) | np.append(False, is_open)
 
 
-def _clear(analysis: Tables, test: ThresholdTest, known: Mapping[SOp, Coded]) -> BoolTable:
+def _clear(analysis: Tables, test: ThresholdTest, known: Mapping[SOp, Categorical]) -> BoolTable:
     """In which combinations no rounding on the way to a test can change what it gives, there and anywhere near.
 
     What the interpreter computes is off by at most e from an exact function. Where it is at least 2e from the threshold
@@ -355,9 +355,9 @@ def _clear(analysis: Tables, test: ThresholdTest, known: Mapping[SOp, Coded]) ->
     return np.isnan(found[0]) | (np.rint(found[0] - error) == np.rint(found[0] + error))
 
 
-def _floats(found: Coded) -> Floats:
+def _floats(found: Categorical) -> Floats:
     """The numbers of a column, NaN for what is none."""
-    numbers = [float(v) if isinstance(v, (int, float)) else math.nan for v in found.values]
+    numbers = [float(v) if isinstance(v, (int, float)) else math.nan for v in found.categories]
     return np.array(numbers, dtype=np.float64)[found.codes]
 
 
@@ -422,11 +422,11 @@ def _scaled(analysis: Tables, node: Map, first: int, second: int) -> int | None:
     return moving if low >= 0 else _turned(moving) if high <= 0 else _EITHER
 
 
-def _signs(left: Coded, right: Coded) -> Ints:
+def _signs(left: Categorical, right: Categorical) -> Ints:
     """Where the left number is smaller (−1), equal, larger, and 2 where one of them is missing or a string."""
     (some, other), codes = joined([left, right])
     found = np.array(
-        [_sign(left.values[a], right.values[b]) for a, b in zip(some.tolist(), other.tolist(), strict=True)]
+        [_sign(left.categories[a], right.categories[b]) for a, b in zip(some.tolist(), other.tolist(), strict=True)]
     )
     signs: Ints = found[codes]
     return signs
