@@ -25,9 +25,9 @@ from compiler.ir import (
     Certificate,
     FeedForwardWeights,
     HeadWeights,
-    Kinds,
     LayerWeights,
     ModelWeights,
+    OutputTypes,
     Readout,
     guard_tensor,
     input_mlp,
@@ -35,7 +35,7 @@ from compiler.ir import (
     layer_mlp,
     output_tensor,
 )
-from compiler.output_types import KINDS
+from compiler.output_types import TYPES
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
 from compiler.vocabulary import parse_vocabulary
@@ -179,9 +179,9 @@ def _neurons(weights: FeedForwardWeights) -> list[tuple[str, int | None]]:
 
 def _output_description(output: Readout, number: Mapping[Node, int]) -> dict[str, Any]:
     node = None if output.node is None else number[output.node]
-    kinds = None if output.kinds is None else asdict(output.kinds)
+    types = None if output.types is None else asdict(output.types)
     accuracy = None if output.accuracy is None else asdict(output.accuracy)
-    values = {"values": plain(output.values), "kinds": kinds, "accuracy": accuracy}
+    values = {"values": plain(output.values), "kinds": types, "accuracy": accuracy}
     return {"name": output.name, "node": node, "kind": output.kind, **values}
 
 
@@ -271,9 +271,9 @@ def _check_whole(model: ModelWeights) -> None:
     if not model.outputs or len(set(model.output_names)) < len(model.outputs):
         raise DataFault("it has no output, or two of one name")
     cells = model.max_length * (model.max_length + 1) // 2
-    for kinds in (output.kinds for output in model.outputs if output.kinds is not None):
-        known = all(at < len(model.guards) and model.guards[at].check == "marks" for at in kinds.guards)
-        if sum(size for size, _ in kinds.runs) != cells or not known:
+    for types in (output.types for output in model.outputs if output.types is not None):
+        known = all(at < len(model.guards) and model.guards[at].check == "marks" for at in types.guards)
+        if sum(size for size, _ in types.runs) != cells or not known:
             raise DataFault("the kinds of its numbers do not fit its cells and guards")
 
 
@@ -342,10 +342,10 @@ def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -
     kind, values = one_of(found["kind"], "categorical", "number"), tuple(map(atom, listed(found["values"])))
     if kind == "number" and not _are_rising(values):
         raise DataFault(f"the values of its output {shown(found['name'])} are not rising numbers")
-    kinds = None if found["kinds"] is None else _kinds(mapping(found["kinds"]))
+    types = None if found["kinds"] is None else _types(mapping(found["kinds"]))
     W_U = take(name, take.width, _LOGITS[kind] or len(values))  # noqa: N806
     accuracy = None if found["accuracy"] is None else _accuracy(mapping(found["accuracy"]))
-    return Readout(text(found["name"]), kind, values, W_U, None, kinds, graph.node(found["node"], SOp), accuracy)
+    return Readout(text(found["name"]), kind, values, W_U, None, types, graph.node(found["node"], SOp), accuracy)
 
 
 def _accuracy(found: Mapping[str, Any]) -> Accuracy:
@@ -368,7 +368,7 @@ def _guard(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
     return Readout(text(found["name"]), kind, values, W_U, check)
 
 
-def _kinds(found: Mapping[str, Any]) -> Kinds:
+def _types(found: Mapping[str, Any]) -> OutputTypes:
     guards = tuple(map(count, listed(found["guards"])))
     runs = tuple((count(size), count(table)) for size, table in listed(found["runs"]))
     tables = tuple(
@@ -377,12 +377,12 @@ def _kinds(found: Mapping[str, Any]) -> Kinds:
     )
     if not all(size > 0 and table < len(tables) for size, table in runs):
         raise DataFault("the kinds of its numbers have no meaning here")
-    return Kinds(runs, tables, guards, truth(found["sure"]))
+    return OutputTypes(runs, tables, guards, truth(found["sure"]))
 
 
 def _rule(found: Any, guards: int, states: str) -> tuple[str, dict[int, str]]:
     usual, others = listed(found)
     if len(states) != guards or set(states) - set("012"):
         raise DataFault(f"{shown(states)} does not say how many keys are marked")
-    kinds = {int(number): one_of(kind, *KINDS) for number, kind in mapping(others).items()}
-    return one_of(usual, *KINDS), kinds
+    types = {int(number): one_of(kind, *TYPES) for number, kind in mapping(others).items()}
+    return one_of(usual, *TYPES), types

@@ -63,7 +63,7 @@ class Assembler:
         """W_U [D, O] of a readout."""
         logits = self._columns(readout.logits)
         shown = readout.name, readout.kind, readout.values
-        return Readout(*shown, logits, readout.check, readout.kinds, accuracy=readout.accuracy)
+        return Readout(*shown, logits, readout.check, readout.types, accuracy=readout.accuracy)
 
     def _head(self, head: SymbolicHead) -> HeadWeights:
         values = self._columns([functional for functional, _ in head.values])

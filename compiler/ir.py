@@ -111,21 +111,21 @@ class Stage:
     title: str
 
 
-KindTable: TypeAlias = dict[str, tuple[str, dict[int, str]]]
+TypeTable: TypeAlias = dict[str, tuple[str, dict[int, str]]]
 
 
 @dataclass(frozen=True)
-class Kinds:
-    """Which kind a decoded number has (`bool`, `int` or `float`), where equal numbers of several kinds are possible.
+class OutputTypes:
+    """Which type a decoded number has (`bool`, `int` or `float`), where equal numbers of several types are possible.
 
     `runs` are (count, table) over the cells: lengths from 1 on, and the positions in each. `guards` are the places of
     guards that each tell how many keys a head marks: 0, 1, or 2 for several. `tables[t]` has, for these digits, the
-    usual kind, and the kind of each value (by its place in the readout's `values`) that has another. `sure` says that
-    this is always the interpreter's kind.
+    usual type, and the type of each value (by its place in the readout's `values`) that has another. `sure` says that
+    this is always the interpreter's type.
     """
 
     runs: tuple[tuple[int, int], ...]
-    tables: tuple[KindTable, ...]
+    tables: tuple[TypeTable, ...]
     guards: tuple[int, ...] = ()
     sure: bool = True
 
@@ -135,8 +135,8 @@ class Kinds:
         counts, tables = zip(*self.runs, strict=True)
         return np.repeat(np.array(tables, dtype=np.intp), counts)
 
-    def kind(self, length: int, position: int, states: str, number: int) -> str | None:
-        """The kind of a value there; None for states that never occur."""
+    def type_name(self, length: int, position: int, states: str, number: int) -> str | None:
+        """The type of a value there; None for states that never occur."""
         table = self.tables[self.table_of[length * (length - 1) // 2 + position]]
         usual, others = table.get(states, (None, {}))
         return others.get(number, usual)
@@ -161,8 +161,8 @@ class Readout:
     `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the marked
     positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
     a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
-    nothing, but tells how many keys a head marks, m being `values[0]` where it is none. `kinds` tells equal numbers of
-    different kinds apart. `node` is the s-op of the program that an output gives; a guard has none. `accuracy` is what
+    nothing, but tells how many keys a head marks, m being `values[0]` where it is none. `types` tells equal numbers of
+    different types apart. `node` is the s-op of the program that an output gives; a guard has none. `accuracy` is what
     is promised of a number that is none of a list.
     """
 
@@ -171,7 +171,7 @@ class Readout:
     values: tuple[Atom, ...]
     W_U: Array
     check: str | None = None
-    kinds: Kinds | None = None
+    types: OutputTypes | None = None
     node: SOp | None = None
     accuracy: Accuracy | None = None
 

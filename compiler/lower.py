@@ -12,7 +12,7 @@ from compiler.gadgets.feedforward import difference_neurons, indicator_count_neu
 from compiler.gadgets.tables import IndistinctError
 from compiler.guards import Guard
 from compiler.indicator_means import is_count
-from compiler.ir import Accuracy, Kinds
+from compiler.ir import Accuracy, OutputTypes
 from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan
@@ -36,7 +36,7 @@ class SymbolicReadout:
     values: tuple[Atom, ...]
     logits: tuple[Functional, ...]
     check: str | None = None
-    kinds: Kinds | None = None
+    types: OutputTypes | None = None
     accuracy: Accuracy | None = None
 
 
@@ -73,7 +73,7 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: 
         position_features,
         tuple(layers),
         tuple(
-            replace(_readout(name, root, storage, reader, precision), kinds=_kinds(root, planned))
+            replace(_readout(name, root, storage, reader, precision), types=_types(root, planned))
             for name, root in outputs.items()
         ),
         tuple(_guard(guard, reader) for guard in planned.guards),
@@ -89,7 +89,7 @@ def _mark_names(marks: Mapping[Selector, tuple[Aggregate, Aggregate]], titles: T
     return found
 
 
-def _kinds(root: SOp, planned: Plan) -> Kinds | None:
+def _types(root: SOp, planned: Plan) -> OutputTypes | None:
     found = planned.typings.get(root)
     if found is None:
         return None

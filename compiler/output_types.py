@@ -1,8 +1,8 @@
-"""Which kind an output's number has, int, float or bool, where it could have several.
+"""Which type an output's number has, int, float or bool, where it could have several.
 
-A number in the residual stream is a number: 2 and 2.0 look alike. But the interpreter's kinds follow rules. A mean of
+A number in the residual stream is a number: 2 and 2.0 look alike. But the interpreter's types follow rules. A mean of
 several positions is a float, a single marked value is copied as it is, and where nothing is marked there is the
-default. So the kind often follows from the cell (an input's length and the position in it), and where it does not, from
+default. So the type often follows from the cell (an input's length and the position in it), and where it does not, from
 how many keys the aggregates behind the output mark. The heads can tell that: two more means (`Guard` explains them).
 """
 
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.ir import Kinds, KindTable
+from compiler.ir import OutputTypes, TypeTable
 from compiler.selectors import JOINT
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
@@ -23,7 +23,7 @@ from compiler.values.grid import Ints
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 
-KINDS = ("bool", "int", "float")
+TYPES = ("bool", "int", "float")
 EMPTY, ONE_KEY, SEVERAL = STATES = range(3)
 _MOST_AGGREGATES = 3
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -31,7 +31,7 @@ Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Rule:
-    """The kind most values have, and the kind of each other one, by its class; `doubts` may have several kinds."""
+    """The type most values have, and the type of each other one, by its class; `doubts` may have several types."""
 
     usual: str
     others: Mapping[int, str]
@@ -40,7 +40,7 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Typing:
-    """The kinds of an output: by pattern of cells, and by the states of some aggregates, how many keys each marks."""
+    """The types of an output: by pattern of cells, and by the states of some aggregates, how many keys each marks."""
 
     cells: Ints
     tables: Sequence[Mapping[tuple[int, ...], Rule]]
@@ -48,20 +48,20 @@ class Typing:
 
     @property
     def doubts(self) -> int:
-        """How often a number may have several kinds for all that is known."""
+        """How often a number may have several types for all that is known."""
         return sum(rule.doubts for table in self.tables for rule in table.values())
 
 
 _FLOAT = Rule("float", {})
 
 
-def kind_of(value: Any) -> str:
-    """The kind of an atom."""
+def type_name(value: Any) -> str:
+    """The type of an atom."""
     return type(value).__name__
 
 
 def typing(root: SOp, classes: Sequence[int], values: ValueAnalysis) -> Typing | None:
-    """The kinds of an output whose values are read as these classes; None where no number has several kinds.
+    """The types of an output whose values are read as these classes; None where no number has several types.
 
     An output whose values are not listed has one class, 0.
     """
@@ -82,14 +82,14 @@ def typing(root: SOp, classes: Sequence[int], values: ValueAnalysis) -> Typing |
 
 
 def _mixed(classes: Sequence[int], universe: Sequence[Any]) -> bool:
-    kinds = {(number, kind_of(value)) for number, value in zip(classes, universe, strict=True)}
-    return len(kinds) > len(set(classes))
+    types = {(number, type_name(value)) for number, value in zip(classes, universe, strict=True)}
+    return len(types) > len(set(classes))
 
 
-def _rule(classes: Ints, kinds: Ints) -> Rule | None:
-    """The kinds of some classes, each given as a place in KINDS (below 0: a string). Of several the widest is taken."""
-    size = len(KINDS)
-    pairs = np.unique((classes * size + kinds)[kinds >= 0])
+def _rule(classes: Ints, types: Ints) -> Rule | None:
+    """The types of some classes, each given as a place in TYPES (below 0: a string). Of several the widest is taken."""
+    size = len(TYPES)
+    pairs = np.unique((classes * size + types)[types >= 0])
     if not len(pairs):
         return None
     numbers, found = pairs // size, pairs % size
@@ -97,29 +97,29 @@ def _rule(classes: Ints, kinds: Ints) -> Rule | None:
     numbers, found = numbers[last], found[last]
     usual = int(np.bincount(found).argmax())
     rare = found != usual
-    others = {number: KINDS[kind] for number, kind in zip(numbers[rare].tolist(), found[rare].tolist(), strict=True)}
-    return Rule(KINDS[usual], others, int((~last).sum()))
+    others = {number: TYPES[place] for number, place in zip(numbers[rare].tolist(), found[rare].tolist(), strict=True)}
+    return Rule(TYPES[usual], others, int((~last).sum()))
 
 
 def _place(value: Any) -> int:
-    return KINDS.index(kind_of(value)) if kind_of(value) in KINDS else -1
+    return TYPES.index(type_name(value)) if type_name(value) in TYPES else -1
 
 
 def _may_be_several(node: Aggregate, values: ValueAnalysis) -> bool:
-    return not values[node].listed or len({kind_of(v) for v in values[node].universe} & set(KINDS)) > 1
+    return not values[node].listed or len({type_name(v) for v in values[node].universe} & set(TYPES)) > 1
 
 
 def _by_cell(root: SOp, classes: Sequence[int], values: ValueAnalysis) -> Typing:
     found = values[root]
-    numbers, kinds = np.array(classes), np.array(list(map(_place, found.universe)))
-    rules = [_rule(numbers[codes], kinds[codes]) for codes in found.patterns]
+    numbers, types = np.array(classes), np.array(list(map(_place, found.universe)))
+    rules = [_rule(numbers[codes], types[codes]) for codes in found.patterns]
     return Typing(found.cell_pattern, [{} if rule is None else {(): rule} for rule in rules])
 
 
 def _by_marks(
     root: SOp, classes: Sequence[int], aggregates: tuple[Aggregate, ...], values: ValueAnalysis
 ) -> Typing | None:
-    """The kinds by how many keys some aggregates mark: of their values, each fits some of the three states."""
+    """The types by how many keys some aggregates mark: of their values, each fits some of the three states."""
     if not all(values[aggregate].listed for aggregate in aggregates):
         return None
     try:
@@ -130,7 +130,7 @@ def _by_marks(
     fitting = [_fitting(aggregate, values) for aggregate in aggregates]
     rows = [None if row is UNDEFINED else row for row in found.categories]
     numbers = np.array([0 if row is None else class_of[value_key(row[0])] for row in rows])
-    kinds = np.array([-1 if row is None else _place(row[0]) for row in rows])
+    types = np.array([-1 if row is None else _place(row[0]) for row in rows])
     fits = {
         states: np.array([row is not None and _fits(row[1:], states, fitting) for row in rows])
         for states in product(STATES, repeat=len(aggregates))
@@ -138,7 +138,7 @@ def _by_marks(
     tables = []
     for pattern in tuples.patterns:
         here = np.unique(found.codes[pattern])
-        rules = {states: _rule(numbers[here[fit[here]]], kinds[here[fit[here]]]) for states, fit in fits.items()}
+        rules = {states: _rule(numbers[here[fit[here]]], types[here[fit[here]]]) for states, fit in fits.items()}
         tables.append({states: rule for states, rule in rules.items() if rule is not None})
     return Typing(tuples.cell_pattern, tables, aggregates)
 
@@ -162,16 +162,16 @@ def _fitting(node: Aggregate, values: ValueAnalysis) -> dict[Any, set[int]]:
 
 
 def _unlisted(root: SOp, aggregates: tuple[Aggregate, ...], values: ValueAnalysis) -> Typing:
-    """The kinds of a number whose values are not listed, by the rules of its operations."""
+    """The types of a number whose values are not listed, by the rules of its operations."""
     flags = {
         states: _flags(root, dict(zip(aggregates, states, strict=True)), values)
         for states in product(STATES, repeat=len(aggregates))
     }
     every = np.concatenate(list(flags.values()), axis=1)
     rows, cells = np.unique(every, axis=0, return_inverse=True)
-    places = np.arange(len(KINDS))
+    places = np.arange(len(TYPES))
     tables = []
-    for row in rows.reshape(len(rows), len(flags), len(KINDS)):
+    for row in rows.reshape(len(rows), len(flags), len(TYPES)):
         rules = {
             states: _rule(np.zeros(part.sum(), dtype=np.intp), places[part])
             for states, part in zip(flags, row, strict=True)
@@ -203,7 +203,7 @@ def _node_flags(node: SOp, args: Sequence[Flags], states: Mapping[SOp, int], val
     found = values[node]
     if found.listed:
         table = np.array(
-            [[any(kind_of(found.universe[c]) == kind for c in codes) for kind in KINDS] for codes in found.patterns]
+            [[any(type_name(found.universe[c]) == name for c in codes) for name in TYPES] for codes in found.patterns]
         )
         return np.asarray(table[found.cell_pattern])
     assert isinstance(node, Map)
@@ -222,24 +222,24 @@ def _aggregate_flags(node: Aggregate, state: int | None, values: ValueAnalysis) 
     widths = values.width_bounds(node.selector)
     copied = _flags(node.value, {}, values).any(axis=0)
     parts = {
-        EMPTY: (widths.low == 0, np.array([kind_of(node.default) == kind for kind in KINDS])),
+        EMPTY: (widths.low == 0, np.array([type_name(node.default) == name for name in TYPES])),
         ONE_KEY: ((widths.low <= 1) & (widths.high >= 1), copied),
         SEVERAL: (widths.high >= 2, np.array([False, False, True])),
     }
-    flags = np.zeros((len(widths.low), len(KINDS)), dtype=bool)
-    for possible, (cells, kinds) in parts.items():
+    flags = np.zeros((len(widths.low), len(TYPES)), dtype=bool)
+    for possible, (cells, types) in parts.items():
         if state is None or state == possible:
-            flags |= cells[:, None] & kinds
+            flags |= cells[:, None] & types
     return flags
 
 
-def packed(found: Typing, guards: tuple[int, ...]) -> Kinds:
-    """The kinds as an artifact holds them; `guards` are the places of the guards that tell the states."""
-    tables: dict[str, tuple[int, KindTable]] = {}
+def packed(found: Typing, guards: tuple[int, ...]) -> OutputTypes:
+    """The types as an artifact holds them; `guards` are the places of the guards that tell the states."""
+    tables: dict[str, tuple[int, TypeTable]] = {}
     pattern = []
     for table in found.tables:
         rows = {"".join(map(str, states)): (rule.usual, dict(rule.others)) for states, rule in table.items()}
         pattern.append(tables.setdefault(repr(rows), (len(tables), rows))[0])
     cells = [pattern[code] for code in found.cells.tolist()]
     runs = tuple((len(list(run)), code) for code, run in groupby(cells))
-    return Kinds(runs, tuple(rows for _, rows in tables.values()), guards, found.doubts == 0)
+    return OutputTypes(runs, tuple(rows for _, rows in tables.values()), guards, found.doubts == 0)

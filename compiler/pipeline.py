@@ -213,8 +213,8 @@ class Compilation:
         return f"no {head.kind} head for {named} in layer {layer}: nobody reads it"
 
     def _untyped(self, layers: SymbolicModel) -> list[str]:
-        """What is said of outputs whose numbers are right, but perhaps not of the interpreter's kind."""
-        found = [output.name for output in layers.outputs if output.kinds is not None and not output.kinds.sure]
+        """What is said of outputs whose numbers are right, but perhaps not of the interpreter's type."""
+        found = [output.name for output in layers.outputs if output.types is not None and not output.types.sure]
         return [f"{name}: whether a number is a float, an int or a bool is not always known" for name in found]
 
     def _assembled(self, layers: SymbolicModel) -> ModelWeights:

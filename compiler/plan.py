@@ -62,7 +62,7 @@ def _wanted_marks(
     roots: Sequence[SOp], values: ValueAnalysis, typings: Mapping[SOp, Typing]
 ) -> dict[Selector, list[Guard]]:
     """For each selector what must be told of how many keys it marks: for the program to have a value, or for outputs'
-    kinds."""
+    types."""
     wanted = mark_guards(roots, values)
     told = {aggregate.selector: None for found in typings.values() for aggregate in found.aggregates}
     for selector in told:

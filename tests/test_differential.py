@@ -14,7 +14,7 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from compiler.rewrites import simplify
-from compiler.run.agreement import accuracies, agree, same_kinds
+from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.model import CompiledModel
 from compiler.run.verify import ENGINES, compare
 from compiler.values import aggregates
@@ -83,8 +83,8 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
             found = inferred(model, tokens, engine)
             told = f"{case}\n{engine} on {tokens}: {expected} / {found}"
             assert agree(expected, found, promised), told
-            kinds = model.weights.output.kinds
-            assert (kinds is not None and not kinds.sure) or same_kinds(expected, found), told
+            types = model.weights.output.types
+            assert (types is not None and not types.sure) or same_types(expected, found), told
 
 
 def together(case: Case, model: CompiledModel, seed: int) -> None:
@@ -105,7 +105,7 @@ def test_a_batch_of_a_random_program_is_its_inputs_one_by_one(family: str) -> No
         for tokens, values in zip(case.inputs, found, strict=True):
             expected = interpreted(case, tokens)
             assert values == (None if isinstance(expected, str) else expected), f"{case}\n{tokens}"
-            assert values is None or same_kinds(expected, values), f"{case}\n{tokens}"
+            assert values is None or same_types(expected, values), f"{case}\n{tokens}"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

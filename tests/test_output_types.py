@@ -14,7 +14,7 @@ from compiler.artifact import load, save
 from compiler.output_types import typing
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
-from compiler.run.agreement import same_kinds
+from compiler.run.agreement import same_types
 from compiler.run.verify import verify
 from rasp.errors import DataFault, Refusal
 from rasp.graph import (
@@ -83,8 +83,8 @@ def test_numbers_have_the_kind_of_the_interpreters(
     root: SOp, vocabulary: tuple[Atom, ...], dtype: str, causal: bool
 ) -> None:
     model = compile_sop(root, vocabulary, 4, dtype=dtype, causal=causal)
-    kinds = model.weights.output.kinds
-    assert kinds is None or kinds.sure
+    types = model.weights.output.types
+    assert types is None or types.sure
     assert verify(root, model).counterexample is None
 
 
@@ -104,7 +104,7 @@ def test_bools_and_ints_are_told_apart_by_value() -> None:
     root = aggregate(select(tokens, "a"), indices, True)
     model = compile_sop(root, LETTERS, 4)
     for word in ("bb", "ba", "bbaa", "baba", "aba"):
-        assert same_kinds(run(root, word), model.run(word).output)
+        assert same_types(run(root, word), model.run(word).output)
     assert model.run("bb").output[0] is True
     assert model.run("ba").output == [1, 1]
     assert type(model.run("aba").output[0]) is float
@@ -113,15 +113,15 @@ def test_bools_and_ints_are_told_apart_by_value() -> None:
 @pytest.mark.parametrize("root", [aggregate(PREVIOUS, MEAN, 0), where(tokens == "a", MEAN, indices)])
 def test_where_a_kind_is_not_known_the_report_says_so(root: SOp) -> None:
     model = compile_sop(root, LETTERS, 5, name="last")
-    assert model.weights.output.kinds is not None
-    assert not model.weights.output.kinds.sure
+    assert model.weights.output.types is not None
+    assert not model.weights.output.types.sure
     assert "last: whether a number is a float, an int or a bool is not always known" in report(model)
     assert verify(root, model).counterexample is None
 
 
 def test_a_wrong_kind_is_a_difference() -> None:
     model = compile_sop(MEAN, LETTERS, 3)
-    weights = dataclasses.replace(model.weights, outputs=(dataclasses.replace(model.weights.output, kinds=None),))
+    weights = dataclasses.replace(model.weights, outputs=(dataclasses.replace(model.weights.output, types=None),))
     found = verify(MEAN, type(model)(weights))
     assert found.counterexample is not None
     assert found.counterexample.expected == found.counterexample.found
@@ -130,16 +130,16 @@ def test_a_wrong_kind_is_a_difference() -> None:
 def test_the_certificate_notices_changed_kinds() -> None:
     made = Compilation({"mean": MEAN}, LETTERS, 3)
     output = made.weights.output
-    assert output.kinds is not None
-    floats = tuple({states: ("float", dict[int, str]()) for states in table} for table in output.kinds.tables)
-    for kinds in (
+    assert output.types is not None
+    floats = tuple({states: ("float", dict[int, str]()) for states in table} for table in output.types.tables)
+    for types in (
         None,
-        dataclasses.replace(output.kinds, tables=floats),
-        dataclasses.replace(output.kinds, guards=()),
-        dataclasses.replace(output.kinds, sure=False),
+        dataclasses.replace(output.types, tables=floats),
+        dataclasses.replace(output.types, guards=()),
+        dataclasses.replace(output.types, sure=False),
     ):
         with pytest.raises(Refusal, match="the kinds of its numbers"):
-            made.certify(dataclasses.replace(made.weights, outputs=(dataclasses.replace(output, kinds=kinds),)))
+            made.certify(dataclasses.replace(made.weights, outputs=(dataclasses.replace(output, types=types),)))
     (guard,) = made.weights.guards
     changed = guard.W_U.copy()
     changed[2, 0] += 1
@@ -152,7 +152,7 @@ def test_kinds_are_saved_and_checked(tmp_path: Path) -> None:
     model = compile_sop({"mean": MEAN, "plain": tokens}, LETTERS, 3)
     save(model, path)
     loaded = load(path)
-    assert [output.kinds for output in loaded.weights.outputs] == [output.kinds for output in model.weights.outputs]
+    assert [output.types for output in loaded.weights.outputs] == [output.types for output in model.weights.outputs]
     assert loaded.run("aba").output == [1.0, 1, 1.0]
     assert list(map(type, loaded.run("aba").output)) == [float, int, float]
     with safe_open(path, framework="numpy") as file:
@@ -167,7 +167,7 @@ def test_kinds_are_saved_and_checked(tmp_path: Path) -> None:
 
 def test_no_kinds_where_no_number_has_two() -> None:
     for root in (tokens, indices, length, MEAN > 1, aggregate(full, indices / 2) * 1.0):
-        assert compile_sop(root, LETTERS, 4).weights.output.kinds is None
+        assert compile_sop(root, LETTERS, 4).weights.output.types is None
     values = Compilation({"mean": MEAN}, LETTERS, 3).support[0]
     found = typing(MEAN, list(values[MEAN].numerically_equal), values)
     assert found is not None

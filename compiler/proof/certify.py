@@ -133,7 +133,7 @@ class Certifier:
 
     def _readout(self, readout: Readout, symbolic: SymbolicReadout) -> None:
         self.stream.coefficients(f"output {readout.name}", readout.W_U, symbolic.logits)
-        if readout.kinds != symbolic.kinds:
+        if readout.types != symbolic.types:
             self.stream.fail(f"output {readout.name}", "the kinds of its numbers are not the program's")
         node = symbolic.node
         if readout.kind == "number":

@@ -28,8 +28,8 @@ def agree(expected: list[Atom] | str, found: list[Atom] | str, accuracy: Accurac
     return all(_near(a, b, accuracy) for a, b in zip(expected, found, strict=True))
 
 
-def same_kinds(expected: list[Atom] | str, found: list[Atom] | str) -> bool:
-    """Whether two outputs that agree are of the same kinds, position by position; two errors are."""
+def same_types(expected: list[Atom] | str, found: list[Atom] | str) -> bool:
+    """Whether two outputs that agree are of the same types, position by position; two errors are."""
     if isinstance(expected, str) or isinstance(found, str):
         return True
     return list(map(type, expected)) == list(map(type, found))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.ir import Array, Kinds, Readout
+from compiler.ir import Array, OutputTypes, Readout
 from rasp.errors import RaspError, ValueFault
 from rasp.operations import Atom, column, label
 
@@ -22,7 +22,7 @@ _CASTS: Mapping[str | None, Callable[[Any], Atom]] = {"bool": bool, "int": round
 def decode(readout: Readout, logits: Array, marks: Sequence[Sequence[str]] = ()) -> list[Atom]:
     """One value a position from logits [T, O]. ValueFault where they stand for no value of the program.
 
-    `marks` say how many keys are marked, for each guard that the readout's kinds ask for.
+    `marks` say how many keys are marked, for each guard that the readout's types ask for.
     """
     _check_finite(readout, logits)
     if readout.kind == "number" and not readout.values:
@@ -61,22 +61,22 @@ def clearest(logits: Array) -> tuple[Codes, Flags]:
 
 
 def _typed(readout: Readout, values: list[Atom], codes: Sequence[int], marks: Sequence[Sequence[str]]) -> list[Atom]:
-    """The values, each number of the kind that the program's has."""
-    kinds = readout.kinds
-    if kinds is None:
+    """The values, each number of the type that the program's has."""
+    types = readout.types
+    if types is None:
         return values
     digits = list(map("".join, zip(*marks, strict=True))) if marks else [""] * len(values)
     return [
-        cast(kinds, value, code, (len(values), at), digits[at])
+        cast(types, value, code, (len(values), at), digits[at])
         for at, (value, code) in enumerate(zip(values, codes, strict=True))
     ]
 
 
-def cast(kinds: Kinds, value: Atom, code: int, cell: tuple[int, int], digits: str) -> Atom:
-    """A value by its place among the readout's, as the kind it has in a cell (length, position) for these digits."""
+def cast(types: OutputTypes, value: Atom, code: int, cell: tuple[int, int], digits: str) -> Atom:
+    """A value by its place among the readout's, as the type it has in a cell (length, position) for these digits."""
     if isinstance(value, str):
         return value
-    return _CASTS.get(kinds.kind(*cell, digits, code), _as_is)(value)
+    return _CASTS.get(types.type_name(*cell, digits, code), _as_is)(value)
 
 
 def _as_is(value: Atom) -> Atom:

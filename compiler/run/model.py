@@ -106,7 +106,7 @@ class CompiledModel:
         }
 
     def _marks(self, output: Readout, trace: Trace, index: int | tuple[()]) -> list[list[str]]:
-        places = () if output.kinds is None else output.kinds.guards
+        places = () if output.types is None else output.types.guards
         return [marked(self.weights.guards[place], trace.guards[place][index][1:]) for place in places]
 
     def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:

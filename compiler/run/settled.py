@@ -1,7 +1,7 @@
 """Which inputs of a batch an engine gets right, told for all of them at once.
 
 The rules are those of `decode` and `agreement`, which are for one input. Here every distinct case (what is expected,
-what is decoded, and what decides its kind) is judged by them once. An input that is not settled here is to be looked at
+what is decoded, and what decides its type) is judged by them once. An input that is not settled here is to be looked at
 there: that is where the words of a difference come from.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from compiler.ir import Accuracy, Array, ModelWeights, Readout
-from compiler.run.agreement import agree, same_kinds
+from compiler.run.agreement import agree, same_types
 from compiler.run.decode import Codes, Flags, cast, clearest, nearest, several, states
 from compiler.run.reference import Trace
 from rasp.batch.columns import distinct
@@ -83,10 +83,10 @@ def _decoded(readout: Readout, logits: Array) -> tuple[Codes, Flags]:
 
 
 def _states(weights: ModelWeights, output: Readout, guards: list[Array]) -> Codes | None:
-    """The digits of the guards that decide an output's kinds, as one number a position; None where there are none."""
-    if output.kinds is None or not output.kinds.guards:
+    """The digits of the guards that decide an output's types, as one number a position; None where there are none."""
+    if output.types is None or not output.types.guards:
         return None
-    digits = [states(weights.guards[place], guards[place]) for place in output.kinds.guards]
+    digits = [states(weights.guards[place], guards[place]) for place in output.types.guards]
     return sum((digit * 3**power for power, digit in enumerate(digits)), np.zeros_like(digits[0]))
 
 
@@ -99,9 +99,9 @@ class _Given:
         self.length = shape[1]
         self.marks = np.zeros(shape, dtype=np.intp) if marks is None else marks
         self.tables = np.zeros(self.length, dtype=np.intp)
-        if output.kinds is not None:
+        if output.types is not None:
             first = self.length * (self.length - 1) // 2
-            self.tables = output.kinds.table_of[first : first + self.length]
+            self.tables = output.types.table_of[first : first + self.length]
         self.broken = _broken(logits)
 
     def listed(self, accuracy: Accuracy) -> tuple[Flags, Flags]:
@@ -134,17 +134,17 @@ class _Given:
     def _same(self, row: int, position: int, code: int, accuracy: Accuracy) -> bool:
         expected = self.wanted.levels[self.wanted.codes[row, position : position + 1]].tolist()
         found = [self.output.values[code]]
-        if (kinds := self.output.kinds) is not None:
-            found = [cast(kinds, found[0], code, (self.length, position), self._digits(self.marks[row, position]))]
-        return agree(expected, found, accuracy) and (not self._sure or same_kinds(expected, found))
+        if (types := self.output.types) is not None:
+            found = [cast(types, found[0], code, (self.length, position), self._digits(self.marks[row, position]))]
+        return agree(expected, found, accuracy) and (not self._sure or same_types(expected, found))
 
     @property
     def _guards(self) -> tuple[int, ...]:
-        return () if self.output.kinds is None else self.output.kinds.guards
+        return () if self.output.types is None else self.output.types.guards
 
     @property
     def _sure(self) -> bool:
-        return self.output.kinds is None or self.output.kinds.sure
+        return self.output.types is None or self.output.types.sure
 
     def _digits(self, state: int) -> str:
         return "".join(str(int(state) // 3**power % 3) for power in range(len(self._guards)))
@@ -153,23 +153,23 @@ class _Given:
         """Where decoding fails [B], and where the number decoded is as near to what is wanted as was promised."""
         atoms = self.wanted.levels.tolist()
         wanted = np.array([_as_float(atom) for atom in atoms])[self.wanted.codes]
-        kinds = np.array([type(atom).__name__ for atom in atoms])[self.wanted.codes]
-        found, own = self.logits[..., 0].astype(np.float64), self._kinds()
+        types = np.array([type(atom).__name__ for atom in atoms])[self.wanted.codes]
+        found, own = self.logits[..., 0].astype(np.float64), self._types()
         found = np.where(own == "int", np.rint(found), np.where(own == "bool", found != 0, found))
         with np.errstate(invalid="ignore"):
             off = np.abs(wanted - found)
         near = (wanted == found) | (off <= accuracy.share * np.maximum(np.abs(wanted), accuracy.smallest))
         if self._sure:
-            near &= kinds == own
+            near &= types == own
         return self.broken, ~_any(~near)
 
-    def _kinds(self) -> np.ndarray[Any, np.dtype[np.str_]]:
-        """The kind of the number at each position [B, T]."""
-        if (kinds := self.output.kinds) is None:
+    def _types(self) -> np.ndarray[Any, np.dtype[np.str_]]:
+        """The type of the number at each position [B, T]."""
+        if (types := self.output.types) is None:
             return np.broadcast_to(np.array("float"), self.marks.shape)
         result = np.full(self.marks.shape, "float")
         for state in np.unique(self.marks).tolist():
-            names = [kinds.kind(self.length, at, self._digits(state), 0) or "float" for at in range(self.length)]
+            names = [types.type_name(self.length, at, self._digits(state), 0) or "float" for at in range(self.length)]
             result = np.where(self.marks == state, np.array(names), result)
         return result
 

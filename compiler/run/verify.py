@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.ir import Accuracy
-from compiler.run.agreement import accuracies, agree, same_kinds
+from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.settled import settled
@@ -159,12 +159,12 @@ def difference(
 ) -> Counterexample | None:
     """The first engine that gives anything else than is expected on one input, by its place in the trace."""
     want = _interpreted(outputs, tokens, model.weights.causal)
-    sure = {output.name for output in model.weights.outputs if output.kinds is None or output.kinds.sure}
+    sure = {output.name for output in model.weights.outputs if output.types is None or output.types.sure}
     for engine, trace, at in traces:
         found = _decoded(model, trace, at)
         for name in model.weights.output_names:
             sides = _named(want, name), _named(found, name)
-            if not agree(*sides, promised[name]) or (name in sure and not same_kinds(*sides)):
+            if not agree(*sides, promised[name]) or (name in sure and not same_types(*sides)):
                 return Counterexample(name, tuple(tokens), engine, *sides)
     return None
 

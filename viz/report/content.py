@@ -134,7 +134,7 @@ def _readout(readout: Readout, *, live: bool) -> dict[str, Any]:
         "check": readout.check,
         "values": list(readout.values),
         "texts": [shown(value) for value in readout.values],
-        "kinds": None if readout.kinds is None else asdict(readout.kinds),
+        "kinds": None if readout.types is None else asdict(readout.types),
         "W_U": sparse(readout.W_U) if live else None,
     }
 
