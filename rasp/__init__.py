@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from warnings import warn
 
-from rasp import interrupts
+from rasp import display, doors, interrupts
 
+display.find_with(doors.notebooks)
 interrupts.end_at_once()
 
 from rasp.errors import (  # noqa: E402

@@ -5,7 +5,6 @@ Only the command line and the front of the package come here; what they open the
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,13 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rasp.errors import DataFault
 
 if TYPE_CHECKING:
+    import argparse
+
     from rasp.console.rooms import Compiled, CompileRequest
     from rasp.graph import Node, SOp
     from rasp.inputs import Input
     from rasp.operations import Atom
 
 # What adds the arguments of a subcommand to a parser, and what runs it and gives the exit status.
-Subcommand: TypeAlias = tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]
+Subcommand: TypeAlias = "tuple[Callable[[argparse.ArgumentParser], None], Callable[[argparse.Namespace], int]]"
 
 
 @contextmanager
@@ -105,7 +106,14 @@ def report() -> Subcommand:
     return report_arguments, report_run
 
 
-# -- what the console asks for
+# -- what is asked for elsewhere
+
+
+def notebooks() -> None:
+    """Imports what says how notebooks show values."""
+    import viz.notebook
+
+    viz.notebook.install()
 
 
 class Rooms:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import Any, TypeAlias, cast
 
+from rasp.display import Displayed
 from rasp.errors import TypeFault
 from rasp.operations import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
 
@@ -47,7 +48,7 @@ def _field_key(value: Any) -> Hashable:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Node(metaclass=_Shared):
+class Node(Displayed, metaclass=_Shared):
     """Any node. `children` are the nodes it is built from, in the order of its fields."""
 
     @cached_property

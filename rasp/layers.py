@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from rasp.display import Displayed
 from rasp.graph import Aggregate, Node, Selector, SelectorWidth, topological
 
 Gather: TypeAlias = Aggregate | SelectorWidth
@@ -29,7 +30,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Analysis(Displayed):
     """Layers and heads for some s-ops. `layers[l]` are the heads of layer l+1; `layer_of` holds every node's layer."""
 
     layers: tuple[tuple[Head, ...], ...]

@@ -1,4 +1,4 @@
-"""What notebooks show, and that only `import viz` makes them do so."""
+"""What notebooks show."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from compiler.pipeline import compile_sop
+from rasp.display import Displayed
 from rasp.errors import DataFault
 from rasp.graph import aggregate, indices, length, select, tokens
 from rasp.layers import analyse
@@ -26,16 +27,16 @@ def _back() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("shown", [reverse, flip, compile_sop(reverse, "abc", 3).run("abc")], ids=["sop", "sel", "run"])
-def test_pictures_are_svg(shown: object) -> None:
-    text = shown._repr_svg_()  # type: ignore[attr-defined]
-    assert ElementTree.fromstring(text).tag.endswith("svg")
+def test_pictures_are_svg(shown: Displayed) -> None:
+    text = shown._repr_svg_()
+    assert ElementTree.fromstring(str(text)).tag.endswith("svg")
 
 
 def test_what_has_no_value_on_the_example_is_shown_as_text() -> None:
     letters = aggregate(select(1, 1), tokens)
-    assert letters._repr_svg_() is None  # type: ignore[attr-defined]
+    assert letters._repr_svg_() is None
     show_on("a")
-    assert letters._repr_svg_() is not None  # type: ignore[attr-defined]
+    assert letters._repr_svg_() is not None
 
 
 def test_an_example_must_be_an_input() -> None:
@@ -45,15 +46,20 @@ def test_an_example_must_be_an_input() -> None:
 
 def test_analyses_and_models_are_tables() -> None:
     odd = compile_sop(aggregate(select(tokens, "<"), indices), "<>", 3)
-    assert "<caption>2 layers, heads [1, 1]</caption>" in analyse([reverse])._repr_html_()  # type: ignore[attr-defined]
-    text = odd._repr_html_()  # type: ignore[attr-defined]
+    assert "<caption>2 layers, heads [1, 1]</caption>" in str(analyse([reverse])._repr_html_())
+    text = odd._repr_html_()
+    assert text is not None
     assert "select(tokens, &quot;&lt;&quot;, ==)" in text
     assert "d_head" in text
 
 
-def test_the_other_rooms_know_nothing_of_it() -> None:
-    code = (
-        "import sys, rasp, compiler.run.model; assert not hasattr(rasp.SOp, '_repr_svg_')\n"
-        "import viz; assert hasattr(rasp.SOp, '_repr_svg_'); assert not {'matplotlib', 'torch'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def done(code: str) -> None:
+    subprocess.run([sys.executable, "-c", "import sys, rasp, compiler.run.model\n" + code], check=True)
+
+
+def test_pictures_are_found_when_something_is_shown() -> None:
+    done("assert not {'viz', 'matplotlib'} & set(sys.modules); assert rasp.indices._repr_svg_().startswith('<')")
+
+
+def test_without_the_libraries_that_draw_there_is_text() -> None:
+    done("sys.modules['matplotlib'] = None; assert rasp.indices._repr_svg_() is None")

@@ -1,7 +1,5 @@
-"""Pictures of RASP programs and their models. Importing this room also gives notebooks pictures of their values."""
+"""Pictures of RASP programs and their models, in files and in notebooks."""
 
-from viz.notebook import install, show_on
+from viz.notebook import show_on
 
 __all__ = ["show_on"]
-
-install()

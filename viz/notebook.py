@@ -1,17 +1,18 @@
 """What a notebook shows for s-ops, selectors, analyses, compiled models and their results.
 
-`import viz` installs these on the classes, which know nothing of it. An s-op is shown by its flow and a selector by its
-pattern, both on the example input (`show_on` sets another); where they have no value on it, by their text. Drawing is
-imported when something is shown first.
+The classes ask `rasp.display`, which finds this module when something is shown first and is told here how. An s-op is
+shown by its flow and a selector by its pattern, both on the example input (`show_on` sets another); where they have no
+value on it, by their text. Drawing is imported when something is shown first.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from compiler.run.model import CompiledModel, Result
+from rasp.display import as_html, as_svg
 from rasp.errors import RaspError
 from rasp.graph import Selector, SOp
 from rasp.interpret import Run
@@ -28,36 +29,39 @@ def show_on(tokens: Sequence[Atom]) -> None:
 
 
 def install() -> None:
-    """Gives the classes the methods by which a notebook shows them."""
-    for shown, method, function in _METHODS:
-        setattr(shown, method, function)
+    """Says how the values are shown."""
+    as_svg(SOp, _sop)
+    as_svg(Selector, _selector)
+    as_svg(Result, _result)
+    as_html(Analysis, _analysis)
+    as_html(CompiledModel, _model)
 
 
-def _sop(self: SOp) -> str | None:
+def _sop(node: SOp) -> str | None:
     """The flow of an s-op on the example input as SVG, or None where it has no value there."""
     from viz.flow import flow
 
     try:
-        return _svg(flow(self, _example))
+        return _svg(flow(node, _example))
     except RaspError:
         return None
 
 
-def _selector(self: Selector) -> str | None:
+def _selector(node: Selector) -> str | None:
     """The pattern of a selector on the example input as SVG, or None where it has none there."""
     from viz.single import selector
 
     try:
-        return _svg(selector(self, _example).figure)
+        return _svg(selector(node, _example).figure)
     except RaspError:
         return None
 
 
-def _result(self: Result) -> str:
+def _result(found: Result) -> str:
     """The attention of every head on the input as SVG."""
     from viz.heads import heads
 
-    return _svg(heads(self.attention, self.tokens))
+    return _svg(heads(found.attention, found.tokens))
 
 
 def _svg(figure: Any) -> str:
@@ -66,22 +70,22 @@ def _svg(figure: Any) -> str:
     return rendered(figure, ".svg").decode()
 
 
-def _analysis(self: Analysis) -> str:
+def _analysis(found: Analysis) -> str:
     """The heads of every layer as an HTML table."""
     rows = [
         (str(number), head.kind, expression(head.selector))
-        for number, layer in enumerate(self.layers, 1)
+        for number, layer in enumerate(found.layers, 1)
         for head in layer
     ]
-    return _table(f"{self.depth} layers, heads {self.heads}", ("layer", "kind", "selector"), rows)
+    return _table(f"{found.depth} layers, heads {found.heads}", ("layer", "kind", "selector"), rows)
 
 
-def _model(self: CompiledModel) -> str:
+def _model(model: CompiledModel) -> str:
     """The heads of a compiled model and its sizes as an HTML table."""
-    weights = self.weights
+    weights = model.weights
     rows = [
         (str(number), head.kind, head.name, str(head.W_Q.shape[1]))
-        for number, layer in enumerate(self.layers, 1)
+        for number, layer in enumerate(model.layers, 1)
         for head in layer.heads
     ]
     caption = (
@@ -98,12 +102,3 @@ def _table(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]]) ->
     return (
         f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
-
-
-_METHODS: tuple[tuple[type, str, Callable[..., str | None]], ...] = (
-    (SOp, "_repr_svg_", _sop),
-    (Selector, "_repr_svg_", _selector),
-    (Result, "_repr_svg_", _result),
-    (Analysis, "_repr_html_", _analysis),
-    (CompiledModel, "_repr_html_", _model),
-)

@@ -12,6 +12,7 @@ import numpy as np
 from compiler.ir import Array, LayerWeights, ModelWeights, Readout
 from compiler.run.decode import check, decode, marked
 from compiler.run.reference import Trace, forward
+from rasp.display import Displayed
 from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key, describe, is_atom
 
@@ -22,7 +23,7 @@ BOS_LABEL = "BOS"
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Result(Displayed):
     """One input through the model: the values of each output by name, and everything the forward pass did.
 
     BOS is in row and column 0 of the trace.
@@ -48,7 +49,7 @@ class Result:
         return [BOS_LABEL, *map(str, self.tokens)]
 
 
-class CompiledModel:
+class CompiledModel(Displayed):
     """Weights together with a way to run them. `weights` is the whole contract.
 
     `timings` are the seconds each pass of the compiler took; empty for a model from a file.
