@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from compiler.storage import Storage
 from compiler.values.linear import LinearForm
-from rasp.graph import SOp
+from rasp.graph import SelectorWidth, SOp
 
 
 def combined_readings(
@@ -18,6 +18,11 @@ def combined_readings(
     weights = [form.weights[mean] for mean in means]
     universes = [[true_mean(Fraction(v), limit) for v in storage.analysis[mean].universe] for mean in means]
     return [[sum((w * u[c] for w, u, c in zip(weights, universes, row, strict=True)), Fraction())] for row in rows]
+
+
+def width_reading(node: SelectorWidth, width: int, storage: Storage) -> Fraction:
+    """What the head of a width writes: the share of BOS among w marked keys and itself, or that of 1 key in n."""
+    return Fraction(1, width if storage.is_mean_length(node) else width + 1)
 
 
 def true_mean(value: Fraction, max_length: int) -> Fraction:

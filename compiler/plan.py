@@ -11,11 +11,11 @@ from compiler.output_types import Typing, typing
 from compiler.outputs import demand_output, readout_classes
 from compiler.precision import Precision
 from compiler.selectors import Conjunction
-from compiler.storage import Storage
+from compiler.storage import FIRST, Storage
 from compiler.symbolic import Titles
 from compiler.values.analysis import ValueAnalysis
 from rasp.graph import Aggregate, Selector, SelectorWidth, SOp
-from rasp.layers import Analysis, Gather, Head, head_of
+from rasp.layers import Analysis, Gather, Head
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def plan(
     titles: Titles,
 ) -> Plan:
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
-    storage = Storage(values, analysis.layer_of)
+    storage = Storage(values, analysis.layer_of, analysis.length_is_mean)
     for root in roots:
         with titles.placed(root):
             demand_output(root, storage, precision)
@@ -143,15 +143,17 @@ def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tup
         is_gather = isinstance(node, (Aggregate, SelectorWidth))
         if is_gather and storage.layer_of[node] == layer and (node in storage.raw or storage.is_copy(node)):
             assert isinstance(node, (Aggregate, SelectorWidth))
-            found.setdefault(head_of(node), {})[node] = None
+            found.setdefault(analysis.head(node, layer), {})[node] = None
     return {head: tuple(members) for head, members in found.items()}
 
 
 def demand_value(node: Gather, storage: Storage) -> None:
     """What the head of a stored gather reads at the keys."""
-    if isinstance(node, SelectorWidth):
+    if storage.is_mean_length(node):
+        storage.number(FIRST)
+    elif isinstance(node, SelectorWidth):
         return
-    if node in storage.one_hot and storage.is_copy(node):
+    elif node in storage.one_hot and storage.is_copy(node):
         storage.categorical(node.value)
     else:
         storage.number(node.value)

@@ -1,10 +1,10 @@
 """What the residual stream holds: which s-ops are stored, in which encoding, and how each is read.
 
 Encodings: *one-hot* (one direction a value), *number* (one direction), and what heads write raw, *reciprocal* (1/(w+1)
-for a width w) and *mean*. A function of one one-hot s-op is a linear view of it and is not stored again. The first
-feed-forward of a layer stores a flag one-hot and a *count* as a number, of which the second makes a one-hot where that
-is needed. Readers state what they need; asking may make further needs (a feed-forward reads its sources). When all
-needs are known, `reader` gives the directions and the functionals that read them.
+for a width w, or 1/n for a length beside means) and *mean*. A function of one one-hot s-op is a linear view of it and
+is not stored again. The first feed-forward of a layer stores a flag one-hot and a *count* as a number, of which the
+second makes a one-hot where that is needed. Readers state what they need; asking may make further needs (a feed-forward
+reads its sources). When all needs are known, `reader` gives the directions and the functionals that read them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,23 @@ from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import largest, roundoff
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
+from rasp.graph import (
+    Aggregate,
+    Constant,
+    Indices,
+    Map,
+    Selector,
+    SelectorWidth,
+    SOp,
+    Tokens,
+    indicator,
+    indices,
+    length,
+)
 from rasp.operations import COMPARISONS, OPERATIONS, Operation
 
 RAW_TOKENS = Tokens("asis")
+FIRST = indicator(indices == 0)
 _DEAR = 4096
 MAX_STORED = 10_000
 OutputKind: TypeAlias = Literal["categorical", "listed", "number"]
@@ -46,8 +59,9 @@ class Combination:
 class Storage:
     """The needs of all readers. Ask with `categorical` and `number`; `one_hot`, `numbers`, `raw` hold what follows."""
 
-    def __init__(self, analysis: ValueAnalysis, layer_of: Mapping[Any, int]) -> None:
+    def __init__(self, analysis: ValueAnalysis, layer_of: Mapping[Any, int], length_is_mean: bool = False) -> None:
         self.analysis = analysis
+        self.length_is_mean = length_is_mean
         self.layer_of = dict(layer_of)
         self.one_hot: dict[SOp, set[Hashable] | None] = {}
         self.numbers: dict[SOp, None] = {}
@@ -73,6 +87,10 @@ class Storage:
         if values.numeric and any(isinstance(value, float) for value in values.universe):
             return False
         return self.analysis.width_bounds(node.selector).at_most_one or not self.analysis[node.value].averaged
+
+    def is_mean_length(self, node: SOp) -> bool:
+        """Whether the node is a length whose head writes 1/n, the mean of FIRST, and not 1/(n + 1), as for a width."""
+        return node is length and self.length_is_mean
 
     def codes(self, node: SOp) -> tuple[int, ...]:
         """For each code of a universe the one that stands for it: its own for tokens, else its first numeric equal."""
@@ -513,6 +531,8 @@ class Reader:
         return self.storage.is_clean(source)
 
     def _raw_direction(self, node: SOp) -> Direction:
+        if self.storage.is_mean_length(node):
+            return Direction(f"1/{self.titles.text(node)}")
         if isinstance(node, SelectorWidth):
             return Direction(f"1/({self.titles.text(node)} + 1)", 1.0)
         if is_difference(node):

@@ -4,6 +4,9 @@ A head is a distinct (selector, kind) pair in a layer, kind being `aggregate` or
 layer above what they read; elementwise operations cost no layer (Weiss, Goldberg, Yahav 2021, section 4). A node that
 is not urgent may sit later than its earliest layer: the placement chosen has the smallest largest number of heads in a
 layer, and among those the smallest total.
+
+`length` is a width, and also round(1/aggregate(full_s, indicator(indices == 0))), as the original has it: where a layer
+has other aggregates over full_s it shares their head.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from rasp.display import Displayed
-from rasp.graph import Aggregate, Node, Selector, SelectorWidth, topological
+from rasp.graph import Aggregate, Node, Selector, SelectorWidth, full, length, topological
 
 Gather: TypeAlias = Aggregate | SelectorWidth
 _SEARCH_STEPS = 20_000
@@ -27,6 +30,9 @@ class Head:
 
     selector: Selector
     kind: str
+
+
+_ALONE = Head(full, "width")
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,28 @@ class Analysis(Displayed):
     def heads(self) -> list[int]:
         return [len(layer) for layer in self.layers]
 
+    @property
+    def length_is_mean(self) -> bool:
+        """Whether `length` is written by a head of aggregates over full_s, and not as a width."""
+        return length in self.layer_of and self.head(length, self.layer_of[length]).kind == "aggregate"
+
+    def head(self, node: Gather, layer: int) -> Head:
+        """The head of a layer that computes this aggregate or width."""
+        found = head_of(node)
+        return found if node is not length or found in self.layers[layer - 1] else _ALONE
+
     def paper_heads(self) -> list[int]:
-        """Heads a layer as the paper counts them without a BOS token: two for a width, one for an aggregate."""
+        """Heads a layer as the paper counts them without a BOS token: two for a width but `length`, which is a mean."""
         return [len({(h.selector, k) for h in layer for k in _paper_kinds(h)}) for layer in self.layers]
 
 
 def _paper_kinds(head: Head) -> tuple[str, ...]:
-    return ("aggregate",) if head.kind == "aggregate" else ("or first", "and first")
+    return ("aggregate",) if head.kind == "aggregate" or head == _ALONE else ("or first", "and first")
 
 
 def head_of(node: Gather) -> Head:
-    """The head that computes this aggregate or width."""
-    return Head(node.selector, "aggregate" if isinstance(node, Aggregate) else "width")
+    """The head that can compute this aggregate or width along with others; alone, `length` is a width."""
+    return Head(node.selector, "aggregate" if isinstance(node, Aggregate) or node is length else "width")
 
 
 def analyse(roots: Iterable[Node]) -> Analysis:
@@ -66,10 +82,15 @@ def analyse(roots: Iterable[Node]) -> Analysis:
     depth = max((earliest[node] for node in gathers), default=0)
     placed = _Placement(gathers, depth, _needed_gathers(nodes)).best()
     layer_of = _layers(nodes, placed)
-    layers: list[dict[Head, None]] = [{} for _ in range(depth)]
+    layers: list[dict[Head, list[Gather]]] = [{} for _ in range(depth)]
     for node in gathers:
-        layers[placed[node] - 1][head_of(node)] = None
-    return Analysis(tuple(tuple(layer) for layer in layers), layer_of)
+        layers[placed[node] - 1].setdefault(head_of(node), []).append(node)
+    return Analysis(tuple(tuple(map(_chosen, layer, layer.values())) for layer in layers), layer_of)
+
+
+def _chosen(head: Head, members: Sequence[Gather]) -> Head:
+    """The head of some aggregates or widths: that of a width where `length` is the only one."""
+    return _ALONE if len(members) == 1 and members[0] is length else head
 
 
 def _earliest(nodes: Sequence[Node]) -> dict[Node, int]:

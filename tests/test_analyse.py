@@ -31,6 +31,10 @@ HISTOGRAM = selector_width(SAME)
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
 
 
+def average(value: SOp) -> SOp:
+    return aggregate(full, value)
+
+
 def chain(depth: int) -> SOp:
     found: SOp = indices
     for _ in range(depth):
@@ -51,6 +55,10 @@ def chain(depth: int) -> SOp:
         ([aggregate(SAME, indices, 0) + aggregate(SAME, indices, 1)], [1]),
         ([aggregate(SAME, indices) + aggregate(BEFORE, indices)], [2]),
         ([REVERSE], [1, 1]),
+        ([average(indices) + length], [1]),
+        ([average(indices) + selector_width(full)], [1]),
+        ([average(indices) + selector_width(SAME) + length], [2]),
+        ([average(tokens == REVERSE) + length], [1, 1, 1]),
         ([select(HISTOGRAM, HISTOGRAM)], [1]),
         ([selector_width(select(HISTOGRAM, indices) & select(length, 3))], [2, 1]),
         ([selector_width(select_best(full, HISTOGRAM))], [1, 1]),
@@ -77,6 +85,12 @@ def test_what_can_share_a_head_waits_for_it() -> None:
     assert found.layer_of[early] == found.layer_of[late] == 2
 
 
+def test_length_is_a_mean_where_there_are_others() -> None:
+    assert analyse([length]).layers == ((Head(full, "width"),),)
+    assert analyse([average(indices) + length]).layers == ((Head(full, "aggregate"),),)
+    assert analyse([average(length) + length]).layers == ((Head(full, "width"),), (Head(full, "aggregate"),))
+
+
 def test_a_layer_of_every_node() -> None:
     found = analyse([tokens == REVERSE + 1])
     nodes = (tokens, length, length - 1 - indices, REVERSE, REVERSE + 1)
@@ -93,7 +107,8 @@ def head_of_reverse() -> Head:
     ("root", "heads"),
     [
         (HISTOGRAM, [2]),
-        (REVERSE, [2, 1]),
+        (REVERSE, [1, 1]),
+        (average(indices) + length, [1]),
         (HISTOGRAM + aggregate(SAME, indices), [3]),
     ],
 )

@@ -55,6 +55,7 @@ PROGRAMS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "best that meet it": (aggregate(select_best(full, HISTOGRAM) & SAME, indices, -1), ("a", "b")),
     "how many meet it": (selector_width(select_best(BEFORE, HISTOGRAM) & SAME), ("a", "b")),
     "last if the same": (selector_width(select_best(full, indices) & SAME), ("a", "b")),
+    "length beside a mean": (where(aggregate(full, indicator(tokens == "a")) > 0, length, 0), ("a", "b")),
     "line": ((length - 2 - indices) * (length - 2 - indices), ("a", "b")),
 }
 

@@ -48,6 +48,8 @@ ROOTS = [
     REVERSE,
     aggregate(BEFORE, indicator(tokens == "a"), 0.5),
     where(HISTOGRAM > 1, tokens, "-"),
+    where(aggregate(full, indicator(tokens == "a")) > 0.5, length, -1),
+    aggregate(full, indices) + length,
 ]
 
 
@@ -402,6 +404,45 @@ def test_causal_models(root: SOp, dtype: str) -> None:
     model = compile_sop(root, ("a", "b"), 5, dtype=dtype, causal=True)
     assert verify(root, model).counterexample is None
     assert model.run("aabab").output[:3] == model.run("aabba").output[:3]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("root", "heads"),
+    [
+        (aggregate(full, indicator(tokens == "a")) + length, [1]),
+        (aggregate(full, indices) * length, [1]),
+        (where(aggregate(full, indicator(tokens == "a")) > 0, REVERSE, "-"), [1, 1]),
+        (aggregate(full, indicator(HISTOGRAM > 1)) * length + selector_width(full), [1, 1]),
+    ],
+)
+def test_length_shares_the_head_of_other_means_of_all_positions(root: SOp, heads: list[int], dtype: str) -> None:
+    model = exact(root, "abc", 6, dtype=dtype)
+    assert model.weights.heads == analyse([root]).heads == heads
+    found = [head.kind for layer in model.weights.layers for head in layer.heads if head.selector is full]
+    assert set(found) == {"aggregate"}
+
+
+def test_length_alone_is_a_width() -> None:
+    assert [head.kind for head in compile_sop(length, "ab", 6).weights.layers[0].heads] == ["width"]
+    assert compile_sop(length, "ab", 6).weights.d_model == 4
+
+
+def test_length_beside_a_mean_costs_one_direction_and_no_head() -> None:
+    some = aggregate(full, indicator(tokens == "a")) > 0
+    mean, width, both = (
+        compile_sop(found, "ab", 30).weights for found in ({"x": some}, {"x": length}, {"x": some, "y": length})
+    )
+    assert both.heads == [1]
+    assert {*both.directions} == {*mean.directions, "1/length", "length", "indicator(indices == 0)"}
+    assert {*width.directions} == {"one", "bos", "1/(length + 1)", "length"}
+
+
+def test_the_longest_length_beside_a_mean_is_exact() -> None:
+    model = compile_sop({"n": length, "some": aggregate(full, indicator(tokens == "a")) > 0}, "ab", 512)
+    assert model.weights.heads == [1]
+    for size in (1, 511, 512):
+        assert model.run("b" * size).outputs["n"] == [size] * size
 
 
 def test_causal_attention_is_lower_triangular() -> None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from rasp.errors import TypeFault
-from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens
+from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens, tokens_int
 from viz.flow import flow
 from viz.flow.content import Flow, contents
 from viz.flow.elements import Layout
@@ -46,6 +46,14 @@ def test_a_head_says_what_it_reads_and_as_what() -> None:
     shown = contents(reverse, "abc", NAMES)
     reads = [(read.role, shown.rows[read.node].name) for read in shown.stages[2].heads[0].reads]
     assert reads == [("key", "indices"), ("query", "(length - indices) - 1"), ("value", "tokens")]
+
+
+def test_a_head_of_means_writes_the_length_as_well() -> None:
+    shown = contents(aggregate(full, tokens_int) + length + indices, [1, 2, 3], NAMES)
+    (head,) = shown.stages[1].heads
+    assert [shown.rows[node].name for node in head.writes] == ["aggregate(full_s, tokens_int)", "length"]
+    reads = [(read.role, shown.rows[read.node].name) for read in head.reads]
+    assert reads == [("value", "tokens_int"), ("value", "indices")]
 
 
 def test_small_steps_are_hidden_and_their_readers_read_past_them() -> None:

@@ -7,6 +7,10 @@ all others weigh exactly 0. Scores are integers or halves times a power of two, 
 
 BOS is one more key. For an aggregate its score is ½ below full: it wins exactly where nothing is marked, and its value
 is the default. For a width it is full: with w marked keys BOS weighs 1/(w+1), which is what the head returns.
+
+Among aggregates over full_s the length n is read as a mean: of the n keys the first has 1 and all others 0, so the
+head returns 1/n. There BOS must not weigh anything, for the sake of the other means. The first key is marked in every
+row, also where later keys are hidden from it.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import numpy as np
 
 from compiler.precision import Precision
 from compiler.selectors import BoolTable, Conjunction, Relation
-from compiler.storage import Reader, Storage, class_operation
+from compiler.storage import FIRST, Reader, Storage, class_operation
 from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
@@ -252,6 +256,8 @@ def lower_head(
 
 def _channels(node: Gather, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:
     """What a head reads at the keys and where it writes it: BOS carries what an empty selection yields."""
+    if storage.is_mean_length(node):
+        return [(masked(reader.number(FIRST)), reader.raw[node])]
     if not isinstance(node, Aggregate):
         return [({BOS: 1.0}, reader.raw[node])]
     found: list[tuple[Functional, Direction]] = []

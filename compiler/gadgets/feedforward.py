@@ -33,7 +33,7 @@ from compiler.differences import MeanDifference
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.indicator_means import is_count, means_of
-from compiler.means import combined_readings
+from compiler.means import combined_readings, width_reading
 from compiler.precision import Precision
 from compiler.rounding import raw_error_at
 from compiler.selectors import JOINT
@@ -261,10 +261,8 @@ def _raw_readings(
         ]
     universe = analysis[source].universe
     is_width = isinstance(source, SelectorWidth)
-    levels = _levels(
-        (Fraction(1, universe[code] + 1) if is_width else Fraction(universe[code]), value_key(value))
-        for (code,), value in _single_table(factors[index], storage)
-    )
+    read = [width_reading(source, int(w), storage) if is_width else Fraction(w) for w in universe]  # type: ignore[arg-type]
+    levels = _levels((read[code], value_key(value)) for (code,), value in _single_table(factors[index], storage))
     readings = [levels[value_key(analysis[factors[index]].universe[row[index]])] for row in rows]
     if is_width:
         return RawInput(reader.raw[source], lambda level: 4 * precision.unit * abs(float(level))), readings

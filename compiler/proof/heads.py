@@ -17,10 +17,12 @@ from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
 from compiler.proof.stream import Stream
 from compiler.selectors import Conjunction, Relation
+from compiler.storage import FIRST
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.values.aggregates import number_at_rest
 from compiler.values.categorical import value_key
-from rasp.graph import Aggregate, Constant, Selector, SOp
+from rasp.graph import Aggregate, Constant, Selector, SOp, full
+from rasp.layers import Head
 
 
 class Heads:
@@ -48,7 +50,7 @@ class Heads:
         low, high = self._best_range(head, selector, plan)
         self._gap(gap - (high - low), head.name)
         self._bos_place(head, plan, bos, full, gap, low, high)
-        self._channels(head, symbol)
+        self._channels(head, symbol, plan)
 
     def _gap(self, gap: float, where: str) -> None:
         """Notes a score gap; a weight underflows to 0 from `underflow` on."""
@@ -180,7 +182,7 @@ class Heads:
                 self.stream.fail(head.name, "the full score depends on the query")
             self._gap(bos - (full[1] - gap + high), head.name)
 
-    def _channels(self, head: HeadWeights, symbol: SymbolicHead) -> None:
+    def _channels(self, head: HeadWeights, symbol: SymbolicHead, plan: HeadPlan) -> None:
         self.stream.coefficients(head.name, head.W_V, [functional for functional, _ in symbol.values])
         wanted = np.zeros(head.W_O.shape)
         wanted[range(len(symbol.values)), self.stream.rows([direction for _, direction in symbol.values])] = 1
@@ -192,8 +194,17 @@ class Heads:
         for node, channels in by_node.items():
             if isinstance(node, Aggregate):
                 self._read_at_keys(node, channels)
-            elif channels != [({BOS: 1.0}, self.reader.raw[node])]:
+            elif self.stream.storage.is_mean_length(node):
+                self._first_key(node, channels, plan)
+            elif plan.head.kind != "width" or channels != [({BOS: 1.0}, self.reader.raw[node])]:
                 self.stream.fail(head.name, f"the width {node!r} is not read off BOS alone")
+
+    def _first_key(self, node: SOp, channels: Sequence[tuple[Functional, Direction]], plan: HeadPlan) -> None:
+        """A length beside means is the mean of what is 1 at the first key, 0 at others; a head over full_s marks it."""
+        functionals = [functional for functional, _ in channels]
+        if (plan.head, [at_bos(found) for found in functionals]) != (Head(full, "aggregate"), [0.0]):
+            self.stream.fail(repr(node), "it is not the mean over all keys")
+        self.stream.holds(FIRST, functionals, [None])
 
     def _read_at_keys(self, node: Aggregate, channels: Sequence[tuple[Functional, Direction]]) -> None:
         """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default."""

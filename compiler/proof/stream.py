@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from compiler.lower import SymbolicModel
+from compiler.means import width_reading
 from compiler.precision import Precision
 from compiler.proof.units import Vector
 from compiler.rounding import raw_error_at
@@ -104,7 +105,7 @@ class Stream:
         factor = node if factor is None else factor
         universe = self.analysis[factor].universe
         if isinstance(node, SelectorWidth):
-            levels = 1.0 / (np.array(universe, dtype=np.float64) + 1)
+            levels = np.array([float(width_reading(node, width, self.storage)) for width in universe])
             return Meaning(factor, levels, 4 * self.precision.unit * levels)
         error = raw_error_at(node, self.storage, self.precision)
         return Meaning(factor, np.array(universe, dtype=np.float64), np.array([error(value) for value in universe]))

@@ -23,11 +23,12 @@ from rasp.graph import (
     Selector,
     SelectorWidth,
     SOp,
+    indices,
     length,
     topological,
 )
 from rasp.interpret import Run
-from rasp.layers import Analysis, Gather, Head, analyse, head_of
+from rasp.layers import Analysis, Gather, Head, analyse
 from rasp.operations import Atom
 from rasp.printing import expression
 
@@ -188,9 +189,10 @@ class _Writer:
         return tuple(found)
 
     def _head(self, head: Head, gathers: Sequence[Gather]) -> HeadView:
-        writes = [node for node in gathers if head_of(node) == head]
+        writes = [node for node in gathers if self.analysis.head(node, self.analysis.layer_of[node]) == head]
         pairs = [(node, role) for node, role in _parts(head.selector)]
         pairs += [(node.value, "value") for node in writes if isinstance(node, Aggregate)]
+        pairs += [(indices, "value") for node in writes if node is length and head.kind == "aggregate"]
         reads = {Read(source, role): None for node, role in pairs for source in self._sources([node])}
         title, formula = self._written(head.selector)
         marked = np.asarray(self.run.selector(head.selector), dtype=bool)
