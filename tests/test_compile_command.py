@@ -81,7 +81,7 @@ def test_the_report_counts_the_directions_of_each_sop(capsys: pytest.CaptureFixt
     _, out, _ = rasp(capsys, "compile", "e.rasp", "--vocab", "ab=", "--max-length", "4")
     (line,) = [line for line in out.splitlines() if "d_model" in line]
     spaces = (
-        'one, bos, x 2, tokens_asis 3, indices 4, y, select(tokens, "=", ==): distance, select(…): distance squared'
+        'one, bos, y 2, x 2, tokens_asis 3, indices 4, select(tokens, "=", ==): distance, select(…): distance squared'
     )
     assert line.split(": ", 1)[1] == spaces.replace("(…)", '(tokens, "=", ==)')
 
