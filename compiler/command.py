@@ -24,6 +24,7 @@ from compiler.report import counts, report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, Verification, verify
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
+from rasp.arguments import examples
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
 from rasp.graph import SOp
@@ -35,11 +36,6 @@ from rasp.streams import say, warn
 from rasp.visible import visible
 
 _VOCABULARY = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
-
-
-def _example(parser: argparse.ArgumentParser, *lines: str) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
 
 
 def _length(text: str) -> int:
@@ -140,7 +136,7 @@ def _shown(vocabulary: Sequence[Atom]) -> str:
 
 
 def compile_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(
+    examples(
         parser,
         'rasp compile programs/reverse.rasp --vocab "a-z " --max-length 20 -o reverse.safetensors',
         "rasp compile programs/sort.rasp --vocab 0..9 --max-length 12 --json",
@@ -174,7 +170,7 @@ def compile_run(args: argparse.Namespace) -> int:
 
 
 def infer_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(parser, "rasp infer reverse.safetensors -i hello", "rasp infer sort.safetensors -i '[3, 1, 2]' --json")
+    examples(parser, "rasp infer reverse.safetensors -i hello", "rasp infer sort.safetensors -i '[3, 1, 2]' --json")
     parser.add_argument("model", metavar="MODEL.safetensors", help="a compiled model")
     input_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
@@ -212,7 +208,7 @@ def _infer(model: CompiledModel, given: Input, as_json: bool) -> bool:
 
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(
+    examples(
         parser,
         "rasp verify programs/hist.rasp --vocab a-c --max-length 8",
         "rasp verify reverse.safetensors --count 5000",

@@ -1,4 +1,4 @@
-"""The reader of command lines."""
+"""The reader of command lines, and what the help of every subcommand has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import sys
 from typing import Any
 
 from rasp.streams import put
+
+
+def examples(parser: argparse.ArgumentParser, *lines: str) -> None:
+    """Ends the help of a subcommand with examples, which stand as they are written."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
 
 
 class Parser(argparse.ArgumentParser):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from rasp.arguments import examples
 from rasp.batch.run import runs
 from rasp.console.explain import layers_text
 from rasp.console.rooms import Drawing
@@ -35,17 +36,11 @@ from rasp.source import Source
 from rasp.streams import say, typed_lines, warn
 from rasp.visible import visible
 
-
-def _example(parser: argparse.ArgumentParser, *lines: str) -> None:
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
-
-
 # -- run
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(parser, "rasp run programs/hist.rasp -i hello", "rasp run programs/sort.rasp -i '[3, 1, 2]' --json")
+    examples(parser, "rasp run programs/hist.rasp -i hello", "rasp run programs/sort.rasp -i '[3, 1, 2]' --json")
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     input_arguments(parser)
     budget_argument(parser)
@@ -138,7 +133,7 @@ def _write_reply(reply: Reply) -> bool:
 
 
 def analyse_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(parser, "rasp analyse programs/sort.rasp", "rasp analyse programs/sort.rasp sorted --json")
+    examples(parser, "rasp analyse programs/sort.rasp", "rasp analyse programs/sort.rasp sorted --json")
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
     parser.add_argument("--json", action="store_true", help="one JSON object: layers and heads")
@@ -165,7 +160,7 @@ def analyse_run(args: argparse.Namespace) -> int:
 
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
-    _example(parser, "rasp check programs/*.rasp")
+    examples(parser, "rasp check programs/*.rasp")
     parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs")
     budget_argument(parser)
 
@@ -210,8 +205,7 @@ def _row(name: str, node: Node, label: str) -> tuple[str, str, str, str, str]:
 
 def fmt_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp fmt`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example:\n  rasp fmt --write programs/*.rasp\n  rasp fmt --check programs/*.rasp"
+    examples(parser, "rasp fmt --write programs/*.rasp", "rasp fmt --check programs/*.rasp")
     parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs; - is standard input")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="only name the files that would change; status 1 if any")

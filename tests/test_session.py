@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rasp.console.banner import BANNER
 from rasp.console.pipe import piped
 from rasp.console.session import Reply, Session
 from rasp.graph import Node, SOp
@@ -58,7 +59,7 @@ def test_transcripts(path: Path, update: bool) -> None:
 
 
 def test_the_banner() -> None:
-    assert Session().banner == "RASP 0.1\nrunning example is: hello"
+    assert BANNER == "RASP 0.1\nrunning example is: hello"
 
 
 @pytest.mark.parametrize("text", ["x = (1", "def f(x) {", "x = 1 +", "for i in [1] {"])

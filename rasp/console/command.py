@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.language.budget import budget_argument
 from rasp.streams import typed_lines, warn
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 def repl_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp repl`, which are also those of `rasp` alone."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example:\n  rasp -i programs/sort.rasp\n  echo 'indices+1;' | rasp repl"
+    examples(parser, "rasp -i programs/sort.rasp", "echo 'indices+1;' | rasp repl")
     parser.add_argument("-i", dest="file", metavar="FILE", help="load this program first")
     budget_argument(parser)
     parser.add_argument("--no-init", action="store_true", help=f"do not run {init_file()}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rasp.console.show import short
 from rasp.dtypes import labels
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import Run
 from rasp.language.builtins import kind
 from rasp.language.scope import Function, Value
 from rasp.layers import Analysis, analyse
-from rasp.operations import Atom, label
+from rasp.operations import label
 from rasp.printing import expression, literal
 from rasp.source import Span
-from rasp.visible import printable
 
 _WIDTH = 80
 _NAME_WIDTH = 28
@@ -89,7 +89,7 @@ def _cells(step: Node, run: Run) -> tuple[list[str], str]:
         return list(map(_marks, marked)), "marks" if len(run) <= _PATTERNS else "keys marked"
     assert isinstance(step, SOp)
     found = run.sop(step)
-    return [_short(atom) for atom in found.tolist()], label(found)
+    return [short(atom) for atom in found.tolist()], label(found)
 
 
 def _marks(row: Sequence[bool]) -> str:
@@ -97,12 +97,6 @@ def _marks(row: Sequence[bool]) -> str:
     if len(row) > _PATTERNS:
         return str(sum(row))
     return "".join("█" if cell else "·" for cell in row)
-
-
-def _short(atom: Atom) -> str:
-    if isinstance(atom, bool):
-        return "T" if atom else "F"
-    return repr(round(atom, 3)) if isinstance(atom, float) else printable(str(atom))
 
 
 def _table(rows: Sequence[tuple[str, Sequence[str], str]]) -> Iterator[str]:

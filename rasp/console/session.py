@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from rasp.console import show
-from rasp.console.banner import BANNER, FIRST_EXAMPLE
+from rasp.console.banner import FIRST_EXAMPLE
 from rasp.console.rooms import Drawing
 from rasp.console.show import Example, View
 from rasp.errors import RaspError, ValueFault
@@ -109,11 +109,6 @@ class Session:
     def budget(self) -> Budget:
         """What a text may do."""
         return self.elaborator.budget
-
-    @property
-    def banner(self) -> str:
-        """What a console says at its start."""
-        return BANNER
 
     def push(self, text: str, *, closed: bool = True, name: str = CONSOLE, first_line: int = 1) -> Reply:
         """Runs a text, unless it is incomplete.

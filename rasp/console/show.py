@@ -55,14 +55,15 @@ def given_text(given: Input) -> str:
 # -- lists of values
 
 
-def _short(atom: Atom) -> str:
+def short(atom: Atom) -> str:
+    """A value as it stands in a list of values: T or F, three decimals, text without quotes."""
     if isinstance(atom, bool):
         return "T" if atom else "F"
     return repr(round(atom, 3)) if isinstance(atom, float) else printable(str(atom))
 
 
 def _long(atom: Atom) -> str:
-    return repr(atom) if isinstance(atom, float) else _short(atom)
+    return repr(atom) if isinstance(atom, float) else short(atom)
 
 
 def _identical(atoms: Sequence[Atom]) -> bool:
@@ -73,8 +74,8 @@ def values(found: Column) -> str:
     """`[h, e, y] (strings)`, or `[0.5]*3 (floats)` where all are equal."""
     atoms = found.tolist()
     if _identical(atoms):
-        return f"[{_short(atoms[0])}]*{len(atoms)} ({label(found)})"
-    return f"[{', '.join(map(_short, atoms))}] ({label(found)})"
+        return f"[{short(atoms[0])}]*{len(atoms)} ({label(found)})"
+    return f"[{', '.join(map(short, atoms))}] ({label(found)})"
 
 
 def _full_lines(given: Sequence[Atom], found: Column) -> list[str]:

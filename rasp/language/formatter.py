@@ -235,11 +235,7 @@ def _set_example(self: _Writer, node: syntax.SetExample) -> Document:
     return self.command(lambda: (self.words(count), " ", self.node(node.value)))
 
 
-def _show_example(self: _Writer, node: syntax.ShowExample) -> Document:
-    return self.command(lambda: self.words(2 if node.which == "both" else 3))
-
-
-def _show_examples(self: _Writer, node: syntax.ShowExamples) -> Document:
+def _show(self: _Writer, node: syntax.ShowExample | syntax.ShowExamples) -> Document:
     return self.command(lambda: self.words(2 if node.which == "both" else 3))
 
 
@@ -329,8 +325,8 @@ _RULES: Rules[Callable[[_Writer, Any], Document]] = Rules(
         syntax.Load: _load,
         syntax.Draw: _draw,
         syntax.SetExample: _set_example,
-        syntax.ShowExample: _show_example,
-        syntax.ShowExamples: _show_examples,
+        syntax.ShowExample: _show,
+        syntax.ShowExamples: _show,
         syntax.FullDisplay: _full_display,
         syntax.Exit: _exit,
         syntax.Literal: _word,

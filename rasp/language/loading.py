@@ -12,8 +12,6 @@ from rasp.errors import DataFault
 from rasp.files import read_text
 from rasp.source import Source
 
-_INSTALLED = Path(__file__).parent.with_name("lib")
-
 
 @dataclass(frozen=True)
 class Text:
@@ -90,7 +88,6 @@ class Disk(Memory):
             yield Path(loader).parent
         yield Path()
         yield from (Path(folder) for folder in os.environ.get("RASP_PATH", "").split(os.pathsep) if folder)
-        yield _INSTALLED
 
 
 class Kept(Memory):
