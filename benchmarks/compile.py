@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.facts import PREFERENCES
+from compiler.options import PREFERENCES, Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
@@ -66,7 +66,7 @@ def preferences(program: Program, max_length: int) -> Iterator[str]:
     """The preferences that give models of their own, the default first."""
     known: set[tuple[Node, ...]] = set()
     for prefer in PREFERENCES:
-        compilation = Compilation({"": program.sop()}, vocabulary_of(program), max_length, prefer=prefer)
+        compilation = Compilation({"": program.sop()}, Options(vocabulary_of(program), max_length, prefer=prefer))
         if compilation.graph.roots not in known:
             known.add(compilation.graph.roots)
             yield prefer

@@ -16,7 +16,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from compiler.facts import PREFERENCES
 from compiler.fields import atom, count, line, listed, mapping, number, one_of, plain, shown, text, truth
 from compiler.graph_json import Graph, described, graph_of, numbered
 from compiler.ir import (
@@ -35,6 +34,7 @@ from compiler.ir import (
     layer_mlp,
     output_tensor,
 )
+from compiler.options import PREFERENCES
 from compiler.output_types import TYPES
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel

@@ -78,14 +78,14 @@ class Assembler:
         if any(float(stored) != neuron.bias for stored, neuron in zip(biases, neurons, strict=True)):
             raise Refusal(f"a bias has no exact {self.dtype} value", hint="use float64")
         outputs = self._columns([neuron.outputs for neuron in neurons]).T
-        titles = self.model.reader.titles
+        source_map = self.model.reader.source_map
         owners = [node for node, columns in layer.groups for _ in range(columns.stop - columns.start)]
         return FeedForwardWeights(
             W_in=self._columns([neuron.inputs for neuron in neurons]),
             b_in=biases,
             W_out=np.ascontiguousarray(outputs),
-            neurons=tuple(map(titles.text, owners)),
-            lines=tuple(map(titles.line, owners)),
+            neurons=tuple(map(source_map.text, owners)),
+            lines=tuple(map(source_map.line, owners)),
         )
 
     def _blocks(self, blocks: Sequence[Block]) -> Array:

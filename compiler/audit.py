@@ -17,8 +17,10 @@ from compiler.artifact import description
 from compiler.fields import shown
 from compiler.functions import Table
 from compiler.ir import Certificate, ModelWeights
+from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
+from compiler.source_map import SourceMap
 from rasp.errors import DataFault, Failures, RaspError
 from rasp.graph import Map, Node, SOp, topological
 from rasp.language.program import kept_program
@@ -73,18 +75,16 @@ def _compilation(weights: ModelWeights, name: str, budget: int) -> Compilation:
     """The compilation of what a file says its program is: the text, or for a model built in Python the graph."""
     program = kept_program(weights.texts, name, budget=budget) if weights.texts else None
     sops = weights.sops if program is None else {output: program.sop(output) for output in weights.output_names}
-    return Compilation(
-        sops,
+    options = Options(
         weights.vocabulary,
         weights.max_length,
         dtype=weights.dtype,
         causal=weights.causal,
         prefer=weights.prefer,
         tolerance=weights.tolerance,
-        names=weights.names if program is None else None,
-        origins=_origins(weights.lines) if program is None else None,
-        program=program,
     )
+    source_map = SourceMap(weights.names, _origins(weights.lines)) if program is None else None
+    return Compilation(sops, options, source_map=source_map, program=program)
 
 
 def _origins(lines: Mapping[Node, int]) -> dict[Node, Span]:

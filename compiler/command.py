@@ -16,8 +16,8 @@ from typing import Any
 from compiler.artifact import load, save
 from compiler.audit import Audit, audit
 from compiler.emit import STAGES, emit
-from compiler.facts import MAX_LENGTH, PREFERENCES
 from compiler.ir import Certificate
+from compiler.options import MAX_LENGTH, PREFERENCES, Options
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
@@ -76,18 +76,13 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     budget_argument(parser)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Subject:
     """What a compile command works on."""
 
     program: Program
     names: list[str]
-    vocabulary: tuple[Atom, ...]
-    max_length: int
-    dtype: str
-    causal: bool
-    prefer: str
-    tolerance: float | None
+    options: Options
 
     @property
     def sops(self) -> dict[str, SOp]:
@@ -96,19 +91,7 @@ class _Subject:
 
     @cached_property
     def compilation(self) -> Compilation:
-        return Compilation(
-            self.sops,
-            self.vocabulary,
-            self.max_length,
-            dtype=self.dtype,
-            causal=self.causal,
-            prefer=self.prefer,
-            tolerance=self.tolerance,
-            program=self.program,
-        )
-
-    def compile(self) -> CompiledModel:
-        return self.compilation.model()
+        return Compilation(self.sops, self.options, program=self.program)
 
 
 def _subject(args: argparse.Namespace) -> _Subject:
@@ -120,11 +103,12 @@ def _subject(args: argparse.Namespace) -> _Subject:
     missing = [flag for flag, value in (("--vocab", args.vocab), ("--max-length", args.max_length)) if value is None]
     if missing and not inputs:
         args.parser.error(f"{' and '.join(missing)}: needed where no inputs are given with -i or --inputs")
-    vocabulary = vocabulary_of(inputs) if args.vocab is None else parse_vocabulary(args.vocab)
+    vocab = vocabulary_of(inputs) if args.vocab is None else parse_vocabulary(args.vocab)
     longest = max(map(len, inputs)) if args.max_length is None else args.max_length
     if missing:
-        warn(f"from the inputs: vocabulary {_shown(vocabulary)}, maximum length {longest}")
-    return _Subject(program, args.names, vocabulary, longest, args.dtype, args.causal, args.prefer, args.tolerance)
+        warn(f"from the inputs: vocabulary {_shown(vocab)}, maximum length {longest}")
+    chosen = {"dtype": args.dtype, "causal": args.causal, "prefer": args.prefer, "tolerance": args.tolerance}
+    return _Subject(program, args.names, Options(vocab, longest, **chosen))
 
 
 def _shown(vocabulary: Sequence[Atom]) -> str:
@@ -154,7 +138,7 @@ def compile_run(args: argparse.Namespace) -> int:
     if args.emit is not None:
         say(emit(subject.compilation, args.emit))
         return 0
-    model = subject.compile()
+    model = subject.compilation.model()
     if args.output is not None:
         save(model, args.output)
     if args.json:
@@ -237,7 +221,7 @@ def verify_run(args: argparse.Namespace) -> int:
 
 def _compiled(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
     subject = _subject(args)
-    model = subject.compile()
+    model = subject.compilation.model()
     return model, Audit(subject.sops, model.weights.certificate, None, {})
 
 

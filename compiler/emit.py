@@ -22,12 +22,12 @@ def _graph(compilation: Compilation) -> Iterator[str]:
     number = {node: index for index, node in enumerate(topological(compilation.graph.roots))}
     for node, index in number.items():
         children = " ".join(f"%{number[child]}" for child in node.children)
-        name = compilation.graph.names.get(node)
+        name = compilation.graph.source_map.names.get(node)
         yield f"%{index:<4} {type(node).__name__:14} {children:12} {f'{name} = ' if name else ''}{node!r}"
 
 
 def _values(compilation: Compilation) -> Iterator[str]:
-    values, _ = compilation.support
+    values = compilation.checked.values
     for node in topological(compilation.graph.roots):
         if isinstance(node, SOp):
             yield f"{node!r}: {_universe(values[node])}"
@@ -48,13 +48,13 @@ def _schedule(compilation: Compilation) -> Iterator[str]:
 
 
 def _layout(compilation: Compilation) -> Iterator[str]:
-    layers = compilation.layers
+    layers = compilation.symbolic
     for row, direction in enumerate(layers.directions):
         yield f"{row:>5}  {direction.name}"
 
 
 def _layers(compilation: Compilation) -> Iterator[str]:
-    for number, layer in enumerate(compilation.layers.layers, 1):
+    for number, layer in enumerate(compilation.symbolic.layers, 1):
         yield f"block {number}"
         for head in layer.heads:
             widths = sum(block.width for block in head.queries)

@@ -2,58 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from compiler.guards import one_key_needed
-from compiler.precision import PRECISIONS
+from compiler.options import Options
 from compiler.selectors import Conjunction, conjunction
+from compiler.source_map import SourceMap
 from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.representatives import with_representatives
 from compiler.values.width_bounds import WidthBounds
-from rasp.errors import DataFault, Failures, Refusal
+from rasp.errors import Failures, Refusal
 from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
-from rasp.operations import Atom, atom_key, describe, is_atom
-from rasp.source import Span
-
-MAX_LENGTH = 512
-PREFERENCES = ("auto", "depth", "small")
-
-
-def check_options(
-    vocabulary: Sequence[Atom], max_length: int, dtype: str, prefer: str, tolerance: float | None = None
-) -> None:
-    """Nothing, or a DataFault that says what is wrong with the vocabulary or one of the options."""
-    if not vocabulary:
-        raise DataFault("the vocabulary is empty")
-    seen = set()
-    for token in vocabulary:
-        if not is_atom(token):
-            raise DataFault(f"a token is a string or a number, not a {type(token).__name__}")
-        if isinstance(token, float) and not math.isfinite(token):
-            raise DataFault(f"a token is a finite number, not {token}")
-        if atom_key(token) in seen:
-            raise DataFault(f"the vocabulary holds {token!r} twice")
-        seen.add(atom_key(token))
-    if not 1 <= max_length <= MAX_LENGTH:
-        raise DataFault(f"the maximum length must be from 1 to {MAX_LENGTH}, not {max_length}")
-    if dtype not in PRECISIONS:
-        raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {dtype!r}")
-    if prefer not in PREFERENCES:
-        raise DataFault(f"prefer is one of {', '.join(PREFERENCES)}, not {prefer!r}")
-    if tolerance is not None and not 0 < tolerance < 1:
-        raise DataFault(f"the tolerance is a number between 0 and 1, not {tolerance}")
+from rasp.operations import describe
 
 
 class Facts:
-    """What is known of s-ops and selectors over a vocabulary and up to a maximum length, as far as somebody asked.
+    """What is known of s-ops and selectors over the inputs that the options allow; found when it is asked for.
 
-    `values` holds value sets and spreads, `conjunctions` every selector as one head computes it.
+    `values` holds value sets and width bounds, `conjunctions` every selector as one head computes it.
     """
 
-    def __init__(self, vocabulary: Sequence[Atom], max_length: int, causal: bool = False) -> None:
+    def __init__(self, options: Options) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
-        self.values = ValueAnalysis(vocabulary, max_length, self.conjunctions, causal)
+        self.values = ValueAnalysis(options.vocab, options.max_length, self.conjunctions, options.causal)
         self._refused: dict[Node, Refusal] = {}
         self._ruled_out: dict[Node, Refusal] = {}
         self._tainted: dict[Node, bool] = {}
@@ -88,10 +59,12 @@ class Facts:
         self._ruled_out[node] = self._refused[node] = reason
         self._tainted[node] = True
 
-    def check(self, roots: Sequence[SOp], origins: Mapping[Node, Span]) -> None:
+    def check(self, roots: Sequence[SOp], source_map: SourceMap) -> None:
         """Nothing, or a Refusal: Failures with one for each node to blame (nodes above it are not repeated)."""
         self.examine(roots)
-        errors = [self._refused[node].at(origins.get(node)) for node in topological(roots) if node in self._refused]
+        errors = [
+            self._refused[node].at(source_map.origins.get(node)) for node in topological(roots) if node in self._refused
+        ]
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(errors)
 

@@ -17,8 +17,9 @@ from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan
 from compiler.precision import Precision
+from compiler.source_map import SourceMap
 from compiler.storage import RAW_TOKENS, Reader, Storage
-from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, Titles
+from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer
 from compiler.values.averaged import smallest_averaged
 from compiler.values.categorical import DEFINED, UNDEFINED, value_key
 from rasp.errors import Refusal
@@ -53,10 +54,10 @@ class SymbolicModel:
     reader: Reader
 
 
-def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: Precision) -> SymbolicModel:
+def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, precision: Precision) -> SymbolicModel:
     """The network in names of a plan, with a readout for each named output."""
     storage = planned.storage
-    reader = Reader(storage, titles.with_names(_mark_names(planned.marks, titles)))
+    reader = Reader(storage, source_map.with_names(_mark_names(planned.marks, source_map)))
     layers: list[SymbolicLayer] = []
     stored = (*reader.one_hot, *reader.numbers)
     depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
@@ -81,11 +82,11 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, titles: Titles, precision: 
     )
 
 
-def _mark_names(marks: Mapping[Selector, tuple[Aggregate, Aggregate]], titles: Titles) -> dict[Node, str]:
+def _mark_names(marks: Mapping[Selector, tuple[Aggregate, Aggregate]], source_map: SourceMap) -> dict[Node, str]:
     found: dict[Node, str] = {}
     for selector, (z, square) in marks.items():
-        found[z] = f"{titles.text(selector)}: distance"
-        found[square] = f"{titles.text(selector)}: distance squared"
+        found[z] = f"{source_map.text(selector)}: distance"
+        found[square] = f"{source_map.text(selector)}: distance squared"
     return found
 
 
@@ -121,7 +122,7 @@ def _with_neurons(
 
 
 def _neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
-    with reader.titles.placed(node):
+    with reader.source_map.placed(node):
         try:
             return neurons_for(node, storage, reader, precision)
         except IndistinctError as error:

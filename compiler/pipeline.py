@@ -2,37 +2,185 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
-from compiler.assemble import Assembler
-from compiler.facts import Facts, check_options
+from compiler.contract import model_weights, unread_note
+from compiler.facts import Facts
 from compiler.functions import Recorder
-from compiler.ir import Certificate, LayerWeights, ModelWeights
+from compiler.ir import Certificate, ModelWeights
 from compiler.lower import SymbolicModel, lower
+from compiler.options import Options
 from compiler.plan import Plan, plan
-from compiler.precision import precision
 from compiler.proof.certify import Certifier
 from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
-from compiler.selectors import Conjunction
-from compiler.symbolic import Titles
-from compiler.values.analysis import ValueAnalysis
+from compiler.source_map import SourceMap
+from compiler.timing import Stopwatch
 from rasp.errors import Failures, Refusal
-from rasp.graph import Node, Selector, SOp, topological
+from rasp.graph import Node, SOp
 from rasp.language.program import Program
-from rasp.layers import Analysis, Head, analyse
+from rasp.layers import Analysis, analyse
 from rasp.operations import Atom, atom_key
 from rasp.printing import expression
 from rasp.recursion import deep_stack
 from rasp.source import Span
 
 T = TypeVar("T")
+
+
+def compile(
+    sop: SOp | Mapping[str, SOp],
+    vocab: str | Iterable[Atom],
+    max_length: int,
+    *,
+    dtype: str = "float32",
+    causal: bool = False,
+    prefer: str = "auto",
+    tolerance: float | None = None,
+    name: str | None = None,
+    source_map: SourceMap | None = None,
+    program: Program | None = None,
+) -> CompiledModel:
+    """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
+
+    `Options` says what the vocabulary and the options mean. `program` is where the s-ops come from: it names the parts,
+    places the errors, and its texts are kept in the file, for `rasp verify` to start from. `source_map` does the first
+    two for s-ops built in Python, whose graph is kept in the file. Raises DataFault for a bad vocabulary or option, and
+    Refusal (or Failures, all at once) for what cannot be compiled exactly.
+    """
+    options = Options(vocab, max_length, dtype=dtype, causal=causal, prefer=prefer, tolerance=tolerance)
+    known = source_map.names if source_map else program.names if program else None
+    outputs = {name or expression(sop, known): sop} if isinstance(sop, SOp) else dict(sop)
+    return Compilation(outputs, options, source_map=source_map, program=program).model()
+
+
+def _step(name: str) -> Callable[[Callable[[Compilation], T]], cached_property[T]]:
+    """A pass: a value made when first asked for, whose own seconds count to a name of the timings."""
+
+    def of(make: Callable[[Compilation], T]) -> cached_property[T]:
+        def made(self: Compilation) -> T:
+            with deep_stack(), self.stopwatch.running(name):
+                return make(self)
+
+        made.__doc__ = make.__doc__
+        return cached_property(made)
+
+    return of
+
+
+class Compilation:
+    """One compilation, pass by pass, in the order in which they stand here: each is a value, made when first asked for.
+
+    `timings` holds the seconds each pass took.
+    """
+
+    def __init__(
+        self,
+        outputs: Mapping[str, SOp],
+        options: Options,
+        *,
+        source_map: SourceMap | None = None,
+        program: Program | None = None,
+    ) -> None:
+        self.outputs, self.options, self.program = dict(outputs), options, program
+        of_program = SourceMap(program.names, program.origins) if program else SourceMap()
+        self.source_map = of_program if source_map is None else source_map.of_graph(self.outputs.values())
+        self.functions = Recorder(list(self.outputs.values()))
+        self.facts = Facts(options)
+        self.stopwatch = Stopwatch()
+
+    @property
+    def timings(self) -> dict[str, float]:
+        return self.stopwatch.seconds
+
+    @_step("graph")
+    def given(self) -> Rewritten:
+        """The s-ops as the program has them, Python functions as what records their answers."""
+        roots = tuple(map(self.functions.stand_in, self.outputs.values()))
+        return Rewritten(roots, self.source_map.moved(self.functions.stand_in), ())
+
+    @_step("graph")
+    def split(self) -> Rewritten:
+        """The s-ops rewritten where `prefer` asks for it, and to what single heads compute."""
+        return split(self.given, self.options.prefer, self.facts)
+
+    @_step("graph")
+    def graph(self) -> Rewritten:
+        """The s-ops to compile: rewritten as their values allow as well."""
+        with self.stopwatch.running("values"):
+            self.facts.examine(self.split.roots)
+        return settle(self.split, self.facts)
+
+    @_step("values")
+    def checked(self) -> Facts:
+        """The values of every s-op, and every selector as one head computes it. All refusals come from here.
+
+        They are in the words of the program, where it is refused as well, rather than of what it was rewritten to.
+        """
+        graph = self.graph
+        try:
+            self.facts.check(graph.roots, graph.source_map)
+        except (Refusal, Failures):
+            self.facts.check(self.split.roots, self.split.source_map)
+            raise
+        return self.facts
+
+    @_step("schedule")
+    def schedule(self) -> Analysis:
+        """Which layer and head computes what."""
+        return analyse(self.graph.roots)
+
+    @_step("layout")
+    def plan(self) -> Plan:
+        """What the residual stream holds, and how the heads score."""
+        return plan(self.graph.roots, self.schedule, self.checked, self.options.precision, self.graph.source_map)
+
+    @_step("layers")
+    def symbolic(self) -> SymbolicModel:
+        """The network in names: heads and neurons over named directions."""
+        outputs = dict(zip(self.outputs, self.graph.roots, strict=True))
+        return lower(outputs, self.plan, self.graph.source_map, self.options.precision)
+
+    @_step("weights")
+    def weights(self) -> ModelWeights:
+        """The arrays, without a certificate."""
+        notes = [
+            *self.graph.notes,
+            *(unread_note(layer, head, self.graph.source_map) for layer, head in self.plan.unread),
+        ]
+        texts = self.program.texts if self.program else ()
+        return model_weights(self.symbolic, self.outputs, self.options, self.source_map, self.functions, texts, notes)
+
+    @_step("certificate")
+    def certificate(self) -> Certificate:
+        """The proof that the weights are exact."""
+        return self.certify(self.weights)
+
+    def certify(self, weights: ModelWeights) -> Certificate:
+        """The proof for any weights of this compilation, such as ones read from a file. Refusal where it fails."""
+        own = (*map(atom_key, self.options.vocab), self.options.max_length, self.options.dtype, self.options.causal)
+        if own != (*map(atom_key, weights.vocabulary), weights.max_length, weights.dtype, weights.causal):
+            raise Refusal(f"{weights.name}: the weights are for another vocabulary, length, dtype or mask")
+        certifier = Certifier(weights, self.plan, self.symbolic, self.checked.conjunctions, self.options.precision)
+        with deep_stack(), self.stopwatch.running("certificate"):
+            return certifier.certificate()
+
+    def model(self) -> CompiledModel:
+        """The compiled model with its certificate. InternalFault where an input shows that it is wrong all the same."""
+        weights = replace(self.weights, certificate=self.certificate)
+        with deep_stack(), self.stopwatch.running("second opinion"):
+            self._compare(CompiledModel(weights))
+        return CompiledModel(weights, self.timings)
+
+    def _compare(self, model: CompiledModel) -> None:
+        lengths = telling_lengths(self.graph.roots, self.facts.values)
+        seconds = SHARE * sum(self.timings.values()) + AT_LEAST
+        second_opinion(self.outputs, model, accuracies(model.weights), lengths, seconds)
 
 
 def compile_sop(
@@ -49,210 +197,21 @@ def compile_sop(
     origins: Mapping[Node, Span] | None = None,
     program: Program | None = None,
 ) -> CompiledModel:
-    """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
-
-    `causal` masks every head to keys at or before the query (the interpreter's causal mode is the program then).
-    `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than 1,024 score
-    dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can; and, but for `depth`, several
-    heads for a width that no single head can tell. Layers are as predicted.
-    `tolerance` is how near numbers too many to list must come to the interpreter's, as a share of the larger of the
-    result and the smallest number averaged: 1e-5 in float32 and 1e-12 in float64, unless it says otherwise.
-    `program` is where the s-ops come from: it names the parts, places the errors, and its texts are kept in the file,
-    for `rasp verify` to start from. `names` and `origins` do the first two for s-ops built in Python, whose graph is
-    kept in the file.
-    Raises DataFault for a bad vocabulary, length or dtype, and Refusal (or Failures, all at once) for what cannot be
-    compiled exactly.
-    """
-    known = program.names if names is None and program else names
-    outputs = {name or expression(sop, known): sop} if isinstance(sop, SOp) else dict(sop)
-    compilation = Compilation(
-        outputs,
-        vocabulary,
+    """What `compile` was called before, for one release: a text is a vocabulary of its characters."""
+    given = names is not None or origins is not None
+    of_program = SourceMap(program.names, program.origins) if program else SourceMap()
+    source_map = SourceMap(
+        of_program.names if names is None else names, of_program.origins if origins is None else origins
+    )
+    return compile(
+        sop,
+        tuple(vocabulary),
         max_length,
         dtype=dtype,
         causal=causal,
         prefer=prefer,
         tolerance=tolerance,
-        names=names,
-        origins=origins,
+        name=name,
+        source_map=source_map if given else None,
         program=program,
     )
-    return compilation.model()
-
-
-class Compilation:
-    """One compilation, pass by pass: each pass is a value that is made when first asked for.
-
-    In order: `graph`, `support` (values and conjunctions), `schedule`, `layout`, `layers`, `weights`, `certificate`.
-    `timings` holds the seconds each pass took.
-    """
-
-    def __init__(
-        self,
-        outputs: Mapping[str, SOp],
-        vocabulary: Sequence[Atom],
-        max_length: int,
-        *,
-        dtype: str = "float32",
-        causal: bool = False,
-        prefer: str = "auto",
-        tolerance: float | None = None,
-        names: Mapping[Node, str] | None = None,
-        origins: Mapping[Node, Span] | None = None,
-        program: Program | None = None,
-    ) -> None:
-        check_options(vocabulary, max_length, dtype, prefer, tolerance)
-        self.outputs, self.vocabulary, self.max_length = dict(outputs), tuple(vocabulary), max_length
-        self.precision, self.causal, self.prefer = precision(dtype, tolerance), causal, prefer
-        self.program = program
-        self.names = self._own(names, program.names if program else {})
-        self.origins = self._own(origins, program.origins if program else {})
-        self.functions = Recorder(list(self.outputs.values()))
-        self.facts = Facts(self.vocabulary, max_length, causal)
-        self.timings: dict[str, float] = {}
-
-    def _own(self, given: Mapping[Node, T] | None, of_program: Mapping[Node, T]) -> Mapping[Node, T]:
-        """What is given of the nodes of the outputs, which is all that a file keeps; else what the program says."""
-        if given is None:
-            return of_program
-        return {node: given[node] for node in topological(self.outputs.values()) if node in given}
-
-    def _timed(self, name: str, compute: Callable[[], T]) -> T:
-        start = time.perf_counter()
-        with deep_stack():
-            result = compute()
-        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
-        return result
-
-    @cached_property
-    def graph(self) -> Rewritten:
-        """The s-ops to compile: rewritten where `prefer` asks for it, and then as their values allow."""
-        found = self._split
-        self._timed("values", lambda: self.facts.examine(found.roots))
-        return self._timed("graph", lambda: settle(found, self.facts))
-
-    @cached_property
-    def _split(self) -> Rewritten:
-        roots = tuple(map(self.functions.stand_in, self.outputs.values()))
-        given = Rewritten(roots, self.functions.renamed(self.names), self.functions.renamed(self.origins), ())
-        return self._timed("graph", lambda: split(given, self.prefer, self.facts))
-
-    @cached_property
-    def support(self) -> tuple[ValueAnalysis, dict[Selector, Conjunction]]:
-        """The values of every s-op, and every selector as one head computes it. All refusals come from here."""
-        graph = self.graph
-        self._timed("values", lambda: self._check(graph))
-        return self.facts.values, self.facts.conjunctions
-
-    def _check(self, graph: Rewritten) -> None:
-        """Nothing, or a refusal in the words of the program rather than of what it was rewritten to."""
-        try:
-            self.facts.check(graph.roots, graph.origins)
-        except (Refusal, Failures):
-            self.facts.check(self._split.roots, self._split.origins)
-            raise
-
-    @cached_property
-    def schedule(self) -> Analysis:
-        """Which layer and head computes what."""
-        return self._timed("schedule", lambda: analyse(self.graph.roots))
-
-    @cached_property
-    def layout(self) -> Plan:
-        """What the residual stream holds, and how the heads score."""
-        values, conjunctions = self.support
-        return self._timed(
-            "layout",
-            lambda: plan(self.graph.roots, self.schedule, values, conjunctions, self.precision, self._titles),
-        )
-
-    @cached_property
-    def layers(self) -> SymbolicModel:
-        """The network in names: heads and neurons over named directions."""
-        outputs = dict(zip(self.outputs, self.graph.roots, strict=True))
-        layout = self.layout
-        return self._timed("layers", lambda: lower(outputs, layout, self._titles, self.precision))
-
-    @property
-    def _titles(self) -> Titles:
-        return Titles(self.graph.names, self.graph.origins)
-
-    @cached_property
-    def weights(self) -> ModelWeights:
-        """The arrays, without a certificate."""
-        layers = self.layers
-        return self._timed("weights", lambda: self._assembled(layers))
-
-    @cached_property
-    def certificate(self) -> Certificate:
-        """The proof that the weights are exact."""
-        return self.certify(self.weights)
-
-    def certify(self, weights: ModelWeights) -> Certificate:
-        """The proof for any weights of this compilation, such as ones read from a file. Refusal where it fails."""
-        own = (tuple(map(atom_key, self.vocabulary)), self.max_length, self.precision.name, self.causal)
-        if own != (tuple(map(atom_key, weights.vocabulary)), weights.max_length, weights.dtype, weights.causal):
-            raise Refusal(f"{weights.name}: the weights are for another vocabulary, length, dtype or mask")
-        certifier = Certifier(weights, self.layout, self.layers, self.support[1], self.precision)
-        return self._timed("certificate", certifier.certificate)
-
-    def model(self) -> CompiledModel:
-        """The compiled model with its certificate. InternalFault where an input shows that it is wrong all the same."""
-        weights = replace(self.weights, certificate=self.certificate)
-        self._timed("second opinion", lambda: self._compare(CompiledModel(weights)))
-        return CompiledModel(weights, self.timings)
-
-    def _compare(self, model: CompiledModel) -> None:
-        roots, values = self.graph.roots, self.facts.values
-        seconds = SHARE * sum(self.timings.values()) + AT_LEAST
-        second_opinion(self.outputs, model, accuracies(model.weights), telling_lengths(roots, values), seconds)
-
-    def _unread(self, found: tuple[int, Head]) -> str:
-        layer, head = found
-        named = expression(head.selector, self.graph.names)
-        return f"no {head.kind} head for {named} in layer {layer}: nobody reads it"
-
-    def _untyped(self, layers: SymbolicModel) -> list[str]:
-        """What is said of outputs whose numbers are right, but perhaps not of the interpreter's type."""
-        found = [output.name for output in layers.outputs if output.types is not None and not output.types.sure]
-        return [f"{name}: whether a number is a float, an int or a bool is not always known" for name in found]
-
-    def _assembled(self, layers: SymbolicModel) -> ModelWeights:
-        assembler = Assembler(layers, self.precision.name)
-        assembler.check_size()
-        before, found = assembler.layers()
-        W_E, W_pos = assembler.embeddings(len(self.vocabulary), self.max_length)  # noqa: N806
-        return ModelWeights(
-            name=", ".join(self.outputs),
-            vocabulary=self.vocabulary,
-            max_length=self.max_length,
-            dtype=self.precision.name,
-            directions=tuple(direction.name for direction in layers.directions),
-            W_E=W_E,
-            W_pos=W_pos,
-            input_feed_forwards=before,
-            layers=tuple(map(self._linked, found)),
-            outputs=tuple(
-                replace(assembler.readout(output), node=self.outputs[output.name]) for output in layers.outputs
-            ),
-            guards=tuple(map(assembler.readout, layers.guards)),
-            causal=self.causal,
-            prefer=self.prefer,
-            tolerance=self.precision.tolerance,
-            predicted_heads=tuple(analyse(self.outputs.values()).heads),
-            notes=(*self.graph.notes, *map(self._unread, self.layout.unread), *self._untyped(layers)),
-            names=self.names,
-            lines=self._lines(),
-            tables=self.functions.tables,
-            texts=self.program.texts if self.program else (),
-        )
-
-    def _linked(self, layer: LayerWeights) -> LayerWeights:
-        """The layer with each head linked to a selector of the program's own functions, not of their stand-ins."""
-        heads = (replace(head, selector=self.functions.original(head.selector)) for head in layer.heads)
-        return replace(layer, heads=tuple(heads))
-
-    def _lines(self) -> dict[Node, int]:
-        titles = Titles({}, self.origins)
-        found = {node: titles.line(node) for node in self.origins}
-        return {node: line for node, line in found.items() if line is not None}

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from compiler.facts import Facts
 from compiler.gadgets.attention import HeadPlan, distances, plan_head
 from compiler.guards import Guard, mark_guards, value_guards
 from compiler.output_types import Typing, typing
 from compiler.outputs import demand_output, readout_classes
 from compiler.precision import Precision
 from compiler.selectors import Conjunction
+from compiler.source_map import SourceMap
 from compiler.storage import FIRST, Storage
-from compiler.symbolic import Titles
 from compiler.values.analysis import ValueAnalysis
 from rasp.graph import Aggregate, Selector, SelectorWidth, SOp
 from rasp.layers import Analysis, Gather, Head
@@ -37,22 +38,22 @@ class Plan:
 def plan(
     roots: Sequence[SOp],
     analysis: Analysis,
-    values: ValueAnalysis,
-    conjunctions: Mapping[Selector, Conjunction],
+    facts: Facts,
     precision: Precision,
-    titles: Titles,
+    source_map: SourceMap,
 ) -> Plan:
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
+    values = facts.values
     storage = Storage(values, analysis.layer_of, analysis.length_is_mean)
     for root in roots:
-        with titles.placed(root):
+        with source_map.placed(root):
             demand_output(root, storage, precision)
     guards = value_guards(roots, values)
     for guard in guards:
         storage.categorical(guard.nodes[0])
     typings = {root: typing(root, readout_classes(root, storage), values) for root in roots}
     known = {root: found for root, found in typings.items() if found is not None}
-    heads = _Heads(storage, conjunctions, precision, titles, _wanted_marks(roots, values, known))
+    heads = _Heads(storage, facts.conjunctions, precision, source_map, _wanted_marks(roots, values, known))
     layers = [heads.of_layer(layer, analysis) for layer in range(analysis.depth, 0, -1)]
     planned = tuple(head for layer in reversed(layers) for head in layer)
     return Plan(storage, planned, (*guards, *heads.guards()), known, tuple(reversed(heads.unread)), heads.marks)
@@ -77,7 +78,7 @@ class _Heads:
     storage: Storage
     conjunctions: Mapping[Selector, Conjunction]
     precision: Precision
-    titles: Titles
+    source_map: SourceMap
     wanted: Mapping[Selector, list[Guard]]
     marks: dict[Selector, tuple[Aggregate, Aggregate]] = field(default_factory=dict)
     unread: list[tuple[int, Head]] = field(default_factory=list)
@@ -87,7 +88,7 @@ class _Heads:
         found = []
         for head, members in _members(self.storage, layer, analysis).items():
             for node in members:
-                with self.titles.placed(node):
+                with self.source_map.placed(node):
                     demand_value(node, self.storage)
             written = (*members, *self._marks(head, layer))
             if written:
@@ -103,7 +104,7 @@ class _Heads:
 
     def _planned(self, layer: int, head: Head) -> HeadPlan:
         conjunction = self.conjunctions[head.selector]
-        with self.titles.placed(head.selector):
+        with self.source_map.placed(head.selector):
             return plan_head(layer, head, conjunction, self.storage.analysis, self.storage, self.precision.exact)
 
     def _marks(self, head: Head, layer: int) -> tuple[Aggregate, ...]:

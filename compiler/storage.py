@@ -18,7 +18,8 @@ from typing import Any, Literal, TypeAlias
 from compiler.differences import is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.selectors import JOINT
-from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, Titles, combine
+from compiler.source_map import SourceMap
+from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, combine
 from compiler.values.affine import is_product
 from compiler.values.aggregates import number_at_rest
 from compiler.values.analysis import ValueAnalysis
@@ -504,24 +505,24 @@ def _plain(value: Fraction) -> int | float:
 class Reader:
     """The directions of everything stored, and the functionals that read s-ops off them."""
 
-    def __init__(self, storage: Storage, titles: Titles) -> None:
+    def __init__(self, storage: Storage, source_map: SourceMap) -> None:
         self.storage = storage
         self.analysis = storage.analysis
         self.one_hot: dict[SOp, list[Direction | None]] = {}
         self.numbers: dict[SOp, Direction] = {}
         self.raw: dict[SOp, Direction] = {}
         self.counts: dict[SOp, Direction] = {}
-        self.titles = titles
+        self.source_map = source_map
         for node, wanted in storage.one_hot.items():
             self.one_hot[node] = self._one_hot_directions(node, None if node in storage.numbers else wanted)
         for node in storage.numbers:
             if not self._is_view(node):
-                self.numbers[node] = Direction(titles.text(node), _number_at_bos(node, storage))
+                self.numbers[node] = Direction(source_map.text(node), _number_at_bos(node, storage))
         for node in storage.raw:
             self.raw[node] = self._raw_direction(node)
         for node in storage.indicator_counts:
             if is_count(node):
-                self.counts[node] = Direction(titles.text(node))
+                self.counts[node] = Direction(source_map.text(node))
 
     def _is_view(self, node: SOp) -> bool:
         sources = self.analysis.sources(node)
@@ -532,17 +533,17 @@ class Reader:
 
     def _raw_direction(self, node: SOp) -> Direction:
         if self.storage.is_mean_length(node):
-            return Direction(f"1/{self.titles.text(node)}")
+            return Direction(f"1/{self.source_map.text(node)}")
         if isinstance(node, SelectorWidth):
-            return Direction(f"1/({self.titles.text(node)} + 1)", 1.0)
+            return Direction(f"1/({self.source_map.text(node)} + 1)", 1.0)
         if is_difference(node):
-            return Direction(self.titles.text(node))
+            return Direction(self.source_map.text(node))
         assert isinstance(node, Aggregate)
-        return Direction(self.titles.text(node), number_at_rest(node))
+        return Direction(self.source_map.text(node), number_at_rest(node))
 
     def _one_hot_directions(self, node: SOp, wanted: set[Hashable] | None) -> list[Direction | None]:
         """For each code of the node's universe its direction (equal numbers share one), None where nobody reads it."""
-        name = self.titles.text(node)
+        name = self.source_map.text(node)
         default = node.default if isinstance(node, Aggregate) and self.storage.is_copy(node) else None
         universe, codes = self.analysis[node].universe, self.storage.codes(node)
         read = {codes[c] for c, value in enumerate(universe) if wanted is None or value_key(value) in wanted}

@@ -6,17 +6,13 @@ therefore a multiple of `one`, and everything a head or a neuron reads can be ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rasp.errors import Refusal
-from rasp.graph import Node, Selector, SOp, topological
-from rasp.printing import expression
-from rasp.source import CONSOLE, Span
+from rasp.graph import Selector, SOp
 
 _QUOTES = "\"'"
 _NO_SPLIT_AFTER = " =<>!"
@@ -31,35 +27,6 @@ class Direction:
 
     def __repr__(self) -> str:
         return self.name
-
-
-class Titles:
-    """What nodes are called, and the source line that built them."""
-
-    def __init__(self, names: Mapping[Node, str], origins: Mapping[Node, Span]) -> None:
-        self.names, self.origins = names, origins
-
-    def text(self, node: Node) -> str:
-        """The node's name, or its expression."""
-        return expression(node, self.names)
-
-    def line(self, node: Node) -> int | None:
-        """The line of the file that built the node; None where no file did, as at the console."""
-        span = self.origins.get(node)
-        return None if span is None or span.source.name == CONSOLE else span.line
-
-    def with_names(self, names: Mapping[Node, str]) -> Titles:
-        """The same with names for more nodes."""
-        return Titles({**self.names, **names}, self.origins)
-
-    @contextmanager
-    def placed(self, node: Node) -> Iterator[None]:
-        """Places a Refusal without a place at what built the node, or a node that it was made of."""
-        try:
-            yield
-        except Refusal as error:
-            known = [part for part in topological([node]) if part in self.origins]
-            raise error.at(self.origins[known[-1]] if known else None) from None
 
 
 def split_direction(direction: str) -> tuple[str, str | None]:

@@ -16,6 +16,7 @@ from safetensors.numpy import save as to_bytes
 
 from compiler.artifact import load, save
 from compiler.audit import Audit, audit
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from rasp.errors import DataFault, Refusal
 from rasp.graph import aggregate, elementwise, full, indices, select, tokens, tokens_asis, where
@@ -134,7 +135,7 @@ def test_a_guard_more_or_less_is_noticed(path: Path) -> None:
 
 def test_the_proof_alone_notices_a_guard_less() -> None:
     root, vocabulary = 1 / tokens_asis, (0, 1)
-    made = Compilation({"x": root}, vocabulary, 3)
+    made = Compilation({"x": root}, Options(vocabulary, 3))
     for weights in (
         replace(made.weights, guards=()),
         replace(made.weights, guards=made.weights.guards * 2),

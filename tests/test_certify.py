@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from compiler.ir import ModelWeights
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.proof import units
@@ -62,7 +63,7 @@ PROGRAMS: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
 
 def compilation(name: str, dtype: str = "float32", **options: Any) -> Compilation:
     root, vocabulary = PROGRAMS[name]
-    return Compilation({name: root}, vocabulary, 6, dtype=dtype, **options)
+    return Compilation({name: root}, Options(vocabulary, 6, dtype=dtype, **options))
 
 
 def changed(weights: ModelWeights, rng: random.Random) -> tuple[str, ModelWeights]:
@@ -152,7 +153,7 @@ def test_a_small_shift_of_the_steps_is_noticed() -> None:
 
 
 def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
-    made = Compilation({"length": where(tokens == "a", length, 0)}, ("a", "b"), 6)
+    made = Compilation({"length": where(tokens == "a", length, 0)}, Options(("a", "b"), 6))
     queries = made.weights.layers[0].heads[0].W_Q.copy()
     queries[made.weights.directions.index("tokens_asis=a"), 0] = 64
     with pytest.raises(Refusal, match="depends on the query"):

@@ -8,6 +8,7 @@ import pytest
 from compiler import assemble
 from compiler.facts import Facts
 from compiler.ir import FeedForwardWeights, HeadWeights
+from compiler.options import Options
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
@@ -303,7 +304,7 @@ def test_a_list_indexed_by_a_mean_needs_one_key(name: str, most: int, monkeypatc
 
 
 def test_what_was_asked_for_is_still_known_when_all_is_looked_at_anew() -> None:
-    facts = Facts("abc", 4)
+    facts = Facts(Options("abc", 4))
     before = aggregate(BEFORE, indices)
     assert facts.count(before) > 3
     assert facts.count(INDEXED["as it is"]) == 3

@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.run.verify import verify
 from compiler.values.distinct import is_distinct
@@ -56,7 +57,7 @@ def holds(node: SOp, *, causal: bool = False) -> bool:
 
 
 def proved(node: SOp, *, causal: bool = False) -> bool:
-    return is_distinct(Compilation({"x": node}, "012", 4, causal=causal).support[0], node)
+    return is_distinct(Compilation({"x": node}, Options("012", 4, causal=causal)).checked.values, node)
 
 
 @pytest.mark.parametrize("node", DISTINCT)

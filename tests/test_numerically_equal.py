@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.facts import Facts
+from compiler.options import Options
 from compiler.values.sets import ValueSet
 from rasp.graph import tokens_asis
 from rasp.operations import Atom, atom_key
@@ -21,7 +22,7 @@ VOCABULARIES = st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=12, uniqu
 
 
 def values_of(numbers: list[Atom]) -> ValueSet:
-    return Facts(tuple(numbers), 1).values[tokens_asis]
+    return Facts(Options(tuple(numbers), 1)).values[tokens_asis]
 
 
 @given(VOCABULARIES)

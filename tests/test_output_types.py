@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from compiler.artifact import load, save
+from compiler.options import Options
 from compiler.output_types import typing
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
@@ -128,7 +129,7 @@ def test_a_wrong_kind_is_a_difference() -> None:
 
 
 def test_the_certificate_notices_changed_kinds() -> None:
-    made = Compilation({"mean": MEAN}, LETTERS, 3)
+    made = Compilation({"mean": MEAN}, Options(LETTERS, 3))
     output = made.weights.output
     assert output.types is not None
     floats = tuple({states: ("float", dict[int, str]()) for states in table} for table in output.types.tables)
@@ -168,7 +169,7 @@ def test_kinds_are_saved_and_checked(tmp_path: Path) -> None:
 def test_no_kinds_where_no_number_has_two() -> None:
     for root in (tokens, indices, length, MEAN > 1, aggregate(full, indices / 2) * 1.0):
         assert compile_sop(root, LETTERS, 4).weights.output.types is None
-    values = Compilation({"mean": MEAN}, LETTERS, 3).support[0]
+    values = Compilation({"mean": MEAN}, Options(LETTERS, 3)).checked.values
     found = typing(MEAN, list(values[MEAN].numerically_equal), values)
     assert found is not None
     assert found.aggregates == (MEAN,)

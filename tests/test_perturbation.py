@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
@@ -89,7 +90,7 @@ def check_changes(name: str, dtype: str, count: int, seed: int = 0) -> tuple[int
     """How many changes of a model's weights were refused, and how many changed no answer; fails at any other."""
     rng = random.Random(f"{name} {dtype} {seed}")
     sops, vocabulary = MODELS[name]
-    compilation = Compilation(sops, vocabulary, LENGTH, dtype=dtype)
+    compilation = Compilation(sops, Options(vocabulary, LENGTH, dtype=dtype))
     refused = harmless = 0
     for tensor_name, tensor, place in places(compilation, rng, count):
         value = perturbed(float(tensor[place]), rng)
@@ -112,7 +113,7 @@ def check_changes(name: str, dtype: str, count: int, seed: int = 0) -> tuple[int
 def test_what_nothing_writes_is_noticed(name: str) -> None:
     """Even where no head and no hidden unit reads it, but only an output or a guard."""
     sops, vocabulary = MODELS[name]
-    compilation = Compilation(sops, vocabulary, LENGTH)
+    compilation = Compilation(sops, Options(vocabulary, LENGTH))
     read = np.hstack([readout.W_U for readout in (*compilation.weights.outputs, *compilation.weights.guards)])
     writing = [
         (tensor, place)

@@ -11,6 +11,7 @@ import pytest
 import compiler.rewrites.simplify
 from compiler.artifact import load, save
 from compiler.facts import Facts
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.model import CompiledModel
@@ -109,7 +110,7 @@ def test_what_is_wide_and_cannot_be_split_stays_one() -> None:
 
 def test_only_the_wide_part_of_a_conjunction_is_split() -> None:
     late = select(indices, 2, ">=")
-    compilation = Compilation({"place": selector_width(late & GOES_BEFORE)}, LETTERS, 40)
+    compilation = Compilation({"place": selector_width(late & GOES_BEFORE)}, Options(LETTERS, 40))
     found = {head.selector for head in compilation.schedule.layers[0]}
     assert found == {late & select(tokens, tokens, "<"), late & (SAME & BEFORE)}
     assert verify(selector_width(late & GOES_BEFORE), compilation.model(), count=20).counterexample is None
@@ -138,14 +139,14 @@ def test_a_refusal_has_the_words_of_the_program() -> None:
 
 def test_the_graph_asks_only_for_parts() -> None:
     """The values of the joint of tokens and indices, 26 · 160 of them for every cell, are never listed."""
-    compilation = Compilation({"place": selector_width(GOES_BEFORE)}, LETTERS, 160)
+    compilation = Compilation({"place": selector_width(GOES_BEFORE)}, Options(LETTERS, 160))
     assert len(compilation.graph.notes) == 1
     assert (tokens, indices) not in compilation.facts.values._tuples
     assert (indices, tokens) not in compilation.facts.values._tuples
 
 
 def test_a_pass_may_ask_how_many_keys_are_marked() -> None:
-    facts = Facts("ab", 3)
+    facts = Facts(Options("ab", 3))
     found = facts.width_bounds(select(indices, indices - 1))
     assert (found.at_most_one, found.never_empty) == (True, False)
     with pytest.raises(Refusal, match="has no value"):
@@ -199,11 +200,11 @@ def test_narrow_heads_count_the_same(seed: int, monkeypatch: pytest.MonkeyPatch)
 def test_a_file_is_certified_as_it_was_compiled(prefer: str, tmp_path: Path) -> None:
     program = load_program(PROGRAMS / "sort.rasp")
     sops = {"sorted": program.sop()}
-    model = Compilation(sops, LETTERS, 40, prefer=prefer, program=program).model()
+    model = Compilation(sops, Options(LETTERS, 40, prefer=prefer), program=program).model()
     save(model, tmp_path / "m.safetensors")
     found = load(tmp_path / "m.safetensors").weights
     assert (found.prefer, found.notes) == (prefer, model.weights.notes)
-    again = Compilation(sops, LETTERS, 40, prefer=prefer, program=program)
+    again = Compilation(sops, Options(LETTERS, 40, prefer=prefer), program=program)
     assert again.certify(found).statement == model.weights.certificate.statement  # type: ignore[union-attr]
 
 

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.rewrites import simplify
 from compiler.run.model import CompiledModel
@@ -111,7 +112,7 @@ def test_comparisons_and_products_are_exact(name: str, dtype: str) -> None:
 
 @pytest.mark.usefixtures("unlisted")
 def test_the_certificate_notices_a_changed_product() -> None:
-    made = Compilation({"": NUMBER * tokens_int}, (-2, 0, 3), 5)
+    made = Compilation({"": NUMBER * tokens_int}, Options((-2, 0, 3), 5))
     tensors, noticed = made.weights.tensors(), 0
     prefix = next(name for name in tensors if name.endswith("W_in")).removesuffix("W_in")
     for name in ("W_in", "b_in", "W_out"):
@@ -132,7 +133,7 @@ def test_the_certificate_notices_a_changed_product() -> None:
 @pytest.mark.parametrize("name", ["above", "at least a number", "equal", "rounded", "logic", "conditional"])
 def test_long_inputs(name: str) -> None:
     root, vocabulary = TESTED[name]
-    assert not Compilation({"": PLACE}, vocabulary, 90).support[0][PLACE].listed
+    assert not Compilation({"": PLACE}, Options(vocabulary, 90)).checked.values[PLACE].listed
     exact(root, vocabulary, 90, count=60)
 
 
@@ -143,7 +144,7 @@ def test_the_number_itself_is_still_an_output() -> None:
 
 @pytest.mark.usefixtures("unlisted")
 def test_the_certificate_notices_a_moved_threshold() -> None:
-    made = Compilation({"": PLACE > 1}, ("a", "b"), 6)
+    made = Compilation({"": PLACE > 1}, Options(("a", "b"), 6))
     (feed_forward,) = made.weights.layers[0].feed_forwards
     for unit in range(len(feed_forward.b_in)):
         bias = feed_forward.b_in.copy()
@@ -173,10 +174,10 @@ def test_what_rounding_decides_is_refused(
 
 def test_a_mean_with_too_many_values_to_combine_becomes_a_number_with_bounds() -> None:
     distance = where(PLACE - indices > 0, PLACE - indices, indices - PLACE)
-    alone = Compilation({"": PLACE > 3}, ("a", "b"), 40)
-    assert alone.support[0][PLACE].listed
-    with_others = Compilation({"": distance > 2}, ("a", "b"), 40)
-    assert not with_others.support[0][PLACE].listed
+    alone = Compilation({"": PLACE > 3}, Options(("a", "b"), 40))
+    assert alone.checked.values[PLACE].listed
+    with_others = Compilation({"": distance > 2}, Options(("a", "b"), 40))
+    assert not with_others.checked.values[PLACE].listed
     exact(distance > 2, "ab", 40, count=60)
 
 
@@ -200,7 +201,7 @@ def test_the_values_next_to_a_threshold(step: Fraction, sizes: range) -> None:
 
 
 def test_the_progression_of_a_mean_of_means_holds_them_all() -> None:
-    analysis = Compilation({"": NUMBER}, (0, 1, 3), 4).support[0]
+    analysis = Compilation({"": NUMBER}, Options((0, 1, 3), 4)).checked.values
     assert analysis[NUMBER].listed
     progression = analysis.progressions[NUMBER + 1]
     found = {sum(some) / Fraction(len(some)) for m in (1, 2, 3) for some in product((0, 1, 3), repeat=m)} | {
@@ -213,7 +214,7 @@ def test_the_progression_of_a_mean_of_means_holds_them_all() -> None:
 
 
 def test_what_is_asked_of_a_number() -> None:
-    analysis = Compilation({"": PLACE}, "ab", 4).support[0]
+    analysis = Compilation({"": PLACE}, Options("ab", 4)).checked.values
     tests = threshold_tests(analysis, (PLACE > 3) & (apply("round", PLACE * 2) == indices), PLACE)
     assert tests is not None
     assert [test.right is None for test in tests] == [False, True]
@@ -270,7 +271,7 @@ def test_two_means_of_long_inputs() -> None:
 
 def test_the_certificate_notices_a_changed_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simplify, "MANY", 3)
-    made = Compilation({"": apply("==", UP_TO, FRACTION[1])}, ("a", "b", "c"), 6)
+    made = Compilation({"": apply("==", UP_TO, FRACTION[1])}, Options(("a", "b", "c"), 6))
     feed_forward, *_ = made.weights.feed_forwards
     tensors = {name: tensor for name, tensor in made.weights.tensors().items() if ".mlps.0." in name}
     assert feed_forward.W_in.shape[1] == 2

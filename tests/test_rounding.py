@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.rounding import error_of
 from compiler.run.verify import verify
@@ -169,7 +170,7 @@ def test_roundoff_bounds_the_interpreters_arithmetic() -> None:
             step = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}
             exact_of = [step[op](value, Fraction(number)) for value in exact_of]
             found = [step[op](value, number) for value in found]
-        analysis = Compilation({"x": root}, values, 1).support[0]
+        analysis = Compilation({"x": root}, Options(values, 1)).checked.values
         error = roundoff(analysis, root)
         for value, meant in zip(found, exact_of, strict=True):
             assert abs(Fraction(value) - meant) <= Fraction(error.at(float(meant)))
@@ -185,8 +186,8 @@ def test_means_are_as_near_as_their_bound_says(dtype: str) -> None:
     rng = random.Random(5)
     vocabulary = [_spread(rng) for _ in range(30)]
     for root in (aggregate(full, tokens_float), aggregate(select(indices, indices, "<="), tokens_float * tokens_float)):
-        made = Compilation({"x": root}, vocabulary, 9, dtype=dtype, tolerance=0.99)
-        error = error_of(root, made.layout.storage, made.precision)
+        made = Compilation({"x": root}, Options(vocabulary, 9, dtype=dtype, tolerance=0.99))
+        error = error_of(root, made.plan.storage, made.options.precision)
 
         assert math.isfinite(error.absolute)
         try:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.run import second_opinion
 from compiler.run.agreement import EXACT
@@ -37,17 +38,17 @@ def opinion(sop: SOp, model: CompiledModel, seconds: float = 1e9) -> int:
 
 
 def test_a_right_model_passes_and_all_inputs_are_used() -> None:
-    compilation = Compilation({"x": REVERSE}, "abcdefgh", 12)
+    compilation = Compilation({"x": REVERSE}, Options("abcdefgh", 12))
     assert opinion(REVERSE, CompiledModel(compilation.weights)) == 100
 
 
 def test_time_that_is_up_ends_it() -> None:
-    compilation = Compilation({"x": REVERSE}, "abcdefgh", 12)
+    compilation = Compilation({"x": REVERSE}, Options("abcdefgh", 12))
     assert 0 < opinion(REVERSE, CompiledModel(compilation.weights), 0) < 100
 
 
 def test_a_wrong_model_is_an_internal_error_with_all_that_is_needed() -> None:
-    compilation = Compilation({"x": REVERSE}, "ab", 3)
+    compilation = Compilation({"x": REVERSE}, Options("ab", 3))
     with pytest.raises(InternalFault, match="does not give the interpreter's answer") as found:
         opinion(REVERSE, broken(compilation))
     text = str(found.value)
@@ -58,7 +59,7 @@ def test_a_wrong_model_is_an_internal_error_with_all_that_is_needed() -> None:
 
 
 def test_every_compilation_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    compilation = Compilation({"x": REVERSE}, "ab", 3)
+    compilation = Compilation({"x": REVERSE}, Options("ab", 3))
     wrong = broken(compilation).weights
     monkeypatch.setattr(compilation, "weights", wrong)
     monkeypatch.setattr(compilation, "certify", lambda weights: None)
@@ -68,7 +69,7 @@ def test_every_compilation_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_text_of_a_program_is_part_of_it() -> None:
     program = parse_program("same = select(tokens, tokens, ==);\nx = selector_width(same);")
-    compilation = Compilation({"x": program.sop("x")}, "ab", 3, program=program)
+    compilation = Compilation({"x": program.sop("x")}, Options("ab", 3), program=program)
     with pytest.raises(InternalFault) as found:
         opinion(program.sop("x") + 1, CompiledModel(compilation.weights))
     assert "same = select(tokens, tokens, ==);" in str(found.value)
@@ -104,5 +105,5 @@ def test_what_hurts_is_among_the_inputs() -> None:
 
 
 def test_lengths_with_the_fewest_and_the_most_values() -> None:
-    compilation = Compilation({"x": selector_width(select(tokens, tokens))}, "ab", 5)
+    compilation = Compilation({"x": selector_width(select(tokens, tokens))}, Options("ab", 5))
     assert telling_lengths(compilation.graph.roots, compilation.facts.values) == [1, 5]

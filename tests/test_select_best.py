@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.model import CompiledModel
@@ -331,7 +332,7 @@ def test_a_preferred_condition_is_a_selector_like_others() -> None:
 def test_a_compiled_graph_gives_what_the_program_gives() -> None:
     for name in ("ties that are the same", "ties, a or the same", "conditions of every kind"):
         for root in (selector_width(CHOICES[name]), aggregate(CHOICES[name], indices, -1)):
-            graph = Compilation({"out": root}, ("a", "b"), 5).graph
+            graph = Compilation({"out": root}, Options(("a", "b"), 5)).graph
             for tokens_given in ("a", "ab", "aab", "babb", "ababb"):
                 assert run(graph.roots[0], tokens_given) == run(root, tokens_given)
 

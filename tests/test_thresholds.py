@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from compiler.gadgets.thresholds import Bools, Form, Separator
+from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
@@ -241,7 +242,7 @@ def test_random_tables_are_exact(seed: int) -> None:
 
 @pytest.mark.parametrize(("root", "vocabulary"), [(MAJORITY, "abcde"), (LESS, (0, 1, 2, 3)), (EQUAL, (0, 1, 2, 3))])
 def test_the_certificate_notices_a_changed_threshold(root: SOp, vocabulary: Sequence[Atom]) -> None:
-    made = Compilation({"root": root}, tuple(vocabulary), 4)
+    made = Compilation({"root": root}, Options(tuple(vocabulary), 4))
     made.certify(made.weights)
     rng = random.Random(1)
     tensors, noticed = made.weights.tensors(), 0

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from compiler.facts import Facts
+from compiler.options import Options
+from compiler.source_map import SourceMap
 from compiler.values.aggregates import _mean_values, _Numbering
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
@@ -47,8 +49,8 @@ ATOMS: tuple[Atom, ...] = (0, 1, True, 0.0, -0.0, 0.5, "", "a", 2**80)
 
 
 def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length: int = 3) -> ValueAnalysis:
-    facts = Facts(vocabulary, max_length)
-    facts.check([root], {})
+    facts = Facts(Options(vocabulary, max_length))
+    facts.check([root], SourceMap())
     return facts.values
 
 

@@ -250,7 +250,7 @@ def lower_head(
             keys.append(key.block(reader).masked())
     values = [channel for node in gathers for channel in _channels(node, storage, reader)]
     selector = plan.head.selector
-    name, line = reader.titles.text(selector), reader.titles.line(selector)
+    name, line = reader.source_map.text(selector), reader.source_map.line(selector)
     return SymbolicHead(selector, name, line, plan.head.kind, queries, keys, values)
 
 

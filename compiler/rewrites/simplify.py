@@ -20,11 +20,11 @@ from compiler.rewrites.change import Change
 from compiler.rewrites.mixed_types import separate
 from compiler.rewrites.select_best import choose, count_apart
 from compiler.selectors import comparisons, factors
+from compiler.source_map import SourceMap
 from compiler.values.analysis import MANY
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
 from rasp.operations import OPERATIONS
 from rasp.printing import expression, literal
-from rasp.source import Span
 
 MAX_SCORE_DIMENSIONS = 1024
 _DISJOINT = ({"<", "=="}, {">", "=="}, {"<", ">"}, {"<", ">="}, {">", "<="}, {"==", "!="})
@@ -35,23 +35,11 @@ Pass: TypeAlias = Callable[[Node, Facts], Change | None]
 
 @dataclass(frozen=True)
 class Rewritten:
-    """The new roots, the names and the places in the source of nodes old and new, and what was traded for what."""
+    """The new roots, where nodes old and new come from, and what was traded for what."""
 
     roots: tuple[SOp, ...]
-    names: dict[Node, str]
-    origins: dict[Node, Span]
+    source_map: SourceMap
     notes: tuple[str, ...]
-
-
-def rewrite(
-    roots: tuple[SOp, ...],
-    names: Mapping[Node, str],
-    prefer: str,
-    facts: Facts,
-    origins: Mapping[Node, Span] | None = None,
-) -> Rewritten:
-    """The s-ops to compile: each selector as one head computes it, wide heads split, and then as their values allow."""
-    return settle(split(Rewritten(roots, dict(names), dict(origins or {}), ()), prefer, facts), facts)
 
 
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
@@ -76,26 +64,28 @@ def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
     notes: list[str] = []
     named: dict[Node, str] = {}
     renamed: dict[Node, str] = {}
-    origins = dict(before.origins)
+    known = before.source_map
+    origins = dict(known.origins)
     for node in topological(before.roots):
         rebuilt = _rebuilt(node, new)
         changed = change(rebuilt, facts)
         if changed is not None:
-            notes += [changed.note(expression(node, before.names))] if changed.note else []
+            notes += [changed.note(known.text(node))] if changed.note else []
             rebuilt = changed.node
             for part, owner in _owners(node, changed):
-                named.setdefault(part, changed.named[part].format(expression(owner, before.names)))
-                if owner in before.origins:
-                    origins.setdefault(part, before.origins[owner])
+                named.setdefault(part, changed.named[part].format(known.text(owner)))
+                if owner in known.origins:
+                    origins.setdefault(part, known.origins[owner])
         new[node] = rebuilt
         if isinstance(rebuilt, Constant):
             continue
-        if node in before.names:
-            renamed[rebuilt] = before.names[node]
-        if node in before.origins:
-            origins.setdefault(rebuilt, before.origins[node])
+        if node in known.names:
+            renamed[rebuilt] = known.names[node]
+        if node in known.origins:
+            origins.setdefault(rebuilt, known.origins[node])
     new_roots = tuple(cast(SOp, new[root]) for root in before.roots)
-    return Rewritten(new_roots, {**named, **before.names, **renamed}, origins, (*before.notes, *notes))
+    source_map = SourceMap({**named, **known.names, **renamed}, origins)
+    return Rewritten(new_roots, source_map, (*before.notes, *notes))
 
 
 def _owners(node: Node, changed: Change) -> list[tuple[Node, Node]]:
