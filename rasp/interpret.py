@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from rasp.errors import DataFault, RaspError, TypeFault, ValueFault
+from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import (
     Aggregate,
     And,
@@ -28,6 +27,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
+from rasp.meaning import EvaluationFault, convert, mean
 from rasp.operations import (
     COMPARISONS,
     OPERATIONS,
@@ -36,7 +36,6 @@ from rasp.operations import (
     ElementFault,
     atom_key,
     column,
-    describe,
     evaluate,
     is_atom,
     label,
@@ -55,18 +54,6 @@ MAX_BYTES = 4 * 2**30
 # Up to so many tokens, whole matrices are the fastest.
 SHORT = 150
 _WORKING_BYTES = 8
-
-
-class EvaluationFault(ValueFault):
-    """A node has no value on this input: which node, at which position, and the atoms it was given there."""
-
-    def __init__(self, node: Node, reason: str, position: int | None = None, atoms: Sequence[Atom] = ()) -> None:
-        place = "" if position is None else f" at position {position}"
-        given = f" (given {', '.join(map(describe, atoms))})" if atoms else ""
-        super().__init__(f"{reason}{place}{given}, in {node!r}")
-        self.node = node
-        self.position = position
-        self.atoms = tuple(atoms)
 
 
 class Run:
@@ -147,43 +134,6 @@ def run(node: Node, tokens: Sequence[Atom], *, causal: bool = False) -> list[Any
     if isinstance(node, SOp):
         return fresh.sop(node).tolist()
     raise TypeFault(f"expected an s-op or a selector, found {type(node).__name__}")
-
-
-def mean(values: Column) -> float:
-    """The mean of numbers, rounded once: it does not depend on their order, and equal values keep theirs."""
-    if values.dtype.kind in "ib" and len(values) * max(map(abs, (int(values.min()), int(values.max())))) < _EXACT_FLOAT:
-        return int(values.sum()) / len(values)
-    atoms = values.tolist()
-    if all(isinstance(atom, int) for atom in atoms):
-        return sum(atoms) / len(atoms)
-    if not all(map(math.isfinite, atoms)):
-        return float(sum(atoms) / len(atoms))
-    return _rounded_once([atom.as_integer_ratio() for atom in atoms])
-
-
-def _rounded_once(ratios: Sequence[tuple[int, int]]) -> float:
-    """The mean of fractions whose denominators are powers of two."""
-    shift = max(below.bit_length() for _, below in ratios)
-    total = sum(above << (shift - below.bit_length()) for above, below in ratios)
-    return total / (len(ratios) << (shift - 1))
-
-
-_CONVERSIONS: dict[str, Callable[[Any], Atom]] = {
-    "str": str,
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "asis": lambda token: token,
-}
-
-
-def convert(kind: str, token: Atom) -> Atom:
-    """A token as `tokens_kind` sees it. ValueFault where it cannot be converted."""
-    try:
-        return _CONVERSIONS[kind](token)
-    except (ValueError, OverflowError) as error:
-        article = "an int" if kind == "int" else f"a {kind}"
-        raise ValueFault(f"{describe(token)} cannot be read as {article}") from error
 
 
 def _checked_input(tokens: Sequence[Atom]) -> list[Atom]:

@@ -25,8 +25,9 @@ from rasp.graph import (
     tokens,
     tokens_asis,
 )
-from rasp.interpret import EvaluationFault, Run, run
+from rasp.interpret import Run, run
 from rasp.language.program import load_program
+from rasp.meaning import EvaluationFault
 from rasp.operations import Atom, Operation
 from tests.wild_graphs import wild
 

@@ -29,7 +29,8 @@ from rasp.graph import (
     tokens_int,
     where,
 )
-from rasp.interpret import EvaluationFault, Run, mean, run
+from rasp.interpret import Run, run
+from rasp.meaning import EvaluationFault, mean
 from rasp.operations import Atom, Operation
 
 BEFORE = select(indices, indices, "<")

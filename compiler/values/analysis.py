@@ -28,7 +28,7 @@ from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
 from compiler.values.width_bounds import WidthBounds, width_bounds_of
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
-from rasp.interpret import convert
+from rasp.meaning import convert
 from rasp.operations import Atom, Operation, evaluate_atoms
 from rasp.rules import Rules
 

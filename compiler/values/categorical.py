@@ -18,7 +18,7 @@ from compiler.selectors import JOINT
 from compiler.values.grid import Ints
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens
-from rasp.interpret import convert
+from rasp.meaning import convert
 from rasp.operations import Column, Operation, atom_key, column, evaluate_atoms
 
 _FEW = 4096

@@ -47,7 +47,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
-from rasp.interpret import EvaluationFault, convert, mean
+from rasp.meaning import EvaluationFault, convert, mean
 from rasp.operations import (
     COMPARISONS,
     Atom,

@@ -38,7 +38,7 @@ from rasp.batch.ranking import (
 )
 from rasp.batch.runs import Runs, runs
 from rasp.graph import And, Best, Constant, Node, Not, Or, Prefer, Select, Selector, SOp, indices
-from rasp.interpret import EvaluationFault
+from rasp.meaning import EvaluationFault
 from rasp.rules import Rules
 
 T = TypeVar("T")

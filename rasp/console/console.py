@@ -14,11 +14,11 @@ from rasp.console.session import Reply, Session
 from rasp.errors import DataFault, RaspError, SyntaxFault, TypeFault
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.inputs import Input
-from rasp.interpret import EvaluationFault
 from rasp.language import builtins, syntax
 from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
 from rasp.language.parser import parse
 from rasp.language.scope import Function, Scope, Value
+from rasp.meaning import EvaluationFault
 from rasp.operations import is_atom
 from rasp.printing import expression, literal
 from rasp.source import CONSOLE, Source, Span

@@ -14,7 +14,7 @@ from rasp.console.show import Example, View
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input
-from rasp.interpret import EvaluationFault, Run
+from rasp.interpret import Run
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget
 from rasp.language.elaborate import Elaborator, Mode, in_order, new_scope
@@ -22,6 +22,7 @@ from rasp.language.lint import Surprise, surprises
 from rasp.language.loading import Files
 from rasp.language.parser import Parsed, parse
 from rasp.language.scope import Scope, Value
+from rasp.meaning import EvaluationFault
 from rasp.printing import expression
 from rasp.rules import Rules
 from rasp.source import CONSOLE, Source

@@ -28,12 +28,12 @@ from rasp.graph import (
     tokens_float,
     tokens_int,
 )
-from rasp.interpret import EvaluationFault
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget, weight
 from rasp.language.loading import Disk, Files, read_source
 from rasp.language.parser import parse
 from rasp.language.scope import Closure, Function, Primitive, Scope, Value
+from rasp.meaning import EvaluationFault
 from rasp.operations import Atom, is_atom
 from rasp.recursion import deep_stack
 from rasp.rules import Rules

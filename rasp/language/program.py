@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rasp.errors import Failures, NameFault, RaspError
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
-from rasp.interpret import EvaluationFault
 from rasp.language import syntax
 from rasp.language.budget import Budget, OverBudget
 from rasp.language.builtins import kind
@@ -27,6 +26,7 @@ from rasp.language.lexer import lex
 from rasp.language.loading import Disk, Files, Kept, Text, read_source
 from rasp.language.parser import parse
 from rasp.language.scope import UndefinedName, Value
+from rasp.meaning import EvaluationFault
 from rasp.source import Source, Span
 
 
