@@ -25,7 +25,7 @@ from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import kind
 from rasp.language.formatter import canonical
-from rasp.language.lint import surprises
+from rasp.language.lint import lint
 from rasp.language.loading import Disk, read_source
 from rasp.language.parser import parse
 from rasp.language.program import Program, load_program
@@ -174,8 +174,8 @@ def _check(path: str, budget: int) -> bool:
     """Whether a file has mistakes."""
     try:
         source = read_source(Path(path))
-        for surprise in surprises(parse(source).program):
-            warn(surprise)
+        for warning in lint(parse(source).program):
+            warn(warning)
         program = load_program(path, budget=budget)
     except RaspError as error:
         warn(error)

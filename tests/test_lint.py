@@ -2,13 +2,13 @@
 
 import pytest
 
-from rasp.language.lint import Surprise, surprises
+from rasp.language.lint import LintWarning, lint
 from rasp.language.parser import parse
 from rasp.source import Source
 
 
-def found(text: str) -> list[Surprise]:
-    return surprises(parse(Source("test", text)).program)
+def found(text: str) -> list[LintWarning]:
+    return lint(parse(Source("test", text)).program)
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def found(text: str) -> list[Surprise]:
     ],
 )
 def test_groupings(text: str, groupings: list[str]) -> None:
-    assert [surprise.grouping for surprise in found(text)] == groupings
+    assert [warning.grouping for warning in found(text)] == groupings
 
 
 def test_the_whole_warning() -> None:
-    (surprise,) = found("x = 1;\ny = not x == 1;")
-    assert str(surprise) == (
+    (warning,) = found("x = 1;\ny = not x == 1;")
+    assert str(warning) == (
         "test:2:5: warning: not binds tighter than a comparison\n"
         "    y = not x == 1;\n"
         "        ^^^^^^^^^^\n"
@@ -49,12 +49,12 @@ def test_the_whole_warning() -> None:
 
 
 def test_one_warning_names_all_that_surprises_in_a_statement() -> None:
-    (surprise,) = found("x = [1 < 2 < 3, not a == b, 2 < 3 < 4];")
-    assert surprise.message == "comparisons do not chain; not binds tighter than a comparison"
+    (warning,) = found("x = [1 < 2 < 3, not a == b, 2 < 3 < 4];")
+    assert warning.message == "comparisons do not chain; not binds tighter than a comparison"
 
 
 def test_of_a_long_text_both_ends_are_quoted() -> None:
-    (surprise,) = found("x = y" + " + 1" * 1000 + " < 2 < 3;")
-    assert surprise.grouping.startswith("(y + 1 + 1")
-    assert surprise.grouping.endswith("+ 1 < 2) < 3")
-    assert len(surprise.grouping) < 130
+    (warning,) = found("x = y" + " + 1" * 1000 + " < 2 < 3;")
+    assert warning.grouping.startswith("(y + 1 + 1")
+    assert warning.grouping.endswith("+ 1 < 2) < 3")
+    assert len(warning.grouping) < 130

@@ -18,7 +18,7 @@ from rasp.interpret import Run
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget
 from rasp.language.elaborate import Elaborator, Mode, in_order, new_scope
-from rasp.language.lint import Surprise, surprises
+from rasp.language.lint import LintWarning, lint
 from rasp.language.loading import Files
 from rasp.language.parser import Parsed, parse
 from rasp.language.scope import Scope, Value
@@ -36,7 +36,7 @@ class Reply:
     """
 
     parts: tuple[str | RaspError, ...] = ()
-    warnings: tuple[Surprise, ...] = ()
+    warnings: tuple[LintWarning, ...] = ()
     incomplete: bool = False
     ended: bool = False
 
@@ -128,12 +128,12 @@ class Session:
 
     def _run(self, parsed: Parsed) -> Reply:
         self.budget.renew()
-        return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(surprises(parsed.program)))
+        return self._answer(in_order(parsed.program.statements, parsed.errors), tuple(lint(parsed.program)))
 
     def replies(self, source: Source) -> Iterator[Reply]:
         """Runs a whole text statement by statement, a reply for each."""
         parsed = parse(source, closed=True)
-        yield Reply(warnings=tuple(surprises(parsed.program)))
+        yield Reply(warnings=tuple(lint(parsed.program)))
         self.budget.renew()
         for item in in_order(parsed.program.statements, parsed.errors):
             reply = self._answer([item], ())
@@ -141,7 +141,7 @@ class Session:
             if reply.ended or any(isinstance(error, OverBudget) for error in reply.errors):
                 return
 
-    def _answer(self, items: list[syntax.Statement | RaspError], warnings: tuple[Surprise, ...]) -> Reply:
+    def _answer(self, items: list[syntax.Statement | RaspError], warnings: tuple[LintWarning, ...]) -> Reply:
         self._parts, self._kept = [], []
         for item in items:
             try:

@@ -17,7 +17,7 @@ _LONGEST = 120
 
 
 @dataclass(frozen=True)
-class Surprise:
+class LintWarning:
     """What may surprise, where, and the text (of a long one both ends) with the brackets that show how it is read."""
 
     message: str
@@ -38,11 +38,11 @@ class _Reading:
     parts: tuple[Expression, ...]
 
 
-def surprises(tree: Node) -> list[Surprise]:
+def lint(tree: Node) -> list[LintWarning]:
     """A warning for each statement with surprising groupings, in the order of the text."""
     statements = (node for node in walk(tree) if isinstance(node, Statement))
-    found = [_surprise(readings) for statement in statements if (readings := _readings(statement))]
-    return sorted(found, key=lambda surprise: surprise.span.start)
+    found = [_warning(readings) for statement in statements if (readings := _readings(statement))]
+    return sorted(found, key=lambda warning: warning.span.start)
 
 
 def _readings(statement: Statement) -> list[_Reading]:
@@ -60,7 +60,7 @@ def _nothing(node: Node) -> Iterator[_Reading]:
     return iter(())
 
 
-def _surprise(readings: Sequence[_Reading]) -> Surprise:
+def _warning(readings: Sequence[_Reading]) -> LintWarning:
     """One warning for all, with all their brackets."""
     span = reduce(Span.__or__, (reading.node.span for reading in readings))
     parts = {part.span for reading in readings for part in reading.parts}
@@ -70,7 +70,7 @@ def _surprise(readings: Sequence[_Reading]) -> Surprise:
         text += span.source.text[at:place] + bracket
         at = place
     messages = dict.fromkeys(reading.message for reading in readings)
-    return Surprise("; ".join(messages), span, _bounded(text + span.source.text[at : span.end]))
+    return LintWarning("; ".join(messages), span, _bounded(text + span.source.text[at : span.end]))
 
 
 def _bounded(text: str) -> str:
