@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from warnings import warn
 
-from rasp import display, doors, interrupts
+from rasp import interrupts
 
-display.find_with(doors.notebooks)
 interrupts.end_at_once()
 
+from rasp import display, doors  # noqa: E402
 from rasp.errors import (  # noqa: E402
     DataFault,
     Failures,
@@ -23,6 +23,8 @@ from rasp.errors import (  # noqa: E402
     TypeFault,
     ValueFault,
 )
+
+display.find_with(doors.notebooks)
 
 if TYPE_CHECKING:
     from compiler.pipeline import compile_sop as compile
