@@ -27,7 +27,7 @@ from rasp.errors import (  # noqa: E402
 display.find_with(doors.notebooks)
 
 if TYPE_CHECKING:
-    from compiler.pipeline import compile_sop as compile
+    from compiler.pipeline import compile
     from rasp.batch.run import BatchRun
     from rasp.console.session import Reply, Session
     from rasp.graph import (
@@ -117,7 +117,7 @@ _HOMES: dict[str, tuple[str, str]] = {
     "BatchRun": ("rasp.batch.run", "BatchRun"),
     "Reply": ("rasp.console.session", "Reply"),
     "Session": ("rasp.console.session", "Session"),
-    "compile": ("compiler.pipeline", "compile_sop"),
+    "compile": ("compiler.pipeline", "compile"),
 }
 # What public names were called; these go with the next release.
 _FORMER = {"load_program": "load", "parse_program": "parse"}

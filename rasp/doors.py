@@ -101,7 +101,7 @@ def draw() -> Subcommand:
 
 @_installed()
 def report() -> Subcommand:
-    from viz.report.command import report_arguments, report_run
+    from viz.report_page.command import report_arguments, report_run
 
     return report_arguments, report_run
 

@@ -1,4 +1,4 @@
-"""What `import rasp` offers."""
+"""What `import rasp`, `import compiler` and `import viz` offer."""
 
 from __future__ import annotations
 
@@ -7,39 +7,54 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+import compiler
 import rasp
+import viz
 
 FRONT = Path(rasp.__file__)
 
 
-def test_every_public_name_is_there() -> None:
-    assert all(getattr(rasp, name) is not None for name in rasp.__all__)
-    assert set(rasp.__all__) <= set(dir(rasp))
-    assert not hasattr(rasp, "nothing")
+EVERY = pytest.mark.parametrize("package", [rasp, compiler, viz], ids=lambda package: str(package.__name__))
 
 
-def test_the_package_is_a_module_like_any_other() -> None:
-    assert type(rasp) is ModuleType
+def front(package: ModuleType) -> Path:
+    assert package.__file__ is not None
+    return Path(package.__file__)
 
 
-def test_no_module_shares_a_public_name() -> None:
-    modules = {path.stem for path in FRONT.parent.iterdir()}
-    assert not modules & set(rasp.__all__)
+@EVERY
+def test_every_public_name_is_there(package: ModuleType) -> None:
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    assert set(package.__all__) <= set(dir(package))
+    assert not hasattr(package, "nothing")
 
 
-def test_the_names_found_late_have_the_types_of_their_imports() -> None:
+@EVERY
+def test_the_package_is_a_module_like_any_other(package: ModuleType) -> None:
+    assert type(package) is ModuleType
+
+
+@EVERY
+def test_no_module_shares_a_public_name(package: ModuleType) -> None:
+    modules = {path.stem for path in front(package).parent.iterdir()}
+    assert not modules & set(package.__all__)
+
+
+@EVERY
+def test_the_names_found_late_have_the_types_of_their_imports(package: ModuleType) -> None:
     found = {
         alias.asname or alias.name: (node.module, alias.name)
-        for block in ast.parse(FRONT.read_text(encoding="utf-8")).body
+        for block in ast.parse(front(package).read_text(encoding="utf-8")).body
         if isinstance(block, ast.If)
         for node in ast.walk(block)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert found == rasp._HOMES
+    assert found == package._HOMES
 
 
 def test_a_program_is_loaded_and_evaluated() -> None:
@@ -61,3 +76,26 @@ def test_the_compiler_is_imported_when_it_is_asked_for() -> None:
 def test_former_names_stay_for_one_release(former: str, name: str) -> None:
     with pytest.warns(DeprecationWarning, match=f"is called rasp.{name}"):
         assert getattr(rasp, former) is getattr(rasp, name)
+
+
+def test_a_model_is_compiled_saved_loaded_and_verified(tmp_path: Path) -> None:
+    same = rasp.tokens == "a"
+    model = compiler.compile(same, vocab="a-c", max_length=2)
+    compiler.save(model, tmp_path / "m.safetensors")
+    loaded = compiler.load(tmp_path / "m.safetensors")
+    assert loaded.weights.vocabulary == ("a", "b", "c")
+    assert compiler.verify(same, loaded).counterexample is None
+
+
+def test_a_vocabulary_is_parsed_once_and_old_names_take_characters() -> None:
+    options = compiler.Options("0..2", 3)
+    assert options.vocab == compiler.Options(options.vocab, 3).vocab == (0, 1, 2)
+    with pytest.warns(DeprecationWarning, match=r"is called compiler\.compile"):
+        former: Any = compiler.compile_sop
+    model = former(rasp.tokens, "a-", 1)
+    assert model.weights.vocabulary == ("a", "-")
+
+
+def test_the_compiler_is_there_without_torch() -> None:
+    code = "import sys, compiler; compiler.compile, compiler.verify; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,8 +9,8 @@ from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from rasp.graph import indices, length, select, selector_width, tokens
 from rasp.language.program import parse_program
-from viz.compare import attention_asked, compare, computed, head_titles, plan_compare
-from viz.flow.content import contents
+from viz.comparison import attention_asked, compare, computed, head_titles, plan_compare
+from viz.flow_chart.content import contents
 
 PROGRAM = parse_program(
     """same = select(tokens, tokens, ==);

@@ -12,10 +12,10 @@ from matplotlib.text import Text
 
 from rasp.errors import TypeFault
 from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens, tokens_int
-from viz.flow import flow
-from viz.flow.content import Flow, contents
-from viz.flow.elements import Layout
-from viz.flow.layout import lay_out
+from viz.flow_chart import flow
+from viz.flow_chart.content import Flow, contents
+from viz.flow_chart.elements import Layout
+from viz.flow_chart.layout import lay_out
 
 flip = select(indices, length - indices - 1)
 reverse = aggregate(flip, tokens)

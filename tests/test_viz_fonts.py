@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from viz import fonts
-from viz.heads import heads, plan_heads
+from viz.head_grid import heads, plan_heads
 from viz.single import head
 from viz.style import text_width
 

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 
 from compiler.pipeline import compile_sop
 from rasp.graph import Node, aggregate, indices, length, select, tokens
-from viz.compare import compare
-from viz.flow import flow
-from viz.residual import residual
-from viz.save import rendered
+from viz.comparison import compare
+from viz.flow_chart import flow
+from viz.residual_stream import residual
+from viz.saving import rendered
 
 FOLDER = Path(__file__).parent / "golden"
 VERSION = FOLDER / "matplotlib-version.txt"

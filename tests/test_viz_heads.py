@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from rasp.errors import DataFault
-from viz.heads import HeadsPlan, draw_heads, heads, plan_heads
+from viz.head_grid import HeadsPlan, draw_heads, heads, plan_heads
 from viz.matrix import draw_matrix, plan_matrix
 from viz.style import SCALE, UNIT, new_figure
 

@@ -23,9 +23,9 @@ from rasp.interpret import run
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from tests.chromium import Chromium, installed
-from viz.report import report
-from viz.report.content import contents, line_of, shown, sparse
-from viz.report.page import page
+from viz.report_page import report
+from viz.report_page.content import contents, line_of, shown, sparse
+from viz.report_page.page import page
 
 PROGRAMS = sorted((Path(__file__).parent.parent / "programs").glob("*.rasp"))
 REVERSE = Path(__file__).parent.parent / "programs" / "reverse.rasp"

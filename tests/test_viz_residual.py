@@ -13,8 +13,8 @@ from compiler.run.model import CompiledModel
 from compiler.symbolic import split_direction
 from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
 from viz.directions import decoded, groups, written
-from viz.residual import plan_residual, residual, said
-from viz.weights import layer_tables, plan_weights, weights
+from viz.residual_stream import plan_residual, residual, said
+from viz.weight_tables import layer_tables, plan_weights, weights
 
 flip = select(indices, length - indices - 1)
 reverse = aggregate(flip, tokens)

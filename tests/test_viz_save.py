@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from rasp.errors import DataFault
-from viz.heads import heads
-from viz.save import rendered, save
+from viz.head_grid import heads
+from viz.saving import rendered, save
 from viz.style import new_figure
 
 

@@ -62,5 +62,5 @@ def test_attention_that_is_no_attention_is_refused() -> None:
 
 
 def test_pictures_need_no_pyplot() -> None:
-    code = "import sys, viz.single, viz.heads, viz.save; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, viz.single, viz.head_grid, viz.saving; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

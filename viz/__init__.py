@@ -1,5 +1,66 @@
-"""Pictures of RASP programs and their models, in files and in notebooks."""
+"""Pictures of RASP programs and their models. Importing this room also gives notebooks pictures of their values.
 
-from viz.notebook import show_on
+Drawing is imported when a name is first used.
+"""
 
-__all__ = ["show_on"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from viz.notebook import install
+
+if TYPE_CHECKING:
+    from viz.comparison import compare
+    from viz.flow_chart import flow
+    from viz.head_grid import heads
+    from viz.notebook import show_on
+    from viz.report_page import report
+    from viz.residual_stream import residual
+    from viz.saving import save
+    from viz.single import head, selector
+    from viz.terminal import heatmap, heatmaps
+    from viz.weight_tables import weights
+
+__all__ = [
+    "compare",
+    "flow",
+    "head",
+    "heads",
+    "heatmap",
+    "heatmaps",
+    "report",
+    "residual",
+    "save",
+    "selector",
+    "show_on",
+    "weights",
+]
+
+# Where each public name is found: as in the imports for types above.
+_HOMES: dict[str, tuple[str, str]] = {
+    "compare": ("viz.comparison", "compare"),
+    "flow": ("viz.flow_chart", "flow"),
+    "heads": ("viz.head_grid", "heads"),
+    "show_on": ("viz.notebook", "show_on"),
+    "report": ("viz.report_page", "report"),
+    "residual": ("viz.residual_stream", "residual"),
+    "save": ("viz.saving", "save"),
+    "head": ("viz.single", "head"),
+    "selector": ("viz.single", "selector"),
+    "heatmap": ("viz.terminal", "heatmap"),
+    "heatmaps": ("viz.terminal", "heatmaps"),
+    "weights": ("viz.weight_tables", "weights"),
+}
+
+install()
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, own_name = _HOMES[name]
+    value = globals()[name] = getattr(import_module(module), own_name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

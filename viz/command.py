@@ -19,13 +19,13 @@ from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
-from viz.compare import compare, head_titles, own_origins
-from viz.flow import flow
-from viz.heads import heads
-from viz.residual import residual
-from viz.save import check_target, save
+from viz.comparison import compare, head_titles, own_origins
+from viz.flow_chart import flow
+from viz.head_grid import heads
+from viz.residual_stream import residual
+from viz.saving import check_target, save
 from viz.single import selector
-from viz.weights import weights
+from viz.weight_tables import weights
 
 if TYPE_CHECKING:
     from compiler.run.model import CompiledModel

@@ -21,10 +21,10 @@ from rasp.files import write_whole
 from rasp.inputs import parse_input, tokens_of
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
-from viz.compare import head_titles, own_origins
-from viz.flow import flow
-from viz.heads import heads
-from viz.save import rendered
+from viz.comparison import head_titles, own_origins
+from viz.flow_chart import flow
+from viz.head_grid import heads
+from viz.saving import rendered
 
 _COLOURS = 160
 _WIDEST = 2000

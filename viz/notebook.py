@@ -39,7 +39,7 @@ def install() -> None:
 
 def _sop(node: SOp) -> str | None:
     """The flow of an s-op on the example input as SVG, or None where it has no value there."""
-    from viz.flow import flow
+    from viz.flow_chart import flow
 
     try:
         return _svg(flow(node, _example))
@@ -59,13 +59,13 @@ def _selector(node: Selector) -> str | None:
 
 def _result(found: Result) -> str:
     """The attention of every head on the input as SVG."""
-    from viz.heads import heads
+    from viz.head_grid import heads
 
     return _svg(heads(found.attention, found.tokens))
 
 
 def _svg(figure: Any) -> str:
-    from viz.save import rendered
+    from viz.saving import rendered
 
     return rendered(figure, ".svg").decode()
 

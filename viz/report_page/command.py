@@ -14,8 +14,8 @@ from rasp.language.program import load_program
 from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
-from viz.compare import own_origins
-from viz.report.page import LEAST_LENGTH, Page, report, report_of
+from viz.comparison import own_origins
+from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
 
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:

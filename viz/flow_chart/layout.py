@@ -16,9 +16,9 @@ from math import ceil
 
 from rasp.graph import SOp, Tokens
 from rasp.operations import Atom
-from viz.flow.content import Flow, HeadView, Read, Row, Stage, columns
-from viz.flow.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
-from viz.flow.lanes import colours, lanes
+from viz.flow_chart.content import Flow, HeadView, Read, Row, Stage, columns
+from viz.flow_chart.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
+from viz.flow_chart.lanes import colours, lanes
 from viz.fonts import drawable, unwritten
 from viz.labels import NOTHING_SELECTED, label
 from viz.style import INK, QUIET, fit, text_height, text_width, wrap

@@ -21,7 +21,7 @@ from rasp.language.highlight import RaspLexer
 from rasp.language.program import Program
 from rasp.operations import Atom
 from rasp.source import Span
-from viz.report.content import contents
+from viz.report_page.content import contents
 
 LEAST_LENGTH = 10
 _CLASSES: tuple[tuple[Any, str], ...] = (
@@ -88,8 +88,10 @@ def report_of(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> Page:
 
 def page(data: Mapping[str, Any], source: str) -> str:
     """The page for a report's contents and its program's text."""
-    style, script = (files("viz.report").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    template = files("viz.report").joinpath("page.html").read_text(encoding="utf-8")
+    style, script = (
+        files("viz.report_page").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    )
+    template = files("viz.report_page").joinpath("page.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "base-uri 'none'; form-action 'none'",

@@ -13,9 +13,9 @@ from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
 
 from rasp.graph import Node, SOp
 from rasp.operations import Atom
-from viz.flow.content import contents
-from viz.flow.elements import Band, Cells, Edge, Grid, Layout, Words
-from viz.flow.layout import lay_out
+from viz.flow_chart.content import contents
+from viz.flow_chart.elements import Band, Cells, Edge, Grid, Layout, Words
+from viz.flow_chart.layout import lay_out
 from viz.style import DIVIDER, GRID, HATCHED, INK, MARKED, PAPER, QUIET, Box, axes_at, new_figure, styled
 
 _GROUND = "#f6f7f9"

@@ -16,7 +16,7 @@ from rasp.language.program import Program
 from rasp.operations import Atom
 from rasp.source import Span
 from viz.attention import Weights
-from viz.heads import HeadsPlan, draw_heads, plan_heads
+from viz.head_grid import HeadsPlan, draw_heads, plan_heads
 
 _ROUNDING = 1e-6
 _DIFFERENCE = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rasp.graph import SOp
-from viz.flow.content import Flow
+from viz.flow_chart.content import Flow
 
 COLOURS = ("#0b6e8c", "#b3541e", "#5b3fa0", "#2f7d32", "#a3265f", "#7a5c00", "#3a5fcd", "#5c6470", "#c0392b", "#008a6a")
 

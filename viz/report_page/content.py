@@ -22,7 +22,7 @@ from rasp.graph import SOp, topological
 from rasp.interpret import Run
 from rasp.operations import Atom
 from rasp.printing import expression
-from viz.compare import attention_asked
+from viz.comparison import attention_asked
 from viz.directions import Group, decoded, groups
 from viz.labels import label
 
