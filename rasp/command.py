@@ -76,7 +76,7 @@ class _Shown:
         if self.json:
             say(json.dumps({"input": tokens_of(example.given), "output": _output(example.run, self.value)}))
             return
-        spend = Budget(self.budget).spend_cells
+        spend = Budget(self.budget).spend_elements
         view = View(example, example, False, lambda node: expression(node, self.program.names), spend)
         say(entry(self.name, self.value, view))
 

@@ -55,7 +55,7 @@ def test_an_interrupted_console_keeps_its_session(monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(console.session.budget, "spend_cells", interrupt)
+        patch.setattr(console.session.budget, "spend_elements", interrupt)
         with pytest.raises(KeyboardInterrupt):
             console.push("def f(n) { return [i for i in range(n)]; } z = f(f(f(5)));")
     assert console.push("f(3)[x];").text == "    value: out =  1"

@@ -23,7 +23,7 @@ from rasp.graph import Node, Selector
 from rasp.inputs import Input, tokens_of
 from rasp.interpret import Run
 from rasp.language import syntax
-from rasp.language.budget import factor
+from rasp.language.budget import parse_factor
 from rasp.language.formatter import canonical
 from rasp.language.lexer import lex
 from rasp.layers import analyse
@@ -319,7 +319,7 @@ def _set_example(console: Console, value: str) -> Reply:
 
 
 def _set_budget(console: Console, value: str) -> Reply:
-    console.session.budget.factor = factor(value)
+    console.session.budget.factor = parse_factor(value)
     return Reply()
 
 

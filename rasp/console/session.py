@@ -191,7 +191,7 @@ class Session:
             selector,
             settings.full,
             lambda node: names().get(node) or expression(node, names()),
-            self.budget.spend_cells,
+            self.budget.spend_elements,
         )
 
     # -- host of the elaborator
@@ -222,7 +222,7 @@ class Session:
             if isinstance(top, (list, dict)) and id(top) not in seen:
                 seen.add(id(top))
                 items = top if isinstance(top, list) else top.values()
-                self.budget.spend_cells(len(items))
+                self.budget.spend_elements(len(items))
                 waiting += [item for item in items if isinstance(item, (list, dict, Node))]
             elif isinstance(top, Node):
                 self._computed(top, self.settings.sop_example)

@@ -11,12 +11,12 @@ from rasp.errors import DataFault, ValueFault
 LIMITS = {
     "steps": 5_000_000,
     "nodes": 300_000,
-    "cells": 10_000_000,
+    "elements": 10_000_000,
 }
 _MEANING = {
     "steps": "steps (statements run, expressions evaluated, s-ops tried)",
     "nodes": "s-ops and selectors built",
-    "cells": "elements of lists made, copied, compared or shown",
+    "elements": "elements of lists made, copied, compared or shown",
 }
 # Characters and bits count as the elements that take as much memory.
 _CHARACTERS = 8
@@ -28,7 +28,7 @@ class OverBudget(ValueFault):
 
 
 class Budget:
-    """What is left of each limit. `factor` multiplies the limits; `steps`, `nodes` and `cells` are what is left."""
+    """What is left of each limit. `factor` multiplies the limits; `steps`, `nodes` and `elements` are what is left."""
 
     def __init__(self, factor: int = 1) -> None:
         self.factor = factor
@@ -38,7 +38,7 @@ class Budget:
         """Gives everything back, as for a new program."""
         self.steps = LIMITS["steps"] * self.factor
         self.nodes = LIMITS["nodes"] * self.factor
-        self.cells = LIMITS["cells"] * self.factor
+        self.elements = LIMITS["elements"] * self.factor
 
     def spend_steps(self, count: int = 1) -> None:
         """Counts statements and expressions. OverBudget where they are too many."""
@@ -52,11 +52,11 @@ class Budget:
         if self.nodes < 0:
             self._over("nodes")
 
-    def spend_cells(self, count: int = 1) -> None:
+    def spend_elements(self, count: int = 1) -> None:
         """Counts elements of lists, before they are made. OverBudget where they are too many."""
-        self.cells -= count
-        if self.cells < 0:
-            self._over("cells")
+        self.elements -= count
+        if self.elements < 0:
+            self._over("elements")
 
     def _over(self, what: str) -> NoReturn:
         limit, larger = LIMITS[what] * self.factor, 2 * self.factor
@@ -81,18 +81,18 @@ def budget_argument(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar="N",
         help=f"let the program do N times as much as usual while it is read: {LIMITS['steps']:,} steps, "
-        f"{LIMITS['nodes']:,} s-ops, {LIMITS['cells']:,} elements of lists",
+        f"{LIMITS['nodes']:,} s-ops, {LIMITS['elements']:,} elements of lists",
     )
 
 
 def _factor(text: str) -> int:
     try:
-        return factor(text)
+        return parse_factor(text)
     except DataFault as error:
         raise argparse.ArgumentTypeError(error.message) from error
 
 
-def factor(text: str) -> int:
+def parse_factor(text: str) -> int:
     """The factor that a text means. DataFault where it is none."""
     if not (text.isdecimal() and text.isascii() and len(text) <= 9 and int(text) > 0):
         raise DataFault(f"a budget is a number from 1 on, not {text!r}")

@@ -156,7 +156,7 @@ class Elaborator:
         if isinstance(result, Node):
             self.mark(result, span)
         else:
-            self.budget.spend_cells(weight(result))
+            self.budget.spend_elements(weight(result))
 
     def values(self, nodes: Iterable[syntax.Expression], scope: Scope) -> list[Value]:
         return [self.value(node, scope) for node in nodes]
@@ -392,7 +392,7 @@ def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> str | list[Atom
     if len(node.args) != 1:
         raise TypeFault(f"an s-op or selector is applied to one input, found {len(node.args)} arguments", node.span)
     given = self.value(node.args[0], scope)
-    self.budget.spend_cells(len(given) if isinstance(given, list) else 0)
+    self.budget.spend_elements(len(given) if isinstance(given, list) else 0)
     return builtins.atoms_of_input(given)
 
 
@@ -460,7 +460,7 @@ def _for(self: Elaborator, node: syntax.For, scope: Scope, mode: Mode) -> None:
 
 def _elements(self: Elaborator, node: syntax.Expression, scope: Scope, what: str) -> list[Value]:
     iterable = self.value(node, scope)
-    self.budget.spend_cells(len(iterable) if isinstance(iterable, (list, dict)) else 0)
+    self.budget.spend_elements(len(iterable) if isinstance(iterable, (list, dict)) else 0)
     return builtins.elements(iterable, what)
 
 
@@ -549,7 +549,7 @@ def _unary(self: Elaborator, node: syntax.Unary, scope: Scope) -> Value:
 
 def _binary(self: Elaborator, node: syntax.Binary, scope: Scope) -> Value:
     left = self.value(node.left, scope)
-    return builtins.binary(node.op, left, self.value(node.right, scope), self.budget.spend_cells)
+    return builtins.binary(node.op, left, self.value(node.right, scope), self.budget.spend_elements)
 
 
 def _ternary(self: Elaborator, node: syntax.Ternary, scope: Scope) -> Value:
@@ -564,12 +564,12 @@ def _ternary(self: Elaborator, node: syntax.Ternary, scope: Scope) -> Value:
 
 def _in(self: Elaborator, node: syntax.In, scope: Scope) -> Value:
     item = self.value(node.item, scope)
-    return builtins.contains(item, self.value(node.collection, scope), self.budget.spend_cells)
+    return builtins.contains(item, self.value(node.collection, scope), self.budget.spend_elements)
 
 
 def _index(self: Elaborator, node: syntax.Index, scope: Scope) -> Value:
     base = self.value(node.base, scope)
-    return builtins.index(base, self.value(node.index, scope), self.budget.spend_cells)
+    return builtins.index(base, self.value(node.index, scope), self.budget.spend_elements)
 
 
 def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
@@ -605,7 +605,7 @@ def _aggregate(self: Elaborator, node: syntax.Aggregate, scope: Scope) -> Value:
 
 
 def _form(self: Elaborator, node: syntax.Form, scope: Scope) -> Value:
-    return builtins.form(node.word, self.values(node.args, scope), self.budget.spend_cells)
+    return builtins.form(node.word, self.values(node.args, scope), self.budget.spend_elements)
 
 
 def _list(self: Elaborator, node: syntax.ListDisplay, scope: Scope) -> Value:
