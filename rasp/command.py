@@ -23,7 +23,7 @@ from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
-from rasp.language.builtins import kind
+from rasp.language.builtins import described
 from rasp.language.formatter import canonical
 from rasp.language.lint import lint
 from rasp.language.loading import Disk, read_source
@@ -57,7 +57,8 @@ def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
     program = load_program(args.file, budget=args.budget)
     shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
     if shown.json and not isinstance(shown.value, Node):
-        raise TypeFault(f"{shown.name} of {args.file} is {kind(shown.value)}; only s-ops and selectors have an output")
+        found = described(shown.value)
+        raise TypeFault(f"{shown.name} of {args.file} is {found}; only s-ops and selectors have an output")
     return int(_run_on(given_inputs(args), shown))
 
 
@@ -145,7 +146,7 @@ def analyse_run(args: argparse.Namespace) -> int:
     program = load_program(args.file, budget=args.budget)
     name, value = _named(program, args.name)
     if not isinstance(value, Node):
-        raise TypeFault(f"{name} of {args.file} is {kind(value)}; only s-ops and selectors need layers")
+        raise TypeFault(f"{name} of {args.file} is {described(value)}; only s-ops and selectors need layers")
     found = analyse([value])
     if args.json:
         counts = {"layers": found.depth, "heads": found.heads}

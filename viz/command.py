@@ -14,7 +14,7 @@ from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
-from rasp.language.builtins import kind as kind_of
+from rasp.language.builtins import described
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.streams import say, warn
@@ -137,7 +137,7 @@ def _node(program: Program, name: str | None) -> SOp | Selector:
     value = program.sop() if name is None else program.variable(name)
     if isinstance(value, (SOp, Selector)):
         return value
-    raise TypeFault(f"{name} is {kind_of(value)}; only s-ops and selectors are drawn")
+    raise TypeFault(f"{name} is {described(value)}; only s-ops and selectors are drawn")
 
 
 def _draw_selector(node: Selector, kind: str, tokens: list[Atom], program: Program, args: argparse.Namespace) -> Figure:

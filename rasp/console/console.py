@@ -121,7 +121,7 @@ class Console:
         """The s-op or selector an expression stands for."""
         value = self.value(text)
         if not isinstance(value, Node):
-            raise TypeFault(f"{text} is {builtins.kind(value)}, no s-op or selector")
+            raise TypeFault(f"{text} is {builtins.described(value)}, no s-op or selector")
         return value
 
     def sop(self, text: str) -> SOp:
@@ -161,7 +161,7 @@ def _described(name: str, value: Value, named: dict[Node, str]) -> tuple[str, st
         return "function", f"{name}({', '.join(value.parameters)})"
     if not isinstance(value, Node):
         return "value", _cut(literal(value)) if is_atom(value) else type_text(value)
-    return builtins.kind(value).split()[1], expression(value, ChainMap({value: ""}, named))
+    return builtins.type_name(value), expression(value, ChainMap({value: ""}, named))
 
 
 def _cut(text: str) -> str:

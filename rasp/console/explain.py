@@ -8,7 +8,7 @@ from rasp.console.show import short
 from rasp.dtypes import labels
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import Run
-from rasp.language.builtins import kind
+from rasp.language.builtins import type_name
 from rasp.language.scope import Function, Value
 from rasp.layers import Analysis, analyse
 from rasp.operations import label
@@ -29,8 +29,8 @@ def type_text(value: Value) -> str:
     if isinstance(value, Function):
         return f"function of {_count(len(value.parameters), 'argument')}, {_where(value.where)}"
     if isinstance(value, (list, dict)):
-        return f"{kind(value).split()[1]} of {_count(len(value), 'element')}"
-    return kind(value).split()[1]
+        return f"{type_name(value)} of {_count(len(value), 'element')}"
+    return type_name(value)
 
 
 def _where(place: str) -> str:

@@ -38,16 +38,22 @@ def _free(count: int) -> None:
     """Spends nothing: for values that are known to be small."""
 
 
-def kind(value: Value) -> str:
-    """What a value is, with its article."""
+def type_name(value: Value) -> str:
+    """What a value is, in a word."""
     if isinstance(value, SOp):
-        return "an s-op"
+        return "s-op"
     if isinstance(value, Selector):
-        return "a selector"
+        return "selector"
     if isinstance(value, Function):
-        return "a function"
-    names = {bool: "a bool", int: "an int", float: "a float", str: "a string", list: "a list", dict: "a dictionary"}
-    return names[type(value)]
+        return "function"
+    names: dict[type, str] = {str: "string", dict: "dictionary"}
+    return names.get(type(value), type(value).__name__)
+
+
+def described(value: Value) -> str:
+    """What a value is, with its article."""
+    name = type_name(value)
+    return f"an {name}" if name in ("s-op", "int") else f"a {name}"
 
 
 def is_atoms(items: Sequence[Value]) -> bool:
@@ -75,7 +81,7 @@ def unary(op: str, value: Value) -> Value:
         return apply(name, value)
     if is_atom(value):
         return compute(name, value)
-    raise TypeFault(f"prefix {op} needs a number or an s-op, found {kind(value)}")
+    raise TypeFault(f"prefix {op} needs a number or an s-op, found {described(value)}")
 
 
 def _negation(value: Value) -> Value:
@@ -89,7 +95,7 @@ def _negation(value: Value) -> Value:
 def truth(value: Value) -> bool:
     """Whether an atom, a list or a dictionary counts as true. TypeFault for what has no truth value."""
     if isinstance(value, (Node, Function)):
-        raise TypeFault(f"{kind(value)} has no truth value of its own")
+        raise TypeFault(f"{described(value)} has no truth value of its own")
     return bool(value)
 
 
@@ -112,13 +118,14 @@ def _selectors(op: str, left: Value, right: Value) -> Value:
     if op not in ("and", "or"):
         raise TypeFault(f"{op} cannot take a selector", hint="selectors combine with and, or, not")
     if not isinstance(left, Selector) or not isinstance(right, Selector):
-        raise TypeFault(f"{op} of a selector needs another selector, found {kind(left)} and {kind(right)}")
+        raise TypeFault(f"{op} of a selector needs another selector, found {described(left)} and {described(right)}")
     return And(left, right) if op == "and" else Or(left, right)
 
 
 def _sops(op: str, left: Value, right: Value) -> Value:
     if (not isinstance(left, SOp) and not is_atom(left)) or (not isinstance(right, SOp) and not is_atom(right)):
-        raise TypeFault(f"{op} of an s-op needs an atom or another s-op, found {kind(left)} and {kind(right)}")
+        sides = f"{described(left)} and {described(right)}"
+        raise TypeFault(f"{op} of an s-op needs an atom or another s-op, found {sides}")
     return apply(op, left, right)
 
 
@@ -147,7 +154,7 @@ def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
         if isinstance(items, list) and isinstance(times, int):
             spend(len(items) * max(0, times))
             return items * times if items and times > 0 else []
-    raise TypeFault(f"{op} cannot take {kind(left)} and {kind(right)}")
+    raise TypeFault(f"{op} cannot take {described(left)} and {described(right)}")
 
 
 def _same(left: Value, right: Value, spend: Spend) -> bool:
@@ -184,14 +191,14 @@ def _ordered(op: str, left: list[Value], right: list[Value], spend: Spend) -> bo
 
 
 def _unordered(op: str, left: Value, right: Value) -> bool:
-    raise TypeFault(f"{op} cannot order {kind(left)} and {kind(right)}")
+    raise TypeFault(f"{op} cannot order {described(left)} and {described(right)}")
 
 
 def choose(condition: SOp, then: Value, otherwise: Value) -> SOp:
     """`A if C else B` with an s-op C."""
     for side in (then, otherwise):
         if not isinstance(side, SOp) and not is_atom(side):
-            raise TypeFault(f"a choice at each position needs atoms or s-ops on both sides, found {kind(side)}")
+            raise TypeFault(f"a choice at each position needs atoms or s-ops on both sides, found {described(side)}")
     return apply("if", condition, cast(SOp, then), cast(SOp, otherwise))
 
 
@@ -201,19 +208,19 @@ def contains(item: Value, collection: Value, spend: Spend = _free) -> Value:
         spend((_TABLE if isinstance(item, SOp) else 1) * len(collection))
     if isinstance(item, SOp):
         if not isinstance(collection, list) or not is_atoms(collection):
-            raise TypeFault(f"an s-op can be in a list of atoms, not in {_list_kind(collection)}")
+            raise TypeFault(f"an s-op can be in a list of atoms, not in {_collection(collection)}")
         return apply(Operation.member(cast(list[Atom], collection)), item)
     if not is_atom(item):
-        raise TypeFault(f"in needs an atom or an s-op on its left, found {kind(item)}")
+        raise TypeFault(f"in needs an atom or an s-op on its left, found {described(item)}")
     if isinstance(collection, SOp):
         return Aggregate(full, apply("indicator", apply("==", collection, item)), 0) > 0
     if isinstance(collection, list):
         return any(_same(item, other, spend) for other in collection)
-    raise TypeFault(f"in needs a list or an s-op on its right, found {kind(collection)}")
+    raise TypeFault(f"in needs a list or an s-op on its right, found {described(collection)}")
 
 
-def _list_kind(value: Value) -> str:
-    return "a list of other things" if isinstance(value, list) else kind(value)
+def _collection(value: Value) -> str:
+    return "a list of other things" if isinstance(value, list) else described(value)
 
 
 # -- indexing
@@ -229,13 +236,13 @@ def index(base: Value, at: Value, spend: Spend = _free) -> Value:
         return _element(base, at)
     if isinstance(base, dict):
         return _entry(base, at)
-    raise TypeFault(f"{kind(base)} cannot be indexed")
+    raise TypeFault(f"{described(base)} cannot be indexed")
 
 
 def _at_position(base: SOp, at: Value) -> SOp:
     if not isinstance(at, int):
         raise TypeFault(
-            f"an s-op is indexed by an int, not by {kind(at)}",
+            f"an s-op is indexed by an int, not by {described(at)}",
             hint="aggregate(select(indices,POSITION,==),SOP) reads at a computed position",
         )
     position = Constant(at) if at >= 0 else length + at
@@ -248,9 +255,9 @@ def _element(base: list[Value] | str, at: Value) -> Value:
             raise TypeFault("a list indexed by an s-op must hold atoms only")
         return apply(Operation.element(cast(Sequence[Atom], list(base))), at)
     if not isinstance(at, int):
-        raise TypeFault(f"{kind(base)} is indexed by an int or an s-op, not by {kind(at)}")
+        raise TypeFault(f"{described(base)} is indexed by an int or an s-op, not by {described(at)}")
     if not -len(base) <= at < len(base):
-        raise LookupFault(f"index {at} is outside {kind(base)} of {len(base)}")
+        raise LookupFault(f"index {at} is outside {described(base)} of {len(base)}")
     return base[at]
 
 
@@ -260,7 +267,7 @@ def _entry(base: dict[Atom, Value], at: Value) -> Value:
             raise TypeFault("a dictionary indexed by an s-op must hold atoms only")
         return apply(Operation.entry(cast(list[tuple[Atom, Atom]], list(base.items()))), at)
     if not is_atom(at):
-        raise TypeFault(f"a dictionary is indexed by an atom or an s-op, not by {kind(at)}")
+        raise TypeFault(f"a dictionary is indexed by an atom or an s-op, not by {described(at)}")
     if at not in base:
         raise LookupFault(f"{at!r} is not a key of the dictionary", hint=_keys_hint(base))
     return base[at]
@@ -281,13 +288,13 @@ def elements(value: Value, what: str) -> list[Value]:
     if isinstance(value, dict):
         return list(value)
     hint = "a string is no list here; write its characters as a list" if isinstance(value, str) else None
-    raise TypeFault(f"{what} runs over a list or a dictionary, not {kind(value)}", hint=hint)
+    raise TypeFault(f"{what} runs over a list or a dictionary, not {described(value)}", hint=hint)
 
 
 def unpack(value: Value, count: int) -> list[Value]:
     """`count` values from one: the elements of a list, the characters of a string, the keys of a dictionary."""
     if not isinstance(value, (list, str, dict)):
-        raise TypeFault(f"{count} names need a list of {count} values, found {kind(value)}")
+        raise TypeFault(f"{count} names need a list of {count} values, found {described(value)}")
     if len(value) != count:
         raise TypeFault(f"{count} names need {count} values, found {len(value)}")
     return list(value)
@@ -301,7 +308,7 @@ def atoms_of_input(value: Value) -> str | list[Atom]:
         return cast(list[Atom], value)
     if isinstance(value, (str, list)) and not value:
         raise ValueFault("an input needs at least one token")
-    raise TypeFault(f"an input is a string or a list of atoms, not {_list_kind(value)}")
+    raise TypeFault(f"an input is a string or a list of atoms, not {_collection(value)}")
 
 
 # -- built-in forms
@@ -316,7 +323,7 @@ def _counted(word: str, args: Sequence[Value], least: int, most: int | None) -> 
 def _range(args: Sequence[Value], spend: Spend) -> Value:
     numbers = [arg for arg in args if isinstance(arg, int)]
     if len(numbers) < len(args):
-        raise TypeFault(f"range takes ints only, found {', '.join(map(kind, args))}")
+        raise TypeFault(f"range takes ints only, found {', '.join(map(described, args))}")
     if len(numbers) == 3 and numbers[2] == 0:
         raise ValueFault("range needs a step other than 0")
     found = range(*numbers)
@@ -332,7 +339,7 @@ def _size(found: range) -> int:
 def _zip(args: Sequence[Value], spend: Spend) -> Value:
     lists = [arg for arg in args if isinstance(arg, list)]
     if len(lists) < len(args):
-        raise TypeFault(f"zip takes lists only, found {', '.join(map(kind, args))}")
+        raise TypeFault(f"zip takes lists only, found {', '.join(map(described, args))}")
     if len({len(items) for items in lists}) > 1:
         raise TypeFault(
             f"zip takes lists of one length, found {', '.join(str(len(items)) for items in lists)} elements"
@@ -345,7 +352,7 @@ def _len(args: Sequence[Value], spend: Spend) -> Value:
     (value,) = args
     if not isinstance(value, list):
         hint = "the length of the input is the s-op length" if isinstance(value, SOp) else None
-        raise TypeFault(f"len takes a list, not {kind(value)}", hint=hint)
+        raise TypeFault(f"len takes a list, not {described(value)}", hint=hint)
     return len(value)
 
 
@@ -354,14 +361,14 @@ def _round(args: Sequence[Value], spend: Spend) -> Value:
     if isinstance(value, SOp):
         return apply("round", value)
     if not is_atom(value):
-        raise TypeFault(f"round takes a number or an s-op, not {kind(value)}")
+        raise TypeFault(f"round takes a number or an s-op, not {described(value)}")
     return compute("round", value)
 
 
 def _indicator(args: Sequence[Value], spend: Spend) -> Value:
     (value,) = args
     if not isinstance(value, SOp):
-        raise TypeFault(f"indicator takes an s-op, not {kind(value)}")
+        raise TypeFault(f"indicator takes an s-op, not {described(value)}")
     return apply("indicator", value)
 
 
@@ -389,23 +396,23 @@ def select(keys: Value, queries: Value, op: str) -> Selector:
 def aggregate(selector: Value, value: Value, default: Value) -> SOp:
     """`aggregate(SELECTOR, VALUE, DEFAULT)`."""
     if not isinstance(selector, Selector):
-        raise TypeFault(f"aggregate takes a selector first, found {kind(selector)}")
+        raise TypeFault(f"aggregate takes a selector first, found {described(selector)}")
     if not is_atom(default):
-        raise TypeFault(f"the default of aggregate is an atom, not {kind(default)}")
+        raise TypeFault(f"the default of aggregate is an atom, not {described(default)}")
     return Aggregate(selector, _sop_or_atom(value, "the value of aggregate"), default)
 
 
 def width(selector: Value) -> SOp:
     """`selector_width(SELECTOR)`."""
     if not isinstance(selector, Selector):
-        raise TypeFault(f"selector_width takes a selector, found {kind(selector)}")
+        raise TypeFault(f"selector_width takes a selector, found {described(selector)}")
     return SelectorWidth(selector)
 
 
 def best(selector: Value, score: Value) -> Selector:
     """`select_best(SELECTOR, SCORE)`."""
     if not isinstance(selector, Selector):
-        raise TypeFault(f"select_best takes a selector first, found {kind(selector)}")
+        raise TypeFault(f"select_best takes a selector first, found {described(selector)}")
     return Best(selector, _sop_or_atom(score, "the score of select_best"))
 
 
@@ -429,5 +436,5 @@ def _select_from(seq: Value, val: Value, order: SOp) -> Selector:
 
 def _sop_or_atom(value: Value, what: str) -> SOp:
     if not isinstance(value, SOp) and not is_atom(value):
-        raise TypeFault(f"{what} must be an s-op or an atom, found {kind(value)}")
+        raise TypeFault(f"{what} must be an s-op or an atom, found {described(value)}")
     return sop(value)

@@ -484,7 +484,7 @@ def _load(self: Elaborator, node: syntax.Load, scope: Scope, mode: Mode) -> None
 def _draw(self: Elaborator, node: syntax.Draw, scope: Scope, mode: Mode) -> None:
     value = self.value(node.value, scope)
     if not isinstance(value, SOp):
-        raise TypeFault(f"draw takes an s-op, not {builtins.kind(value)}", node.value.span)
+        raise TypeFault(f"draw takes an s-op, not {builtins.described(value)}", node.value.span)
     given = None if node.input is None else builtins.atoms_of_input(self.value(node.input, scope))
     inner = ungrouped(node.value)
     self.host.draw(inner.name if isinstance(inner, syntax.Name) else "out", value, given, mode)
@@ -577,7 +577,7 @@ def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
     if isinstance(callee, Node):
         _input(self, node, scope)
         raise TypeFault(
-            f"{builtins.kind(callee)} applied to an input is for printing only; it is not a value",
+            f"{builtins.described(callee)} applied to an input is for printing only; it is not a value",
             hint="write it as a statement of its own",
         )
     return _called(self, node, callee, scope)
@@ -585,7 +585,7 @@ def _call(self: Elaborator, node: syntax.Call, scope: Scope) -> Value:
 
 def _called(self: Elaborator, node: syntax.Call, callee: Value, scope: Scope) -> Value:
     if not isinstance(callee, Function):
-        raise TypeFault(f"{builtins.kind(callee)} cannot be called", node.function.span)
+        raise TypeFault(f"{builtins.described(callee)} cannot be called", node.function.span)
     args = self.values(node.args, scope)
     try:
         return self.call(callee, args, node.span)
@@ -615,7 +615,7 @@ def _list(self: Elaborator, node: syntax.ListDisplay, scope: Scope) -> Value:
 def _key(self: Elaborator, node: syntax.Expression, scope: Scope) -> Atom:
     key = self.value(node, scope)
     if not is_atom(key):
-        raise TypeFault(f"the keys of a dictionary are atoms, not {builtins.kind(key)}", node.span)
+        raise TypeFault(f"the keys of a dictionary are atoms, not {builtins.described(key)}", node.span)
     return key
 
 

@@ -11,7 +11,7 @@ from rasp.errors import Failures, NameFault, RaspError
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.language import syntax
 from rasp.language.budget import Budget, OverBudget
-from rasp.language.builtins import kind
+from rasp.language.builtins import described
 from rasp.language.elaborate import (
     Elaborator,
     Mode,
@@ -82,7 +82,7 @@ class Program:
             raise NameFault(f"{self.source.name} defines no {name}", hint=self._suggestion(name, wanted, called))
         if not isinstance(found, wanted):
             hint = self._suggestion("", wanted, called)
-            raise NameFault(f"{name} of {self.source.name} is {kind(found)}, no {called}", hint=hint)
+            raise NameFault(f"{name} of {self.source.name} is {described(found)}, no {called}", hint=hint)
         return found
 
     def _suggestion(self, name: str, wanted: type[Node], called: str) -> str:
