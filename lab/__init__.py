@@ -1,0 +1,25 @@
+"""The lab: a program as a task for transformers that learn, and what they learn beside what the program does."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.targets import HeadTarget, targets
+    from lab.task import Examples, Task
+
+__all__ = ["Examples", "HeadTarget", "Task", "targets"]
+
+# Where each public name is found; what needs torch is imported when it is first used.
+_HOMES = {
+    "Examples": "lab.task",
+    "HeadTarget": "lab.targets",
+    "Task": "lab.task",
+    "targets": "lab.targets",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

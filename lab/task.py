@@ -1,0 +1,245 @@
+"""A program as a task: inputs, the label at each position, and where each head of the program looks.
+
+All of it comes from batched evaluation of the program. Labels are classes where the program gives values from a finite
+set, else numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from compiler.vocabulary import parse_vocabulary
+from lab.sampling import Generator, Sampler, Shares, balanced_inputs, capacities, encoded, outside, random_inputs
+from rasp.batch.ragged import Codes, Flags
+from rasp.batch.run import BatchColumn, BatchRun
+from rasp.errors import DataFault
+from rasp.graph import SOp
+from rasp.inputs import read_inputs, tokens_of
+from rasp.layers import Analysis, analyse
+from rasp.operations import Atom, atom_key
+
+Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
+
+FEWEST = 100
+"""A task needs so many different inputs: with fewer, there is nothing to hold out."""
+
+MOST_CLASSES = 256
+"""Numbers with more values than this are regressed."""
+
+_BINS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Inputs with their labels.
+
+    ids [B, N] are −1 beyond the end of an input, lengths [B]. labels [B, N] are the places of classes, or standardised
+    numbers; beyond the end they mean nothing.
+    """
+
+    ids: Codes
+    lengths: Codes
+    labels: Codes | Numbers
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @cached_property
+    def given(self) -> Flags:
+        """The positions [B, N] that have a token: those with a label."""
+        return np.arange(self.ids.shape[1]) < self.lengths[:, None]
+
+    def take(self, rows: Codes) -> Examples:
+        """Some of the examples."""
+        return Examples(self.ids[rows], self.lengths[rows], self.labels[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a program asks of whoever should learn it.
+
+    `classes` are the labels, or None where numbers are regressed: then a label is (number − mean)/deviation. So many
+    inputs as `undefined` says were left out, as the program has no value on them.
+    """
+
+    sop: SOp
+    vocabulary: tuple[Atom, ...]
+    max_length: int
+    causal: bool
+    classes: tuple[Atom, ...] | None
+    mean: float
+    deviation: float
+    training: Examples
+    held_out: Examples
+    undefined: int
+
+    @classmethod
+    def from_program(
+        cls,
+        sop: SOp,
+        vocab: str | Sequence[Atom],
+        max_length: int,
+        inputs: str | Path = "random",
+        *,
+        count: int = 20_000,
+        held_out: int = 1_000,
+        seed: int = 0,
+        causal: bool = False,
+    ) -> Task:
+        """The task of an s-op on inputs of up to `max_length` tokens: `random` ones, `balanced` ones, or a file's.
+
+        `balanced` makes rare labels as frequent as others. `count` inputs are for training, `held_out` others for
+        measuring; where there are too few different inputs, fewer. A file has one input a line, a tenth of which are
+        held out. DataFault for a vocabulary of one token, too few inputs, a single label, and a program that has no
+        value on any of them.
+        """
+        vocabulary = parse_vocabulary(vocab) if isinstance(vocab, str) else tuple(vocab)
+        _check(vocabulary, max_length)
+        program = _Evaluated(sop, vocabulary, causal)
+        rng = np.random.default_rng(seed)
+        if inputs in ("random", "balanced"):
+            sampler = random_inputs(len(vocabulary))
+            if inputs == "balanced":
+                sampler = balanced_inputs(len(vocabulary), program.shares)
+            split = _sampled(sampler, capacities(len(vocabulary), max_length), (count, held_out), rng)
+        else:
+            split = _of_file(str(inputs), vocabulary, max_length, rng)
+        return program.task(*split)
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """The layers and heads of the program."""
+        return analyse([self.sop])
+
+    @property
+    def heads(self) -> int:
+        """The heads a layer needs: those of the widest one."""
+        return max(self.analysis.heads, default=0)
+
+    def batch(self, examples: Examples) -> BatchRun:
+        """The program on some inputs."""
+        return BatchRun(self.vocabulary, examples.ids, examples.lengths, causal=self.causal)
+
+    @property
+    def majority_rate(self) -> float | None:
+        """The share of held-out labels that the most frequent one has; None where numbers are regressed."""
+        if self.classes is None:
+            return None
+        counts = np.bincount(self.held_out.labels[self.held_out.given])
+        return float(counts.max() / counts.sum())
+
+
+def _check(vocabulary: Sequence[Atom], longest: int) -> None:
+    if len(vocabulary) < 2:
+        raise DataFault("a vocabulary of one token has nothing to learn", hint="give at least two tokens")
+    if longest < 1:
+        raise DataFault(f"a maximum length is a number from 1 on, not {longest}")
+    inputs = int(capacities(len(vocabulary), longest).sum())
+    if inputs < FEWEST:
+        raise DataFault(
+            f"{len(vocabulary)} tokens make {inputs} different inputs of up to {longest}, and a task needs {FEWEST}",
+            hint="give more tokens or a larger maximum length",
+        )
+
+
+def _sampled(sampler: Sampler, available: Codes, wanted: tuple[int, int], rng: Generator) -> tuple[Codes, Codes]:
+    """Inputs for training, and others that are held out: of each length a tenth of all at most."""
+    count, held_out = wanted
+    spared = np.maximum(available // 10, available > 1)
+    measured = sampler(spared, held_out, rng)
+    others = outside(sampler(available, count + len(measured), rng), measured)
+    return others[rng.permutation(len(others))[:count]], measured
+
+
+def _of_file(name: str, vocabulary: tuple[Atom, ...], longest: int, rng: Generator) -> tuple[Codes, Codes]:
+    rows = encoded(map(tokens_of, read_inputs(name)), vocabulary, longest)
+    if len(rows) < FEWEST:
+        raise DataFault(f"{name} has {len(rows)} different inputs, and a task needs {FEWEST}")
+    rows = rows[rng.permutation(len(rows))]
+    return rows[len(rows) // 10 :], rows[: len(rows) // 10]
+
+
+class _Evaluated:
+    """A program on batches of inputs."""
+
+    def __init__(self, sop: SOp, vocabulary: tuple[Atom, ...], causal: bool) -> None:
+        self.sop, self.vocabulary, self.causal = sop, vocabulary, causal
+
+    def run(self, rows: Codes) -> BatchRun:
+        return BatchRun(self.vocabulary, rows, (rows >= 0).sum(axis=1), causal=self.causal)
+
+    def shares(self, rows: Codes) -> Shares:
+        """What share of each input's positions has each label; of many numbers, each range of them."""
+        found = self.run(rows).sop(self.sop)
+        labels = found.codes if len(found.levels) <= _BINS else _binned(found)
+        given = (rows >= 0) & found.defined[:, None]
+        counts = np.zeros((len(rows), int(labels.max()) + 1))
+        np.add.at(counts, (np.nonzero(given)[0], labels[given]), 1)
+        return np.asarray(counts / (rows >= 0).sum(axis=1)[:, None])
+
+    def task(self, training: Codes, held_out: Codes) -> Task:
+        """The task on these inputs."""
+        rows = np.concatenate([training, held_out])
+        run = self.run(rows)
+        found = run.sop(self.sop)
+        if not found.defined.any():
+            reason = run.error(self.sop, 0)
+            why = reason.message if reason is not None else "it fails"
+            raise DataFault(f"the program has no value on any of {len(rows):,} inputs: {why}")
+        given = (rows >= 0) & found.defined[:, None]
+        labels = _Labels.of(found, given)
+        parts = np.split(np.arange(len(rows)), [len(training)])
+        sides = [Examples(rows[p], found.lengths[p], labels.values[p]) for p in (q[found.defined[q]] for q in parts)]
+        if not all(map(len, sides)):
+            raise DataFault(f"the program has a value on only {int(found.defined.sum())} of {len(rows):,} inputs")
+        undefined = int((~found.defined).sum())
+        scale = (labels.classes, labels.mean, labels.deviation)
+        return Task(self.sop, self.vocabulary, rows.shape[1], self.causal, *scale, sides[0], sides[1], undefined)
+
+
+def _binned(found: BatchColumn) -> Codes:
+    """Many levels in few ranges of equal width; those that are no numbers by their places."""
+    try:
+        numbers = found.levels.astype(np.float64)
+    except ValueError:
+        return np.asarray(found.codes % _BINS)
+    edges = np.linspace(numbers.min(), numbers.max(), _BINS + 1)[1:-1]
+    return np.searchsorted(edges, numbers)[found.codes]
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """Labels [B, N] with the classes that they are the places of, or the scale of numbers."""
+
+    values: Codes | Numbers
+    classes: tuple[Atom, ...] | None
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, found: BatchColumn, given: Flags) -> _Labels:
+        """The labels where they are given. DataFault where all are the same."""
+        used = np.unique(found.codes[given])
+        atoms = found.levels.astype(object)[used].tolist()
+        distinct = {atom_key(atom): atom for atom in atoms}
+        if len(distinct) < 2:
+            raise DataFault(f"the program gives {atoms[0]!r} everywhere: a task with one label has nothing to learn")
+        if len(distinct) > MOST_CLASSES and all(isinstance(atom, (int, float)) for atom in distinct.values()):
+            return cls._numbers(found, given)
+        places = {key: place for place, key in enumerate(distinct)}
+        table = np.zeros(len(found.levels) + 1, dtype=np.intp)
+        table[used] = [places[atom_key(atom)] for atom in atoms]
+        return cls(np.where(given, table[found.codes], 0), tuple(distinct.values()))
+
+    @classmethod
+    def _numbers(cls, found: BatchColumn, given: Flags) -> _Labels:
+        numbers = found.levels.astype(np.float64)[found.codes]
+        mean, deviation = float(numbers[given].mean()), float(numbers[given].std())
+        values = np.where(given, (numbers - mean) / deviation, 0).astype(np.float32)
+        return cls(values, None, mean, deviation)
