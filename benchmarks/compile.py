@@ -19,6 +19,7 @@ from compiler.options import PREFERENCES, Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
+from compiler.tensors import parameter_counts
 from compiler.vocabulary import parse_vocabulary
 from rasp.errors import RaspError
 from rasp.graph import Node
@@ -95,11 +96,11 @@ def row(program: Program, name: str, max_length: int, prefer: str, dtype: str, r
         weights.depth,
         ",".join(map(str, weights.heads)),
         weights.d_model,
-        f"{weights.parameters['total']:,}",
-        f"{weights.parameters['nonzero']:,}",
+        f"{parameter_counts(weights)['total']:,}",
+        f"{parameter_counts(weights)['nonzero']:,}",
         f"{seconds:.2f}",
     )
-    return COLUMNS.format(name, max_length, *ours, *theirs(name, max_length, weights.parameters["total"]))
+    return COLUMNS.format(name, max_length, *ours, *theirs(name, max_length, parameter_counts(weights)["total"]))
 
 
 def theirs(name: str, max_length: int, ours: int) -> tuple[str, str, str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from compiler.ir import ModelWeights
 from compiler.pipeline import compile_sop
+from compiler.tensors import parameter_counts
 from compiler.vocabulary import parse_vocabulary
 from rasp.language.program import load_program
 
@@ -42,7 +43,7 @@ def row(path: Path) -> tuple[str, ...]:
         f"[{path.stem}](../programs/{path.name})",
         _summary(header).replace("|", "\\|"),
         *map(str, sizes),
-        f"{weights.parameters['total']:,}",
+        f"{parameter_counts(weights)['total']:,}",
     )
 
 

@@ -28,16 +28,12 @@ from compiler.ir import (
     ModelWeights,
     OutputTypes,
     Readout,
-    guard_tensor,
-    input_mlp,
-    layer_head,
-    layer_mlp,
-    output_tensor,
 )
 from compiler.options import PREFERENCES
 from compiler.output_types import TYPES
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
+from compiler.tensors import guard_tensor, input_mlp, layer_head, layer_mlp, named_tensors, output_tensor
 from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
@@ -55,7 +51,7 @@ _CHECKED = {"defined": "categorical", "uniform": "categorical", "single": "singl
 def save(model: CompiledModel, path: str | Path) -> None:
     """Writes the model to a file, whole or not at all. DataFault where it cannot be written."""
     weights = model.weights
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in weights.tensors().items()}
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named_tensors(weights).items()}
     content = to_bytes(tensors, {_KEY: json.dumps(description(weights))})
     write_whole(Path(path), content)
 

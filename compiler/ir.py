@@ -1,4 +1,4 @@
-"""The contract between the compiler and whatever runs its weights: plain arrays with names.
+"""The contract between the compiler and whatever runs its weights: plain arrays with names, and no logic.
 
 Shapes: D d_model, K d_head (queries and keys), W value width of a head, M d_mlp, V vocabulary, N maximum length,
 O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in the row.
@@ -13,6 +13,8 @@ O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in
     after the last one
     logits  = x W_U                                                           [T, O]
 
+The bias of a hidden layer is added after the product, as it stands here: its rounding is part of the constructions.
+
 A layer has attention, and usually one feed-forward after it, or none; what does not fit into one hidden layer takes
 several, one after another, and they belong to the same layer. Before the first layer there may be input feed-forwards.
 So whatever goes by layers has equally many: `layers`, the attention of traces and results, the layers of the torch
@@ -22,9 +24,9 @@ module, the names of tensors. Layers and heads count from 0 in Python, and from 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -176,31 +178,6 @@ class Readout:
     accuracy: Accuracy | None = None
 
 
-def output_tensor(index: int) -> str:
-    """The name of an output's unembedding: the first one's is plain W_U."""
-    return f"outputs.{index}.W_U" if index else "W_U"
-
-
-def guard_tensor(index: int) -> str:
-    """The name of a guard's unembedding."""
-    return f"guards.{index}.W_U"
-
-
-def input_mlp(number: int) -> str:
-    """What the names of an input feed-forward's tensors begin with."""
-    return f"input_mlps.{number}"
-
-
-def layer_mlp(layer: int, number: int) -> str:
-    """What the names of a layer's feed-forward's tensors begin with."""
-    return f"layers.{layer}.mlps.{number}"
-
-
-def layer_head(layer: int, number: int) -> str:
-    """What the names of a head's tensors begin with."""
-    return f"layers.{layer}.heads.{number}"
-
-
 @dataclass(frozen=True, eq=False)
 class ModelWeights:
     """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis.
@@ -295,64 +272,6 @@ class ModelWeights:
             steps = ("attention", *_titles("feed-forward", layer.feed_forwards))
             found += [Stage(at, f"layer {at + 1}: {step}") for step in steps]
         return found
-
-    def tensors(self) -> dict[str, Array]:
-        """Every weight under its stable name."""
-        found = {"W_E": self.W_E, "W_pos": self.W_pos}
-        for index, output in enumerate(self.outputs):
-            found[output_tensor(index)] = output.W_U
-        for index, guard in enumerate(self.guards):
-            found[guard_tensor(index)] = guard.W_U
-        for number, weights in enumerate(self.input_feed_forwards):
-            found |= _tensors(weights, input_mlp(number))
-        for at, layer in enumerate(self.layers):
-            for number, head in enumerate(layer.heads):
-                found |= _tensors(head, layer_head(at, number))
-            for number, weights in enumerate(layer.feed_forwards):
-                found |= _tensors(weights, layer_mlp(at, number))
-        return found
-
-    def with_tensors(self, tensors: Mapping[str, Array]) -> ModelWeights:
-        """The same model with other arrays under some of its names. KeyError for a name that it does not have."""
-        own = self.tensors()
-        if unknown := sorted(set(tensors) - set(own)):
-            raise KeyError(unknown[0])
-        every = {**own, **tensors}
-        return replace(
-            self,
-            W_E=every["W_E"],
-            W_pos=every["W_pos"],
-            input_feed_forwards=tuple(
-                _taken(weights, input_mlp(at), every) for at, weights in enumerate(self.input_feed_forwards)
-            ),
-            layers=tuple(_taken_layer(layer, at, every) for at, layer in enumerate(self.layers)),
-            outputs=tuple(replace(found, W_U=every[output_tensor(at)]) for at, found in enumerate(self.outputs)),
-            guards=tuple(replace(found, W_U=every[guard_tensor(at)]) for at, found in enumerate(self.guards)),
-        )
-
-    @property
-    def parameters(self) -> dict[str, int]:
-        """How many parameters there are, and how many are not zero."""
-        tensors = self.tensors().values()
-        return {"total": sum(t.size for t in tensors), "nonzero": sum(int(np.count_nonzero(t)) for t in tensors)}
-
-
-Part = TypeVar("Part", HeadWeights, FeedForwardWeights)
-
-
-def _tensors(part: HeadWeights | FeedForwardWeights, prefix: str) -> dict[str, Array]:
-    return {f"{prefix}.{name}": getattr(part, name) for name in part.TENSORS}
-
-
-def _taken(part: Part, prefix: str, tensors: Mapping[str, Array]) -> Part:
-    own: dict[str, Any] = {name: tensors[f"{prefix}.{name}"] for name in part.TENSORS}
-    return replace(part, **own)
-
-
-def _taken_layer(layer: LayerWeights, at: int, tensors: Mapping[str, Array]) -> LayerWeights:
-    heads = (_taken(head, layer_head(at, number), tensors) for number, head in enumerate(layer.heads))
-    mlps = (_taken(mlp, layer_mlp(at, number), tensors) for number, mlp in enumerate(layer.feed_forwards))
-    return LayerWeights(tuple(heads), tuple(mlps))
 
 
 def _titles(step: str, several: Sequence[object]) -> list[str]:

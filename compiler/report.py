@@ -11,6 +11,7 @@ from typing import Any
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights
 from compiler.run.model import CompiledModel
 from compiler.symbolic import split_direction
+from compiler.tensors import parameter_counts
 from rasp.visible import visible
 
 _NARROWEST = 40
@@ -28,7 +29,7 @@ def counts(model: CompiledModel) -> dict[str, Any]:
         "predicted_heads": list(weights.predicted_heads),
         "d_model": weights.d_model,
         "directions": list(weights.directions),
-        "parameters": weights.parameters,
+        "parameters": parameter_counts(weights),
         "input": list(map(_feed_forward, weights.input_feed_forwards)),
         "blocks": [{"layer": number, **_layer(layer)} for number, layer in enumerate(weights.layers, 1)],
         "certificate": None if certificate is None else certificate.statement,
@@ -77,7 +78,7 @@ def _lines(model: CompiledModel) -> Iterator[str]:
     yield f"  predicted   {_size(list(weights.predicted_heads))}"
     yield f"  compiled    {_size(weights.heads)}"
     yield f"  d_model     {weights.d_model}: {_spaces(weights.directions)}"
-    total, nonzero = weights.parameters["total"], weights.parameters["nonzero"]
+    total, nonzero = parameter_counts(weights)["total"], parameter_counts(weights)["nonzero"]
     yield f"  parameters  {total:,} ({nonzero:,} not zero)"
     if weights.certificate is not None:
         margin = f"{weights.certificate.headroom:.3g} times what is needed"

@@ -111,6 +111,24 @@ def test_running_reads_no_construction(module: str) -> None:
     assert not [name for name in imports(MODULES[module]) if name.startswith(built)]
 
 
+def test_the_contract_imports_nothing_of_the_compiler_but_tables_of_functions() -> None:
+    assert {name for name in imports(MODULES["compiler.ir"]) if top(name) == "compiler"} == {"compiler.functions"}
+
+
+VALUES = [module for module in MODULES if module.startswith("compiler.values.")]
+
+
+@pytest.mark.parametrize("module", VALUES)
+def test_what_values_there_are_does_not_depend_on_how_they_are_held(module: str) -> None:
+    held = ("compiler.storage", "compiler.symbolic", "compiler.gadgets", "compiler.rewrites", "compiler.proof")
+    assert not [name for name in imports(MODULES[module]) if name.startswith((*held, "compiler.run", "compiler.plan"))]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("compiler.gadgets.")])
+def test_constructions_neither_run_nor_prove(module: str) -> None:
+    assert not [name for name in imports(MODULES[module]) if name.startswith(("compiler.run", "compiler.proof"))]
+
+
 def test_nothing_imports_the_door() -> None:
     assert not [module for module in MODULES if "rasp.__main__" in imports(MODULES[module])]
 

@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
+from compiler.tensors import named_tensors
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_asis, where
 from rasp.language.program import parse_program
@@ -57,9 +58,9 @@ def test_what_is_saved_comes_back(
     model = compile_sop(root, vocabulary, 4, dtype=dtype, program=parse_program("x = tokens;"), name="x")
     save(model, path)
     again = load(path)
-    assert again.weights.tensors().keys() == model.weights.tensors().keys()
-    for name, tensor in model.weights.tensors().items():
-        assert (again.weights.tensors()[name] == tensor).all()
+    assert named_tensors(again.weights).keys() == named_tensors(model.weights).keys()
+    for name, tensor in named_tensors(model.weights).items():
+        assert (named_tensors(again.weights)[name] == tensor).all()
     for field in ("name", "vocabulary", "max_length", "dtype", "directions", "predicted_heads", "texts", "notes"):
         assert getattr(again.weights, field) == getattr(model.weights, field)
     assert list(map(repr, again.run(given).output)) == list(map(repr, model.run(given).output))

@@ -18,6 +18,7 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.storage import Reader
 from compiler.symbolic import Direction
+from compiler.tensors import named_tensors, with_tensors
 from rasp.errors import Refusal
 from rasp.graph import (
     Aggregate,
@@ -68,12 +69,12 @@ def compilation(name: str, dtype: str = "float32", **options: Any) -> Compilatio
 
 def changed(weights: ModelWeights, rng: random.Random) -> tuple[str, ModelWeights]:
     """The weights with one number changed, and which."""
-    names = [name for name in weights.tensors() if not name.startswith("guards")]
+    names = [name for name in named_tensors(weights) if not name.startswith("guards")]
     name = rng.choice(names)
-    tensor = weights.tensors()[name].copy()
+    tensor = named_tensors(weights)[name].copy()
     place = tuple(rng.randrange(size) for size in tensor.shape)
     tensor[place] += rng.choice([1.0, -1.0, 0.5, 64.0])
-    return f"{name}{place}", weights.with_tensors({name: tensor})
+    return f"{name}{place}", with_tensors(weights, {name: tensor})
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -149,7 +150,7 @@ def test_a_small_shift_of_the_steps_is_noticed() -> None:
     (feed_forward,) = made.weights.layers[0].feed_forwards
     bias = feed_forward.b_in + np.float32(4)
     with pytest.raises(Refusal, match="neurons for"):
-        made.certify(made.weights.with_tensors({"layers.0.mlps.0.b_in": bias}))
+        made.certify(with_tensors(made.weights, {"layers.0.mlps.0.b_in": bias}))
 
 
 def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
@@ -157,7 +158,7 @@ def test_a_bos_score_that_depends_on_the_query_is_noticed() -> None:
     queries = made.weights.layers[0].heads[0].W_Q.copy()
     queries[made.weights.directions.index("tokens_asis=a"), 0] = 64
     with pytest.raises(Refusal, match="depends on the query"):
-        made.certify(made.weights.with_tensors({"layers.0.heads.0.W_Q": queries}))
+        made.certify(with_tensors(made.weights, {"layers.0.heads.0.W_Q": queries}))
 
 
 def test_the_weights_of_another_program_are_not_certified() -> None:

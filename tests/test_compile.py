@@ -12,6 +12,7 @@ from compiler.options import Options
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
+from compiler.tensors import named_tensors, parameter_counts, with_tensors
 from compiler.values import aggregates
 from rasp.errors import DataFault, Failures, RaspError, Refusal, ValueFault
 from rasp.graph import (
@@ -118,14 +119,14 @@ def test_outputs_are_ints_where_the_program_has_ints(max_length: int) -> None:
 def test_compiling_twice_gives_the_same_weights(root: SOp) -> None:
     first, second = (compile_sop(root, ("a", "b"), 6).weights for _ in range(2))
     assert first.directions == second.directions
-    assert first.tensors().keys() == second.tensors().keys()
-    assert all((tensor == second.tensors()[name]).all() for name, tensor in first.tensors().items())
+    assert named_tensors(first).keys() == named_tensors(second).keys()
+    assert all((tensor == named_tensors(second)[name]).all() for name, tensor in named_tensors(first).items())
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_weight_has_the_dtype(dtype: str) -> None:
     model = compile_sop(where(HISTOGRAM > 1, REVERSE, "-"), ("a", "b"), 6, dtype=dtype)
-    assert {str(tensor.dtype) for tensor in model.weights.tensors().values()} == {dtype}
+    assert {str(tensor.dtype) for tensor in named_tensors(model.weights).values()} == {dtype}
     assert {str(tensor.dtype) for tensor in model.network.parameters()} == {f"torch.{dtype}"}
 
 
@@ -196,23 +197,25 @@ def test_a_feed_forward_without_attention_belongs_to_the_layer_before_it(engine:
 
 def test_tensors_are_named_by_layer_and_can_be_replaced() -> None:
     weights = deep().weights
-    parts = {name.rpartition(".")[0] for name in weights.tensors() if "heads" in name or "mlps" in name}
+    parts = {name.rpartition(".")[0] for name in named_tensors(weights) if "heads" in name or "mlps" in name}
     assert sorted(parts) == [
         "input_mlps.0",
         *("layers.0.heads.0", "layers.0.heads.1", "layers.0.mlps.0", "layers.0.mlps.1"),
         "layers.1.heads.0",
     ]
-    changed = weights.with_tensors({"layers.0.mlps.1.b_in": weights.layers[0].feed_forwards[1].b_in + 1})
+    changed = with_tensors(weights, {"layers.0.mlps.1.b_in": weights.layers[0].feed_forwards[1].b_in + 1})
     assert (changed.layers[0].feed_forwards[1].b_in - weights.layers[0].feed_forwards[1].b_in == 1).all()
     assert changed.layers[1].heads[0].W_Q is weights.layers[1].heads[0].W_Q
     with pytest.raises(KeyError):
-        weights.with_tensors({"layers.2.heads.0.W_Q": weights.W_E})
+        with_tensors(weights, {"layers.2.heads.0.W_Q": weights.W_E})
 
 
 def test_parameters_are_counted() -> None:
     weights = compile_sop(HISTOGRAM, ("a", "b"), 4).weights
-    assert weights.parameters["total"] == sum(tensor.size for tensor in weights.tensors().values())
-    assert weights.parameters["nonzero"] == sum((tensor != 0).sum() for tensor in weights.tensors().values())
+    assert parameter_counts(weights)["total"] == sum(tensor.size for tensor in named_tensors(weights).values())
+    assert parameter_counts(weights)["nonzero"] == sum(
+        (tensor != 0).sum() for tensor in named_tensors(weights).values()
+    )
 
 
 def test_bos_keeps_to_itself() -> None:

@@ -9,6 +9,7 @@ import pytest
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.run.verify import verify
+from compiler.tensors import parameter_counts
 from compiler.values.distinct import is_distinct
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
 from rasp.interpret import run
@@ -88,7 +89,7 @@ def test_a_function_of_what_is_sorted_is_no_larger_model() -> None:
     place = selector_width(select(tokens_int, tokens_int, "<") | (select(tokens_int, tokens_int) & BEFORE))
     fetched = aggregate(select(place, indices), tokens_int)
     sizes = [
-        exact(root, tuple(range(6)), 6).weights.parameters["total"]
+        parameter_counts(exact(root, tuple(range(6)), 6).weights)["total"]
         for root in (fetched, fetched + 1, -fetched, fetched % 2, 2 * fetched)
     ]
     assert max(sizes[1:]) <= 1.2 * sizes[0]

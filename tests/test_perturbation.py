@@ -14,6 +14,7 @@ from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
+from compiler.tensors import named_tensors
 from rasp.errors import Refusal
 from rasp.graph import (
     SOp,
@@ -78,7 +79,7 @@ def with_weight(tensor: Any, place: tuple[int, ...], value: float) -> Iterator[N
 
 def places(compilation: Compilation, rng: random.Random, count: int) -> Iterator[tuple[str, Any, tuple[int, ...]]]:
     """As many places in each tensor, half of them where it is not zero."""
-    for name, tensor in compilation.weights.tensors().items():
+    for name, tensor in named_tensors(compilation.weights).items():
         marked = [tuple(map(int, place)) for place in zip(*np.nonzero(tensor), strict=True)]
         for place in rng.sample(marked, min(count, len(marked))):
             yield name, tensor, place
@@ -117,7 +118,7 @@ def test_what_nothing_writes_is_noticed(name: str) -> None:
     read = np.hstack([readout.W_U for readout in (*compilation.weights.outputs, *compilation.weights.guards)])
     writing = [
         (tensor, place)
-        for tensor_name, tensor in compilation.weights.tensors().items()
+        for tensor_name, tensor in named_tensors(compilation.weights).items()
         if tensor_name.endswith(("W_O", "W_out"))
         for place in zip(*map(np.ndarray.tolist, tensor.nonzero()), strict=True)
         if read[place[1]].any()

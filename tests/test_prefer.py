@@ -16,6 +16,7 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
+from compiler.tensors import parameter_counts
 from rasp.errors import Refusal, ValueFault
 from rasp.graph import (
     Selector,
@@ -69,7 +70,7 @@ def test_a_very_wide_head_becomes_two(name: str, heads: list[int], most: int, ma
     assert model.weights.heads == heads
     assert model.weights.depth == len(model.weights.predicted_heads)
     assert score_dimensions(model) <= 1024
-    assert model.weights.parameters["total"] <= most
+    assert parameter_counts(model.weights)["total"] <= most
     (note,) = model.weights.notes
     assert note.startswith("place: 2 heads instead of one of up to")
     assert "--prefer depth" in note

@@ -13,6 +13,7 @@ import pytest
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.run.verify import ENGINES, verify
+from compiler.tensors import parameter_counts
 from compiler.vocabulary import parse_vocabulary
 from rasp.console.show import values
 from rasp.inputs import parse_input, tokens_of
@@ -120,7 +121,7 @@ def test_letters(name: str, max_length: int) -> None:
     found = verify(program.sop(), model, count=300)
     assert found.counterexample is None
     assert found.count > 300
-    assert model.weights.parameters["total"] < 22_000_000 / 4
+    assert parameter_counts(model.weights)["total"] < 22_000_000 / 4
 
 
 def shuffled_brackets(rng: random.Random, length: int) -> list[str]:

@@ -13,6 +13,7 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.rewrites import simplify
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
+from compiler.tensors import named_tensors, with_tensors
 from compiler.values import aggregates
 from compiler.values.progressions import Means, Progression
 from compiler.values.representatives import threshold_tests
@@ -113,14 +114,14 @@ def test_comparisons_and_products_are_exact(name: str, dtype: str) -> None:
 @pytest.mark.usefixtures("unlisted")
 def test_the_certificate_notices_a_changed_product() -> None:
     made = Compilation({"": NUMBER * tokens_int}, Options((-2, 0, 3), 5))
-    tensors, noticed = made.weights.tensors(), 0
+    tensors, noticed = named_tensors(made.weights), 0
     prefix = next(name for name in tensors if name.endswith("W_in")).removesuffix("W_in")
     for name in ("W_in", "b_in", "W_out"):
         tensor = tensors[prefix + name]
         for place in zip(*tensor.nonzero(), strict=True) if name != "b_in" else [(0,), (1,)]:
             changed = tensor.copy()
             changed[place] += 0.5
-            weights = made.weights.with_tensors({prefix + name: changed})
+            weights = with_tensors(made.weights, {prefix + name: changed})
             try:
                 made.certify(weights)
             except Refusal as error:
@@ -150,7 +151,7 @@ def test_the_certificate_notices_a_moved_threshold() -> None:
         bias = feed_forward.b_in.copy()
         bias[unit] += 8
         with pytest.raises(Refusal, match="no certificate"):
-            made.certify(made.weights.with_tensors({"layers.0.mlps.0.b_in": bias}))
+            made.certify(with_tensors(made.weights, {"layers.0.mlps.0.b_in": bias}))
     assert CompiledModel(made.weights).run("abaa").output == [True, False, True, True]
 
 
@@ -273,14 +274,14 @@ def test_the_certificate_notices_a_changed_gap(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(simplify, "MANY", 3)
     made = Compilation({"": apply("==", UP_TO, FRACTION[1])}, Options(("a", "b", "c"), 6))
     feed_forward, *_ = made.weights.feed_forwards
-    tensors = {name: tensor for name, tensor in made.weights.tensors().items() if ".mlps.0." in name}
+    tensors = {name: tensor for name, tensor in named_tensors(made.weights).items() if ".mlps.0." in name}
     assert feed_forward.W_in.shape[1] == 2
     for name, tensor in tensors.items():
         for place in np.ndindex(tensor.shape):
             changed = tensor.copy()
             changed[place] += 0.5
             with pytest.raises(Refusal, match="no certificate"):
-                made.certify(made.weights.with_tensors({name: changed}))
+                made.certify(with_tensors(made.weights, {name: changed}))
 
 
 def test_means_that_rounding_makes_equal_are_not_compared() -> None:

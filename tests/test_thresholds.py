@@ -15,6 +15,7 @@ from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
+from compiler.tensors import named_tensors, with_tensors
 from rasp.errors import Refusal
 from rasp.graph import (
     SOp,
@@ -245,14 +246,14 @@ def test_the_certificate_notices_a_changed_threshold(root: SOp, vocabulary: Sequ
     made = Compilation({"root": root}, Options(tuple(vocabulary), 4))
     made.certify(made.weights)
     rng = random.Random(1)
-    tensors, noticed = made.weights.tensors(), 0
+    tensors, noticed = named_tensors(made.weights), 0
     prefix = next(name for name in tensors if name.endswith("W_in")).removesuffix("W_in")
     for _ in range(30):
         name = rng.choice(["W_in", "b_in", "W_out"])
         tensor = tensors[prefix + name].copy()
         places = np.argwhere(tensor != 0) if name != "b_in" else np.argwhere(tensor == 0)
         tensor[tuple(rng.choice(places.tolist()))] += rng.choice([1, -1, 0.5, -0.25])
-        weights = made.weights.with_tensors({prefix + name: tensor})
+        weights = with_tensors(made.weights, {prefix + name: tensor})
         try:
             made.certify(weights)
         except Refusal as error:

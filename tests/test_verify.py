@@ -13,6 +13,7 @@ from compiler.run.agreement import agree
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.verify import EXHAUSTIVE, Ids, input_count, verify
+from compiler.tensors import named_tensors, with_tensors
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
 from rasp.operations import Atom
 
@@ -100,16 +101,16 @@ def test_agreement(expected: list[Atom] | str, found: list[Atom] | str, same: bo
 
 def changed(weights: ModelWeights, name: str, place: tuple[int, ...], by: float) -> CompiledModel:
     """The model with one weight changed."""
-    tensor = np.array(weights.tensors()[name])
+    tensor = np.array(named_tensors(weights)[name])
     tensor[place] += by
-    return CompiledModel(weights.with_tensors({name: tensor}))
+    return CompiledModel(with_tensors(weights, {name: tensor}))
 
 
 def perturbations(weights: ModelWeights, count: int) -> list[tuple[str, tuple[int, ...]]]:
     """Some weights of every tensor that are not zero; not where BOS scores itself, since nobody reads BOS later."""
     rng = random.Random(0)
     found = []
-    for name, tensor in weights.tensors().items():
+    for name, tensor in named_tensors(weights).items():
         places = [tuple(map(int, place)) for place in zip(*np.nonzero(tensor), strict=True)]
         if name.endswith(("W_Q", "W_K")):
             places = [place for place in places if weights.directions[place[0]] != "bos"]
@@ -124,7 +125,7 @@ def test_a_wrong_weight_is_found(root: SOp) -> None:
     missed = [
         (name, place)
         for name, place in perturbations(model.weights, 5)
-        if verify(root, changed(model.weights, name, place, -model.weights.tensors()[name][place])).counterexample
+        if verify(root, changed(model.weights, name, place, -named_tensors(model.weights)[name][place])).counterexample
         is None
     ]
     assert not missed

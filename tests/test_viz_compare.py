@@ -7,6 +7,7 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
+from compiler.tensors import with_tensors
 from rasp.graph import indices, length, select, selector_width, tokens
 from rasp.language.program import parse_program
 from viz.comparison import attention_asked, compare, computed, head_titles, plan_compare
@@ -88,7 +89,7 @@ def test_heads_of_a_layer_are_numbered_from_1() -> None:
 
 def test_a_head_that_is_off_has_its_differences_magnified_and_their_size_said() -> None:
     weights = model_of("first").weights
-    soft = weights.with_tensors({"layers.0.heads.0.W_Q": weights.layers[0].heads[0].W_Q / 64})
+    soft = with_tensors(weights, {"layers.0.heads.0.W_Q": weights.layers[0].heads[0].W_Q / 64})
     ((found,),) = layers = computed(CompiledModel(soft), "abc")
     asked, softmax, difference = plan_compare(layers, "abc").panels
     assert " ".join(softmax.title) == f"softmax: off by up to {found.off:.2g}"

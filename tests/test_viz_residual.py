@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.symbolic import split_direction
+from compiler.tensors import with_tensors
 from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
 from viz.directions import decoded, groups, written
 from viz.residual_stream import plan_residual, residual, said
@@ -114,7 +115,7 @@ def test_what_stands_for_no_value_is_a_question_mark() -> None:
     row = weights.directions.index("tokens_asis=b")
     W_E = weights.W_E.copy()  # noqa: N806
     W_E[1, row] = 0.5
-    broken = CompiledModel(weights.with_tensors({"W_E": W_E}))
+    broken = CompiledModel(with_tensors(weights, {"W_E": W_E}))
     stream = broken.trace(broken.encode("ab"), "reference").residuals[0].astype(np.float64)
     (group,) = (group for group in groups(weights.directions) if group.name == "tokens_asis")
     assert [said(group, vector) for vector in stream] == ["", "?", "b"]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from compiler.run.model import CompiledModel, Result
+from compiler.tensors import parameter_counts
 from rasp.display import as_html, as_svg
 from rasp.errors import RaspError
 from rasp.graph import Selector, SOp
@@ -82,7 +83,7 @@ def _analysis(found: Analysis) -> str:
 
 def _model(model: CompiledModel) -> str:
     """The heads of a compiled model and its sizes as an HTML table."""
-    weights = model.weights
+    weights, live = model.weights, parameter_counts(model.weights)["nonzero"]
     rows = [
         (str(number), head.kind, head.name, str(head.W_Q.shape[1]))
         for number, layer in enumerate(model.layers, 1)
@@ -90,7 +91,7 @@ def _model(model: CompiledModel) -> str:
     ]
     caption = (
         f"{weights.name}: {len(weights.vocabulary)} tokens, up to {weights.max_length} positions, {weights.dtype}, "
-        f"d_model {weights.d_model}, heads {weights.heads}, {weights.parameters['nonzero']:,} weights that are not 0"
+        f"d_model {weights.d_model}, heads {weights.heads}, {live:,} weights that are not 0"
     )
     return _table(caption, ("layer", "kind", "selector", "d_head"), rows)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
+from compiler.tensors import parameter_counts
 from rasp.errors import RaspError
 from rasp.graph import SOp, topological
 from rasp.interpret import Run
@@ -78,7 +79,7 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
 
 def _why_not_live(weights: ModelWeights) -> str | None:
     """Why a model does not run in the page, or None where it does."""
-    if weights.parameters["nonzero"] > LIVE_LIMIT:
+    if parameter_counts(weights)["nonzero"] > LIVE_LIMIT:
         return f"it has more than {LIVE_LIMIT:,} weights that are not 0"
     return None if weights.dtype == "float64" else f"it is made for {weights.dtype}, and a page computes in float64"
 
