@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from rasp.display import Displayed
 from rasp.graph import Aggregate, Node, Selector, SelectorWidth, full, length, topological
 
+HeadKind: TypeAlias = Literal["aggregate", "width"]
 Gather: TypeAlias = Aggregate | SelectorWidth
 _SEARCH_STEPS = 20_000
 _SEARCH_GATHERS = 200
@@ -29,7 +30,7 @@ class Head:
     """One attention head: the selector it computes, and whether it aggregates values or measures the width."""
 
     selector: Selector
-    kind: str
+    kind: HeadKind
 
 
 _ALONE = Head(full, "width")

@@ -108,8 +108,13 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
-_TOPICS = {"inputs": ("s-op", "selector"), "forms": ("form",), "functions": ("function",), "statements": ("keyword",),
-           "commands": ("command",)}  # fmt: skip
+_TOPICS: dict[str, tuple[manual.EntryKind, ...]] = {
+    "inputs": ("s-op", "selector"),
+    "forms": ("form",),
+    "functions": ("function",),
+    "statements": ("keyword",),
+    "commands": ("command",),
+}
 
 
 def _topics() -> list[str]:

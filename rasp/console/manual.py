@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+EntryKind: TypeAlias = Literal["s-op", "selector", "value", "form", "function", "keyword", "command"]
 
 
 class Entry(NamedTuple):
     """A word: what it is, how it is written, what it does, and an example to try."""
 
-    kind: str
+    kind: EntryKind
     usage: str
     text: str
     example: str = ""

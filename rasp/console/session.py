@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from rasp.console import show
 from rasp.console.banner import FIRST_EXAMPLE
@@ -93,7 +93,7 @@ class Session:
     def __init__(
         self,
         drawing: Drawing | None = None,
-        kind: str = "console",
+        kind: Literal["console", "file"] = "console",
         files: Files | None = None,
         budget: int = 1,
     ) -> None:

@@ -32,7 +32,7 @@ from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget, weight
 from rasp.language.loading import Disk, Files, read_source
 from rasp.language.parser import parse
-from rasp.language.scope import Closure, Function, Primitive, Scope, Value
+from rasp.language.scope import Closure, Function, Primitive, Scope, ScopeKind, Value
 from rasp.meaning import EvaluationFault
 from rasp.operations import Atom, is_atom
 from rasp.recursion import deep_stack
@@ -353,7 +353,7 @@ def library() -> Scope:
     return scope
 
 
-def new_scope(kind: str, where: str, passes_to: Scope | None = None) -> Scope:
+def new_scope(kind: ScopeKind, where: str, passes_to: Scope | None = None) -> Scope:
     """A scope for a console or a file as at start-up: the library outside, and `tokens`."""
     scope = Scope(kind, library(), where, passes_to)
     scope.names["tokens"] = tokens

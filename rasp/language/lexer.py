@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 from rasp.source import Source, Span
 
@@ -26,10 +26,13 @@ _TOKEN = re.compile(
 )
 
 
-class Token(NamedTuple):
-    """One word of the text. `kind` is float, int, string, word, symbol, unclosed, strange or end."""
+TokenKind: TypeAlias = Literal["float", "int", "string", "word", "symbol", "unclosed", "strange", "end"]
 
-    kind: str
+
+class Token(NamedTuple):
+    """One word, number, string or symbol of the text, or its end."""
+
+    kind: TokenKind
     text: str
     start: int
     end: int
@@ -55,13 +58,13 @@ def lex(source: Source) -> Lexed:
     comments: list[Span] = []
     first = True
     for match in _TOKEN.finditer(source.text):
-        kind = str(match.lastgroup)
+        kind = match.lastgroup
         if kind == "blank":
             first = first or "\n" in match.group()
         elif kind == "comment":
             comments.append(Span(source, match.start(), match.start() + len(match.group().rstrip())))
         else:
-            tokens.append(Token(kind, match.group(), match.start(), match.end(), first))
+            tokens.append(Token(cast(TokenKind, kind), match.group(), match.start(), match.end(), first))
             first = False
     end = len(source.text)
     tokens.append(Token("end", "", end, end, True))

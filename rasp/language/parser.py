@@ -127,6 +127,9 @@ class _Parser:
     def token(self) -> Token:
         return self.tokens[self.at]
 
+    def at_end(self) -> bool:
+        return self.token.kind == "end"
+
     def peek(self, ahead: int = 1) -> Token:
         return self.tokens[min(self.at + ahead, len(self.tokens) - 1)]
 
@@ -211,11 +214,11 @@ class _Parser:
     def synchronise(self, start: int, top: bool) -> None:
         """Goes behind the statement that began at `start`: to its semicolon (the last bracket of a body), to the end
         of the body around it, or to a line that can only begin a statement. Nothing of it is read as another."""
-        if self.token.kind == "end":
+        if self.at_end():
             return
         has_body = self.tokens[start].is_("def", "for")
         seen = Counter(token.text for token in self.tokens[start : self.at] if token.kind == "symbol")
-        while self.token.kind != "end":
+        while not self.at_end():
             in_body = has_body and seen["{"] > seen["}"]
             if self.at > start and not in_body and self.begins_statement(seen, top):
                 return
@@ -259,7 +262,7 @@ class _Parser:
         return self.peek(ahead).kind == "word" and self.peek(ahead + 1).is_("=")
 
     def end_statement(self) -> None:
-        if self.closed and self.token.kind == "end" and self.depth == 0:
+        if self.closed and self.at_end() and self.depth == 0:
             return
         self.expect(";", " at the end of the statement")
 
@@ -317,7 +320,7 @@ class _Parser:
     def skip_body(self, start: int) -> None:
         """Goes behind the bracket that closes the body of this function, whose return began at `start`."""
         depth = 1 + sum(token.is_("{") - token.is_("}") for token in self.tokens[start : self.at])
-        while depth > 0 and self.token.kind != "end":
+        while depth > 0 and not self.at_end():
             token = self.advance()
             depth += token.is_("{") - token.is_("}")
 
@@ -332,7 +335,7 @@ class _Parser:
         """The statements of a body, up to the word or symbol `stop`."""
         body: list[Statement] = []
         while not self.skip_semicolons().is_(stop, "}"):
-            if self.token.kind == "end":
+            if self.at_end():
                 where = Span(self.source, opening.start, opening.end)
                 self.fail(f"`{stop}` for the `{{` of line {where.line}")
             self.recovering(body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from rasp.errors import NameFault
 from rasp.graph import Selector, SOp
@@ -13,6 +13,7 @@ from rasp.language.lexer import FORMS, KEYWORDS
 from rasp.language.syntax import Define
 from rasp.operations import Atom
 
+ScopeKind: TypeAlias = Literal["built-in", "library", "console", "file", "function", "local"]
 Value: TypeAlias = "int | float | str | bool | SOp | Selector | list[Value] | dict[Atom, Value] | Function"
 
 RESERVED = (
@@ -60,12 +61,11 @@ class UndefinedName(NameFault):
 class Scope:
     """Names and their values, inside an outer scope.
 
-    `kind` is built-in, library, console, file, function or local. A file passes its public names on to the scope its
-    load statement stands in, at once; `touched` lists what it should print at its end, last touched last. `kept` are
-    the names that were refused there, so that the file has them alone.
+    A file passes its public names on to the scope of its load statement, at once; `touched` lists what it should print
+    at its end, last touched last. `kept` are the names that were refused there, so that the file has them alone.
     """
 
-    def __init__(self, kind: str, outer: Scope | None, where: str = "", passes_to: Scope | None = None) -> None:
+    def __init__(self, kind: ScopeKind, outer: Scope | None, where: str = "", passes_to: Scope | None = None) -> None:
         self.kind = kind
         self.outer = outer
         self.where = where
