@@ -164,7 +164,7 @@ class SOp(Node):
 
 
 class Selector(Node):
-    """Which key positions each query position marks. Row = query, column = key."""
+    """Which key positions each query position selects. Row = query, column = key."""
 
     def __and__(self, other: Selector) -> Selector:
         return And(self, _selector(other))
@@ -207,7 +207,7 @@ class Map(SOp):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Aggregate(SOp):
-    """The mean of `value` over the marked positions; the value itself where one is marked, `default` where none is."""
+    """The mean of `value` over the selected positions: of one, the value itself; of none, `default`."""
 
     selector: Selector
     value: SOp
@@ -216,14 +216,14 @@ class Aggregate(SOp):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SelectorWidth(SOp):
-    """How many positions each row marks."""
+    """How many positions each row selects."""
 
     selector: Selector
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Select(Selector):
-    """Cell (q, k) is marked where `keys[k] op queries[q]`."""
+    """Key k is selected for query q where `keys[k] op queries[q]`."""
 
     keys: SOp
     queries: SOp
@@ -232,7 +232,7 @@ class Select(Selector):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class And(Selector):
-    """Cells that both selectors mark."""
+    """Cells that both selectors select."""
 
     left: Selector
     right: Selector
@@ -240,7 +240,7 @@ class And(Selector):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Or(Selector):
-    """Cells that either selector marks."""
+    """Cells that either selector selects."""
 
     left: Selector
     right: Selector
@@ -248,14 +248,14 @@ class Or(Selector):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Not(Selector):
-    """Cells that the selector leaves unmarked."""
+    """Cells that the selector does not select."""
 
     selector: Selector
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Best(Selector):
-    """Of the marked keys of each row, those whose score is largest; ties stay together."""
+    """Of the selected keys of each row, those whose score is largest; ties stay together."""
 
     selector: Selector
     score: SOp
@@ -263,7 +263,7 @@ class Best(Selector):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prefer(Selector):
-    """Of the marked keys of each row, those that the condition marks too; where it marks none of them, all.
+    """Of the selected keys of each row, those that the condition selects too; where it selects none of them, all.
 
     The compiler makes it of `select_best(…) and condition`; no program says it.
     """
@@ -294,24 +294,24 @@ def apply(op: str | Operation, *args: SOpLike) -> SOp:
 
 
 def select(keys: SOpLike, queries: SOpLike, op: str = "==") -> Selector:
-    """The selector that marks (q, k) where `keys[k] op queries[q]`; op one of == != < <= > >=."""
+    """Selects key k for query q where `keys[k] op queries[q]`; op one of == != < <= > >=."""
     if op not in COMPARISONS:
         raise TypeFault(f"a comparison is one of {' '.join(COMPARISONS)}, not {op!r}")
     return Select(sop(keys), sop(queries), op)
 
 
 def aggregate(selector: Selector, value: SOpLike, default: Atom = 0) -> SOp:
-    """The mean of `value` over the marked positions of each row, `default` where there are none."""
+    """The mean of `value` over the selected positions of each row, `default` where there are none."""
     return Aggregate(_selector(selector), sop(value), default)
 
 
 def selector_width(selector: Selector) -> SOp:
-    """How many positions each row of the selector marks."""
+    """How many positions each row of the selector selects."""
     return SelectorWidth(_selector(selector))
 
 
 def select_best(selector: Selector, score: SOpLike) -> Selector:
-    """Of the keys the selector marks in a row, those with the largest score; ties stay together."""
+    """Of the keys the selector selects in a row, those with the largest score; ties stay together."""
     return Best(_selector(selector), sop(score))
 
 

@@ -207,31 +207,31 @@ def _distinct(values: Column) -> tuple[Column, np.ndarray[Any, np.dtype[np.intp]
 
 def _select(run: Run, node: Select, keys: Column, queries: Column) -> Matrix:
     try:
-        marked = _compare(node.op, keys, queries)
+        selected = _compare(node.op, keys, queries)
     except RaspError as error:
         raise EvaluationFault(node, error.message) from error
-    return np.tril(marked) if run.causal else marked
+    return np.tril(selected) if run.causal else selected
 
 
-def _not(run: Run, node: Not, marked: Matrix) -> Matrix:
-    return np.tril(~marked) if run.causal else ~marked
+def _not(run: Run, node: Not, selected: Matrix) -> Matrix:
+    return np.tril(~selected) if run.causal else ~selected
 
 
-def _best(run: Run, node: Best, marked: Matrix, score: Column) -> Matrix:
+def _best(run: Run, node: Best, selected: Matrix, score: Column) -> Matrix:
     _check_numbers(node, score, "select_best needs a score of numbers")
     if score.dtype == object:
         keys = [(value != value, 0 if value != value else value) for value in score.tolist()]  # nan is the largest
         order = {key: rank for rank, key in enumerate(sorted(set(keys)))}
         score = np.array([order[key] for key in keys], dtype=np.int64)
     codes = np.unique(score, return_inverse=True)[1]
-    ranked = np.where(marked, codes[None, :], -1)
-    best: Matrix = marked & (ranked == ranked.max(axis=1, keepdims=True))
+    ranked = np.where(selected, codes[None, :], -1)
+    best: Matrix = selected & (ranked == ranked.max(axis=1, keepdims=True))
     return best
 
 
-def _prefer(run: Run, node: Prefer, marked: Matrix, condition: Matrix) -> Matrix:
-    both = marked & condition
-    preferred: Matrix = np.where(both.any(axis=1, keepdims=True), both, marked)
+def _prefer(run: Run, node: Prefer, selected: Matrix, condition: Matrix) -> Matrix:
+    both = selected & condition
+    preferred: Matrix = np.where(both.any(axis=1, keepdims=True), both, selected)
     return preferred
 
 
@@ -241,19 +241,19 @@ def _check_numbers(node: Node, values: Column, complaint: str) -> None:
         raise EvaluationFault(node, f"{complaint}, found {kind}")
 
 
-def _width(run: Run, node: SelectorWidth, marked: Matrix) -> Column:
-    return marked.sum(axis=1, dtype=np.int64)
+def _width(run: Run, node: SelectorWidth, selected: Matrix) -> Column:
+    return selected.sum(axis=1, dtype=np.int64)
 
 
-def _aggregate(run: Run, node: Aggregate, marked: Matrix, values: Column) -> Column:
-    counts = marked.sum(axis=1)
+def _aggregate(run: Run, node: Aggregate, selected: Matrix, values: Column) -> Column:
+    counts = selected.sum(axis=1)
     if (counts > 1).any():
-        _check_numbers(node, values, "a row marks several positions, and only numbers have a mean")
+        _check_numbers(node, values, "a row selects several positions, and only numbers have a mean")
     if (counts > 1).all() and values.dtype.kind == "i" and _sums_exactly(values):
-        return np.asarray((marked.astype(np.float64) @ values) / counts)
+        return np.asarray((selected.astype(np.float64) @ values) / counts)
     if (counts == 1).all():
-        return values[marked.argmax(axis=1)]
-    return column([_row(node, values, row, count) for row, count in zip(marked, counts.tolist(), strict=True)])
+        return values[selected.argmax(axis=1)]
+    return column([_row(node, values, row, count) for row, count in zip(selected, counts.tolist(), strict=True)])
 
 
 def _sums_exactly(values: Column) -> bool:

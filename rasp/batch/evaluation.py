@@ -258,7 +258,7 @@ class Evaluation:
         if several.any():
             inputs = self.ragged.any(several) & self.not_numbers(values)
             failed = self._check_numbers(
-                node, values, inputs, "a row marks several positions, and only numbers have a mean"
+                node, values, inputs, "a row selects several positions, and only numbers have a mean"
             )
         pieces, overflow = self._pieces(node, marks, values, counts)
         self._values[node] = composed(self.ragged.size, pieces)

@@ -180,9 +180,9 @@ def _heads(console: Console, rest: str) -> str:
 
 
 def _attention(run: Run, selector: Selector) -> Any:
-    """The weights of a head: each row spread evenly over what it marks."""
-    marked = run.selector(selector)
-    return marked / marked.sum(axis=1, keepdims=True).clip(min=1)
+    """The weights of a head: each row spread evenly over what it selects."""
+    selected = run.selector(selector)
+    return selected / selected.sum(axis=1, keepdims=True).clip(min=1)
 
 
 def _compile(console: Console, rest: str) -> str:
@@ -376,7 +376,7 @@ COMMANDS: dict[str, ColonCommand] = {
         ":trace NAME [INPUT]",
         "each step of an s-op on an input, a column a position",
         _trace,
-        "A selector shows which keys each position marks, a block for a marked one.\n"
+        "A selector shows which keys each position selects, a block for a selected one.\n"
         "INPUT is text, with or without quotes, or a list; without it, the example.",
     ),
     "heads": ColonCommand(

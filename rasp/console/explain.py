@@ -71,7 +71,7 @@ def titled(node: Node, names: Mapping[Node, str]) -> str:
 
 
 def trace_text(node: Node, run: Run, names: Mapping[Node, str]) -> str:
-    """Every step of a node on an input, one a line, a column for each position; selectors by what each row marks."""
+    """Every step of a node on an input, one a line, a column for each position; selectors by what each row selects."""
     steps = [step for step in topological([node]) if _worth_a_line(step, node, names)]
     tokens = [literal(token) for token in run.tokens]
     rows = [("input", tokens, ""), *((titled(step, names), *_cells(step, run)) for step in steps)]
@@ -85,15 +85,15 @@ def _worth_a_line(step: Node, root: Node, names: Mapping[Node, str]) -> bool:
 def _cells(step: Node, run: Run) -> tuple[list[str], str]:
     """What a step is at each position, and what kind of values these are."""
     if isinstance(step, Selector):
-        marked = run.selector(step).tolist()
-        return list(map(_marks, marked)), "marks" if len(run) <= _PATTERNS else "keys marked"
+        selected = run.selector(step).tolist()
+        return list(map(_marks, selected)), "marks" if len(run) <= _PATTERNS else "keys marked"
     assert isinstance(step, SOp)
     found = run.sop(step)
     return [short(atom) for atom in found.tolist()], label(found)
 
 
 def _marks(row: Sequence[bool]) -> str:
-    """The keys a query marks: a dot or block for each, or how many where that would be too wide."""
+    """The keys a query selects: a dot or block for each, or how many where that would be too wide."""
     if len(row) > _PATTERNS:
         return str(sum(row))
     return "".join("█" if cell else "·" for cell in row)

@@ -35,7 +35,7 @@ ENTRIES: dict[str, Entry] = {
     "tokens_asis": Entry("s-op", "tokens_asis", "the input as it is given", "tokens_asis([1, 2]);"),
     "indices": Entry("s-op", "indices", "the position, counted from 0", "indices;"),
     "length": Entry("s-op", "length", "the number of positions, at every position", "length;"),
-    "full_s": Entry("selector", "full_s", "marks every cell", "full_s;"),
+    "full_s": Entry("selector", "full_s", "selects every cell", "full_s;"),
     "True": Entry("value", "True", "the true boolean"),
     "False": Entry("value", "False", "the false boolean"),
     "out": Entry("value", "out", "the value of the last expression statement or assignment", "1 + 1; out * 2;"),
@@ -43,14 +43,14 @@ ENTRIES: dict[str, Entry] = {
     "select": Entry(
         "form",
         "select(KEYS, QUERIES, OP)",
-        "a selector: row i marks every column j where KEYS[j] OP QUERIES[i]; OP is one of == != < <= > >=",
+        "a selector: row i selects every column j where KEYS[j] OP QUERIES[i]; OP is one of == != < <= > >=",
         "select(indices, indices, <);",
     ),
     "aggregate": Entry(
         "form",
         "aggregate(SELECTOR, VALUE, DEFAULT)",
-        "an s-op: at each position the mean of VALUE over the marked positions; the value itself where one is marked, "
-        "DEFAULT (0 when left out) where none is",
+        "an s-op: at each position the mean of VALUE over the selected positions; the value itself where one is "
+        "selected, DEFAULT (0 when left out) where none is",
         "aggregate(select(indices, length - 1 - indices, ==), tokens);",
     ),
     "indicator": Entry("form", "indicator(S)", "1 where the s-op is true, else 0", 'indicator(tokens == "l");'),
@@ -61,14 +61,14 @@ ENTRIES: dict[str, Entry] = {
     "len": Entry("form", "len(LIST)", "how many elements a list has (for an input use the s-op length)",
                  "len([1, 2, 3]);"),
     # functions of the library
-    "selector_width": _function("selector_width(s)", "how many positions each row of a selector marks",
+    "selector_width": _function("selector_width(s)", "how many positions each row of a selector selects",
                                 "selector_width(select(tokens, tokens, ==));"),
     "select_best": _function(
         "select_best(s, score)",
-        "a selector: of the keys that s marks in a row, those whose score is the largest",
+        "a selector: of the keys that s selects in a row, those whose score is the largest",
         "select_best(select(tokens, tokens, ==) and select(indices, indices, <), indices);",
     ),
-    "has_focus": _function("has_focus(s)", "whether each row of a selector marks anything",
+    "has_focus": _function("has_focus(s)", "whether each row of a selector selects anything",
                            "has_focus(select(indices, indices, <));"),
     "count": _function("count(seq, atom)", "at how many positions seq equals atom", 'count(tokens, "l");'),
     "contains": _function("contains(seq, atom)", "whether seq equals atom at any position, at every position",

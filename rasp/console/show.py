@@ -110,12 +110,12 @@ def _label_of_input(given: Sequence[Atom]) -> str:
 # -- selectors
 
 
-def grid(marked: Matrix, tokens: Sequence[Atom]) -> list[str]:
+def grid(selected: Matrix, tokens: Sequence[Atom]) -> list[str]:
     """The cells of a selector, one line a query position, the keys above."""
     texts = list(map(_long, tokens))
     width = max(map(len, texts))
     lines = [" \t\t\t" + " " * (width + 4) + " ".join(text.rjust(width) for text in texts)]
-    for text, row in zip(texts, marked.tolist(), strict=True):
+    for text, row in zip(texts, selected.tolist(), strict=True):
         cells = " ".join(("1" if cell else " ").rjust(width) for cell in row)
         lines.append(f" \t\t\t {text.rjust(width)} | {cells}")
     return lines
