@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -22,12 +22,14 @@ from compiler.ir import (
     Accuracy,
     Array,
     Certificate,
+    Check,
     FeedForwardWeights,
     HeadWeights,
     LayerWeights,
     ModelWeights,
     OutputTypes,
     Readout,
+    ReadoutKind,
 )
 from compiler.options import PREFERENCES
 from compiler.output_types import TYPES
@@ -39,13 +41,20 @@ from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
 from rasp.language.loading import Text
+from rasp.layers import HeadKind
 from rasp.operations import Atom, atom_key
 
 FORMAT = "rasp-compiler model"
 VERSION = 2
 _KEY = "rasp"
-_LOGITS = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
-_CHECKED = {"defined": "categorical", "uniform": "categorical", "single": "single", "mean": "mean", "marks": "single"}
+_LOGITS: Mapping[ReadoutKind, int] = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
+_CHECKED: Mapping[Check, ReadoutKind] = {
+    "defined": "categorical",
+    "uniform": "categorical",
+    "single": "single",
+    "mean": "mean",
+    "marks": "single",
+}
 
 
 def save(model: CompiledModel, path: str | Path) -> None:
@@ -330,12 +339,13 @@ def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -
     keys = take(f"{prefix}.W_K", *queries.shape)
     values = take(f"{prefix}.W_V", take.width, None)
     outputs = take(f"{prefix}.W_O", values.shape[1], take.width)
-    kind = one_of(found["kind"], "aggregate", "width")
+    kind = one_of(found["kind"], *get_args(HeadKind))
     return HeadWeights(selector, text(found["name"]), line(found["line"]), kind, queries, keys, values, outputs)
 
 
 def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -> Readout:
-    kind, values = one_of(found["kind"], "categorical", "number"), tuple(map(atom, listed(found["values"])))
+    kind: ReadoutKind = one_of(found["kind"], "categorical", "number")
+    values = tuple(map(atom, listed(found["values"])))
     if kind == "number" and not _are_rising(values):
         raise DataFault(f"the values of its output {shown(found['name'])} are not rising numbers")
     types = None if found["kinds"] is None else _types(mapping(found["kinds"]))
@@ -356,8 +366,8 @@ def _are_rising(values: Sequence[Atom]) -> bool:
 
 def _guard(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
     """A guard, whose check says what its logits must be; one that only counts keys has the number for no key."""
-    check, values = text(found["check"]), tuple(map(atom, listed(found["values"])))
-    kind = one_of(found["kind"], _CHECKED.get(check, "no kind at all"))
+    check, values = one_of(found["check"], *_CHECKED), tuple(map(atom, listed(found["values"])))
+    kind = one_of(found["kind"], _CHECKED[check])
     if check == "marks" and not (len(values) == 1 and isinstance(values[0], (int, float))):
         raise DataFault(f"its guard {shown(found['name'])} does not say how it looks where no key is marked")
     W_U = take(name, take.width, _LOGITS[kind] or len(values))  # noqa: N806

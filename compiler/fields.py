@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from rasp.errors import DataFault
 from rasp.operations import Atom, is_atom
 
 _LARGEST = 2**63
 _SHOWN = 60
+W = TypeVar("W", bound=str)
 
 
 def shown(found: Any) -> str:
@@ -94,11 +95,12 @@ def mapping(found: Any) -> Mapping[str, Any]:
     return found
 
 
-def one_of(found: Any, *known: str) -> str:
+def one_of(found: Any, *known: W) -> W:
     """The word in a description, one of those known. DataFault for any other."""
-    if text(found) not in known:
+    word = next((word for word in known if word == text(found)), None)
+    if word is None:
         raise DataFault(f"{shown(found)} is none of {', '.join(known)}")
-    return str(found)
+    return word
 
 
 def truth(found: Any) -> bool:

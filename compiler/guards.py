@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.ir import Check
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import DEFINED
 from compiler.values.sets import ValueSet
@@ -29,7 +30,7 @@ class Guard:
     """Something that must hold for the program to have a value: what is read, and the `check` of a Readout."""
 
     name: str
-    check: str
+    check: Check
     nodes: tuple[SOp, ...]
 
 

@@ -26,16 +26,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
 from compiler.functions import Table
 from rasp.graph import Node, Selector, SOp
 from rasp.language.loading import Text
+from rasp.layers import HeadKind
 from rasp.operations import Atom, Operation
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
+ReadoutKind: TypeAlias = Literal["categorical", "number", "single", "mean"]
+Check: TypeAlias = Literal["defined", "uniform", "single", "mean", "marks"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class HeadWeights:
     selector: Selector
     name: str
     line: int | None
-    kind: str
+    kind: HeadKind
     W_Q: Array
     W_K: Array
     W_V: Array
@@ -169,10 +172,10 @@ class Readout:
     """
 
     name: str
-    kind: str
+    kind: ReadoutKind
     values: tuple[Atom, ...]
     W_U: Array
-    check: str | None = None
+    check: Check | None = None
     types: OutputTypes | None = None
     node: SOp | None = None
     accuracy: Accuracy | None = None

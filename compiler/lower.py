@@ -12,7 +12,7 @@ from compiler.gadgets.feedforward import difference_neurons, indicator_count_neu
 from compiler.gadgets.tables import IndistinctError
 from compiler.guards import Guard
 from compiler.indicator_means import is_count
-from compiler.ir import Accuracy, OutputTypes
+from compiler.ir import Accuracy, Check, OutputTypes, ReadoutKind
 from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan
@@ -33,10 +33,10 @@ class SymbolicReadout:
 
     name: str
     node: SOp
-    kind: str
+    kind: ReadoutKind
     values: tuple[Atom, ...]
     logits: tuple[Functional, ...]
-    check: str | None = None
+    check: Check | None = None
     types: OutputTypes | None = None
     accuracy: Accuracy | None = None
 
@@ -163,7 +163,7 @@ def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: 
     return _categorical_readout(name, root, reader, None)
 
 
-def _categorical_readout(name: str, node: SOp, reader: Reader, check: str | None) -> SymbolicReadout:
+def _categorical_readout(name: str, node: SOp, reader: Reader, check: Check | None) -> SymbolicReadout:
     universe, stands_for = reader.analysis[node].universe, output_codes(node, reader.storage)
     codes = sorted(set(stands_for))
     number = {code: at for at, code in enumerate(codes)}

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from rasp.graph import Selector, SOp
+from rasp.layers import HeadKind
 
 _QUOTES = "\"'"
 _NO_SPLIT_AFTER = " =<>!"
@@ -102,7 +103,7 @@ class SymbolicHead:
     selector: Selector
     name: str
     line: int | None
-    kind: str
+    kind: HeadKind
     queries: list[Block]
     keys: list[Block]
     values: list[tuple[Functional, Direction]]

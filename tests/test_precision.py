@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from compiler.ir import Readout
+from compiler.ir import Check, Readout, ReadoutKind
 from compiler.pipeline import compile_sop
 from compiler.run.decode import check, decode, marked
 from compiler.run.model import CompiledModel
@@ -86,7 +86,9 @@ NAN, INF = float("nan"), float("inf")
     ("kind", "values", "good"),
     [("categorical", ("a", "b"), [1.0, 0.0]), ("number", (0, 1, 2), [1.0]), ("number", (), [0.5])],
 )
-def test_no_value_is_decoded_from_no_number(kind: str, values: tuple[Atom, ...], good: list[float], bad: float) -> None:
+def test_no_value_is_decoded_from_no_number(
+    kind: ReadoutKind, values: tuple[Atom, ...], good: list[float], bad: float
+) -> None:
     readout = Readout("x", kind, values, np.zeros((1, len(good))))
     assert len(decode(readout, np.array([good, good]))) == 2
     for place in range(len(good)):
@@ -98,7 +100,7 @@ def test_no_value_is_decoded_from_no_number(kind: str, values: tuple[Atom, ...],
 
 @pytest.mark.parametrize("kind", ["single", "mean", "marks"])
 @pytest.mark.parametrize("bad", [NAN, INF])
-def test_no_guard_passes_on_no_number(kind: str, bad: float) -> None:
+def test_no_guard_passes_on_no_number(kind: Check, bad: float) -> None:
     guard = Readout("x", "single", (3,), np.zeros((1, 3)), kind)
     logits = np.array([[1.0, 1.0, 1.0], [1.0, bad, 1.0]])
     with pytest.raises(ValueFault, match="at position 1"):

@@ -28,11 +28,11 @@ class Head(nn.Module):
         self.W_O = _parameter(weights.W_O)
         self.pattern = nn.Identity()
 
-    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """What the head adds to the residual stream, [B, T, D]. `hidden` [B or 1, T, T] is true where no one looks."""
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the head adds to the residual stream, [B, T, D]. `mask` [B or 1, T, T]: where a query may not attend."""
         scores = (x @ self.W_Q) @ (x @ self.W_K).transpose(-1, -2)  # [B, T, T]
-        if hidden is not None:
-            scores = scores.masked_fill(hidden, float("-inf"))
+        if mask is not None:
+            scores = scores.masked_fill(mask, float("-inf"))
         pattern: Tensor = self.pattern(scores.softmax(dim=-1))
         return pattern @ (x @ self.W_V) @ self.W_O
 
@@ -65,8 +65,8 @@ class Layer(nn.Module):
         self.resid = nn.Identity()
         self.mlps = nn.ModuleList(map(FeedForward, weights.feed_forwards))
 
-    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
-        written = [head(x, hidden) for head in self.heads]
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        written = [head(x, mask) for head in self.heads]
         for update in written:
             x = x + update
         x = self.resid(x)
@@ -113,11 +113,11 @@ class Transformer(nn.Module):
         """The residual stream after the last layer, [B, T, D]. DataFault in a dtype that is not the certified one."""
         self._check_precision()
         x: Tensor = self.W_E[token_ids] + self.W_pos[: token_ids.shape[1]]
-        hidden = self._hidden(token_ids, padding)
+        mask = self._mask(token_ids, padding)
         for mlp in self.input_mlps:
             x = mlp(x)
         for layer in self.layers:
-            x = layer(x, hidden)
+            x = layer(x, mask)
         return x
 
     def _check_precision(self) -> None:
@@ -131,8 +131,8 @@ class Transformer(nn.Module):
                 hint=f'network.allow("{uncertified[0]}") runs it all the same, and nothing is promised then',
             )
 
-    def _hidden(self, token_ids: Tensor, padding: Tensor | None) -> Tensor | None:
-        """True where a query must not look: at padding, and after itself if causal. [B or 1, T, T]"""
+    def _mask(self, token_ids: Tensor, padding: Tensor | None) -> Tensor | None:
+        """True where a query must not attend: at padding, and after itself if causal. [B or 1, T, T]"""
         size = token_ids.shape[1]
         later = torch.ones(size, size, dtype=torch.bool, device=token_ids.device).triu(1)[None] if self.causal else None
         if padding is None:
