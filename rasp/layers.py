@@ -21,7 +21,6 @@ from rasp.graph import Aggregate, Node, Selector, SelectorWidth, full, length, t
 
 HeadKind: TypeAlias = Literal["aggregate", "width"]
 Gather: TypeAlias = Aggregate | SelectorWidth
-HeadKind: TypeAlias = Literal["aggregate", "width"]
 _SEARCH_STEPS = 20_000
 _SEARCH_GATHERS = 200
 

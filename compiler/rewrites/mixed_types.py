@@ -20,7 +20,7 @@ from rasp.operations import Atom, Operation, atom_key, atom_of
 NUMBER = Operation("number", 1, (), lambda value: 0 if isinstance(value, str) else value)
 
 
-def separate(node: Node, facts: Facts) -> Change | None:
+def split_mixed(node: Node, facts: Facts) -> Change | None:
     """The aggregate from a mean of numbers and one of codes; None where its values are of one kind, or at most one."""
     if not isinstance(node, Aggregate) or is_unread(node) or not facts.compiles(node.value):
         return None

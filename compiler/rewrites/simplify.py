@@ -17,7 +17,7 @@ from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
 from compiler.indicator_means import is_indicator, is_indicator_mean
 from compiler.rewrites.change import Change
-from compiler.rewrites.mixed_types import separate
+from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
 from compiler.selectors import comparisons, factors
 from compiler.source_map import SourceMap
@@ -45,9 +45,9 @@ class Rewritten:
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
     """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number.
 
-    Strings are separated from numbers before, for what reads them to be known, and in what then became of select_best.
+    Strings are split from numbers before, for what reads them to be known, and in what then became of select_best.
     """
-    for change in (separate, *PASSES[prefer], separate, compare):
+    for change in (split_mixed, *PASSES[prefer], split_mixed, compare):
         found = _passed(found, change, facts)
     return found
 
