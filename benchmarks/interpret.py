@@ -26,7 +26,8 @@ import numpy as np
 
 from compiler.pipeline import compile_sop
 from compiler.run.agreement import accuracies
-from compiler.run.verify import ENGINES, compare, difference
+from compiler.run.model import ENGINES
+from compiler.run.verify import compare, difference
 from compiler.vocabulary import parse_vocabulary
 from rasp.batch.run import BatchRun
 from rasp.graph import SOp

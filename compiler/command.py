@@ -1,4 +1,4 @@
-"""The subcommands compile, infer and verify: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives the
+"""The subcommands compile and verify: for each `NAME_arguments(parser)` and `NAME_run(args)`, which gives the
 exit status."""
 
 from __future__ import annotations
@@ -7,8 +7,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,13 +24,13 @@ from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, Verification, verify
 from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.arguments import examples
-from rasp.console.show import given_text, values
 from rasp.errors import RaspError
 from rasp.graph import SOp
-from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.program import Program, load_program
-from rasp.operations import Atom, column
+from rasp.operations import Atom
+from rasp.progress import Bar
 from rasp.streams import say, warn
 from rasp.visible import visible
 
@@ -150,44 +149,6 @@ def compile_run(args: argparse.Namespace) -> int:
     return 0
 
 
-# -- infer
-
-
-def infer_arguments(parser: argparse.ArgumentParser) -> None:
-    examples(parser, "rasp infer reverse.safetensors -i hello", "rasp infer sort.safetensors -i '[3, 1, 2]' --json")
-    parser.add_argument("model", metavar="MODEL.safetensors", help="a compiled model")
-    input_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
-
-
-def infer_run(args: argparse.Namespace) -> int:
-    """Runs a saved model on every input, on torch."""
-    model = load(args.model)
-    inputs = given_inputs(args)
-    if not inputs:
-        args.parser.error("an input is needed: -i or --inputs")
-    return int(sum([_infer(model, given, args.json) for given in inputs]) > 0)
-
-
-def _infer(model: CompiledModel, given: Input, as_json: bool) -> bool:
-    """Whether the input failed."""
-    tokens = tokens_of(given)
-    try:
-        outputs = model.run(tokens).outputs
-    except RaspError as error:
-        warn(str(error))
-        if as_json:
-            say(json.dumps({"input": tokens, "error": error.message}))
-        return True
-    if as_json:
-        only = next(iter(outputs.values())) if len(outputs) == 1 else outputs
-        say(json.dumps({"input": tokens, "output": only}))
-        return False
-    for name, output in outputs.items():
-        say(f"{visible(name)}({given_text(given)}) = {values(column(output))}")
-    return False
-
-
 # -- verify
 
 
@@ -209,9 +170,9 @@ def verify_run(args: argparse.Namespace) -> int:
     model, audited = _saved(args) if args.file.endswith(".safetensors") else _compiled(args)
     found, reason = None, audited.reason
     if set(model.weights.output_names) <= set(audited.sops):
-        with _progress(not args.json and sys.stderr.isatty()) as progress:
+        with Bar("comparing") as bar:
             try:
-                found = verify(audited.sops, model, count=args.count, seed=args.seed, progress=progress)
+                found = verify(audited.sops, model, count=args.count, seed=args.seed, progress=bar.tell)
             except RaspError as error:
                 reason = reason or f"it cannot be compared: {error.message}"
     verdict = _Verdict(model.weights.name, found, audited.certificate, reason, audited.trusted)
@@ -309,16 +270,3 @@ def _shown_difference(example: Counterexample, count: int) -> Iterator[str]:
 
 def _side(output: list[Atom] | str) -> str:
     return f"error: {output}" if isinstance(output, str) else json.dumps(output)
-
-
-@contextmanager
-def _progress(visible: bool) -> Iterator[Callable[[int, int], None]]:
-    if not visible:
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("comparing", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

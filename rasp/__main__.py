@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from rasp import doors, interrupts, streams
+from rasp import doors, interrupts, streams, threads
 from rasp.arguments import Parser
 from rasp.errors import RaspError
 from rasp.visible import visible
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit status: 0 fine, 1 program or data error, 2 usage, 130 interrupted."""
     try:
         interrupts.raise_again()
+        threads.one_a_product()
         return _run(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:
         streams.complain("interrupted")

@@ -80,7 +80,7 @@ def compile() -> Subcommand:
 
 @_installed()
 def infer() -> Subcommand:
-    from compiler.command import infer_arguments, infer_run
+    from compiler.inference import infer_arguments, infer_run
 
     return infer_arguments, infer_run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import reduce
@@ -18,6 +19,7 @@ from safetensors.numpy import save as to_bytes
 from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.report import counts, report
+from compiler.run.model import ENGINES
 from rasp.__main__ import main
 from rasp.graph import aggregate, elementwise, full, indices, length, select, tokens
 from rasp.operations import Atom
@@ -165,6 +167,22 @@ def test_infer_needs_no_source(capsys: pytest.CaptureFixture[str]) -> None:
     model = saved(capsys)
     Path("p.rasp").unlink()
     assert rasp(capsys, "infer", model, "-i", "ab")[0] == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_infer_on_many_inputs_of_all_lengths_in_their_order(capsys: pytest.CaptureFixture[str], engine: str) -> None:
+    inputs = ["abca"[at % 3 : at % 4 + 1] or "c" for at in range(200)]
+    Path("inputs").write_text("\n".join(inputs))
+    status, out, err = rasp(capsys, "infer", saved(capsys), "--inputs", "inputs", "--json", "--engine", engine)
+    assert (status, err) == (0, "")
+    assert objects(out) == [{"input": list(given), "output": list(given[::-1])} for given in inputs]
+
+
+def test_infer_needs_no_torch(capsys: pytest.CaptureFixture[str]) -> None:
+    code = "import sys; from rasp.__main__ import main; main(); print('torch' in sys.modules)"
+    command = [sys.executable, "-c", code, "infer", saved(capsys), "-i", "abc"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == 'rev("abc") = [c, b, a] (strings)\nFalse\n'
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import pytest
 from compiler.pipeline import compile_sop
 from compiler.rewrites import simplify
 from compiler.run.agreement import accuracies, agree, same_types
-from compiler.run.model import CompiledModel
-from compiler.run.verify import ENGINES, compare
+from compiler.run.model import ENGINES, CompiledModel
+from compiler.run.verify import compare
 from compiler.values import aggregates
 from rasp.batch.run import BatchRun
 from rasp.errors import Failures, RaspError, Refusal

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import compile_sop
-from compiler.run.model import CompiledModel
-from compiler.run.verify import ENGINES, verify
+from compiler.run.model import ENGINES, CompiledModel
+from compiler.run.verify import verify
 from compiler.tensors import parameter_counts
 from compiler.vocabulary import parse_vocabulary
 from rasp.console.show import values

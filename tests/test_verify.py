@@ -45,9 +45,9 @@ def test_boundary_cases_are_among_them() -> None:
     seen: set[tuple[Atom, ...]] = set()
     trace = model.trace
 
-    def spy(token_ids: Ids, engine: str) -> Trace:
+    def spy(token_ids: Ids, engine: str, *, whole: bool) -> Trace:
         seen.update(tuple(model.weights.vocabulary[number - 1] for number in row[1:]) for row in token_ids.tolist())
-        return trace(token_ids, engine)
+        return trace(token_ids, engine, whole=whole)
 
     model.trace = spy  # type: ignore[method-assign,assignment]
     verify(HISTOGRAM, model, count=10)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from compiler.run.network import Transformer
 
 BOS_LABEL = "BOS"
+ENGINES = ("reference", "torch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +89,18 @@ class CompiledModel(Displayed):
         named = describe(token) if is_atom(token) else f"a {type(token).__name__}"
         raise DataFault(f"{named} at position {position} is not in the vocabulary", hint=f"tokens are {shown}{more}")
 
-    def trace(self, token_ids: np.ndarray[Any, np.dtype[np.int64]], engine: str = "torch") -> Trace:
-        """The forward pass on token ids [T] or [B, T]; engine `torch` or `reference`."""
+    def trace(
+        self, token_ids: np.ndarray[Any, np.dtype[np.int64]], engine: str = "torch", *, whole: bool = True
+    ) -> Trace:
+        """The forward pass on token ids [T] or [B, T]; engine `torch` or `reference`.
+
+        Unless it is `whole`, only logits are kept: neither attention nor the residual stream.
+        """
         if engine == "reference":
-            return forward(self.weights, token_ids)
+            return forward(self.weights, token_ids, whole=whole)
         from compiler.run.network import trace
 
-        return trace(self.network, token_ids)
+        return trace(self.network, token_ids, whole=whole)
 
     def decode(self, trace: Trace, index: int | tuple[()] = ()) -> dict[str, list[Atom]]:
         """The values of each output in a trace (of input `index` of a batch). ValueFault where the program has none."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -149,31 +150,45 @@ def _is_reduced(device: str) -> bool:
     return torch.get_float32_matmul_precision() != "highest"
 
 
-def trace(network: Transformer, token_ids: Any) -> Trace:
-    """Everything one forward pass did, as numpy arrays; `token_ids` [T] or [B, T], BOS first."""
+def trace(network: Transformer, token_ids: Any, *, whole: bool = True) -> Trace:
+    """Everything one forward pass did, as numpy arrays; `token_ids` [T] or [B, T], BOS first.
+
+    Unless it is `whole`, only logits are kept: neither attention nor the residual stream.
+    """
     patterns: list[list[Array]] = [[] for _ in network.layers]
     residuals: list[Array] = []
     batch = torch.from_numpy(np.atleast_2d(token_ids)).to(network.W_E.device)
     keep = _keeper(batched=token_ids.ndim == 2)
-    handles = []
+    with torch.no_grad(), ExitStack() as hooks:
+        if whole:
+            residuals.append(keep(network.W_E[batch] + network.W_pos[: batch.shape[1]]))
+            _tap(network, keep, patterns, residuals, hooks)
+        x = network.residual(batch)
+        outputs = tuple(keep(x @ output) for output in (network.W_U, *network.more))
+        guards = tuple(keep(x @ guard) for guard in network.guards)
+    return Trace(outputs, guards, tuple(map(tuple, patterns)) if whole else (), tuple(residuals))
+
+
+def _tap(
+    network: Transformer,
+    keep: Callable[[Tensor], Array],
+    patterns: Sequence[list[Array]],
+    residuals: list[Array],
+    hooks: ExitStack,
+) -> None:
+    """Has the next forward pass put the attention of each layer's heads and the stages of its stream into lists."""
+
+    def put_into(found: list[Array]) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda module, given, result: found.append(keep(result))
+
     for part in network.modules():
         if isinstance(part, (Layer, FeedForward)):
-            handles.append(part.resid.register_forward_hook(lambda *call: residuals.append(keep(call[2]))))
+            hooks.enter_context(part.resid.register_forward_hook(put_into(residuals)))
     for layer, found in zip(network.layers, patterns, strict=True):
         assert isinstance(layer, Layer)
         for head in layer.heads:
             assert isinstance(head, Head)
-            handles.append(head.pattern.register_forward_hook(lambda *call, found=found: found.append(keep(call[2]))))
-    try:
-        with torch.no_grad():
-            embedding = keep(network.W_E[batch] + network.W_pos[: batch.shape[1]])
-            x = network.residual(batch)
-            outputs = tuple(keep(x @ output) for output in (network.W_U, *network.more))
-            guards = tuple(keep(x @ guard) for guard in network.guards)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return Trace(outputs, guards, tuple(map(tuple, patterns)), (embedding, *residuals))
+            hooks.enter_context(head.pattern.register_forward_hook(put_into(found)))
 
 
 def _keeper(batched: bool) -> Callable[[Tensor], Array]:

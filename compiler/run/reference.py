@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
 class Trace:
     """One forward pass: logits of each output and each guard [T, O], attention of each layer's heads [T, T].
 
-    `residuals` [T, D]: the stream at each of the model's `stages`: the embedding, then after every step.
+    `residuals` [T, D]: the stream at each of the model's `stages`: the embedding, then after every step. Both are empty
+    where only the logits were asked for.
     """
 
     outputs: tuple[Array, ...]
@@ -28,26 +30,37 @@ class Trace:
         return self.outputs[0]
 
 
-def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]]) -> Trace:
-    """The trace of a model on token ids [T] (or [B, T]: every array then has B in front), BOS (0) first."""
-    x = model.W_E[token_ids] + model.W_pos[: token_ids.shape[-1]]
+def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]], *, whole: bool = True) -> Trace:
+    """The trace of a model on token ids [T] (or [B, T]: every array then has B in front), BOS (0) first.
+
+    Unless it is `whole`, it has logits alone: no attention is kept, and nothing of the residual stream.
+    """
     attention: list[tuple[Array, ...]] = []
-    residuals = [x]
-    for weights in model.input_feed_forwards:
-        x = x + _feed_forward(x, weights)
-        residuals.append(x)
-    for layer in model.layers:
-        patterns = [_pattern(x, head, model.causal) for head in layer.heads]
-        for head, pattern in zip(layer.heads, patterns, strict=True):
-            x = x + _times(pattern @ _times(residuals[-1], head.W_V), head.W_O)
-        attention.append(tuple(patterns))
-        residuals.append(x)
-        for weights in layer.feed_forwards:
-            x = x + _feed_forward(x, weights)
-            residuals.append(x)
+    residuals: list[Array] = []
+    for x, patterns in _stages(model, token_ids):
+        residuals += [x] * whole
+        attention += [patterns] * (whole and bool(patterns))
     guards = tuple(_times(x, guard.W_U) for guard in model.guards)
     outputs = tuple(_times(x, output.W_U) for output in model.outputs)
     return Trace(outputs, guards, tuple(attention), tuple(residuals))
+
+
+def _stages(model: ModelWeights, token_ids: Any) -> Iterator[tuple[Array, tuple[Array, ...]]]:
+    """The residual stream at each stage, and the attention of the heads where the step to it was attention."""
+    x = model.W_E[token_ids] + model.W_pos[: token_ids.shape[-1]]
+    yield x, ()
+    for weights in model.input_feed_forwards:
+        x = x + _feed_forward(x, weights)
+        yield x, ()
+    for layer in model.layers:
+        patterns = tuple(_pattern(x, head, model.causal) for head in layer.heads)
+        values = [_times(x, head.W_V) for head in layer.heads]
+        for head, pattern, value in zip(layer.heads, patterns, values, strict=True):
+            x = x + _times(pattern @ value, head.W_O)
+        yield x, patterns
+        for weights in layer.feed_forwards:
+            x = x + _feed_forward(x, weights)
+            yield x, ()
 
 
 def _pattern(x: Array, head: HeadWeights, causal: bool) -> Array:

@@ -17,8 +17,9 @@ import numpy as np
 
 from compiler.functions import is_function
 from compiler.ir import Accuracy
+from compiler.run.batches import batch_size
 from compiler.run.model import CompiledModel
-from compiler.run.verify import Counterexample, batch_size, compare
+from compiler.run.verify import Counterexample, compare
 from compiler.values.analysis import ValueAnalysis
 from rasp.errors import InternalFault
 from rasp.graph import Map, Node, SOp, topological

@@ -12,7 +12,8 @@ import numpy as np
 
 from compiler.ir import Accuracy
 from compiler.run.agreement import accuracies, agree, same_types
-from compiler.run.model import CompiledModel
+from compiler.run.batches import batch_size
+from compiler.run.model import ENGINES, CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.settled import settled
 from rasp.batch.run import BatchRun
@@ -22,10 +23,8 @@ from rasp.interpret import Run
 from rasp.operations import Atom
 
 EXHAUSTIVE = 200_000
-ENGINES = ("reference", "torch")
 Outputs: TypeAlias = dict[str, list[Atom]]
 Ids: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
-_BATCH_ENTRIES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -123,12 +122,6 @@ def _batches(inputs: Iterable[list[int]], model: CompiledModel) -> Iterator[Ids]
             yield np.array(batch, dtype=np.intp)
 
 
-def batch_size(model: CompiledModel, length: int) -> int:
-    """How many inputs of one length go together in memory."""
-    widest = max([model.weights.d_model, *(len(ff.b_in) for ff in model.weights.feed_forwards)])
-    return max(1, _BATCH_ENTRIES // ((length + 1) * (widest + length)))
-
-
 def compare(
     model: CompiledModel,
     outputs: Mapping[str, SOp],
@@ -140,7 +133,7 @@ def compare(
     batch = BatchRun(model.weights.vocabulary, ids, causal=model.weights.causal)
     columns = {name: batch.sop(sop) for name, sop in outputs.items()}
     token_ids = np.pad(ids + 1, ((0, 0), (1, 0)))
-    traces = [(engine, model.trace(token_ids, engine)) for engine in engines]
+    traces = [(engine, model.trace(token_ids, engine, whole=False)) for engine in engines]
     certain = np.logical_and.reduce([settled(model.weights, trace, columns, promised) for _, trace in traces])
     for at in np.flatnonzero(~certain).tolist():
         example = difference(model, outputs, batch.tokens(at), [(name, trace, at) for name, trace in traces], promised)

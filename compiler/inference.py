@@ -1,0 +1,69 @@
+"""The subcommand infer: a saved model on inputs. What compiles is not imported for it, so that it starts at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from compiler.artifact import load
+from compiler.run.batches import Answer, answers
+from compiler.run.model import ENGINES
+from rasp.console.show import given_text, values
+from rasp.errors import RaspError
+from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.operations import column
+from rasp.progress import Bar
+from rasp.streams import say, warn
+from rasp.visible import visible
+
+
+def infer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `rasp infer`."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  rasp infer reverse.safetensors -i hello\n  rasp infer sort.safetensors --inputs numbers.txt --json"
+    )
+    parser.add_argument("model", metavar="MODEL.safetensors", help="a compiled model")
+    input_arguments(parser)
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="reference",
+        help="what runs the weights: reference (default) is numpy, and starts at once; torch is the network",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
+
+
+def infer_run(args: argparse.Namespace) -> int:
+    """Runs a saved model on every input; results come in the order of the inputs, as soon as they are there."""
+    model = load(args.model)
+    inputs = given_inputs(args)
+    if not inputs:
+        args.parser.error("an input is needed: -i or --inputs")
+    failed = False
+    # At a terminal the results themselves show how far it is.
+    with Bar("inputs", shown=not sys.stdout.isatty()) as bar:
+        for given, answer in zip(inputs, answers(model, inputs, args.engine, bar.tell), strict=True):
+            if isinstance(answer, RaspError):
+                bar.hide()
+                failed = True
+            _write(given, answer, args.json)
+    return int(failed)
+
+
+def _write(given: Input, answer: Answer, as_json: bool) -> None:
+    """Prints the values on an input, or why there are none."""
+    if isinstance(answer, RaspError):
+        warn(str(answer))
+    if as_json:
+        say(json.dumps({"input": tokens_of(given)} | _fields(answer)))
+    elif not isinstance(answer, RaspError):
+        for name, output in answer.items():
+            say(f"{visible(name)}({given_text(given)}) = {values(column(output))}")
+
+
+def _fields(answer: Answer) -> dict[str, object]:
+    if isinstance(answer, RaspError):
+        return {"error": answer.message}
+    return {"output": next(iter(answer.values())) if len(answer) == 1 else answer}
