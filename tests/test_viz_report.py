@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from compiler.pipeline import compile_sop
+from compiler.source_map import SourceMap
 from compiler.vocabulary import parse_vocabulary
 from rasp.__main__ import main
 from rasp.errors import DataFault, RaspError
@@ -47,7 +48,7 @@ def report_of(path: Path, vocabulary: str, inputs: Sequence[Sequence[Atom]]) -> 
     text = report(
         program.sop(),
         inputs,
-        vocabulary=parse_vocabulary(vocabulary),
+        vocab=parse_vocabulary(vocabulary),
         program=program,
     )
     return program, text
@@ -123,7 +124,7 @@ def test_lines_of_loaded_programs_are_not_taken_for_lines_of_this(tmp_path: Path
 
 def test_a_large_model_stays_out_of_the_page_and_its_examples_are_in() -> None:
     before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
-    data = data_of(report(selector_width(before), ["hello"], vocabulary=parse_vocabulary("a-z"), max_length=16))
+    data = data_of(report(selector_width(before), ["hello"], vocab=parse_vocabulary("a-z"), max_length=16))
     assert not data["live"]
     assert data["embedding"] is None
     assert data["inputs"][0]["trace"]["output"] == data["inputs"][0]["values"] == ["1", "0", "2", "3", "4"]
@@ -188,7 +189,9 @@ def test_a_saved_model_is_reported_and_runs_where_a_page_can_compute_it(tmp_path
 
 
 def test_the_page_says_which_directions_hold_a_named_sop() -> None:
-    data = data_of(report(reverse, ["hello"], names={reverse: "reverse", length: "size", flipped: "opposite"}))
+    data = data_of(
+        report(reverse, ["hello"], source_map=SourceMap({reverse: "reverse", length: "size", flipped: "opposite"}))
+    )
     held = {one["name"]: one["group"] for one in data["named"]}
     assert data["groups"][held["reverse"]]["name"] == "reverse"
     assert data["groups"][held["size"]]["values"] == []
@@ -197,7 +200,7 @@ def test_the_page_says_which_directions_hold_a_named_sop() -> None:
 
 def test_sops_of_one_name_are_not_said_to_be_held_by_the_other_ones_directions() -> None:
     one, two = (aggregate(select(indices, indices - k), tokens, "-") for k in (1, 2))
-    data = data_of(report(one == two, ["abca"], names={one: "s", two: "s", one == two: "same"}))
+    data = data_of(report(one == two, ["abca"], source_map=SourceMap({one: "s", two: "s", one == two: "same"})))
     assert [row["group"] for row in data["named"] if row["name"] == "s"] == [None, None]
 
 
@@ -323,7 +326,7 @@ def test_typed_inputs_give_the_interpreters_answers(browser: Chromium, tmp_path:
 def test_typed_inputs_tell_bools_from_numbers(
     browser: Chromium, tmp_path: Path, root: SOp, vocabulary: tuple[Atom, ...]
 ) -> None:
-    opened(browser, tmp_path, report(root, [vocabulary], vocabulary=vocabulary, max_length=4))
+    opened(browser, tmp_path, report(root, [vocabulary], vocab=vocabulary, max_length=4))
     for given in (list(given) for n in (1, 2, 3) for given in product(vocabulary, repeat=n)):
         try:
             expected = list(map(shown, run(root, given)))
@@ -367,7 +370,7 @@ def test_nothing_is_wider_than_the_page(browser: Chromium, tmp_path: Path, width
 
 def test_floats_keep_their_point(browser: Chromium, tmp_path: Path) -> None:
     mean = aggregate(full, Tokens("float"))
-    opened(browser, tmp_path, report(mean, [[1.0, 3.0]], vocabulary=[1.0, 3.0, 0.25], max_length=3))
+    opened(browser, tmp_path, report(mean, [[1.0, 3.0]], vocab=[1.0, 3.0, 0.25], max_length=3))
     assert row(browser, "interpreter") == row(browser, "model") == ["2.0", "2.0"]
     for given in ([1.0], [0.25], [3.0, 3.0], [1.0, 1.0, 0.25]):
         assert typed(browser, given) == list(map(shown, run(mean, given))), given
@@ -384,7 +387,7 @@ def test_typed_inputs_are_checked(browser: Chromium, tmp_path: Path) -> None:
 
 
 def test_odd_tokens_are_text_in_the_page(browser: Chromium, tmp_path: Path) -> None:
-    opened(browser, tmp_path, report(reverse, [ODD], vocabulary=ODD))
+    opened(browser, tmp_path, report(reverse, [ODD], vocab=ODD))
     assert browser.complaints() == []
     assert row(browser, "model") == list(reversed(ODD))
     assert typed(browser, ODD[:2]) == ODD[1::-1]
@@ -401,7 +404,7 @@ def test_an_input_without_a_value_is_said_on_both_sides(browser: Chromium, tmp_p
 
 def test_a_large_model_shows_its_examples(browser: Chromium, tmp_path: Path) -> None:
     before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
-    text = report(selector_width(before), ["hello", "abba"], vocabulary=parse_vocabulary("a-z"), max_length=16)
+    text = report(selector_width(before), ["hello", "abba"], vocab=parse_vocabulary("a-z"), max_length=16)
     opened(browser, tmp_path, text)
     assert row(browser, "model") == ["1", "0", "2", "3", "4"]
     assert browser.value("document.getElementById('run').hidden")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
-from viz.comparison import compare, head_titles, own_origins
+from viz.comparison import compare, head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads
 from viz.residual_stream import residual
@@ -61,11 +62,26 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True, help="a .png, .svg or .pdf file to write")
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked for: of a file which picture of which name, on which input, compiled for what."""
+
+    file: str
+    name: str | None
+    kind: str | None
+    tokens: list[Atom]
+    vocab: str | None
+    max_length: int | None
+    causal: bool
+    budget: int
+
+
 def draw_run(args: argparse.Namespace) -> int:
     """Draws one s-op, selector or compiled model on one input, and says where the picture is."""
     target = check_target(args.output)
-    tokens = _only_input(args)
-    figure = _of_model(args, tokens) if args.file.endswith(".safetensors") else _of_program(args, tokens)
+    size = args.vocab, args.max_length, args.causal
+    asked = _Request(args.file, args.name, args.kind, _only(given_inputs(args)), *size, args.budget)
+    figure = _of_model(asked) if asked.file.endswith(".safetensors") else _of_program(asked)
     say(visible(str(save(figure, target))))
     return 0
 
@@ -87,23 +103,22 @@ def _file_name(name: str, given: Input) -> str:
     return safe if len(safe) <= _LONGEST_NAME else safe[: _LONGEST_NAME - 1] + "…"
 
 
-def _only_input(args: argparse.Namespace) -> list[Atom]:
-    found = given_inputs(args)
+def _only(found: Sequence[Input]) -> list[Atom]:
     if len(found) != 1:
         raise DataFault(f"a picture shows one input, and {len(found)} are given", hint="give one with -i")
     return tokens_of(found[0])
 
 
-def _of_model(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
+def _of_model(asked: _Request) -> Figure:
     """A picture of a saved model, which has its own s-op, vocabulary and length."""
-    if args.name or args.vocab or args.max_length or args.causal or args.kind == "selector":
+    if asked.name or asked.vocab or asked.max_length or asked.causal or asked.kind == "selector":
         raise DataFault(
             "a compiled model is drawn as it is, with its own s-op, vocabulary, length and mask",
             hint="draw the program for another name, or a selector",
         )
     from compiler.artifact import load
 
-    return _picture(load(args.file), args.kind or "heads", tokens)
+    return _picture(load(asked.file), asked.kind or "heads", asked.tokens)
 
 
 def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
@@ -120,14 +135,11 @@ def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
     return heads(model.run(tokens).attention, tokens, titles=head_titles(model))
 
 
-def _of_program(args: argparse.Namespace, tokens: list[Atom]) -> Figure:
-    program = load_program(args.file, budget=args.budget)
-    node = _node(program, args.name)
-    kind = args.kind or ("selector" if isinstance(node, Selector) else "heads")
+def _of_program(asked: _Request) -> Figure:
+    program = load_program(asked.file, budget=asked.budget)
+    node = _node(program, asked.name)
     try:
-        if isinstance(node, Selector):
-            return _draw_selector(node, kind, tokens, program, args)
-        return _draw_sop(node, kind, tokens, program, args)
+        return _draw_selector(node, program, asked) if isinstance(node, Selector) else _draw_sop(node, program, asked)
     except RaspError as error:
         program.place(error, node)
         raise
@@ -140,30 +152,30 @@ def _node(program: Program, name: str | None) -> SOp | Selector:
     raise TypeFault(f"{name} is {described(value)}; only s-ops and selectors are drawn")
 
 
-def _draw_selector(node: Selector, kind: str, tokens: list[Atom], program: Program, args: argparse.Namespace) -> Figure:
-    if kind != "selector":
-        raise TypeFault(f"a selector alone has no {kind} picture", hint=f"leave out --kind {kind}, or name an s-op")
-    figure = selector(node, tokens, title=program.names.get(node), causal=args.causal).figure
+def _draw_selector(node: Selector, program: Program, asked: _Request) -> Figure:
+    if asked.kind not in (None, "selector"):
+        hint = f"leave out --kind {asked.kind}, or name an s-op"
+        raise TypeFault(f"a selector alone has no {asked.kind} picture", hint=hint)
+    figure = selector(node, asked.tokens, title=program.names.get(node), causal=asked.causal).figure
     assert isinstance(figure, Figure)
     return figure
 
 
-def _draw_sop(node: SOp, kind: str, tokens: list[Atom], program: Program, args: argparse.Namespace) -> Figure:
-    if kind == "selector":
+def _draw_sop(node: SOp, program: Program, asked: _Request) -> Figure:
+    if asked.kind == "selector":
         raise TypeFault("an s-op has no pattern of its own", hint="use --kind heads or flow, or name a selector")
-    if kind == "flow":
-        return flow(node, tokens, names=program.names, causal=args.causal)
-    return _picture(_compiled(node, tokens, program, args), kind, tokens)
+    if asked.kind == "flow":
+        return flow(node, asked.tokens, names=program.names, causal=asked.causal)
+    return _picture(_compiled(node, program, asked), asked.kind or "heads", asked.tokens)
 
 
-def _compiled(node: SOp, tokens: list[Atom], program: Program, args: argparse.Namespace) -> CompiledModel:
+def _compiled(node: SOp, program: Program, asked: _Request) -> CompiledModel:
     """The compiled model of an s-op; vocabulary and length are the input's where they are not given, which is said."""
-    from compiler.pipeline import compile_sop
+    from compiler.pipeline import compile
     from compiler.vocabulary import parse_vocabulary, vocabulary_of
 
-    vocabulary = vocabulary_of([tokens]) if args.vocab is None else parse_vocabulary(args.vocab)
-    longest = len(tokens) if args.max_length is None else args.max_length
-    if args.vocab is None or args.max_length is None:
-        warn(f"from the input: a vocabulary of {len(vocabulary)}, maximum length {longest}")
-    origins = own_origins(program)
-    return compile_sop(node, vocabulary, longest, names=program.names, origins=origins, causal=args.causal)
+    vocab = vocabulary_of([asked.tokens]) if asked.vocab is None else parse_vocabulary(asked.vocab)
+    longest = len(asked.tokens) if asked.max_length is None else asked.max_length
+    if asked.vocab is None or asked.max_length is None:
+        warn(f"from the input: a vocabulary of {len(vocab)}, maximum length {longest}")
+    return compile(node, vocab, longest, source_map=own_source(program), causal=asked.causal)

@@ -10,11 +10,10 @@ from matplotlib.figure import Figure
 
 from compiler.ir import HeadWeights
 from compiler.run.model import CompiledModel
-from rasp.graph import Node
+from compiler.source_map import SourceMap
 from rasp.interpret import Run
 from rasp.language.program import Program
 from rasp.operations import Atom
-from rasp.source import Span
 from viz.attention import Weights
 from viz.head_grid import HeadsPlan, draw_heads, plan_heads
 
@@ -41,9 +40,10 @@ class Computed:
         return float(self.difference.max())
 
 
-def own_origins(program: Program) -> dict[Node, Span]:
-    """The places of a program's nodes in its own file: a line of a loaded one would be mistaken for a line of this."""
-    return {node: span for node, span in program.origins.items() if span.source == program.source}
+def own_source(program: Program) -> SourceMap:
+    """Where a program's nodes come from in its own file: a line of a loaded one would be mistaken for its own."""
+    own = {node: span for node, span in program.origins.items() if span.source == program.source}
+    return SourceMap(program.names, own)
 
 
 def head_title(head: HeadWeights) -> str:

@@ -15,13 +15,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from compiler.pipeline import compile_sop
+from compiler.pipeline import compile
 from compiler.vocabulary import vocabulary_of
 from rasp.files import write_whole
 from rasp.inputs import parse_input, tokens_of
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
-from viz.comparison import head_titles, own_origins
+from viz.comparison import head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads
 from viz.saving import rendered
@@ -68,9 +68,7 @@ def pictures(exhibit: Exhibit) -> Iterator[tuple[str, Figure]]:
     """The kind of each picture of a program on its input, and the picture."""
     program = exhibit.program
     sop = program.sop()
-    model = compile_sop(
-        sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), names=program.names, origins=own_origins(program)
-    )
+    model = compile(sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), source_map=own_source(program))
     yield "heads", heads(model.run(exhibit.tokens).attention, exhibit.tokens, titles=head_titles(model))
     yield "flow", flow(sop, exhibit.tokens, names=program.names)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
@@ -14,7 +15,7 @@ from rasp.language.program import load_program
 from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
-from viz.comparison import own_origins
+from viz.comparison import own_source
 from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
 
 
@@ -41,46 +42,60 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="PAGE", required=True, help="an .html file to write")
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What is asked for: of a file which s-op, on which inputs, compiled for what."""
+
+    file: str
+    name: str | None
+    inputs: list[list[Atom]]
+    vocab: str | None
+    max_length: int | None
+    causal: bool
+    budget: int
+
+
 def report_run(args: argparse.Namespace) -> int:
     """Writes the page of an s-op or a compiled model, and says where it is."""
     target = _target(args.output)
     inputs = [tokens_of(given) for given in given_inputs(args)]
     if not inputs:
         raise DataFault("a report shows one input at least, and none is given", hint="give one with -i")
-    write_whole(target, _of_model(args, inputs) if args.file.endswith(".safetensors") else _of_program(args, inputs))
+    asked = _Request(args.file, args.name, inputs, args.vocab, args.max_length, args.causal, args.budget)
+    write_whole(target, _of_model(asked) if asked.file.endswith(".safetensors") else _of_program(asked))
     say(visible(str(target)))
     return 0
 
 
-def _of_model(args: argparse.Namespace, inputs: Sequence[Sequence[Atom]]) -> Page:
+def _of_model(asked: _Request) -> Page:
     """The page of a saved model, which has its own s-op, vocabulary, length and mask."""
-    if args.name or args.vocab or args.max_length or args.causal:
+    if asked.name or asked.vocab or asked.max_length or asked.causal:
         raise DataFault(
             "a compiled model is reported as it is, with its own s-op, vocabulary, length and mask",
             hint="give its program for others",
         )
     from compiler.artifact import load
 
-    return report_of(load(args.file), inputs)
+    return report_of(load(asked.file), asked.inputs)
 
 
-def _of_program(args: argparse.Namespace, inputs: Sequence[Sequence[Atom]]) -> Page:
+def _of_program(asked: _Request) -> Page:
     """The page of a program's s-op, which is compiled for it."""
-    from compiler.vocabulary import parse_vocabulary
-
-    program = load_program(args.file, budget=args.budget)
-    sop = program.sop(args.name)
-    if args.vocab is None:
+    program = load_program(asked.file, budget=asked.budget)
+    sop = program.sop(asked.name)
+    if asked.vocab is None:
         warn("the vocabulary is that of the inputs")
+    vocab = None if asked.vocab is None else parse_vocabulary(asked.vocab)
+    source = own_source(program)
     try:
         return report(
             sop,
-            inputs,
-            vocabulary=None if args.vocab is None else parse_vocabulary(args.vocab),
-            max_length=args.max_length,
-            origins=own_origins(program),
+            asked.inputs,
+            vocab=vocab,
+            max_length=asked.max_length,
+            source_map=source,
             program=program,
-            causal=args.causal,
+            causal=asked.causal,
         )
     except RaspError as error:
         program.place(error, sop)

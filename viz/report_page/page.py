@@ -6,21 +6,21 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.resources import files
 from string import Template
 from typing import Any
 
 from pygments.token import Comment, Keyword, Name, Number, Operator, String
 
-from compiler.pipeline import compile_sop
+from compiler.pipeline import compile
 from compiler.run.model import CompiledModel
+from compiler.source_map import SourceMap
 from compiler.vocabulary import vocabulary_of
-from rasp.graph import Node, SOp
+from rasp.graph import SOp
 from rasp.language.highlight import RaspLexer
 from rasp.language.program import Program
 from rasp.operations import Atom
-from rasp.source import Span
 from viz.report_page.content import contents
 
 LEAST_LENGTH = 10
@@ -51,27 +51,25 @@ def report(
     inputs: Sequence[Sequence[Atom]],
     *,
     name: str | None = None,
-    vocabulary: Sequence[Atom] | None = None,
+    vocab: str | Iterable[Atom] | None = None,
     max_length: int | None = None,
-    names: Mapping[Node, str] | None = None,
-    origins: Mapping[Node, Span] | None = None,
+    source_map: SourceMap | None = None,
     program: Program | None = None,
     causal: bool = False,
 ) -> Page:
     """A page that shows an s-op compiled and at work on some inputs: the text of one HTML file.
 
-    The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; `names`,
-    and `origins` are those of its `program` unless given; `causal` masks every head to keys at or before the query.
-    Errors as for compiling; DataFault for an input that does not fit.
+    The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; names and
+    places in the source are those of its `program`, or of the `source_map`; `causal` masks every head to keys at or
+    before the query. Errors as for compiling; DataFault for an input that does not fit.
     """
-    model = compile_sop(
+    model = compile(
         sop,
-        vocabulary_of(inputs) if vocabulary is None else vocabulary,
+        vocabulary_of(inputs) if vocab is None else vocab,
         max([LEAST_LENGTH, *map(len, inputs)]) if max_length is None else max_length,
         dtype="float64",
         name=name,
-        names=names,
-        origins=origins,
+        source_map=source_map,
         causal=causal,
         program=program,
     )
