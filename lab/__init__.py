@@ -4,17 +4,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lab.masks import causal, stride, window
+    from lab.model import Encoder, EncoderConfig
     from lab.targets import HeadTarget, targets
     from lab.task import Examples, Task
 
-__all__ = ["Examples", "HeadTarget", "Task", "targets"]
+__all__ = ["Encoder", "EncoderConfig", "Examples", "HeadTarget", "Task", "causal", "stride", "targets", "window"]
 
 # Where each public name is found; what needs torch is imported when it is first used.
 _HOMES = {
+    "Encoder": "lab.model",
+    "EncoderConfig": "lab.model",
     "Examples": "lab.task",
     "HeadTarget": "lab.targets",
     "Task": "lab.task",
+    "causal": "lab.masks",
+    "stride": "lab.masks",
     "targets": "lab.targets",
+    "window": "lab.masks",
 }
 
 

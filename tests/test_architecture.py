@@ -30,7 +30,7 @@ DOORS = ("rasp", "rasp.doors")
 # The parts of `rasp`, in the order in which they may be imported. The doors and the command line come last.
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.__main__")
-MAY_IMPORT_TORCH = ("compiler.run.network", "compiler.export")
+MAY_IMPORT_TORCH = ("compiler.run.network", "compiler.export", "lab.model", "lab.train")
 
 
 def imports(path: Path, *, late: bool = True) -> Iterator[str]:
@@ -158,6 +158,11 @@ def test_the_compiler_loads_torch_only_to_run_a_network() -> None:
     light = [name for name in MODULES if top(name) == "compiler" and not name.startswith(MAY_IMPORT_TORCH)]
     assert loaded_by(light) == {"compiler"}
     assert loaded_by(["compiler.run.network"]) == {"compiler", "torch"}
+
+
+def test_the_lab_loads_torch_only_to_train_a_model() -> None:
+    assert "torch" not in loaded_by(["lab", "lab.task", "lab.targets", "lab.masks"])
+    assert loaded_by(["lab.model"]) == {"lab", "torch"}
 
 
 def test_the_check_sees_imports() -> None:
