@@ -21,6 +21,7 @@ from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.run.model import CompiledModel
 from compiler.source_map import SourceMap
+from compiler.timing import Progress, silent
 from rasp.errors import DataFault, Failures, RaspError
 from rasp.graph import Map, Node, SOp, topological
 from rasp.language.program import kept_program
@@ -44,15 +45,16 @@ class Audit:
     trusted: Mapping[str, int]
 
 
-def audit(model: CompiledModel, name: str, *, budget: int = 1) -> Audit:
+def audit(model: CompiledModel, name: str, *, budget: int = 1, progress: Progress = silent) -> Audit:
     """The audit of a model from a file of that name. No other file is read, and nothing is ever raised for edits.
 
-    Its program may do `budget` times what programs may do.
+    Its program may do `budget` times what programs may do. `progress` is told of its passes, as by `compile`.
     """
     weights = model.weights
     trusted = {op.name: len(op.rows) for op in _tables(weights)}
     try:
         compilation = _compilation(weights, name, budget)
+        compilation.stopwatch.progress = progress
     except RaspError as error:
         return Audit({}, None, f"its program cannot be run: {_said(error)}", trusted)
     try:

@@ -8,8 +8,8 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from compiler.artifact import load, save
@@ -88,9 +88,19 @@ class _Subject:
         names = self.names or [str(self.program.default)]
         return {name: self.program.sop(name) for name in names}
 
-    @cached_property
-    def compilation(self) -> Compilation:
-        return Compilation(self.sops, self.options, program=self.program)
+    @contextmanager
+    def compilation(self) -> Iterator[Compilation]:
+        """The compilation, with a bar while its passes run."""
+        with Bar("compiling") as bar:
+            yield Compilation(self.sops, self.options, program=self.program, progress=bar.tell)
+
+    def compile(self) -> CompiledModel:
+        with self.compilation() as compilation:
+            return compilation.model()
+
+    def emit(self, stage: str) -> str:
+        with self.compilation() as compilation:
+            return emit(compilation, stage)
 
 
 def _subject(args: argparse.Namespace) -> _Subject:
@@ -135,9 +145,9 @@ def compile_run(args: argparse.Namespace) -> int:
     """Compiles an s-op, reports the size of the transformer, and saves it where a file is named."""
     subject = _subject(args)
     if args.emit is not None:
-        say(emit(subject.compilation, args.emit))
+        say(subject.emit(args.emit))
         return 0
-    model = subject.compilation.model()
+    model = subject.compile()
     if args.output is not None:
         save(model, args.output)
     if args.json:
@@ -182,7 +192,7 @@ def verify_run(args: argparse.Namespace) -> int:
 
 def _compiled(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
     subject = _subject(args)
-    model = subject.compilation.model()
+    model = subject.compile()
     return model, Audit(subject.sops, model.weights.certificate, None, {})
 
 
@@ -190,7 +200,8 @@ def _saved(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
     if args.names or args.vocab or args.max_length:
         args.parser.error("a compiled model has its own s-op, vocabulary and maximum length")
     model = load(args.file)
-    return model, audit(model, args.file, budget=args.budget)
+    with Bar("compiling") as bar:
+        return model, audit(model, args.file, budget=args.budget, progress=bar.tell)
 
 
 @dataclass(frozen=True)

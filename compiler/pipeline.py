@@ -20,7 +20,7 @@ from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.source_map import SourceMap
-from compiler.timing import Stopwatch
+from compiler.timing import Progress, Stopwatch, silent
 from rasp.errors import Failures, Refusal
 from rasp.graph import Node, SOp
 from rasp.language.program import Program
@@ -45,18 +45,20 @@ def compile(
     name: str | None = None,
     source_map: SourceMap | None = None,
     program: Program | None = None,
+    progress: Progress = silent,
 ) -> CompiledModel:
     """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
 
     `Options` says what the vocabulary and the options mean. `program` is where the s-ops come from: it names the parts,
     places the errors, and its texts are kept in the file, for `rasp verify` to start from. `source_map` does the first
-    two for s-ops built in Python, whose graph is kept in the file. Raises DataFault for a bad vocabulary or option, and
+    two for s-ops built in Python, whose graph is kept in the file. `progress(done, total, name)` is called as each pass
+    begins, with the share of the work that is done by then, about. Raises DataFault for a bad vocabulary or option, and
     Refusal (or Failures, all at once) for what cannot be compiled exactly.
     """
     options = Options(vocab, max_length, dtype=dtype, causal=causal, prefer=prefer, tolerance=tolerance)
     known = source_map.names if source_map else program.names if program else None
     outputs = {name or expression(sop, known): sop} if isinstance(sop, SOp) else dict(sop)
-    return Compilation(outputs, options, source_map=source_map, program=program).model()
+    return Compilation(outputs, options, source_map=source_map, program=program, progress=progress).model()
 
 
 def _step(name: str) -> Callable[[Callable[[Compilation], T]], cached_property[T]]:
@@ -86,13 +88,14 @@ class Compilation:
         *,
         source_map: SourceMap | None = None,
         program: Program | None = None,
+        progress: Progress = silent,
     ) -> None:
         self.outputs, self.options, self.program = dict(outputs), options, program
         of_program = SourceMap(program.names, program.origins) if program else SourceMap()
         self.source_map = of_program if source_map is None else source_map.of_graph(self.outputs.values())
         self.functions = Recorder(list(self.outputs.values()))
         self.facts = Facts(options)
-        self.stopwatch = Stopwatch()
+        self.stopwatch = Stopwatch(progress)
 
     @property
     def timings(self) -> dict[str, float]:

@@ -141,19 +141,22 @@ class Rooms:
 
     @_installed()
     def compile(self, asked: CompileRequest) -> Compiled:
-        from compiler.pipeline import compile_sop
+        from compiler.pipeline import compile
         from compiler.report import report
-        from compiler.vocabulary import parse_vocabulary, vocabulary_of
+        from compiler.source_map import SourceMap
+        from compiler.vocabulary import vocabulary_of
         from rasp.console.rooms import Compiled
+        from rasp.progress import Bar
 
-        model = compile_sop(
-            asked.node,
-            vocabulary_of([asked.example]) if asked.vocab is None else parse_vocabulary(asked.vocab),
-            len(asked.example) if asked.max_length is None else asked.max_length,
-            dtype=asked.dtype,
-            prefer=asked.prefer,
-            name=asked.name,
-            names=asked.names,
-            origins=asked.origins,
-        )
+        with Bar("compiling") as bar:
+            model = compile(
+                asked.node,
+                vocabulary_of([asked.example]) if asked.vocab is None else asked.vocab,
+                len(asked.example) if asked.max_length is None else asked.max_length,
+                dtype=asked.dtype,
+                prefer=asked.prefer,
+                name=asked.name,
+                source_map=SourceMap(asked.names, asked.origins),
+                progress=bar.tell,
+            )
         return Compiled(str(report(model)), lambda tokens: model.run(tokens, engine="reference").output)

@@ -23,7 +23,7 @@ class Bar:
     """
 
     def __init__(self, what: str, *, shown: bool = True) -> None:
-        self._what, self._done, self._total = what, 0.0, 0.0
+        self.what, self._done, self._total = what, 0.0, 0.0
         self._shown = shown and sys.stderr.isatty()
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -40,12 +40,12 @@ class Bar:
 
     def tell(self, done: float, total: float, what: str | None = None) -> None:
         """Takes note of how much of how much is done, and of what is done now."""
-        self._done, self._total, self._what = done, total, what or self._what
+        self._done, self._total, self.what = done, total, what or self.what
         if self._timer is None:
             self._wait()
         live = self._live
         if live is not None:
-            live.update(live.task_ids[0], completed=done, total=total, description=self._what)
+            live.update(live.task_ids[0], completed=done, total=total, description=self.what)
 
     def hide(self) -> None:
         """Makes room for what is to be said; the bar comes back a second after it is told something."""
@@ -64,7 +64,7 @@ class Bar:
 
     def _appear(self) -> None:
         live = _live()
-        task = live.add_task(self._what, completed=int(self._done), total=self._total or None)
+        task = live.add_task(self.what, completed=int(self._done), total=self._total or None)
         live.update(task, completed=self._done)
         live.tasks[0].start_time = self._began
         with self._lock:

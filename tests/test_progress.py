@@ -1,12 +1,17 @@
 """The bar: only at a terminal, only on long work, and gone at the end."""
 
 import io
+import sys
 import time
 from contextlib import redirect_stderr
+from pathlib import Path
 
 import pytest
 
+from compiler import compile, save
 from rasp import progress
+from rasp.__main__ import main
+from rasp.graph import length
 from rasp.progress import Bar, left
 
 
@@ -78,3 +83,37 @@ def test_short_work_has_no_bar(screen: Screen, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_the_estimate_goes_by_the_pace_so_far(spent: float, share: float, words: str) -> None:
     assert left(spent, share) == words
+
+
+def test_a_compilation_tells_its_passes_in_their_order() -> None:
+    calls: list[tuple[float, float, str]] = []
+    compile(length, "ab", 3, progress=lambda *told: calls.append(told))
+    names = [name for _, _, name in calls]
+    assert names[-2:] == ["certificate", "second opinion"]
+    assert {"graph", "values", "schedule", "layout", "layers", "weights"} <= set(names)
+    assert [done for done, _, _ in calls] == sorted(done for done, _, _ in calls)
+    assert 0 <= calls[0][0] < calls[-1][0] < 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ("compile p.rasp --vocab ab --max-length 3 --json", {"values", "certificate"}),
+        ("compile p.rasp --vocab ab --max-length 3 --emit layers", {"values", "layers"}),
+        ("verify p.rasp --vocab ab --max-length 3", {"certificate", "comparing"}),
+        ("verify m.safetensors", {"certificate", "comparing"}),
+        ("infer m.safetensors -i ab", {"inputs"}),
+        ("repl", {"certificate"}),
+    ],
+)
+def test_what_may_take_long_has_a_bar(
+    argv: str, names: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.rasp").write_text("x = length;\n")
+    save(compile(length, "ab", 3, name="x"), "m.safetensors")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(":compile length\n"))
+    told: set[str] = set()
+    monkeypatch.setattr(Bar, "tell", lambda bar, done, total, what=None: told.add(what or bar.what))
+    assert main(argv.split()) == 0
+    assert names <= told
