@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import graphlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -191,3 +192,11 @@ def test_no_files_import_each_other_round_about(room: str) -> None:
 def test_the_check_sees_circles() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
     assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+@pytest.mark.parametrize("page", ["extending", "exactness"])
+def test_pages_name_files_that_are_there(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:rasp|compiler|viz|tests)/[\w/.-]+)`", text)) - {"compiler/export/"}
+    assert named
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
