@@ -6,21 +6,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.masks import causal, stride, window
     from lab.model import Encoder, EncoderConfig
-    from lab.targets import HeadTarget, targets
+    from lab.patterns import HeadTarget, targets
     from lab.task import Examples, Task
+    from lab.training import Trained, TrainingConfig, load_model, train
 
-__all__ = ["Encoder", "EncoderConfig", "Examples", "HeadTarget", "Task", "causal", "stride", "targets", "window"]
+__all__ = [
+    "Encoder",
+    "EncoderConfig",
+    "Examples",
+    "HeadTarget",
+    "Task",
+    "Trained",
+    "TrainingConfig",
+    "causal",
+    "load_model",
+    "stride",
+    "targets",
+    "train",
+    "window",
+]
 
 # Where each public name is found; what needs torch is imported when it is first used.
 _HOMES = {
     "Encoder": "lab.model",
     "EncoderConfig": "lab.model",
     "Examples": "lab.task",
-    "HeadTarget": "lab.targets",
+    "HeadTarget": "lab.patterns",
     "Task": "lab.task",
     "causal": "lab.masks",
     "stride": "lab.masks",
-    "targets": "lab.targets",
+    "targets": "lab.patterns",
+    "Trained": "lab.training",
+    "TrainingConfig": "lab.training",
+    "load_model": "lab.training",
+    "train": "lab.training",
     "window": "lab.masks",
 }
 

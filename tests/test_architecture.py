@@ -31,7 +31,7 @@ DOORS = ("rasp", "rasp.doors")
 # The parts of `rasp`, in the order in which they may be imported. The doors and the command line come last.
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.__main__")
-MAY_IMPORT_TORCH = ("compiler.run.network", "compiler.export", "lab.model", "lab.train")
+MAY_IMPORT_TORCH = ("compiler.run.network", "compiler.export", "lab.model", "lab.training")
 
 
 def imports(path: Path, *, late: bool = True) -> Iterator[str]:
@@ -162,7 +162,7 @@ def test_the_compiler_loads_torch_only_to_run_a_network() -> None:
 
 
 def test_the_lab_loads_torch_only_to_train_a_model() -> None:
-    assert "torch" not in loaded_by(["lab", "lab.task", "lab.targets", "lab.masks"])
+    assert "torch" not in loaded_by(["lab", "lab.task", "lab.patterns", "lab.masks", "lab.checkpoint"])
     assert loaded_by(["lab.model"]) == {"lab", "torch"}
 
 

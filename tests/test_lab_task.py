@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.patterns import targets
 from lab.sampling import log_weights, quotas
-from lab.targets import targets
 from lab.task import Task
 from rasp import SOp, aggregate, evaluate, full, indices, load, select, selector_width, tokens, tokens_int
 from rasp.errors import DataFault

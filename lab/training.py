@@ -1,0 +1,383 @@
+"""Training: a plain loop that depends on nothing but its configuration, so that it can stop and go on at any step.
+
+Batches, learning rate and drawn positions are functions of the seed and the step. A checkpoint therefore holds weights,
+the optimizer's moments and the step; a run that resumes is the uninterrupted one bit for bit, with as many threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lab.checkpoint import Checkpoint
+from lab.masks import Place
+from lab.model import Encoder, EncoderConfig, Forward, Patterns
+from lab.patterns import targets
+from lab.task import Examples, Task
+from rasp.batch.ragged import Codes
+from rasp.errors import DataFault
+from rasp.graph import Selector
+
+SUPERVISIONS = ("kl", "mse")
+
+RIGHT_WITHIN = 0.05
+"""A number is right if it is so near, in standard deviations of the labels."""
+
+_CHUNK = 2_048
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained. DataFault for what makes no sense.
+
+    AdamW with `warmup` (a share of the steps) and a cosine down to 0, gradients clipped. `supervise` adds the distance
+    between heads and selectors, times `weight`. Every so many steps the held-out inputs are measured; training stops
+    early when `enough` of their tokens are right twice in a row.
+    """
+
+    steps: int = 1_500
+    batch: int = 64
+    learning_rate: float = 3e-3
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    clip: float = 1.0
+    seed: int = 0
+    supervise: str | None = None
+    weight: float = 1.0
+    every: int = 50
+    enough: float = 0.9995
+
+    def __post_init__(self) -> None:
+        if self.supervise is not None and self.supervise not in SUPERVISIONS:
+            raise DataFault(f"heads are supervised by one of {', '.join(SUPERVISIONS)}, not {self.supervise!r}")
+        if min(self.steps, self.batch, self.every) < 1:
+            raise DataFault("steps, batch size and steps between measurements are numbers from 1 on")
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        warm = max(1, round(self.warmup * self.steps))
+        if step < warm:
+            return self.learning_rate * (step + 1) / warm
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, self.steps - warm)))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was found after some steps: mean losses since the last measurement, shares of held-out tokens and whole
+    inputs that are right, and the seconds spent training."""
+
+    step: int
+    loss: float
+    supervision: float
+    token_accuracy: float
+    sequence_accuracy: float
+    seconds: float
+
+
+Progress: TypeAlias = "Callable[[Measurement], None]"
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model that has been trained, and what was measured on the way."""
+
+    model: Encoder
+    history: tuple[Measurement, ...]
+
+    @property
+    def last(self) -> Measurement:
+        return self.history[-1]
+
+    @property
+    def best(self) -> float:
+        """The best token accuracy measured."""
+        return max(found.token_accuracy for found in self.history)
+
+    def steps_to(self, accuracy: float) -> int | None:
+        """The steps after which so many tokens were right first; None where they never were."""
+        return next((found.step for found in self.history if found.token_accuracy >= accuracy), None)
+
+
+def size_of(task: Task, layers: int, heads: int, **options: object) -> EncoderConfig:
+    """The configuration of an encoder for a task; options as in EncoderConfig."""
+    outputs = 1 if task.classes is None else len(task.classes)
+    fixed = {"vocabulary": len(task.vocabulary), "outputs": outputs, "max_length": task.max_length}
+    return EncoderConfig(**{**fixed, "layers": layers, "heads": heads, "causal": task.causal, **options})  # type: ignore[arg-type]
+
+
+def train(
+    task: Task,
+    config: EncoderConfig,
+    training: TrainingConfig,
+    *,
+    masks: Mapping[Place, Selector] | None = None,
+    path: Path | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """A model trained on a task. With a path it is kept there at every measurement, and a run kept there goes on.
+
+    DataFault where the file is of another task or configuration, where it cannot be written, and where heads should be
+    supervised without BOS, which is where they look when they select nothing.
+    """
+    return _Run(task, config, training, dict(masks or {}), path).finish(progress or (lambda found: None))
+
+
+def accuracy(model: Encoder, task: Task, examples: Examples) -> tuple[float, float]:
+    """The shares of tokens and of whole inputs that a model gets right."""
+    right = right_tokens(model, task, examples).numpy()
+    return float(right[examples.given].mean()), float((right | ~examples.given).all(axis=1).mean())
+
+
+def right_tokens(model: Encoder, task: Task, examples: Examples, patterns: Patterns | None = None) -> Tensor:
+    """Where a model's answer is right, [B, N]; beyond the end it means nothing."""
+    labels = torch.from_numpy(examples.labels)
+    outputs = forward(model, task, examples, patterns).outputs
+    if task.classes is None:
+        return (outputs[..., 0] - labels).abs() <= RIGHT_WITHIN
+    return outputs.argmax(dim=-1) == labels
+
+
+def forward(model: Encoder, task: Task, examples: Examples, patterns: Patterns | None = None) -> Forward:
+    """What a model gives on examples, without gradients; `patterns` stand in for those of some heads."""
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(examples), _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, len(examples)))
+            part = examples.take(rows)
+            masks = model.visible(task.batch(part)) if model.selectors else None
+            given = {place: pattern[rows] for place, pattern in (patterns or {}).items()}
+            parts.append(model(torch.from_numpy(part.ids), masks, given))
+    layers = range(len(parts[0].patterns))
+    whole = tuple(torch.cat([part.patterns[layer] for part in parts]) for layer in layers)
+    return Forward(torch.cat([part.outputs for part in parts]), whole)
+
+
+class _Run:
+    """A run of training, at some step."""
+
+    def __init__(
+        self,
+        task: Task,
+        config: EncoderConfig,
+        training: TrainingConfig,
+        masks: dict[Place, Selector],
+        path: Path | None,
+    ) -> None:
+        if training.supervise is not None and not config.bos:
+            raise DataFault("supervision needs a BOS token: heads look there where their selector selects nothing")
+        self.task, self.training, self.path = task, training, path
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(training.seed)
+            self.model = Encoder(config, masks)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
+        )
+        self.step = 0
+        self.history: list[Measurement] = []
+        self.finished = False
+        if path is not None and path.exists():
+            self._resume(Checkpoint.load(path), path)
+
+    def finish(self, progress: Progress) -> Trained:
+        """Trains to the end."""
+        spent = self.history[-1].seconds if self.history else 0.0
+        while not self.finished:
+            started = time.perf_counter()
+            losses = self._steps(min(self.training.every, self.training.steps - self.step))
+            spent += time.perf_counter() - started
+            self._measure(losses, spent)
+            self._keep()
+            progress(self.history[-1])
+        return Trained(self.model, tuple(self.history))
+
+    def _steps(self, count: int) -> tuple[float, float]:
+        """Takes some steps; the mean losses."""
+        self.model.train()
+        totals = torch.zeros(2)
+        for _ in range(count):
+            totals += self._one_step()
+        return totals[0].item() / count, totals[1].item() / count
+
+    def _one_step(self) -> Tensor:
+        """Takes a step; its losses [2], of answers and of heads."""
+        rows = self._rows(self.step)
+        ids = self._ids[rows]
+        drawn = torch.Generator().manual_seed(self.training.seed * 1_000_003 + self.step)
+        positions = self.model.draw_positions(ids.shape[1] + self.model.config.bos, drawn)
+        found = self.model(ids, {place: cells[rows] for place, cells in self._masks.items()}, None, positions)
+        answers = _answer_loss(found.outputs, self._labels[rows], ids >= 0)
+        heads = self._supervision(found.patterns, rows)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.training.rate(self.step)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(answers + self.training.weight * heads)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
+        self.optimizer.step()
+        self.step += 1
+        return torch.stack([answers.detach(), heads.detach()])
+
+    def _rows(self, step: int) -> Tensor:
+        """The examples of a step: each epoch goes through all of them in an order of its own."""
+        size = len(self.task.training)
+        per_epoch = max(1, size // self.training.batch)
+        epoch, place = divmod(step, per_epoch)
+        if epoch != self._order[0]:
+            self._order = epoch, np.random.default_rng([self.training.seed, epoch]).permutation(size)
+        start = place * self.training.batch
+        return torch.from_numpy(self._order[1][start : start + self.training.batch])
+
+    _order: tuple[int, Codes] = (-1, np.empty(0, dtype=np.intp))
+
+    @cached_property
+    def _ids(self) -> Tensor:
+        return torch.from_numpy(self.task.training.ids)
+
+    @cached_property
+    def _labels(self) -> Tensor:
+        return torch.from_numpy(self.task.training.labels)
+
+    @cached_property
+    def _masks(self) -> dict[Place, Tensor]:
+        return self.model.visible(self.task.batch(self.task.training)) if self.model.selectors else {}
+
+    # -- supervision
+
+    def _supervision(self, patterns: tuple[Tensor, ...], rows: Tensor) -> Tensor:
+        """The mean distance of the heads that stand for heads of the program, over the rows that ask for something."""
+        parts = []
+        for (layer, head), (keys, asking) in self._targets.items():
+            keys_here, asking_here = keys[rows].float(), asking[rows]
+            wanted = keys_here / keys_here.sum(dim=-1, keepdim=True).clamp(min=1)
+            parts.append(_distance(self.training.supervise, wanted, patterns[layer][:, head])[asking_here].mean())
+        return torch.stack(parts).mean() if parts else torch.zeros(())
+
+    @cached_property
+    def _targets(self) -> dict[Place, tuple[Tensor, Tensor]]:
+        """The keys [B, S, S] that supervised heads should look at alike, and the rows [B, S] that ask for any."""
+        if self.training.supervise is None:
+            return {}
+        pieces = list(self._target_pieces())
+        return {
+            place: (torch.cat([piece[place][0] for piece in pieces]), torch.cat([piece[place][1] for piece in pieces]))
+            for place in pieces[0]
+        }
+
+    def _target_pieces(self) -> Iterator[dict[Place, tuple[Tensor, Tensor]]]:
+        examples, config = self.task.training, self.model.config
+        for start in range(0, len(examples), _CHUNK):
+            piece = targets(self.task, examples.take(np.arange(start, min(start + _CHUNK, len(examples)))))
+            yield {
+                (layer, h): (torch.from_numpy(target.attention > 0), torch.from_numpy(target.rows))
+                for layer, heads in enumerate(piece[: config.layers])
+                for h, target in enumerate(heads[: config.heads])
+            }
+
+    # -- measuring and keeping
+
+    def _measure(self, losses: tuple[float, float], seconds: float) -> None:
+        self.model.eval()
+        tokens, sequences = accuracy(self.model, self.task, self.task.held_out)
+        self.history.append(Measurement(self.step, *losses, tokens, sequences, seconds))
+        last = [found.token_accuracy for found in self.history[-2:]]
+        done = len(last) == 2 and min(last) >= self.training.enough
+        self.finished = done or self.step >= self.training.steps
+
+    def _keep(self) -> None:
+        if self.path is not None:
+            tensors = {f"model.{name}": tensor.numpy() for name, tensor in self.model.state_dict().items()}
+            if not self.finished:
+                tensors |= {
+                    f"optimizer.{place}.{name}": value.numpy()
+                    for place, moments in self.optimizer.state_dict()["state"].items()
+                    for name, value in moments.items()
+                }
+            Checkpoint(tensors, {**self._identity, **self._progress}).save(self.path)
+
+    @property
+    def _progress(self) -> dict[str, object]:
+        history = [asdict(found) for found in self.history]
+        return {"step": self.step, "finished": self.finished, "history": history}
+
+    @cached_property
+    def _identity(self) -> dict[str, object]:
+        """What must be the same for a run to go on."""
+        training = {**asdict(self.training), "betas": list(self.training.betas)}
+        masks = {f"{layer}.{head}": repr(selector) for (layer, head), selector in self.model.selectors.items()}
+        return {
+            "encoder": asdict(self.model.config),
+            "training": training,
+            "masks": masks,
+            "task": fingerprint(self.task),
+        }
+
+    def _resume(self, kept: Checkpoint, path: Path) -> None:
+        """Goes on where a checkpoint was written."""
+        for name, own in self._identity.items():
+            if kept.description.get(name) != own:
+                raise DataFault(f"{path} is of a run with another {name}", hint="write to another folder")
+        try:
+            self.model.load_state_dict({name: torch.from_numpy(t) for name, t in kept.part("model").items()})
+            self.step, self.finished = int(kept.description["step"]), bool(kept.description["finished"])
+            self.history = [Measurement(**found) for found in kept.description["history"]]
+            if not self.finished:
+                self._restore_moments(kept)
+        except (RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise DataFault(f"{path} is damaged: {error}") from error
+
+    def _restore_moments(self, kept: Checkpoint) -> None:
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in kept.part("optimizer").items():
+            place, name = key.split(".")
+            state.setdefault(int(place), {})[name] = torch.from_numpy(tensor)
+        whole = self.optimizer.state_dict()
+        self.optimizer.load_state_dict({**whole, "state": state})
+
+
+def _answer_loss(outputs: Tensor, labels: Tensor, given: Tensor) -> Tensor:
+    """Cross-entropy of classes, squared error of numbers; the mean over the given positions."""
+    if labels.is_floating_point():
+        return (outputs[..., 0] - labels)[given].pow(2).mean()
+    return nn.functional.cross_entropy(outputs[given], labels[given])
+
+
+def _distance(kind: str | None, wanted: Tensor, found: Tensor) -> Tensor:
+    """Of each row [B, S]: the divergence KL(wanted ‖ found), or the sum of squared differences."""
+    if kind == "mse":
+        return (wanted - found).pow(2).sum(dim=-1)
+    return (torch.special.entr(wanted).neg() - wanted * found.clamp(min=1e-12).log()).sum(dim=-1)
+
+
+def fingerprint(task: Task) -> str:
+    """What two tasks have in common only if their examples are the same."""
+    digest = hashlib.sha256(repr((task.vocabulary, task.classes, task.causal)).encode())
+    for side in (task.training, task.held_out):
+        digest.update(side.ids.tobytes() + side.labels.tobytes())
+    return digest.hexdigest()
+
+
+def load_model(path: Path, masks: Mapping[Place, Selector] | None = None) -> Trained:
+    """The model in a file, with its measurements. DataFault for a damaged or foreign file."""
+    kept = Checkpoint.load(path)
+    try:
+        model = Encoder(EncoderConfig(**kept.description["encoder"]), masks)
+        model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in kept.part("model").items()})
+        history = tuple(Measurement(**found) for found in kept.description["history"])
+    except (RuntimeError, LookupError, TypeError, ValueError) as error:
+        raise DataFault(f"{path} is damaged: {error}") from error
+    return Trained(model.eval(), history)
+
+
+def wider(config: EncoderConfig, factor: int) -> EncoderConfig:
+    """The same encoder with so many times the heads and the width."""
+    return replace(config, heads=config.heads * factor, d_model=config.d_model * factor)
