@@ -1,12 +1,10 @@
-"""Pictures of RASP programs and their models. Importing this room also gives notebooks pictures of their values.
+"""Pictures of RASP programs and their models, in files and in notebooks.
 
 Drawing is imported when a name is first used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING
-
-from viz.notebook import install
 
 if TYPE_CHECKING:
     from viz.comparison import compare
@@ -50,8 +48,6 @@ _HOMES: dict[str, tuple[str, str]] = {
     "heatmaps": ("viz.terminal", "heatmaps"),
     "weights": ("viz.weight_tables", "weights"),
 }
-
-install()
 
 
 def __getattr__(name: str) -> object:
