@@ -697,5 +697,5 @@ _PRIMARIES: dict[str, Callable[[_Parser], Expression]] = {
     "{": _Parser.dictionary,
     "select": _Parser.select,
     "aggregate": _Parser.aggregate,
-    **dict.fromkeys(("range", "zip", "len", "round", "indicator"), _Parser.builtin),
+    **dict.fromkeys(FORMS - {"select", "aggregate"}, _Parser.builtin),
 }
