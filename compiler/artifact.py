@@ -369,7 +369,7 @@ def _guard(found: Mapping[str, Any], name: str, take: _Tensors) -> Readout:
     check, values = one_of(found["check"], *_CHECKED), tuple(map(atom, listed(found["values"])))
     kind = one_of(found["kind"], _CHECKED[check])
     if check == "marks" and not (len(values) == 1 and isinstance(values[0], (int, float))):
-        raise DataFault(f"its guard {shown(found['name'])} does not say how it looks where no key is marked")
+        raise DataFault(f"its guard {shown(found['name'])} does not say how it looks where no key is selected")
     W_U = take(name, take.width, _LOGITS[kind] or len(values))  # noqa: N806
     return Readout(text(found["name"]), kind, values, W_U, check)
 
@@ -389,6 +389,6 @@ def _types(found: Mapping[str, Any]) -> OutputTypes:
 def _rule(found: Any, guards: int, states: str) -> tuple[str, dict[int, str]]:
     usual, others = listed(found)
     if len(states) != guards or set(states) - set("012"):
-        raise DataFault(f"{shown(states)} does not say how many keys are marked")
+        raise DataFault(f"{shown(states)} does not say how many keys are selected")
     types = {int(number): one_of(kind, *TYPES) for number, kind in mapping(others).items()}
     return one_of(usual, *TYPES), types

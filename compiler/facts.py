@@ -43,7 +43,7 @@ class Facts:
         return self.compiles(head_for(selector))
 
     def width_bounds(self, selector: Selector) -> WidthBounds:
-        """How many keys a selector can mark. The Refusal of what it is made of, where it cannot be compiled."""
+        """How many keys a selector can select. The Refusal of what it is made of, where it cannot be compiled."""
         head = head_for(selector)
         if not self.computes(selector):
             raise next(self._refused[node] for node in topological([head]) if node in self._refused)
@@ -72,7 +72,7 @@ class Facts:
         """Finds what can be known of some nodes and of all that they read; `check` tells of what is refused.
 
         Where a mean has too many values to combine, all that was ever asked for is looked at anew with that mean as a
-        number with bounds; where a selector must mark at most one key for the program to have a value, for the inputs
+        number with bounds; where a selector must select at most one key for the program to have a value, for the inputs
         on which it does.
         """
         self._asked |= dict.fromkeys(roots)
@@ -89,7 +89,7 @@ class Facts:
         for node in topological(roots, self._tainted):
             self._tainted[node] = any(self._tainted[child] for child in node.children)
             if (selector := one_key_needed(node, self.values)) is not None:
-                return self.values.marking_one(selector)
+                return self.values.selecting_one(selector)
             if self._tainted[node]:
                 continue
             try:

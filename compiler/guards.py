@@ -22,7 +22,7 @@ UNREAD = Operation("unread", 1, (), lambda value: value)
 
 @dataclass(frozen=True)
 class Code(Operation):
-    """An operation that numbers strings from 1 on, and gives 0 for numbers: its mean tells which string is marked."""
+    """An operation that numbers strings from 1 on, and gives 0 for numbers: its mean tells which string is selected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +79,10 @@ def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:
     return [Guard(f"{node.keys!r} and {node.queries!r} can be ordered", "defined", (same,))]
 
 
-def mark_guards(roots: Sequence[SOp], values: ValueAnalysis) -> dict[Selector, list[Guard]]:
-    """For each selector what must hold of the keys it marks: at most one where values have no mean, or need none.
+def selection_guards(roots: Sequence[SOp], values: ValueAnalysis) -> dict[Selector, list[Guard]]:
+    """For each selector what must hold of the keys it selects: at most one where values have no mean, or need none.
 
-    Where the values may all be bools and need a mean, one of them must be a number, or at most one is marked.
+    Where the values may all be bools and need a mean, one of them must be a number, or at most one is selected.
     """
     found: dict[Selector, list[Guard]] = {}
     nodes = [node for node in topological(roots) if isinstance(node, Aggregate)]
@@ -100,11 +100,11 @@ def mark_guards(roots: Sequence[SOp], values: ValueAnalysis) -> dict[Selector, l
 
 
 def _single(selector: Selector, reason: str) -> Guard:
-    return Guard(f"{selector!r} marks at most one key, {reason}", "single", ())
+    return Guard(f"{selector!r} selects at most one key, {reason}", "single", ())
 
 
 def _may_mix(node: Aggregate, values: ValueAnalysis) -> bool:
-    """Whether an aggregate copies values that have no mean, and may mark several keys for all that is known."""
+    """Whether an aggregate copies values that have no mean, and may select several keys for all that is known."""
     return not values[node.value].averaged and not values.width_bounds(node.selector).at_most_one
 
 
@@ -112,16 +112,17 @@ def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
     found = values[node.value]
     if isinstance(node.value, Map) and isinstance(node.value.op, Code):
         (read,) = node.value.args
-        return [Guard(f"{read!r} holds numbers where several are marked", "mean", (Map(_IS_TEXT, (read,)),))]
+        return [Guard(f"{read!r} holds numbers where several are selected", "mean", (Map(_IS_TEXT, (read,)),))]
     if not (found.averaged and found.may_be_bools) or values.width_bounds(node.selector).at_most_one:
         return []
-    return [Guard(f"{node.value!r} holds a number where several are marked", "mean", (Map(_IS_BOOL, (node.value,)),))]
+    return [Guard(f"{node.value!r} holds a number where several are selected", "mean", (Map(_IS_BOOL, (node.value,)),))]
 
 
 def one_key_needed(node: Node, values: ValueAnalysis) -> Selector | None:
-    """A selector that must not mark several keys, or else this s-op has no value: it needs an int and gets their mean.
+    """A selector that must not select several keys, or else this s-op has no value: it needs an int and gets their
+    mean.
 
-    None where there is no such selector, or none that may mark several keys for all that is known.
+    None where there is no such selector, or none that may select several keys for all that is known.
     """
     if not isinstance(node, Map) or node.op.name != "element":
         return None
@@ -149,4 +150,4 @@ def _may_be_mean(node: Aggregate, values: ValueAnalysis) -> bool:
 
 def may_fail(node: SOp, values: ValueAnalysis) -> bool:
     """Whether there may be an input on which this s-op, or one that it reads, has no value."""
-    return bool(value_guards([node], values) or mark_guards([node], values))
+    return bool(value_guards([node], values) or selection_guards([node], values))

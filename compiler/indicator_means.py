@@ -1,4 +1,4 @@
-"""Counting with means: how many keys a head marks, where BOS cannot tell.
+"""Counting with means: how many keys a head selects, where BOS cannot tell.
 
 An *indicator* is an s-op that is 1 or 0. Its mean over the keys that a head selects is 0 where none of them has it, and
 at least 1/N elsewhere. An *indicator count* asks which of several such means are positive, one step of a feed-forward
@@ -22,7 +22,7 @@ class Indicator(Operation):
 
 @dataclass(frozen=True)
 class Count(Operation):
-    """How many of the arguments, means of marks, are positive."""
+    """How many of the arguments, means of indicators, are positive."""
 
 
 @dataclass(frozen=True)

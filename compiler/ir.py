@@ -124,7 +124,7 @@ class OutputTypes:
     """Which type a decoded number has (`bool`, `int` or `float`), where equal numbers of several types are possible.
 
     `runs` are (count, table) over the cells: lengths from 1 on, and the positions in each. `guards` are the places of
-    guards that each tell how many keys a head marks: 0, 1, or 2 for several. `tables[t]` has, for these digits, the
+    guards that each tell how many keys a head selects: 0, 1, or 2 for several. `tables[t]` has, for these digits, the
     usual type, and the type of each value (by its place in the readout's `values`) that has another. `sure` says that
     this is always the interpreter's type.
     """
@@ -163,12 +163,12 @@ class Readout:
     """How residual vectors become values: W_U [D, O], and the meaning of the O logits.
 
     `categorical`: logit o is 1 where the value is `values[o]`, else 0. `number`: the one logit is the number; where
-    `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the marked
-    positions, and s − m² = 0 says that only one was marked. `mean`: the same, and a third logit is 1 where the value is
-    a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
-    nothing, but tells how many keys a head marks, m being `values[0]` where it is none. `types` tells equal numbers of
-    different types apart. `node` is the s-op of the program that an output gives; a guard has none. `accuracy` is what
-    is promised of a number that is none of a list.
+    `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the selected
+    positions, and s − m² = 0 says that only one was selected. `mean`: the same, and a third logit is 1 where the value
+    is a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
+    nothing, but tells how many keys a head selects, m being `values[0]` where it is none. `types` tells equal numbers
+    of different types apart. `node` is the s-op of the program that an output gives; a guard has none. `accuracy` is
+    what is promised of a number that is none of a list.
     """
 
     name: str

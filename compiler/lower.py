@@ -57,7 +57,7 @@ class SymbolicModel:
 def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, precision: Precision) -> SymbolicModel:
     """The network in names of a plan, with a readout for each named output."""
     storage = planned.storage
-    reader = Reader(storage, source_map.with_names(_mark_names(planned.marks, source_map)))
+    reader = Reader(storage, source_map.with_names(_count_names(planned.selected_counts, source_map)))
     layers: list[SymbolicLayer] = []
     stored = (*reader.one_hot, *reader.numbers)
     depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
@@ -82,9 +82,11 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, prec
     )
 
 
-def _mark_names(marks: Mapping[Selector, tuple[Aggregate, Aggregate]], source_map: SourceMap) -> dict[Node, str]:
+def _count_names(
+    selected_counts: Mapping[Selector, tuple[Aggregate, Aggregate]], source_map: SourceMap
+) -> dict[Node, str]:
     found: dict[Node, str] = {}
-    for selector, (z, square) in marks.items():
+    for selector, (z, square) in selected_counts.items():
         found[z] = f"{source_map.text(selector)}: distance"
         found[square] = f"{source_map.text(selector)}: distance squared"
     return found
@@ -129,7 +131,7 @@ def _neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) 
             if isinstance(node, Map) and node.op is DEFINED:
                 raise Refusal(
                     f"{node.args[0]!r} has a value only where a number is an int, and not where it is an equal float",
-                    hint="round(...) makes an int of the number; select_best marks one key, whose value is no mean",
+                    hint="round(...) makes an int of the number; select_best selects one key, whose value is no mean",
                 ) from error
             raise
 

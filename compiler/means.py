@@ -21,7 +21,7 @@ def combined_readings(
 
 
 def width_reading(node: SelectorWidth, width: int, storage: Storage) -> Fraction:
-    """What the head of a width writes: the share of BOS among w marked keys and itself, or that of 1 key in n."""
+    """What the head of a width writes: the share of BOS among w selected keys and itself, or that of 1 key in n."""
     return Fraction(1, width if storage.is_mean_length(node) else width + 1)
 
 

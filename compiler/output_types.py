@@ -1,9 +1,9 @@
 """Which type an output's number has, int, float or bool, where it could have several.
 
 A number in the residual stream is a number: 2 and 2.0 look alike. But the interpreter's types follow rules. A mean of
-several positions is a float, a single marked value is copied as it is, and where nothing is marked there is the
+several positions is a float, a single selected value is copied as it is, and where nothing is selected there is the
 default. So the type often follows from the cell (an input's length and the position in it), and where it does not, from
-how many keys the aggregates behind the output mark. The heads can tell that: two more means (`Guard` explains them).
+how many keys the aggregates behind the output select. The heads can tell that: two more means (`Guard` explains them).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Rule:
 
 @dataclass(frozen=True, eq=False)
 class Typing:
-    """The types of an output: by pattern of cells, and by the states of some aggregates, how many keys each marks."""
+    """The types of an output: by pattern of cells, and by the states of some aggregates, how many keys each selects."""
 
     cells: Ints
     tables: Sequence[Mapping[tuple[int, ...], Rule]]
@@ -119,7 +119,7 @@ def _by_cell(root: SOp, classes: Sequence[int], values: ValueAnalysis) -> Typing
 def _by_marks(
     root: SOp, classes: Sequence[int], aggregates: tuple[Aggregate, ...], values: ValueAnalysis
 ) -> Typing | None:
-    """The types by how many keys some aggregates mark: of their values, each fits some of the three states."""
+    """The types by how many keys some aggregates select: of their values, each fits some of the three states."""
     if not all(values[aggregate].listed for aggregate in aggregates):
         return None
     try:
@@ -144,12 +144,12 @@ def _by_marks(
 
 
 def _fits(row: Sequence[Any], states: tuple[int, ...], fitting: Sequence[Mapping[Any, set[int]]]) -> bool:
-    """Whether the values of some aggregates can come from so many marked keys each."""
+    """Whether the values of some aggregates can come from so many selected keys each."""
     return all(state in fit[value_key(value)] for value, state, fit in zip(row, states, fitting, strict=True))
 
 
 def _fitting(node: Aggregate, values: ValueAnalysis) -> dict[Any, set[int]]:
-    """For each value of an aggregate the numbers of marked keys it can come from: none, one, several."""
+    """For each value of an aggregate the numbers of selected keys it can come from: none, one, several."""
     copied = {value_key(value) for value in values[node.value].universe} if values[node.value].listed else None
     several = not values.width_bounds(node.selector).at_most_one
     found: dict[Any, set[int]] = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from compiler.facts import Facts
 from compiler.gadgets.attention import HeadPlan, distances, plan_head
-from compiler.guards import Guard, mark_guards, value_guards
+from compiler.guards import Guard, selection_guards, value_guards
 from compiler.output_types import Typing, typing
 from compiler.outputs import demand_output, readout_classes
 from compiler.precision import Precision
@@ -24,7 +24,7 @@ class Plan:
     """All heads from the first layer to the last, with what they write, and everything stored on their behalf.
 
     `unread` are the heads, each with its layer, that the analysis has and nobody reads, so that they are left out.
-    `marks` are for some selectors the two means that tell how many keys they mark.
+    `selected_counts` are for some selectors the two means that tell how many keys they select.
     """
 
     storage: Storage
@@ -32,7 +32,7 @@ class Plan:
     guards: tuple[Guard, ...]
     typings: Mapping[SOp, Typing]
     unread: tuple[tuple[int, Head], ...]
-    marks: Mapping[Selector, tuple[Aggregate, Aggregate]]
+    selected_counts: Mapping[Selector, tuple[Aggregate, Aggregate]]
 
 
 def plan(
@@ -53,34 +53,36 @@ def plan(
         storage.categorical(guard.nodes[0])
     typings = {root: typing(root, readout_classes(root, storage), values) for root in roots}
     known = {root: found for root, found in typings.items() if found is not None}
-    heads = _Heads(storage, facts.conjunctions, precision, source_map, _wanted_marks(roots, values, known))
+    heads = _Heads(storage, facts.conjunctions, precision, source_map, _wanted_counts(roots, values, known))
     layers = [heads.of_layer(layer, analysis) for layer in range(analysis.depth, 0, -1)]
     planned = tuple(head for layer in reversed(layers) for head in layer)
-    return Plan(storage, planned, (*guards, *heads.guards()), known, tuple(reversed(heads.unread)), heads.marks)
+    return Plan(
+        storage, planned, (*guards, *heads.guards()), known, tuple(reversed(heads.unread)), heads.selected_counts
+    )
 
 
-def _wanted_marks(
+def _wanted_counts(
     roots: Sequence[SOp], values: ValueAnalysis, typings: Mapping[SOp, Typing]
 ) -> dict[Selector, list[Guard]]:
-    """For each selector what must be told of how many keys it marks: for the program to have a value, or for outputs'
+    """For each selector what must be told of how many keys it selects: for the program to have a value, or for outputs'
     types."""
-    wanted = mark_guards(roots, values)
+    wanted = selection_guards(roots, values)
     told = {aggregate.selector: None for found in typings.values() for aggregate in found.aggregates}
     for selector in told:
-        wanted.setdefault(selector, []).append(Guard(f"how many keys {selector!r} marks", "marks", ()))
+        wanted.setdefault(selector, []).append(Guard(f"how many keys {selector!r} selects", "marks", ()))
     return wanted
 
 
 @dataclass(eq=False)
 class _Heads:
-    """The heads planned so far, from the last layer on, with the fields `marks` and `unread` of the Plan."""
+    """The heads planned so far, from the last layer on, with the fields `selected_counts` and `unread` of the Plan."""
 
     storage: Storage
     conjunctions: Mapping[Selector, Conjunction]
     precision: Precision
     source_map: SourceMap
     wanted: Mapping[Selector, list[Guard]]
-    marks: dict[Selector, tuple[Aggregate, Aggregate]] = field(default_factory=dict)
+    selected_counts: dict[Selector, tuple[Aggregate, Aggregate]] = field(default_factory=dict)
     unread: list[tuple[int, Head]] = field(default_factory=list)
 
     def of_layer(self, layer: int, analysis: Analysis) -> list[tuple[HeadPlan, tuple[Gather, ...]]]:
@@ -90,7 +92,7 @@ class _Heads:
             for node in members:
                 with self.source_map.placed(node):
                     demand_value(node, self.storage)
-            written = (*members, *self._marks(head, layer))
+            written = (*members, *self._selected_counts(head, layer))
             if written:
                 found.append((self._planned(layer, head), written))
             else:
@@ -98,8 +100,8 @@ class _Heads:
         return found
 
     def guards(self) -> list[Guard]:
-        """The guards of how many keys are marked, with the two means that they read."""
-        pairs = ((means, guard) for selector, means in self.marks.items() for guard in self.wanted[selector])
+        """The guards of how many keys are selected, with the two means that they read."""
+        pairs = ((means, guard) for selector, means in self.selected_counts.items() for guard in self.wanted[selector])
         return [replace(guard, nodes=(*means, *guard.nodes)) for means, guard in pairs]
 
     def _planned(self, layer: int, head: Head) -> HeadPlan:
@@ -107,22 +109,22 @@ class _Heads:
         with self.source_map.placed(head.selector):
             return plan_head(layer, head, conjunction, self.storage.analysis, self.storage, self.precision.exact)
 
-    def _marks(self, head: Head, layer: int) -> tuple[Aggregate, ...]:
+    def _selected_counts(self, head: Head, layer: int) -> tuple[Aggregate, ...]:
         """The two means that this head writes for the guards of its selector, if they ask and have none yet."""
-        if head.kind != "aggregate" or head.selector not in self.wanted or head.selector in self.marks:
+        if head.kind != "aggregate" or head.selector not in self.wanted or head.selector in self.selected_counts:
             return ()
-        self.marks[head.selector] = means = _mark_means(head, layer, self.storage)
+        self.selected_counts[head.selector] = means = _count_means(head, layer, self.storage)
         for guard in self.wanted[head.selector]:
             for read in guard.nodes:
                 self.storage.categorical(read)
         return means
 
 
-def _mark_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
-    """Two more means for a head to write, which tell whether it marks several keys, one, or none.
+def _count_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
+    """Two more means for a head to write, which tell whether it selects several keys, one, or none.
 
-    The rows of a selector are the same in every layer, so one pair a selector is enough. Where nothing is marked, z is
-    one above all distances.
+    The rows of a selector are the same in every layer, so one pair a selector is enough. Where nothing is selected, z
+    is one above all distances.
     """
     longest = storage.max_length
     above = longest - longest // 2

@@ -119,10 +119,10 @@ def raw_error_at(node: SOp, storage: Storage, precision: Precision) -> Callable[
 def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Error:
     """A bound on the error of a head's mean.
 
-    All marked keys have the same weight, 1/T up to a unit or two. Each of the T terms of Σ w·v is rounded, and so are
+    All selected keys have the same weight, 1/T up to a unit or two. Each of the T terms of Σ w·v is rounded, and so are
     the sums, each by at most one unit of itself. Where no value has the other sign they are no larger than the mean, so
-    the error is relative to it; else they are no larger than the largest value. Unmarked keys, and BOS beside marked
-    ones, add exact zeros; where nothing is marked the default arrives alone.
+    the error is relative to it; else they are no larger than the largest value. Other keys, and BOS beside selected
+    ones, add exact zeros; where nothing is selected the default arrives alone.
 
     A mean that stands for a linear form of means is compared with the exact form.
     """

@@ -146,7 +146,7 @@ def _outer_choice(selector: Selector) -> Best | Prefer | None:
 
 
 def reads_no_key(selector: Selector) -> bool:
-    """Whether a selector marks all keys of a row or none."""
+    """Whether a selector selects all keys of a row or none."""
     return all(isinstance(leaf, Select) and isinstance(leaf.keys, Constant) for leaf in leaves(selector))
 
 

@@ -302,7 +302,7 @@ def test_a_list_indexed_by_a_mean_needs_one_key(name: str, most: int, monkeypatc
     assert found.exhaustive
     assert found.counterexample is None
     assert 0 < found.undefined < found.count
-    with pytest.raises(ValueFault, match="marks at most one key"):
+    with pytest.raises(ValueFault, match="selects at most one key"):
         model.run("aaaa")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from compiler.ir import Check, Readout, ReadoutKind
 from compiler.pipeline import compile_sop
-from compiler.run.decode import check, decode, marked
+from compiler.run.decode import check, decode, selected_states
 from compiler.run.model import CompiledModel
 from rasp.errors import DataFault, ValueFault
 from rasp.graph import aggregate, indices, length, select, tokens
@@ -106,4 +106,4 @@ def test_no_guard_passes_on_no_number(kind: Check, bad: float) -> None:
     with pytest.raises(ValueFault, match="at position 1"):
         check(guard, logits)
     with pytest.raises(ValueFault, match="at position 1"):
-        marked(guard, logits)
+        selected_states(guard, logits)

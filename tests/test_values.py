@@ -19,7 +19,7 @@ from compiler.values.categorical import value_key
 from compiler.values.grid import PositionGrid
 from compiler.values.linear import LinearForms
 from compiler.values.sets import ValueSet
-from compiler.values.width_bounds import _marked_patterns
+from compiler.values.width_bounds import _selected_patterns
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import (
     Constant,
@@ -221,7 +221,7 @@ def test_marked_patterns_are_those_of_the_marked_keys() -> None:
         for n in (1, 4, 9):
             some, patterns = rng.random((n, n)) < 0.3, rng.integers(0, count, n)
             for keys in (patterns, np.zeros(n, dtype=int), rng.permutation(40)[:n]):
-                found, marked = _marked_patterns(some, keys, 40)
+                found, marked = _selected_patterns(some, keys, 40)
                 for query in range(n):
                     assert found[marked[query]].tolist() == sorted(set(keys[some[query]].tolist()))
 

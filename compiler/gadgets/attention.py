@@ -1,15 +1,16 @@
 """Attention heads: from a conjunction of relations to scores that softmax turns into exact weights.
 
 A score is a sum of one part a relation. Each part gives the same full score c to every pair that satisfies its
-relation and at most c − 1 to every other, so the sum is full for the marked keys and at least 1 lower elsewhere. Scaled
-so that a gap underflows exp to 0, softmax is exactly uniform over the marked keys: equal scores give equal weights, and
-all others weigh exactly 0. Scores are integers or halves times a power of two, so equal ones are equal in floats.
+relation and at most c − 1 to every other, so the sum is full for the selected keys and at least 1 lower elsewhere.
+Scaled so that a gap underflows exp to 0, softmax is exactly uniform over the selected keys: equal scores give equal
+weights, and all others weigh exactly 0. Scores are integers or halves times a power of two, so equal ones are equal in
+floats.
 
-BOS is one more key. For an aggregate its score is ½ below full: it wins exactly where nothing is marked, and its value
-is the default. For a width it is full: with w marked keys BOS weighs 1/(w+1), which is what the head returns.
+BOS is one more key. For an aggregate its score is ½ below full: it wins exactly where nothing is selected, and its
+value is the default. For a width it is full: with w selected keys BOS weighs 1/(w+1), which is what the head returns.
 
 Among aggregates over full_s the length n is read as a mean: of the n keys the first has 1 and all others 0, so the
-head returns 1/n. There BOS must not weigh anything, for the sake of the other means. The first key is marked in every
+head returns 1/n. There BOS must not weigh anything, for the sake of the other means. The first key is selected in every
 row, also where later keys are hidden from it.
 """
 
@@ -47,8 +48,8 @@ class Side:
         if self.row_of is None or self.table is None:
             storage.number(self.node, exact=True)
         else:
-            marked = set(np.flatnonzero(self.table.any(axis=1)).tolist())
-            storage.categorical(self.node, {key for key, row in self.row_of.items() if row in marked})
+            selected = set(np.flatnonzero(self.table.any(axis=1)).tolist())
+            storage.categorical(self.node, {key for key, row in self.row_of.items() if row in selected})
 
     def block(self, reader: Reader) -> Block:
         if self.row_of is None or self.table is None:
@@ -112,9 +113,9 @@ def _best_parts(preferences: Sequence[SOp | Relation], analysis: ValueAnalysis, 
     """The preferences of select_best, the least important first; `full` is the smallest value a part can have.
 
     Let S be the score of the selector inside, full at c, and s the score of a key, within a range R of integers. In
-    2(R + 1)·S + s a marked key has at least 2(R + 1)c + min s, any other at most R + 2 less, and among the marked
-    keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the lowest marked key. Of several
-    preferences, each weighs more than the whole range of those after it. A relation is a score of 0 and 1.
+    2(R + 1)·S + s a selected key has at least 2(R + 1)c + min s, any other at most R + 2 less, and among the selected
+    keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the lowest selected key. Of
+    several preferences, each weighs more than the whole range of those after it. A relation is a score of 0 and 1.
     """
     parts: list[ScorePart] = []
     weight = 1.0
@@ -282,9 +283,9 @@ def _copy_channels(node: Aggregate, storage: Storage, reader: Reader) -> list[tu
 
 
 def distances(max_length: int) -> tuple[SOp, SOp]:
-    """Two s-ops, z and z², whose means betray a row that marks several keys: z is the distance from the middle.
+    """Two s-ops, z and z², whose means betray a row that selects several keys: z is the distance from the middle.
 
-    The variance of z over the marked positions is 0 for one position and at least ¼ for several, z being an integer
+    The variance of z over the selected positions is 0 for one position and at least ¼ for several, z being an integer
     of its own at each.
     """
     middle = max_length // 2

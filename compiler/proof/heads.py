@@ -1,6 +1,6 @@
-"""What is proved of a head: which keys it marks, and what it reads there.
+"""What is proved of a head: which keys it selects, and what it reads there.
 
-A head passes if, for every query and key, the scores of marked keys are exactly equal, and every other weight
+A head passes if, for every query and key, the scores of selected keys are exactly equal, and every other weight
 underflows to 0.
 """
 
@@ -92,7 +92,7 @@ class Heads:
         smallest = np.where(truth, scores, np.inf).min(axis=1)
         some = truth.any(axis=1)
         if np.any(largest[some] != smallest[some]):
-            self.stream.fail(head.name, f"marked keys have different scores for {relation.formula!r}")
+            self.stream.fail(head.name, f"selected keys have different scores for {relation.formula!r}")
         ceiling = np.where(some, largest, largest[some].min())
         gaps = ceiling[:, None] - np.where(truth, -np.inf, scores)
         self.stream.checks += truth.size
@@ -171,10 +171,10 @@ class Heads:
         low: float,
         high: float,
     ) -> None:
-        """BOS ties with a width's marked keys; for an aggregate it lies between marked and unmarked keys."""
+        """BOS ties with a width's selected keys; for an aggregate it lies between selected and other keys."""
         if plan.head.kind == "width":
             if full != (bos, bos):
-                self.stream.fail(head.name, "BOS does not tie with the marked keys")
+                self.stream.fail(head.name, "BOS does not tie with the selected keys")
             return
         self._gap(full[0] + low - bos, head.name)
         if not self.analysis.width_bounds(plan.head.selector).never_empty:
@@ -200,7 +200,7 @@ class Heads:
                 self.stream.fail(head.name, f"the width {node!r} is not read off BOS alone")
 
     def _first_key(self, node: SOp, channels: Sequence[tuple[Functional, Direction]], plan: HeadPlan) -> None:
-        """A length beside means is the mean of what is 1 at the first key, 0 at others; a head over full_s marks it."""
+        """A length beside means is the mean of what is 1 at the first key alone; a head over full_s selects it."""
         functionals = [functional for functional, _ in channels]
         if (plan.head, [at_bos(found) for found in functionals]) != (Head(full, "aggregate"), [0.0]):
             self.stream.fail(repr(node), "it is not the mean over all keys")

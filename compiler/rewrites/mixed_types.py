@@ -1,9 +1,9 @@
-"""An aggregate of what is all strings or all numbers, where a head may mark several keys.
+"""An aggregate of what is all strings or all numbers, where a head may select several keys.
 
 A column holds strings or numbers, not both, but which may depend on the input. Of numbers the aggregate is their mean,
-of strings the one that is marked. So the head returns two means: of the numbers (0 for strings), and of codes of the
-strings (0 for numbers); and which of them counts, the query's own value says. Where one string is marked the mean of
-the codes is its code. Where several are marked the program has no value, and a guard notices.
+of strings the one that is selected. So the head returns two means: of the numbers (0 for strings), and of codes of the
+strings (0 for numbers); and which of them counts, the query's own value says. Where one string is selected the mean of
+the codes is its code. Where several are selected the program has no value, and a guard notices.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def code(texts: tuple[str, ...]) -> Code:
 
 
 def both(texts: tuple[str, ...], default_key: Hashable, empty_key: Hashable) -> Operation:
-    """The string with a code, or the number, as the kind says; the default for the number that means nothing marked.
+    """The string with a code, or the number, as the kind says; the default for the number that means nothing selected.
 
     The default and that number are given by their keys, which tell 1, 1.0 and True apart.
     """

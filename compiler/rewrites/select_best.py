@@ -1,30 +1,30 @@
 """select_best beside other selectors and under selector_width, as what one head can compute.
 
-A head marks the keys with the largest score, and a score depends on its key and its query alone. So a head computes a
-*chain*: the keys that a selector without select_best marks, of those the best by a score, or those that meet a
+A head selects the keys with the largest score, and a score depends on its key and its query alone. So a head computes a
+*chain*: the keys that a selector without select_best selects, of those the best by a score, or those that meet a
 condition, and so on. That nothing of what is best meets a condition is not for the scores to say: BOS would have to
-win below the best score, which depends on the input. But then the marked keys themselves can tell. Let X be what is
-marked so far, and prefer the keys of X that meet the condition b. If some do, they are `X and b`. If none does, X is
-left, `X and b` is empty, and every key that is marked then, whatever later preferences do, says so. Either way all
-marked keys agree on b.
+win below the best score, which depends on the input. But then the selected keys themselves can tell. Let X be what is
+selected so far, and prefer the keys of X that meet the condition b. If some do, they are `X and b`. If none does, X is
+left, `X and b` is empty, and every key that is selected then, whatever later preferences do, says so. Either way all
+selected keys agree on b.
 
-- b reads keys alone: the head reads `v if b else d` in place of v. Where b fails, all marked keys give the default d.
+- b reads keys alone: the head reads `v if b else d` in place of v. Where b fails, all selected keys give the default d.
 - Otherwise, for each class c of queries that b pairs with the same keys, the head also returns the mean of the s-op
   that is 1 at those keys and 0 elsewhere. Where the query is in c this is 1 or 0, and a feed-forward reads it.
-- The width of what is at most one key is a mean of ones. Any other is counted by position: a head that marks w keys
+- The width of what is at most one key is a mean of ones. Any other is counted by position: a head that selects w keys
   returns, of the s-op that is 1 at position i and 0 elsewhere, 1/w or 0, so that w is the number of positive means.
 
 Where b fails and several keys are tied, position decides: a copied string is then copied from one key.
 
-No other way to combine is what one head computes, whose attention is the same on all marked keys and 0 elsewhere:
+No other way to combine is what one head computes, whose attention is the same on all selected keys and 0 elsewhere:
 
-- Of what marks keys that are not best, take `not select_best(full_s, score)` and keys with the scores 1, 2 and 3. Of 1
-  and 2 the first is marked alone, so its score in the head is larger; of 1, 2 and 3 the first two are marked, so their
-  scores are equal. Or take `select_best(full_s, score) or b` where only the first key meets b: of 1 and 2 both are
-  marked, so their scores are equal; of 1, 2 and 3 it is the first and the last, so the second's is smaller.
+- Of what selects keys that are not best, take `not select_best(full_s, score)` and keys with the scores 1, 2 and 3. Of
+  1 and 2 the first is selected alone, so its score in the head is larger; of 1, 2 and 3 the first two are selected, so
+  their scores are equal. Or take `select_best(full_s, score) or b` where only the first key meets b: of 1 and 2 both
+  are selected, so their scores are equal; of 1, 2 and 3 it is the first and the last, so the second's is smaller.
 - Of what is best by two scores at once, take keys with the scores (2, 1), (1, 3) and (2, 2). Of the first two nothing
-  is marked, but each alone is: the head must see both, so their scores are equal. So are those of the second and the
-  third. But of the first and the third, the third is marked alone, so its score is larger.
+  is selected, but each alone is: the head must see both, so their scores are equal. So are those of the second and the
+  third. But of the first and the third, the third is selected alone, so its score is larger.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ nothing = Not(full)
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Of the keys that `base` marks, step by step the best by a score or those that meet a condition."""
+    """Of the keys that `base` selects, step by step the best by a score or those that meet a condition."""
 
     base: Selector
     steps: tuple[SOp | Selector, ...]
@@ -89,9 +89,9 @@ class Chain:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What a head marks for a chain, and the condition on which the chain marks that and not nothing, if any.
+    """What a head selects for a chain, and the condition on which the chain selects that and not nothing, if any.
 
-    All marked keys agree on the condition. `single`: never more than one key is marked.
+    All selected keys agree on the condition. `single`: never more than one key is selected.
     """
 
     selector: Selector
@@ -149,14 +149,14 @@ def _chain(selector: Selector) -> Chain:
 
 
 def _conditional(selector: Selector, best: Best) -> Chain:
-    """A selector that marks nothing outside of `best`: its chain, then the condition that is left.
+    """A selector that selects nothing outside of `best`: its chain, then the condition that is left.
 
     A condition on the query alone may as well come first.
     """
     chain, condition = _chain(best), _with(selector, best)
     if others := _bests(condition):
         raise Refusal(
-            f"{selector!r} marks what is best by {best.score!r} and by {others[0].score!r} at once, and no single head "
+            f"{selector!r} selects what is best by {best.score!r} and by {others[0].score!r} at once, and no one head "
             "can compute that: of two orders of the keys, the scores of a head follow one",
             hint=_another_layer(best),
         )
@@ -175,12 +175,12 @@ def _another_layer(best: Best) -> str:
     first = f"select_best({best!r}, indices)"
     return (
         f"one layer more does it: with top = aggregate({first}, {best.score!r}) the selector "
-        f"({best.selector!r} and select({best.score!r}, top, ==)) marks the same keys, and may stand anywhere"
+        f"({best.selector!r} and select({best.score!r}, top, ==)) selects the same keys, and may stand anywhere"
     )
 
 
 def _without(selector: Selector, best: Best) -> bool:
-    """Whether the selector marks nothing where `best` marks nothing, whatever else is marked."""
+    """Whether the selector selects nothing where `best` selects nothing, whatever else is selected."""
     return _put(selector, best, nothing) is nothing
 
 
@@ -213,7 +213,7 @@ _SIMPLE: Mapping[type[Selector], Callable[..., Selector]] = {Not: _negated, And:
 
 
 def _with(selector: Selector, best: Best) -> Selector:
-    """The selector where `best` marks everything, every comparison kept: one may fail on an input, whatever it says."""
+    """The selector where `best` selects everything, every comparison kept: one may fail, whatever it says."""
     return replaced(selector, lambda leaf: full if leaf is best else leaf)
 
 
@@ -223,8 +223,8 @@ def _with(selector: Selector, best: Best) -> Selector:
 def count_apart(node: Node, facts: Facts) -> Change | None:
     """The width of a selector that is no chain, as a sum of widths of chains, if there is one; one head each.
 
-    Let the selector be F outside of what is best, and G inside. It marks F, and besides what is best and in G only, but
-    not what is best and in F only.
+    Let the selector be F outside of what is best, and G inside. It selects F, and besides what is best and in G only,
+    but not what is best and in F only.
     """
     if not isinstance(node, SelectorWidth) or not _bests(node.selector):
         return None
@@ -275,11 +275,11 @@ def _is_chain(selector: Selector) -> bool:
     return True
 
 
-# -- from a chain to what a head marks
+# -- from a chain to what a head selects
 
 
 def _choice(chain: Chain, facts: Facts) -> Choice:
-    """What a head marks for a chain. Preferences that no tie is left for are left out."""
+    """What a head selects for a chain. Preferences that no tie is left for are left out."""
     selector, conditions = chain.base, list[Selector]()
     single = facts.width_bounds(selector).at_most_one
     for step in chain.steps:
@@ -346,7 +346,7 @@ _LOGIC: Mapping[type[Selector], Callable[..., SOp]] = {
 }
 
 
-# -- from what a head marks to the value
+# -- from what a head selects to the value
 
 
 def _change(node: Aggregate | SelectorWidth, choice: Choice, facts: Facts) -> Change:
@@ -373,9 +373,9 @@ class _Builder:
         values = self.facts.values[node.value]
         alike = _is_alike(values, node.default)
         if not _reads_query(condition) and alike:
-            self.note = "its head marks what is best, and reads the default where that does not meet the condition"
+            self.note = "its head selects what is best, and reads the default where that does not meet the condition"
             return Aggregate(selector, where(_as_sop(condition), node.value, node.default), node.default)
-        self.note = "its head marks what is best, and neurons ask whether that meets the condition"
+        self.note = "its head selects what is best, and neurons ask whether that meets the condition"
         default = node.default if alike or not values.listed else values.universe[0]
         value = apply(UNREAD, node.value) if holds_both(values) else node.value
         return where(self._meets() == 1, Aggregate(selector, value, default), node.default)
@@ -396,13 +396,13 @@ class _Builder:
     def _count(self, condition: SOp | None) -> SOp:
         size = self.facts.max_length
         self.note = f"how many keys are best is counted by neurons, from one mean for each of {size} positions"
-        marks = position_indicators(size, condition)
-        return count(tuple(self._mean(mark, f"{position}") for position, mark in enumerate(marks)))
+        indicators = position_indicators(size, condition)
+        return count(tuple(self._mean(one, f"{position}") for position, one in enumerate(indicators)))
 
     def _meets(self) -> SOp:
-        """1 where the marked keys meet the condition, else 0."""
+        """1 where the selected keys meet the condition, else 0."""
         assert self.choice.condition is not None
-        self.note = "its head marks what is best, and neurons ask whether that meets the condition"
+        self.note = "its head selects what is best, and neurons ask whether that meets the condition"
         relation = relation_of(with_representatives(self.facts.values, self.choice.condition))
         if not all(map(self.facts.compiles, (*relation.key_parts, *relation.query_parts))):
             raise Refusal(f"{self.choice.condition!r} cannot be compiled")
@@ -419,8 +419,8 @@ class _Builder:
             means.append(self._mean(_table("mark", relation.key_parts, paired), f"condition {at}"))
         return flag(turn, tuple(means))
 
-    def _mean(self, mark: Map, name: str) -> Aggregate:
-        mean = Aggregate(self.choice.selector, mark, 0)
+    def _mean(self, one: Map, name: str) -> Aggregate:
+        mean = Aggregate(self.choice.selector, one, 0)
         self.named[mean] = "{}: " + name
         return mean
 

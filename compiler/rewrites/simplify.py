@@ -1,7 +1,7 @@
 """Rewrites of the graph that keep its meaning: the passes before anything is placed in a layer.
 
 A pass looks at one node at a time, its children rewritten, and may ask `Facts` which values an s-op takes or how many
-keys a selector marks, over the vocabulary and up to the maximum length.
+keys a selector selects, over the vocabulary and up to the maximum length.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def _needs_heads(node: SOp) -> bool:
 def number_default(node: Node, facts: Facts) -> Change | None:
     """A mean of numbers with a string as default, as a mean with a number: one above all means stands for the string.
 
-    That number comes out exactly where nothing is marked, because the means lie between the smallest and the largest
+    That number comes out exactly where nothing is selected, because the means lie between the smallest and the largest
     value. So one head writes one number, and the feed-forward after it puts the string in its place.
     """
     if not isinstance(node, Aggregate) or not isinstance(node.default, str) or not facts.compiles(node):
@@ -210,7 +210,7 @@ def split_wide_widths(node: Node, facts: Facts) -> Change | None:
     """The same, only where a head for the `or` could need more than MAX_SCORE_DIMENSIONS.
 
     A lexicographic order needs that many: take `a < b or (a == b and i < j)` over V values and N positions. Softmax is
-    uniform over the marked keys only if they all have the row's full score, so full score − score is 0 at the pairs
+    uniform over the selected keys only if they all have the row's full score, so full score − score is 0 at the pairs
     before the query's own and positive from there on: a triangular matrix with a positive diagonal, of rank V·N. The
     scores are that taken from one column of full scores, so their rank is at least V·N − 1.
     """
@@ -235,7 +235,7 @@ PASSES: Mapping[str, tuple[Pass, ...]] = {
 def _split(selector: Selector, chosen: Callable[[Or], bool], instead: Callable[[], str]) -> Change | None:
     """The sum of the widths of a selector's parts, where a disjoint `or` in it is chosen to be split.
 
-    The sides of such an `or` never mark the same cell, so no cell is in two parts, and the widths add up.
+    The sides of such an `or` never select the same cell, so no cell is in two parts, and the widths add up.
     """
     parts = _parts(selector, chosen)
     if len(parts) == 1:
@@ -247,7 +247,7 @@ def _split(selector: Selector, chosen: Callable[[Or], bool], instead: Callable[[
 
 
 def _parts(selector: Selector, chosen: Callable[[Or], bool]) -> list[Selector]:
-    """Selectors that share no cell and mark together what the selector marks: `(x or y) and z` as its two sides."""
+    """Selectors that share no cell and select together what the selector selects: `(x or y) and z` as its two sides."""
     found = factors(selector)
     for at, factor in enumerate(found):
         if isinstance(factor, Or) and _are_disjoint(factor.left, factor.right) and chosen(factor):

@@ -19,16 +19,16 @@ Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 _CASTS: Mapping[str | None, Callable[[Any], Atom]] = {"bool": bool, "int": round, "float": float}
 
 
-def decode(readout: Readout, logits: Array, marks: Sequence[Sequence[str]] = ()) -> list[Atom]:
+def decode(readout: Readout, logits: Array, selected: Sequence[Sequence[str]] = ()) -> list[Atom]:
     """One value a position from logits [T, O]. ValueFault where they stand for no value of the program.
 
-    `marks` say how many keys are marked, for each guard that the readout's types ask for.
+    `selected` say how many keys are selected, for each guard that the readout's types ask for.
     """
     _check_finite(readout, logits)
     if readout.kind == "number" and not readout.values:
-        return _typed(readout, [float(x) for x in logits[:, 0]], [0] * len(logits), marks)
+        return _typed(readout, [float(x) for x in logits[:, 0]], [0] * len(logits), selected)
     codes = _nearest(readout, logits[:, 0]) if readout.kind == "number" else _clearest(readout, logits)
-    return _labelled(readout, _typed(readout, [readout.values[code] for code in codes], codes, marks))
+    return _labelled(readout, _typed(readout, [readout.values[code] for code in codes], codes, selected))
 
 
 def _check_finite(readout: Readout, logits: Array) -> None:
@@ -60,12 +60,12 @@ def clearest(logits: Array) -> tuple[Codes, Flags]:
     return codes, ~(off.max(axis=-1) <= _CLEAN)
 
 
-def _typed(readout: Readout, values: list[Atom], codes: Sequence[int], marks: Sequence[Sequence[str]]) -> list[Atom]:
+def _typed(readout: Readout, values: list[Atom], codes: Sequence[int], selected: Sequence[Sequence[str]]) -> list[Atom]:
     """The values, each number of the type that the program's has."""
     types = readout.types
     if types is None:
         return values
-    digits = list(map("".join, zip(*marks, strict=True))) if marks else [""] * len(values)
+    digits = list(map("".join, zip(*selected, strict=True))) if selected else [""] * len(values)
     return [
         cast(types, value, code, (len(values), at), digits[at])
         for at, (value, code) in enumerate(zip(values, codes, strict=True))
@@ -83,20 +83,20 @@ def _as_is(value: Atom) -> Atom:
     return value
 
 
-def marked(guard: Readout, logits: Array) -> list[str]:
-    """How many keys a head marks at each position, told by its guard [T, 2]: 0, 1, or 2 for several."""
+def selected_states(guard: Readout, logits: Array) -> list[str]:
+    """How many keys a head selects at each position, told by its guard [T, 2]: 0, 1, or 2 for several."""
     _check_finite(guard, logits)
     return list(map(str, states(guard, logits).tolist()))
 
 
 def states(guard: Readout, logits: Array) -> Codes:
-    """How many keys a head marks, from its guard's logits [..., 2]: 0, 1, or 2 for several."""
+    """How many keys a head selects, from its guard's logits [..., 2]: 0, 1, or 2 for several."""
     nothing = float(guard.values[0])
     return np.where(several(logits), 2, np.where(np.abs(logits[..., 0] - nothing) < _CLEAN, 0, 1))
 
 
 def several(logits: Array) -> Flags:
-    """Whether z has a variance: it is at least ¼ where several positions are marked, and 0 for one or none."""
+    """Whether z has a variance: it is at least ¼ where several positions are selected, and 0 for one or none."""
     variance: Array = logits[..., 1].astype(np.float64) - logits[..., 0].astype(np.float64) ** 2
     return variance > _CLEAN / 2
 
@@ -105,7 +105,7 @@ def check(guard: Readout, logits: Array) -> None:
     """Nothing, or a ValueFault where the guard [T, O] says that the program has no value on this input."""
     _check_finite(guard, logits)
     if guard.check in ("single", "mean"):
-        _check_marks(guard, logits)
+        _check_selected(guard, logits)
         return
     if guard.check == "marks":
         return
@@ -116,8 +116,8 @@ def check(guard: Readout, logits: Array) -> None:
         raise ValueFault(f"not so on this input: {guard.name}")
 
 
-def _check_marks(guard: Readout, logits: Array) -> None:
-    """Where a row marks several keys: an error for values without a mean, or a column of nothing but such values."""
+def _check_selected(guard: Readout, logits: Array) -> None:
+    """Where a row selects several keys: an error for values without a mean, or a column of nothing but such values."""
     found = several(logits)
     if not found.any() or (guard.check == "mean" and (logits[:, 2] < 0.5).any()):
         return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from compiler.ir import Array, LayerWeights, ModelWeights, Readout
-from compiler.run.decode import check, decode, marked
+from compiler.run.decode import check, decode, selected_states
 from compiler.run.reference import Trace, forward
 from rasp.display import Displayed
 from rasp.errors import DataFault
@@ -108,13 +108,13 @@ class CompiledModel(Displayed):
             check(guard, logits[index][1:])
         pairs = zip(self.weights.outputs, trace.outputs, strict=True)
         return {
-            output.name: decode(output, logits[index][1:], self._marks(output, trace, index))
+            output.name: decode(output, logits[index][1:], self._selected_states(output, trace, index))
             for output, logits in pairs
         }
 
-    def _marks(self, output: Readout, trace: Trace, index: int | tuple[()]) -> list[list[str]]:
+    def _selected_states(self, output: Readout, trace: Trace, index: int | tuple[()]) -> list[list[str]]:
         places = () if output.types is None else output.types.guards
-        return [marked(self.weights.guards[place], trace.guards[place][index][1:]) for place in places]
+        return [selected_states(self.weights.guards[place], trace.guards[place][index][1:]) for place in places]
 
     def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
         """The model on one input; engine `torch` or `reference`.

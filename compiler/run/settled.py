@@ -93,11 +93,11 @@ def _states(weights: ModelWeights, output: Readout, guards: list[Array]) -> Code
 class _Given:
     """An output's logits [B, T, O], the states of its guards [B, T], and what is wanted of it."""
 
-    def __init__(self, output: Readout, logits: Array, marks: Codes | None, wanted: BatchColumn) -> None:
+    def __init__(self, output: Readout, logits: Array, selected: Codes | None, wanted: BatchColumn) -> None:
         self.output, self.logits, self.wanted = output, logits, wanted
         shape = logits.shape[:2]
         self.length = shape[1]
-        self.marks = np.zeros(shape, dtype=np.intp) if marks is None else marks
+        self.selected = np.zeros(shape, dtype=np.intp) if selected is None else selected
         self.tables = np.zeros(self.length, dtype=np.intp)
         if output.types is not None:
             first = self.length * (self.length - 1) // 2
@@ -119,7 +119,7 @@ class _Given:
         """Where each position's value is as wanted; every distinct case is judged once, at one of its positions."""
         sizes = (len(self.output.values), 3 ** len(self._guards), int(self.tables.max()) + 1)
         keys, size = self.wanted.codes, len(self.wanted.levels)
-        for part, count in zip((codes, self.marks, self.tables), sizes, strict=True):
+        for part, count in zip((codes, self.selected, self.tables), sizes, strict=True):
             keys, size = keys * count + part, size * count
         _, places = distinct(keys.ravel(), size)
         one = np.empty(int(places.max()) + 1, dtype=np.intp)
@@ -135,7 +135,7 @@ class _Given:
         expected = self.wanted.levels[self.wanted.codes[row, position : position + 1]].tolist()
         found = [self.output.values[code]]
         if (types := self.output.types) is not None:
-            found = [cast(types, found[0], code, (self.length, position), self._digits(self.marks[row, position]))]
+            found = [cast(types, found[0], code, (self.length, position), self._digits(self.selected[row, position]))]
         return agree(expected, found, accuracy) and (not self._sure or same_types(expected, found))
 
     @property
@@ -166,11 +166,11 @@ class _Given:
     def _types(self) -> np.ndarray[Any, np.dtype[np.str_]]:
         """The type of the number at each position [B, T]."""
         if (types := self.output.types) is None:
-            return np.broadcast_to(np.array("float"), self.marks.shape)
-        result = np.full(self.marks.shape, "float")
-        for state in np.unique(self.marks).tolist():
+            return np.broadcast_to(np.array("float"), self.selected.shape)
+        result = np.full(self.selected.shape, "float")
+        for state in np.unique(self.selected).tolist():
             names = [types.type_name(self.length, at, self._digits(state), 0) or "float" for at in range(self.length)]
-            result = np.where(self.marks == state, np.array(names), result)
+            result = np.where(self.selected == state, np.array(names), result)
         return result
 
 

@@ -13,7 +13,7 @@ from compiler.indicator_means import is_indicator_mean, means_of
 from compiler.values.categorical import value_key
 from compiler.values.grid import Ints
 from compiler.values.sets import Floats, ValueSet, grouped, unlisted
-from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, marked_values
+from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 from rasp.operations import Atom
@@ -39,12 +39,12 @@ def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
         return unlisted(analysis.grid, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, widths)
-    marks, cell_marks = marked_values(analysis, node.selector, node.value)
+    selected, cell_selected = selected_values(analysis, node.selector, node.value)
     if not widths.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
         raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
     if widths.at_most_one or not values.averaged:
-        return _copies(analysis, node, values, widths, marks, cell_marks)
-    return _means(analysis, node, values, widths, marks, cell_marks)
+        return _copies(analysis, node, values, widths, selected, cell_selected)
+    return _means(analysis, node, values, widths, selected, cell_selected)
 
 
 def _is_number(value: Any) -> bool:
@@ -72,8 +72,8 @@ def _copies(
     node: Aggregate,
     values: ValueSet,
     widths: WidthBounds,
-    marks: tuple[Ints, ...],
-    cell_marks: Ints,
+    selected: tuple[Ints, ...],
+    cell_selected: Ints,
 ) -> ValueSet:
     universe = [*values.universe, node.default]
     default = next(
@@ -81,9 +81,9 @@ def _copies(
         len(values.universe),
     )
     empty = (widths.low == 0).astype(np.intp)
-    kinds, cell_set = np.unique(cell_marks * 2 + empty, return_inverse=True)
+    kinds, cell_set = np.unique(cell_selected * 2 + empty, return_inverse=True)
     sets = [
-        np.union1d(marks[kind // 2], [default]) if kind % 2 or not len(marks[kind // 2]) else marks[kind // 2]
+        np.union1d(selected[kind // 2], [default]) if kind % 2 or not len(selected[kind // 2]) else selected[kind // 2]
         for kind in kinds.tolist()
     ]
     return grouped(analysis.grid, sets, cell_set, universe)
@@ -94,15 +94,15 @@ def _means(
     node: Aggregate,
     values: ValueSet,
     widths: WidthBounds,
-    marks: tuple[Ints, ...],
-    cell_marks: Ints,
+    selected: tuple[Ints, ...],
+    cell_selected: Ints,
 ) -> ValueSet:
-    keys = np.stack([cell_marks, widths.low, widths.high], axis=1)
+    keys = np.stack([cell_selected, widths.low, widths.high], axis=1)
     kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
     numbering = _Numbering()
     sets: list[Ints] = []
-    for mark, low, high in kinds.tolist():
-        found = _mean_values([values.universe[code] for code in marks[mark].tolist()], low, high, node.default)
+    for place, low, high in kinds.tolist():
+        found = _mean_values([values.universe[code] for code in selected[place].tolist()], low, high, node.default)
         if found is None or numbering.count > MAX_MEANS:
             return _mean_of_unlisted(analysis, node, values, widths)
         sets.append(numbering.codes(*found))
@@ -204,7 +204,7 @@ def counted(analysis: Gathers, node: SelectorWidth) -> ValueSet:
 
 
 def indicator_counted(analysis: Gathers, node: Map) -> ValueSet:
-    """How many keys a head marks; of marks with a condition, all of them or none."""
+    """How many keys a head selects; of indicators with a condition, all of them or none."""
     mean = means_of(node)[0]
     widths = analysis.width_bounds(mean.selector)
     conditional = len(mean.value.children) > 1

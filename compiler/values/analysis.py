@@ -48,11 +48,11 @@ class TooMany(Refusal):
 
 
 class ValueAnalysis:
-    """Value sets of s-ops and marked-key counts of selectors, each computed once and kept.
+    """Value sets of s-ops and width bounds of selectors, each computed once and kept.
 
     `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
-    The means in `bounded` are numbers with bounds, even if their values could be listed. The selectors in `single` mark
-    at most one key on every input on which the program has a value.
+    The means in `bounded` are numbers with bounds, even if their values could be listed. The selectors in `single`
+    select at most one key on every input on which the program has a value.
     """
 
     def __init__(
@@ -227,8 +227,8 @@ class ValueAnalysis:
         """The same analysis from the start, with one more mean as a number with bounds."""
         return self._anew(self.bounded | {mean}, self.single)
 
-    def marking_one(self, selector: Selector) -> ValueAnalysis:
-        """The same analysis from the start, of inputs on which one more selector marks at most one key."""
+    def selecting_one(self, selector: Selector) -> ValueAnalysis:
+        """The same analysis from the start, of inputs on which one more selector selects at most one key."""
         kept = {mean for mean in self.bounded if isinstance(mean, Aggregate) and mean.selector is not selector}
         return self._anew(frozenset(kept), self.single | {selector})
 
@@ -251,7 +251,7 @@ class ValueAnalysis:
             check_test(self, test, source)
 
     def width_bounds(self, selector: Selector) -> WidthBounds:
-        """How many keys a selector can mark in each cell."""
+        """How many keys a selector can select in each cell."""
         if selector not in self._width_bounds:
             found = width_bounds_of(self, self.conjunctions[selector])
             self._width_bounds[selector] = found.of_one_key if selector in self.single else found

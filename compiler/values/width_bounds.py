@@ -1,4 +1,4 @@
-"""How many keys a selector can mark in every cell, and what values they can have."""
+"""How many keys a selector can select in every cell, and what values they can have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rasp.graph import Map, Select, Selector, SOp
 
 @dataclass(frozen=True, eq=False)
 class WidthBounds:
-    """How many keys a selector can mark, per cell: at least `low`, at most `high` (int arrays over cells)."""
+    """How many keys a selector can select, per cell: at least `low`, at most `high` (int arrays over cells)."""
 
     low: Ints
     high: Ints
@@ -34,12 +34,12 @@ class WidthBounds:
 
     @property
     def of_one_key(self) -> WidthBounds:
-        """The same on inputs on which no more than one key is marked."""
+        """The same on inputs on which no more than one key is selected."""
         return WidthBounds(np.minimum(self.low, 1), np.minimum(self.high, 1))
 
 
 class BoundedWidths(ValueSets, Protocol):
-    """Where it is known besides how many keys selectors can mark."""
+    """Where it is known besides how many keys selectors can select."""
 
     def width_bounds(self, selector: Selector) -> WidthBounds: ...
 
@@ -57,7 +57,7 @@ class Comparisons(Masked, Protocol):
 
 
 def width_bounds_of(analysis: Comparisons, selector: Conjunction) -> WidthBounds:
-    """How many keys a head can mark, by what each relation marks for every pair of cells."""
+    """How many keys a head can select, by what each relation selects for every pair of cells."""
     grid = analysis.grid
     low = np.zeros(len(grid), dtype=np.intp)
     high = np.zeros(len(grid), dtype=np.intp)
@@ -80,9 +80,9 @@ def _selects_one(analysis: Comparisons, relation: Relation) -> bool:
 
 
 def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -> Ints:
-    """Per cell, the most keys a relation can mark for any one value of the query, where that may be below `high`.
+    """Per cell, the most keys a relation can select for any one value of the query, where that may be below `high`.
 
-    It is not below where the query has one value, or no more than one key is marked.
+    It is not below where the query has one value, or no more than one key is selected.
     """
     grid = analysis.grid
     queries, keys = analysis[relation.queries], analysis[relation.keys]
@@ -96,10 +96,10 @@ def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -
         row = grid.row(n)
         if not several[row].any():
             continue
-        marked = some @ np.bincount(keys.cell_pattern[row], minlength=len(keys.patterns)).astype(np.float32)
+        selected = some @ np.bincount(keys.cell_pattern[row], minlength=len(keys.patterns)).astype(np.float32)
         places = np.flatnonzero(several[row]) + row.start
         patterns, which = distinct(queries.cell_pattern[places], len(queries.patterns))
-        largest = np.array([marked[queries.patterns[p]].max() for p in patterns.tolist()], dtype=np.intp)
+        largest = np.array([selected[queries.patterns[p]].max() for p in patterns.tolist()], dtype=np.intp)
         most[places] = np.minimum(high[places], largest[which])
     return most
 
@@ -128,7 +128,7 @@ def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
 
 
 def rows(analysis: Comparisons, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
-    """For every length n: which (query, key) pairs may be marked, and which surely are; bool [n, n] each."""
+    """For every length n: which (query, key) pairs may be selected, and which surely are; bool [n, n] each."""
     grid = analysis.grid
     prepared = []
     for relation in relations:
@@ -166,8 +166,8 @@ def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> tuple[Bool
     return some, every
 
 
-def marked_values(analysis: Comparisons, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
-    """The value codes that a selector may mark, per cell: distinct sets, and the index of each cell's set."""
+def selected_values(analysis: Comparisons, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
+    """The value codes that a selector may select, per cell: distinct sets, and the index of each cell's set."""
     values = analysis[value]
     sets: dict[bytes, int] = {}
     arrays: list[Ints] = []
@@ -175,8 +175,8 @@ def marked_values(analysis: Comparisons, selector: Selector, value: SOp) -> tupl
     cell_set = np.empty(len(analysis.grid), dtype=np.intp)
     for n, some, _ in rows(analysis, analysis.conjunctions[selector].relations):
         row = analysis.grid.row(n)
-        patterns, marked = _marked_patterns(some, values.cell_pattern[row], len(values.patterns))
-        for cell, mask in enumerate(marked, row.start):
+        patterns, selected = _selected_patterns(some, values.cell_pattern[row], len(values.patterns))
+        for cell, mask in enumerate(selected, row.start):
             key = patterns[mask].tobytes()
             if key not in of_patterns:
                 codes = union([values.patterns[p] for p in patterns[mask].tolist()], len(values.universe))
@@ -187,8 +187,8 @@ def marked_values(analysis: Comparisons, selector: Selector, value: SOp) -> tupl
     return tuple(arrays), cell_set
 
 
-def _marked_patterns(some: BoolTable, patterns: Ints, count: int) -> tuple[Ints, BoolTable]:
-    """The distinct patterns of the keys, of `count` there are, and which of them each query may mark."""
+def _selected_patterns(some: BoolTable, patterns: Ints, count: int) -> tuple[Ints, BoolTable]:
+    """The distinct patterns of the keys, of `count` there are, and which of them each query may select."""
     found, which = distinct(patterns, count)
     if len(found) == 1:
         return found, np.any(some, axis=1, keepdims=True)
