@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lab.comparison import Comparison, HeadComparison, compare
     from lab.masks import causal, stride, window
     from lab.model import Encoder, EncoderConfig
     from lab.patterns import HeadTarget, targets
@@ -11,14 +12,17 @@ if TYPE_CHECKING:
     from lab.training import Trained, TrainingConfig, load_model, train
 
 __all__ = [
+    "Comparison",
     "Encoder",
     "EncoderConfig",
     "Examples",
+    "HeadComparison",
     "HeadTarget",
     "Task",
     "Trained",
     "TrainingConfig",
     "causal",
+    "compare",
     "load_model",
     "stride",
     "targets",
@@ -28,6 +32,9 @@ __all__ = [
 
 # Where each public name is found; what needs torch is imported when it is first used.
 _HOMES = {
+    "Comparison": "lab.comparison",
+    "HeadComparison": "lab.comparison",
+    "compare": "lab.comparison",
     "Encoder": "lab.model",
     "EncoderConfig": "lab.model",
     "Examples": "lab.task",

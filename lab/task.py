@@ -126,6 +126,34 @@ class Task:
         """The program on some inputs."""
         return BatchRun(self.vocabulary, examples.ids, examples.lengths, causal=self.causal)
 
+    def examples(self, inputs: Sequence[Sequence[Atom]]) -> Examples:
+        """These inputs, which may be longer than those of the task; a label is −1 where it is no class of the task.
+
+        DataFault for unknown tokens; the program's own error where it has no value on one.
+        """
+        rows = [encoded([tokens], self.vocabulary, len(tokens))[0] for tokens in inputs]
+        longest = max(map(len, rows))
+        ids = np.stack([np.pad(row, (0, longest - len(row)), constant_values=-1) for row in rows])
+        run = BatchRun(self.vocabulary, ids, np.array(list(map(len, rows))), causal=self.causal)
+        found = run.sop(self.sop)
+        if not found.defined.all():
+            raise run.error(self.sop, int(np.argmin(found.defined))) or DataFault("the program has no value here")
+        return Examples(ids, found.lengths, self._labels(found))
+
+    def _labels(self, found: BatchColumn) -> Codes | Numbers:
+        atoms = found.levels.astype(object)
+        if self.classes is None:
+            values = (atoms[found.codes].astype(np.float64) - self.mean) / self.deviation
+            return np.asarray(values, dtype=np.float32)
+        places = {atom_key(atom): place for place, atom in enumerate(self.classes)}
+        return np.array([places.get(atom_key(atom), -1) for atom in atoms.tolist()], dtype=np.intp)[found.codes]
+
+    def atoms(self, answers: Codes | Numbers) -> list[Atom]:
+        """What answers stand for: classes, or numbers as the program has them."""
+        if self.classes is None:
+            return [float(answer) * self.deviation + self.mean for answer in answers]
+        return [self.classes[int(answer)] for answer in answers]
+
     @property
     def majority_rate(self) -> float | None:
         """The share of held-out labels that the most frequent one has; None where numbers are regressed."""

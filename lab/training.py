@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from lab.checkpoint import Checkpoint
 from lab.masks import Place
-from lab.model import Encoder, EncoderConfig, Forward, Patterns
+from lab.model import Encoder, EncoderConfig, Forward
 from lab.patterns import targets
-from lab.task import Examples, Task
-from rasp.batch.ragged import Codes
+from lab.task import Examples, Numbers, Task
+from rasp.batch.ragged import Codes, Flags
 from rasp.errors import DataFault
 from rasp.graph import Selector
 
@@ -133,34 +133,51 @@ def train(
     return _Run(task, config, training, dict(masks or {}), path).finish(progress or (lambda found: None))
 
 
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """A model on examples: its answers [B, N] (places of classes, or numbers as labels are), and the pattern
+    [B, H, S, S] of each layer."""
+
+    answers: Codes | Numbers
+    patterns: tuple[Numbers, ...]
+
+
+def observe(
+    model: Encoder, task: Task, examples: Examples, patterns: Mapping[Place, Numbers] | None = None
+) -> Observed:
+    """What a model does on examples; `patterns` [B, S, S] stand in for those of some heads."""
+    found: list[Forward] = []
+    with torch.no_grad():
+        for rows in _chunks(examples):
+            part = examples.take(rows)
+            masks = model.visible(task.batch(part)) if model.selectors else None
+            given = {place: torch.from_numpy(pattern[rows]) for place, pattern in (patterns or {}).items()}
+            found.append(model(torch.from_numpy(part.ids), masks, given))
+    outputs = torch.cat([part.outputs for part in found])
+    answers = outputs[..., 0] if task.classes is None else outputs.argmax(dim=-1)
+    layers = range(len(found[0].patterns))
+    return Observed(
+        answers.numpy(), tuple(torch.cat([part.patterns[layer] for part in found]).numpy() for layer in layers)
+    )
+
+
+def _chunks(examples: Examples) -> Iterator[Codes]:
+    """The places of all examples, some at a time."""
+    for start in range(0, len(examples), _CHUNK):
+        yield np.arange(start, min(start + _CHUNK, len(examples)))
+
+
 def accuracy(model: Encoder, task: Task, examples: Examples) -> tuple[float, float]:
     """The shares of tokens and of whole inputs that a model gets right."""
-    right = right_tokens(model, task, examples).numpy()
+    right = same_answers(observe(model, task, examples).answers, examples.labels)
     return float(right[examples.given].mean()), float((right | ~examples.given).all(axis=1).mean())
 
 
-def right_tokens(model: Encoder, task: Task, examples: Examples, patterns: Patterns | None = None) -> Tensor:
-    """Where a model's answer is right, [B, N]; beyond the end it means nothing."""
-    labels = torch.from_numpy(examples.labels)
-    outputs = forward(model, task, examples, patterns).outputs
-    if task.classes is None:
-        return (outputs[..., 0] - labels).abs() <= RIGHT_WITHIN
-    return outputs.argmax(dim=-1) == labels
-
-
-def forward(model: Encoder, task: Task, examples: Examples, patterns: Patterns | None = None) -> Forward:
-    """What a model gives on examples, without gradients; `patterns` stand in for those of some heads."""
-    parts = []
-    with torch.no_grad():
-        for start in range(0, len(examples), _CHUNK):
-            rows = np.arange(start, min(start + _CHUNK, len(examples)))
-            part = examples.take(rows)
-            masks = model.visible(task.batch(part)) if model.selectors else None
-            given = {place: pattern[rows] for place, pattern in (patterns or {}).items()}
-            parts.append(model(torch.from_numpy(part.ids), masks, given))
-    layers = range(len(parts[0].patterns))
-    whole = tuple(torch.cat([part.patterns[layer] for part in parts]) for layer in layers)
-    return Forward(torch.cat([part.outputs for part in parts]), whole)
+def same_answers(answers: Codes | Numbers, others: Codes | Numbers) -> Flags:
+    """Where two arrays of answers agree: the same class, or numbers that are near."""
+    if answers.dtype.kind == "f":
+        return np.asarray(np.abs(answers - others) <= RIGHT_WITHIN)
+    return np.asarray(answers == others)
 
 
 class _Run:
@@ -275,8 +292,8 @@ class _Run:
 
     def _target_pieces(self) -> Iterator[dict[Place, tuple[Tensor, Tensor]]]:
         examples, config = self.task.training, self.model.config
-        for start in range(0, len(examples), _CHUNK):
-            piece = targets(self.task, examples.take(np.arange(start, min(start + _CHUNK, len(examples)))))
+        for rows in _chunks(examples):
+            piece = targets(self.task, examples.take(rows))
             yield {
                 (layer, h): (torch.from_numpy(target.attention > 0), torch.from_numpy(target.rows))
                 for layer, heads in enumerate(piece[: config.layers])
@@ -376,8 +393,3 @@ def load_model(path: Path, masks: Mapping[Place, Selector] | None = None) -> Tra
     except (RuntimeError, LookupError, TypeError, ValueError) as error:
         raise DataFault(f"{path} is damaged: {error}") from error
     return Trained(model.eval(), history)
-
-
-def wider(config: EncoderConfig, factor: int) -> EncoderConfig:
-    """The same encoder with so many times the heads and the width."""
-    return replace(config, heads=config.heads * factor, d_model=config.d_model * factor)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lab
 from lab.patterns import targets
 from lab.sampling import log_weights, quotas
 from lab.task import Task
@@ -145,3 +146,10 @@ def test_a_file_with_few_inputs_or_strange_tokens_is_an_error(tmp_path: Path) ->
         file.write_text(text)
         with pytest.raises(DataFault, match=words):
             small(REVERSE, "a-d", 5, file)
+
+
+def test_every_public_name_is_found() -> None:
+    for name in lab.__all__:
+        assert getattr(lab, name).__module__.startswith("lab.")
+    with pytest.raises(AttributeError):
+        _ = lab.nothing
