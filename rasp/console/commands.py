@@ -1,4 +1,4 @@
-"""The colon commands of the console. `COMMANDS` names them all; each takes the console and the text behind its name,
+"""The colon commands of the console. `COMMANDS` names them all; each takes a context and the text behind its name,
 and gives a text or a whole reply."""
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rasp.console import manual
+from rasp.console.context import Context
 from rasp.console.explain import cost_text, layers_text, titled, trace_text, type_text
 from rasp.console.rooms import Compiled, CompileRequest
 from rasp.console.session import Reply
@@ -30,9 +31,6 @@ from rasp.layers import analyse
 from rasp.operations import column
 from rasp.source import Source
 
-if TYPE_CHECKING:
-    from rasp.console.console import Console
-
 _WIDTH = 80
 _OPERATOR = re.compile(r"([-+*/%^<>]|[=!<>]=|and|or|if|in) ")
 
@@ -43,7 +41,7 @@ class ColonCommand:
 
     usage: str
     summary: str
-    run: Callable[[Console, str], str | Reply]
+    run: Callable[[Context, str], str | Reply]
     more: str = ""
 
     @property
@@ -80,12 +78,12 @@ def _first_and_rest(text: str, usage: str) -> tuple[str, str]:
 # -- commands
 
 
-def _help(console: Console, rest: str) -> str:
+def _help(context: Context, rest: str) -> str:
     if not rest:
         return _overview()
     if rest.startswith(":"):
         return command(rest[1:]).help_text
-    found = [_own_text(console, rest), _manual_text(rest), _command_help(rest)]
+    found = [_own_text(context, rest), _manual_text(rest), _command_help(rest)]
     texts = [text for text in found if text]
     if not texts:
         raise NameFault(f"there is no help on {rest}", hint=":help lists what there is; :type EXPR for an expression")
@@ -129,14 +127,14 @@ def _topics() -> list[str]:
     return found
 
 
-def _own_text(console: Console, name: str) -> str:
+def _own_text(context: Context, name: str) -> str:
     """A variable of the session: its type, and how it is written."""
-    value = console.session.scope.names.get(name)
+    value = context.session.scope.names.get(name)
     if value is None or name == "tokens":
         return ""
     text = f"{name}: {type_text(value)}"
     if isinstance(value, Node):
-        others = {node: known for node, known in console.names().items() if node is not value}
+        others = {node: known for node, known in context.names().items() if node is not value}
         return f"{text}\n  {name} = {titled(value, others)}"
     return text
 
@@ -150,32 +148,32 @@ def _command_help(name: str) -> str:
     return COMMANDS[name].help_text if name in COMMANDS else ""
 
 
-def _type(console: Console, rest: str) -> str:
-    return f"{rest or 'out'}: {type_text(console.value(rest or 'out'))}"
+def _type(context: Context, rest: str) -> str:
+    return f"{rest or 'out'}: {type_text(context.value(rest or 'out'))}"
 
 
-def _layers(console: Console, rest: str) -> str:
+def _layers(context: Context, rest: str) -> str:
     """Of places only those in files are shown: every input of the console begins at line 1."""
-    places = {node: span for node, span in console.origins().items() if not span.source.name.startswith("<")}
-    return layers_text(rest or "out", console.node(rest or "out"), console.names(), places)
+    places = {node: span for node, span in context.origins().items() if not span.source.name.startswith("<")}
+    return layers_text(rest or "out", context.node(rest or "out"), context.names(), places)
 
 
-def _trace(console: Console, rest: str) -> str:
+def _trace(context: Context, rest: str) -> str:
     name, given = _first_and_rest(rest, COMMANDS["trace"].usage)
-    return trace_text(console.node(name), Run(console.given(given)), console.names())
+    return trace_text(context.node(name), Run(context.given(given)), context.names())
 
 
-def _heads(console: Console, rest: str) -> str:
+def _heads(context: Context, rest: str) -> str:
     name, given = _first_and_rest(rest, COMMANDS["heads"].usage)
-    node, tokens = console.node(name), tokens_of(console.given(given))
-    run, rooms = Run(tokens), console.rooms
+    node, tokens = context.node(name), tokens_of(context.given(given))
+    run, rooms = Run(tokens), context.rooms
     if isinstance(node, Selector):
-        title = titled(node, console.names())
-        return rooms.heatmap(run.selector(node), tokens, title=title, **asdict(console.screen))
+        title = titled(node, context.names())
+        return rooms.heatmap(run.selector(node), tokens, title=title, **asdict(context.screen))
     found = analyse([node])
     attention = [[_attention(run, head.selector) for head in layer] for layer in found.layers]
-    titles = [[titled(head.selector, console.names()) for head in layer] for layer in found.layers]
-    picture = rooms.heatmaps(attention, tokens, titles=titles, **asdict(console.screen))
+    titles = [[titled(head.selector, context.names()) for head in layer] for layer in found.layers]
+    picture = rooms.heatmaps(attention, tokens, titles=titles, **asdict(context.screen))
     return f"{name}: {cost_text(found)}\na row is a query, darker is more attention\n{picture}".rstrip()
 
 
@@ -185,11 +183,11 @@ def _attention(run: Run, selector: Selector) -> Any:
     return selected / selected.sum(axis=1, keepdims=True).clip(min=1)
 
 
-def _compile(console: Console, rest: str) -> str:
+def _compile(context: Context, rest: str) -> str:
     name, options = _first_and_rest(rest, COMMANDS["compile"].usage)
-    example = console.session.settings.sop_example
-    asked = CompileRequest(console.sop(name), name, example.run.tokens, console.names(), console.origins())
-    model = console.rooms.compile(replace(asked, **_compile_options(options)))
+    example = context.session.settings.sop_example
+    asked = CompileRequest(context.sop(name), name, example.run.tokens, context.names(), context.origins())
+    model = context.rooms.compile(replace(asked, **_compile_options(options)))
     return "\n".join([model.report, *_on_example(model, example)])
 
 
@@ -229,10 +227,10 @@ def _on_example(model: Compiled, example: Example) -> list[str]:
     return [f"  the weights on {example.text}: {values(column(output))}"]
 
 
-def _draw(console: Console, rest: str) -> Reply:
+def _draw(context: Context, rest: str) -> Reply:
     name, given = _first_and_rest(rest, COMMANDS["draw"].usage)
-    text = f"draw({name}, {_written(console.given(given))});" if given else f"draw({name});"
-    return console.session.push(text)
+    text = f"draw({name}, {_written(context.given(given))});" if given else f"draw({name});"
+    return context.session.push(text)
 
 
 def _written(given: Input) -> str:
@@ -241,8 +239,8 @@ def _written(given: Input) -> str:
     return f"'{given}'" if '"' in given else f'"{given}"'
 
 
-def _load(console: Console, rest: str) -> Reply:
-    return console.session.push(f'load "{_file(rest, "load")}";')
+def _load(context: Context, rest: str) -> Reply:
+    return context.session.push(f'load "{_file(rest, "load")}";')
 
 
 def _file(text: str, name: str) -> str:
@@ -252,19 +250,19 @@ def _file(text: str, name: str) -> str:
     return os.path.expanduser(text.strip("\"'")).removesuffix(".rasp")
 
 
-def _reload(console: Console, rest: str) -> Reply:
-    path = console.loaded()
+def _reload(context: Context, rest: str) -> Reply:
+    path = context.loaded()
     if path is None:
         raise DataFault("nothing has been loaded yet", hint="write :load FILE")
-    return console.session.push(f'load "{path}";')
+    return context.session.push(f'load "{path}";')
 
 
-def _save(console: Console, rest: str) -> str:
+def _save(context: Context, rest: str) -> str:
     forced = rest.startswith("!")
     path = Path(_file(rest.removeprefix("!").strip(), "save") + ".rasp")
     if os.path.lexists(path) and not forced:
         raise DataFault(f"there is a file {path} already", hint="write :save! FILE to replace it")
-    kept = _worth_keeping(console.session.performed)
+    kept = _worth_keeping(context.session.performed)
     write_whole(path, canonical(Source(str(path), "".join(map(_line, kept)))))
     return f"{len(kept)} statement{'' if len(kept) == 1 else 's'} saved as {path}"
 
@@ -286,7 +284,7 @@ def _uses_out(statement: syntax.Statement) -> bool:
 
 
 def _line(statement: syntax.Statement) -> str:
-    """A statement as it was typed, with the semicolon that may be missing at the console."""
+    """A statement as it was typed, with the semicolon that may be missing at the context."""
     text = statement.span.text
     ended = text.endswith(";") or isinstance(statement, (syntax.Command, syntax.Define, syntax.For))
     return text + ("\n" if ended else ";\n")
@@ -295,19 +293,19 @@ def _line(statement: syntax.Statement) -> str:
 _NOT_SAVED = (syntax.Draw, syntax.Exit, syntax.ShowExample)
 
 
-def _set(console: Console, rest: str) -> Reply | str:
+def _set(context: Context, rest: str) -> Reply | str:
     name, _, value = rest.partition(" ")
     if not name:
-        return "\n".join(f"  {name:10} {option.now(console)}" for name, option in _OPTIONS.items())
+        return "\n".join(f"  {name:10} {option.now(context)}" for name, option in _OPTIONS.items())
     if name not in _OPTIONS:
         raise NameFault(f"there is no option {name}", hint=f"options are {', '.join(_OPTIONS)}")
     option = _OPTIONS[name]
     value = value.strip()
     if not value:
-        return f"  {name:10} {option.now(console)}"
+        return f"  {name:10} {option.now(context)}"
     if option.values and value not in option.values:
         raise NameFault(f"{name} is one of {', '.join(option.values)}", hint=f"write :set {name} {option.values[0]}")
-    return option.change(console, value)
+    return option.change(context, value)
 
 
 @dataclass(frozen=True)
@@ -315,26 +313,26 @@ class _Option:
     """Something `:set` changes: its values (any where there are none), what it is now, and how it changes."""
 
     values: tuple[str, ...]
-    now: Callable[[Console], str]
-    change: Callable[[Console, str], Reply]
+    now: Callable[[Context], str]
+    change: Callable[[Context, str], Reply]
 
 
-def _set_example(console: Console, value: str) -> Reply:
-    return console.session.push(f"set example {_written(console.given(value))}")
+def _set_example(context: Context, value: str) -> Reply:
+    return context.session.push(f"set example {_written(context.given(value))}")
 
 
-def _set_budget(console: Console, value: str) -> Reply:
-    console.session.budget.factor = parse_factor(value)
+def _set_budget(context: Context, value: str) -> Reply:
+    context.session.budget.factor = parse_factor(value)
     return Reply()
 
 
-def _statement(text: str) -> Callable[[Console, str], Reply]:
-    return lambda console, value: console.session.push(f"{text} {value}")
+def _statement(text: str) -> Callable[[Context, str], Reply]:
+    return lambda context, value: context.session.push(f"{text} {value}")
 
 
-def _own(field: str) -> Callable[[Console, str], Reply]:
-    def change(console: Console, value: str) -> Reply:
-        setattr(console.options, field, value)
+def _own(field: str) -> Callable[[Context, str], Reply]:
+    def change(context: Context, value: str) -> Reply:
+        setattr(context.options, field, value)
         return Reply()
 
     return change
@@ -345,21 +343,21 @@ def _switch(on: bool) -> str:
 
 
 _OPTIONS: dict[str, _Option] = {
-    "example": _Option((), lambda console: console.session.settings.sop_example.text, _set_example),
+    "example": _Option((), lambda context: context.session.settings.sop_example.text, _set_example),
     "examples": _Option(
-        ("on", "off"), lambda console: _switch(console.session.settings.sop_examples), _statement("examples")
+        ("on", "off"), lambda context: _switch(context.session.settings.sop_examples), _statement("examples")
     ),
     "full": _Option(
-        ("on", "off"), lambda console: _switch(console.session.settings.full), _statement("full seq display")
+        ("on", "off"), lambda context: _switch(context.session.settings.full), _statement("full seq display")
     ),
-    "budget": _Option((), lambda console: str(console.session.budget.factor), _set_budget),
-    "color": _Option(("auto", "always", "never"), lambda console: console.options.color, _own("color")),
-    "keys": _Option(("emacs", "vi"), lambda console: console.options.keys, _own("keys")),
+    "budget": _Option((), lambda context: str(context.session.budget.factor), _set_budget),
+    "color": _Option(("auto", "always", "never"), lambda context: context.options.color, _own("color")),
+    "keys": _Option(("emacs", "vi"), lambda context: context.options.keys, _own("keys")),
 }
 OPTIONS = {name: option.values for name, option in _OPTIONS.items()}
 
 
-def _quit(console: Console, rest: str) -> Reply:
+def _quit(context: Context, rest: str) -> Reply:
     return Reply(ended=True)
 
 

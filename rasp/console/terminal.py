@@ -34,7 +34,8 @@ from rasp.language.highlight import RaspLexer
 from rasp.streams import say, warn
 
 if TYPE_CHECKING:
-    from rasp.console.console import Console, Screen
+    from rasp.console.console import Console
+    from rasp.console.context import Screen
     from rasp.console.session import Reply
 
 PROMPT = ">> "
@@ -164,7 +165,7 @@ class Terminal:
         return reply.ended
 
     def _screen(self) -> Screen:
-        from rasp.console.console import Screen
+        from rasp.console.context import Screen
 
         return Screen(max(40, shutil.get_terminal_size().columns), colored(self._color) and sys.stdout.isatty())
 
