@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    """Runs a subcommand; what goes wrong is said in a line, and nothing where whoever reads the output has enough."""
+    """Runs a subcommand. An error becomes one line on standard error; a closed pipe ends it quietly."""
     try:
         streams.prepare()
         try:

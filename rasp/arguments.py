@@ -10,7 +10,7 @@ from rasp.streams import put
 
 
 def examples(parser: argparse.ArgumentParser, *lines: str) -> None:
-    """Ends the help of a subcommand with examples, which stand as they are written."""
+    """Ends the help of a subcommand with examples, kept as written."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "\n".join(["example:", *("  " + line for line in lines)])
 

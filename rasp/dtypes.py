@@ -1,4 +1,4 @@
-"""The label an s-op's values have on every input, as far as the graph alone can tell.
+"""The label an s-op's values have on every input, where the graph alone tells it.
 
 A label is strings, ints, floats or bools; `numbers` stands for ints or floats, `unknown` for anything.
 """

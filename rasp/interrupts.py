@@ -1,6 +1,6 @@
 """Ctrl-C at any time: the command `rasp` ends with one line and status 130, however early or late it comes.
 
-While a subcommand runs, Ctrl-C is a KeyboardInterrupt as ever. Before, while Python still imports, and after, while it
+While a subcommand runs, Ctrl-C is a KeyboardInterrupt as usual. Before, while Python still imports, and after, while it
 takes itself down, that would be a traceback or worse: then the process ends at once. Programs that import this package
 are not touched.
 """

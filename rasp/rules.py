@@ -1,4 +1,4 @@
-"""Tables of rules, one a kind of node: what has no rule is an error that names the kind and the table."""
+"""Tables with one rule for each kind of node; a missing rule is an error that names the kind and the table."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def prepare() -> None:
 
 
 def _reopen() -> None:
-    """Stands the null device in for what is closed: input that cannot be read, output that cannot be written."""
+    """Replaces a closed stream by the null device: input that cannot be read, output that cannot be written."""
     for number, (name, mode, other) in enumerate(
         [("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)]
     ):
@@ -89,7 +89,7 @@ def flush() -> None:
 
 
 def complain(text: str) -> None:
-    """The last words of a command, as far as they can still be said."""
+    """Prints the error that a command ends with, if standard error still takes it."""
     with suppress(Unwritable):
         warn(text)
 

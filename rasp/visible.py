@@ -1,5 +1,5 @@
 """Text from programs, inputs and model files made safe to show: what could move the cursor, start a command of the
-terminal or turn the order of the text round is written as an escape."""
+terminal or reverse the direction of the text is written as an escape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The colon commands of the console. `COMMANDS` names them all; each takes a context and the text behind its name,
+"""The colon commands of the console. `COMMANDS` names them all; each takes a context and the text after its name,
 and gives a text or a whole reply."""
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def command(word: str) -> ColonCommand:
 
 
 def _first_and_rest(text: str, usage: str) -> tuple[str, str]:
-    """The first expression of a text (it ends at a blank outside brackets), and what stands behind it."""
+    """The first expression of a text (it ends at a blank outside brackets), and what follows it."""
     depth, end = 0, 0
     for token in lex(Source("", text)).tokens:
         if token.kind == "end" or (depth == 0 and end and token.start > end):

@@ -101,7 +101,7 @@ def _start(before: str) -> str:
 
 
 def _arguments(command: str, text: str, names: Names) -> Iterator[Candidate]:
-    """What may stand behind a colon command."""
+    """What may follow a colon command."""
     name = next((known for known in names.colon if known.startswith(command)), "")
     if name in _PATHS:
         yield from _files(text, bare=False)
@@ -125,7 +125,7 @@ def _option_words(text: str, names: Names) -> Iterator[Candidate]:
 
 
 def _in_string_or_comment(before: str) -> bool:
-    """Whether the cursor stands in a string or comment."""
+    """Whether the cursor is in a string or comment."""
     line = re.sub(r"\"[^\"]*\"|'[^']*'", "", before.rsplit("\n", 1)[-1])
     return any(mark in line for mark in "\"'#")
 

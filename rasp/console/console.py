@@ -32,13 +32,13 @@ class Console(Context):
         return self.session.push(text, closed=closed, name=name, first_line=first_line)
 
     def finish(self, text: str, *, name: str = CONSOLE, first_line: int = 1) -> Reply:
-        """Answers a colon command; runs any other text, after which nothing comes."""
+        """Answers a colon command; runs any other text as complete: nothing follows."""
         if is_colon_command(text):
             return self.answer(text)
         return self.session.finish(text, name=name, first_line=first_line)
 
     def answer(self, line: str) -> Reply:
-        """The reply to a colon command; whatever goes wrong stands in it."""
+        """The reply to a colon command; errors are part of it."""
         try:
             word, rest = _command_and_rest(line)
             said = commands.command(word).run(self, rest)
@@ -52,7 +52,7 @@ class Console(Context):
 
     @property
     def status(self) -> str:
-        """The running examples, and what is not as at the start, in a line."""
+        """The running examples, and settings that differ from those at the start, in one line."""
         settings = self.session.settings
         sop, selector = settings.sop_example.text, settings.selector_example.text
         parts = [f"example {_cut(sop)}"] if sop == selector else [f"s-op {_cut(sop)}", f"selector {_cut(selector)}"]

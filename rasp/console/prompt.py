@@ -20,7 +20,7 @@ def goes_on(text: str) -> bool:
 
 
 def indentation(text: str) -> str:
-    """The blanks that the line behind a text begins with: four for each open bracket."""
+    """The indentation of the line after a text: four for each open bracket."""
     return INDENT * max(0, open_brackets(lex(Source("", text))))
 
 

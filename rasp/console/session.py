@@ -123,7 +123,7 @@ class Session:
         return self._run(parsed)
 
     def finish(self, text: str, *, name: str = CONSOLE, first_line: int = 1) -> Reply:
-        """Runs a text after which nothing comes: what is incomplete is an error."""
+        """Runs a text that nothing follows: what is incomplete is an error."""
         return self._run(parse(_Chunk(name, text, first_line), closed=True))
 
     def _run(self, parsed: Parsed) -> Reply:

@@ -56,7 +56,7 @@ def given_text(given: Input) -> str:
 
 
 def short(atom: Atom) -> str:
-    """A value as it stands in a list of values: T or F, three decimals, text without quotes."""
+    """A value as an item of a list of values: T or F, three decimals, text without quotes."""
     if isinstance(atom, bool):
         return "T" if atom else "F"
     return repr(round(atom, 3)) if isinstance(atom, float) else printable(str(atom))

@@ -187,7 +187,7 @@ class Terminal:
         warn(first + line_end + rest, coloured=True)
 
     def _take_options(self) -> None:
-        """Follows what `:set` may have changed."""
+        """Applies what `:set` may have changed."""
         options = self.wait().options
         self._color = options.color
         self.prompt.color_depth = color_depth(options.color)
@@ -234,7 +234,7 @@ def kept_history(path: Path) -> History:
 
 
 def colored(mode: str) -> bool:
-    """Whether there should be colours: as asked for, else unless NO_COLOR or the kind of terminal says no."""
+    """Whether to use colours: as `mode` says; where it is "auto", unless NO_COLOR is set or the terminal has none."""
     if mode != "auto":
         return mode == "always"
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") not in _DUMB

@@ -160,7 +160,7 @@ def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
 def _same(left: Value, right: Value, spend: Spend) -> bool:
     """Equality of atoms, lists and dictionaries; s-ops, selectors and functions in them are equal if identical.
 
-    As in Python what is identical is equal, whatever stands in it.
+    As in Python, identical values are equal, whatever they contain.
     """
     if left is right:
         return True

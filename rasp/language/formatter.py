@@ -147,7 +147,7 @@ class _Writer:
         return [lambda node=node: self.node(node) for node in nodes]  # type: ignore[misc]
 
     def commas(self, parts: Sequence[_Part], behind: Callable[[_Part], Document]) -> Document:
-        """The parts with commas between them; `behind` says how one stands behind a comma."""
+        """The parts with commas between them; `behind` says how one follows a comma."""
         written = [parts[0]()]
         for part in parts[1:]:
             written += [self.take(), behind(part)]

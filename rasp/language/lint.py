@@ -46,7 +46,7 @@ def lint(tree: Node) -> list[LintWarning]:
 
 
 def _readings(statement: Statement) -> list[_Reading]:
-    """What may surprise in a statement, in the order of the text; statements inside it speak for themselves."""
+    """What may surprise in a statement, in the order of the text; statements inside it have warnings of their own."""
     found: list[_Reading] = []
     waiting: list[Node] = [statement]
     while waiting:

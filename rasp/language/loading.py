@@ -47,7 +47,7 @@ class Memory:
         return source
 
     def remember(self, path: str, loader: str, source: Source) -> Source:
-        """The file that a load statement has found."""
+        """Keeps the file that a load statement has found."""
         self._loaded.setdefault(loader, {})[path] = source.name
         return self.add(source)
 

@@ -149,7 +149,7 @@ class _Parser:
         return Span(self.source, start, max(start, self.tokens[self.at - 1].end))
 
     def fail(self, expected: str, hint: str | None = None, span: Span | None = None) -> NoReturn:
-        """The one place where mistakes are raised: what was expected and what stands there."""
+        """The one place where mistakes are raised: what was expected and what was found."""
         token = self.token
         place = span or self._place(token, expected)
         hint = hint or _HINTS.get(token.text)
@@ -212,8 +212,8 @@ class _Parser:
             self.errors.append(error)
 
     def synchronise(self, start: int, top: bool) -> None:
-        """Goes behind the statement that began at `start`: to its semicolon (the last bracket of a body), to the end
-        of the body around it, or to a line that can only begin a statement. Nothing of it is read as another."""
+        """Skips the rest of the statement that began at `start`: to its semicolon (the last bracket of a body), to the
+        end of the body around it, or to a line that can only begin a statement. Nothing of it is read as another."""
         if self.at_end():
             return
         has_body = self.tokens[start].is_("def", "for")
@@ -230,7 +230,7 @@ class _Parser:
                 return
 
     def begins_statement(self, seen: Counter[str], top: bool) -> bool:
-        """Whether the word that stands here begins a statement, after one in which these symbols were seen."""
+        """Whether the next word begins a statement, after one in which these symbols were seen."""
         token = self.token
         if token.is_("return"):
             return not top
@@ -250,12 +250,12 @@ class _Parser:
         return self.assignment() if self.targets_follow() else self.evaluation()
 
     def command_follows(self) -> bool:
-        """Whether the word that stands here begins a statement of its own (it might be a misused name)."""
+        """Whether the next word begins a statement of its own (it might be a misused name)."""
         following = self.peek()
         return not following.is_("=", ",", "==", "[", ".") or self.token.is_("draw", "load", "exit", "quit")
 
     def targets_follow(self) -> bool:
-        """Whether NAME, NAME .. = stands here."""
+        """Whether NAME, NAME .. = comes next."""
         ahead = 0
         while self.peek(ahead).kind == "word" and self.peek(ahead + 1).is_(","):
             ahead += 2
@@ -318,7 +318,7 @@ class _Parser:
         return results, returns
 
     def skip_body(self, start: int) -> None:
-        """Goes behind the bracket that closes the body of this function, whose return began at `start`."""
+        """Skips to after the bracket that closes the body of this function, whose return began at `start`."""
         depth = 1 + sum(token.is_("{") - token.is_("}") for token in self.tokens[start : self.at])
         while depth > 0 and not self.at_end():
             token = self.advance()
@@ -465,7 +465,7 @@ class _Parser:
         return left
 
     def binding(self) -> int:
-        """How tightly the operator that stands here binds; 0 where none stands."""
+        """How tightly the next operator binds; 0 where there is none."""
         token = self.token
         if (self.line_bound and token.first) or token.kind not in ("word", "symbol"):
             return 0

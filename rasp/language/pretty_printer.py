@@ -15,7 +15,7 @@ INDENT = 4
 
 @dataclass(frozen=True)
 class Line:
-    """A place where the line may be broken; `flat` stands there where it is not."""
+    """A place where the line may be broken; `flat` is written where it is not."""
 
     flat: str
 

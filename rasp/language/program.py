@@ -179,7 +179,7 @@ class _Run(Silent):
                     self.default = name
 
     def program(self, tree: syntax.Program) -> Program:
-        """What has been learnt."""
+        """The program that the statements made."""
         names = self.scope.names
         variables = {n: v for n, v in names.items() if not n.startswith("_") and n not in ("tokens", "out")}
         if names["tokens"] is not library().lookup("tokens_str"):
