@@ -74,7 +74,7 @@ class Storage:
         self.indicator_counts: dict[Map, None] = {}
         self.waits: dict[SOp, dict[SOp, None]] = {}
         self.classes: dict[SOp, dict[SOp, SOp]] = {}
-        self.lines: dict[SOp, LinearForm] = {}
+        self.deciding_forms: dict[SOp, LinearForm] = {}
 
     @property
     def max_length(self) -> int:
@@ -156,7 +156,7 @@ class Storage:
             if is_indicator_count(source):
                 self._indicator_count(source)
                 if is_count(source):
-                    self.lines[source] = LinearForm({source: Fraction(1)}, Fraction(0))
+                    self.deciding_forms[source] = LinearForm({source: Fraction(1)}, Fraction(0))
 
     def _indicator_count(self, node: Map) -> None:
         """Need: a flag one-hot, a count as a count. The feed-forward of its layer reads its means, and the turn."""
@@ -317,7 +317,7 @@ class Storage:
         for source in sources:
             if not self.is_clean(source) and not self.analysis[source].numeric:
                 raise Refusal(f"{source!r} may be a mean of numbers or a string: no head can write both")
-        if len(sources) > 1 and self._follow_line(node, len(raw)):
+        if len(sources) > 1 and self._follow_form(node, len(raw)):
             return
         clean = [source for source in sources if self.is_clean(source)]
         self._store(clean)
@@ -357,7 +357,7 @@ class Storage:
     def _wait(self, node: SOp, parts: Iterable[SOp]) -> None:
         self.waits.setdefault(node, {}).update(dict.fromkeys(parts))
 
-    def line(self, node: SOp) -> LinearForm | None:
+    def deciding_form(self, node: SOp) -> LinearForm | None:
         """The linear form of several exact integers that alone decides the node's value, if there is one."""
         core = self.core(node)
         form = self.analysis.linear[core]
@@ -375,9 +375,9 @@ class Storage:
                 return None
         return form
 
-    def _follow_line(self, node: SOp, raw: int) -> bool:
+    def _follow_form(self, node: SOp, raw: int) -> bool:
         """Whether the node is a function of one linear form of exact integers, and steps along it are cheaper."""
-        form = self.line(node)
+        form = self.deciding_form(node)
         if form is None:
             return False
         tuples, values = self.analysis.table(Map(JOINT, (self.core(node), node)))
@@ -388,7 +388,7 @@ class Storage:
             self.number(part, exact=True)
         if any(self.stage(part) for part in form.weights if not self.is_view(part)):
             return False
-        self.lines[node] = form
+        self.deciding_forms[node] = form
         self._wait(node, form.weights)
         return True
 
@@ -572,7 +572,7 @@ class Reader:
         if node in self.raw and isinstance(node, Aggregate):
             return {self.raw[node]: 1.0}
         if node in self.storage.sums:
-            return self.line(self.storage.sums[node])
+            return self.form(self.storage.sums[node])
         sources = self.analysis.sources(node)
         if not sources or len(self.analysis[node].universe) == 1:
             return combine((float(self.analysis[node].universe[0]), {ONE: 1.0}))
@@ -584,9 +584,9 @@ class Reader:
         form = self.analysis.form(node)
         assert form is not None, node
         assert set(form.weights) != {node}, node
-        return self.line(form)
+        return self.form(form)
 
-    def line(self, form: LinearForm) -> Functional:
+    def form(self, form: LinearForm) -> Functional:
         """The functional whose value is a linear form of stored numbers."""
         parts = [(float(weight), self.number(part)) for part, weight in form.weights.items()]
         return combine(*parts, (float(form.constant), {ONE: 1.0}))

@@ -221,7 +221,7 @@ def _square_part(relation: Relation, analysis: ValueAnalysis, storage: Storage, 
     if not all(map(storage.can_be_exact, exact)):
         return None
     squares = (key_square, query_square) if competes else (key_square,)
-    if any(len(analysis.sources(square)) > 1 and storage.line(square) is None for square in squares):
+    if any(len(analysis.sources(square)) > 1 and storage.deciding_form(square) is None for square in squares):
         return None
     one = Constant(1)
     sides = [(Side(queries, 2.0), Side(keys)), (Side(one), Side(key_square, -1.0))]

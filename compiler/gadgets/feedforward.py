@@ -66,7 +66,7 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
     if is_product(storage.analysis, node):
         assert isinstance(node, Map)
         return _product_neurons(node, reader)
-    if node in storage.lines:
+    if node in storage.deciding_forms:
         return _line_neurons(node, storage, reader, precision)
     tuples, found = storage.analysis.table(node)
     defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
@@ -289,7 +289,7 @@ def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precis
     The second unit of a step from v and the first of one from v + 1 are one unit: a spline with a knot a value. Units
     from the highest value on are always 0, and left out.
     """
-    form = storage.lines[node]
+    form = storage.deciding_forms[node]
     core = storage.core(node)
     _, pairs = storage.analysis.table(Map(JOINT, (core, node)))
     along = dict(pair for pair in pairs if pair is not UNDEFINED)
@@ -303,10 +303,10 @@ def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precis
         knots[level].append((-1.0, change))
     slopes = {knot: combine(*terms) for knot, terms in knots.items() if knot < levels[-1]}
     _check_spline(node, targets[0], slopes, levels[-1], precision)
-    line = reader.line(form)
+    read = reader.form(form)
     found = [Neuron({ONE: 1.0}, 0.0, dict(targets[0]))] if targets[0] else []
     return found + [
-        Neuron(masked(combine((1.0, line), (-float(knot), {ONE: 1.0}))), 0.0, slope)
+        Neuron(masked(combine((1.0, read), (-float(knot), {ONE: 1.0}))), 0.0, slope)
         for knot, slope in slopes.items()
         if slope
     ]
