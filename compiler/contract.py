@@ -62,8 +62,8 @@ def _linked(layer: LayerWeights, functions: Recorder) -> LayerWeights:
 
 
 def unread_note(layer: int, head: Head, source_map: SourceMap) -> str:
-    """What is said of a head that the analysis has and nobody reads."""
-    return f"no {head.kind} head for {expression(head.selector, source_map.names)} in layer {layer}: nobody reads it"
+    """What is said of a head that the analysis has and nothing reads."""
+    return f"no {head.kind} head for {expression(head.selector, source_map.names)} in layer {layer}: nothing reads it"
 
 
 def _untyped(symbolic: SymbolicModel) -> list[str]:

@@ -50,7 +50,7 @@ def value_guards(roots: Sequence[SOp], values: ValueAnalysis) -> list[Guard]:
 def _mixed(roots: Sequence[SOp], values: ValueAnalysis) -> list[SOp]:
     """Inner s-ops that may hold strings and numbers together, on which the program would have no value.
 
-    Not an aggregate of what a rewrite has called UNREAD: where its default is of another kind, nobody reads it.
+    Not an aggregate of what a rewrite has called UNREAD: where its default is of another kind, nothing reads it.
     """
     ends = set(roots)
     nodes = [node for node in topological(roots) if isinstance(node, SOp) and node not in ends]

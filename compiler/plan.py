@@ -23,7 +23,7 @@ from rasp.layers import Analysis, Gather, Head
 class Plan:
     """All heads from the first layer to the last, with what they write, and everything stored on their behalf.
 
-    `unread` are the heads, each with its layer, that the analysis has and nobody reads, so that they are left out.
+    `unread` are the heads, each with its layer, that the analysis has and nothing reads, so that they are left out.
     `selected_counts` are for some selectors the two means that tell how many keys they select.
     """
 
@@ -140,7 +140,7 @@ def _count_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, A
 
 
 def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tuple[Gather, ...]]:
-    """The heads of a layer, as analysed, and the aggregates and widths each writes: none where nobody reads them."""
+    """The heads of a layer, as analysed, and the aggregates and widths each writes: none where nothing reads them."""
     found: dict[Head, dict[Gather, None]] = {head: {} for head in analysis.layers[layer - 1]}
     for node in (*storage.one_hot, *storage.numbers, *storage.raw):
         is_gather = isinstance(node, (Aggregate, SelectorWidth))

@@ -542,7 +542,7 @@ class Reader:
         return Direction(self.source_map.text(node), number_at_rest(node))
 
     def _one_hot_directions(self, node: SOp, wanted: set[Hashable] | None) -> list[Direction | None]:
-        """For each code of the node's universe its direction (equal numbers share one), None where nobody reads it."""
+        """For each code of the node's universe its direction (equal numbers share one), None where nothing reads it."""
         name = self.source_map.text(node)
         default = node.default if isinstance(node, Aggregate) and self.storage.is_copy(node) else None
         universe, codes = self.analysis[node].universe, self.storage.codes(node)

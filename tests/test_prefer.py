@@ -209,13 +209,13 @@ def test_a_file_is_certified_as_it_was_compiled(prefer: str, tmp_path: Path) -> 
     assert again.certify(found).statement == model.weights.certificate.statement  # type: ignore[union-attr]
 
 
-# -- heads that nobody reads
+# -- heads that nothing reads
 
 
 def test_a_head_that_nobody_reads_is_named() -> None:
     model = compile_sop(selector_width(SAME & select(0, HISTOGRAM, "<")), (1, 2), 4)
     assert (model.weights.heads, model.weights.predicted_heads) == ([1], (1, 1))
-    assert model.weights.notes == ("no width head for select(tokens, tokens, ==) in layer 1: nobody reads it",)
+    assert model.weights.notes == ("no width head for select(tokens, tokens, ==) in layer 1: nothing reads it",)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def changed(weights: ModelWeights, name: str, place: tuple[int, ...], by: float)
 
 
 def perturbations(weights: ModelWeights, count: int) -> list[tuple[str, tuple[int, ...]]]:
-    """Some weights of every tensor that are not zero; not where BOS scores itself, since nobody reads BOS later."""
+    """Some weights of every tensor that are not zero; not where BOS scores itself, since nothing reads BOS later."""
     rng = random.Random(0)
     found = []
     for name, tensor in named_tensors(weights).items():

@@ -283,7 +283,7 @@ def _copy_channels(node: Aggregate, storage: Storage, reader: Reader) -> list[tu
 
 
 def distances(max_length: int) -> tuple[SOp, SOp]:
-    """Two s-ops, z and z², whose means betray a row that selects several keys: z is the distance from the middle.
+    """Two s-ops, z and z², whose means reveal a row that selects several keys: z is the distance from the middle.
 
     The variance of z over the selected positions is 0 for one position and at least ¼ for several, z being an integer
     of its own at each.

@@ -53,7 +53,7 @@ _WIDER = "use float64, or a smaller maximum length"
 class RawInput:
     """A raw number: its direction, and a bound on its rounding error where its true value is the argument.
 
-    `sign` −1 turns it round, so that steps go down from the top.
+    `sign` −1 reverses it, so that steps go down from the top.
     """
 
     direction: Direction

@@ -113,7 +113,7 @@ class Heads:
     def _best_range(self, head: HeadWeights, selector: Conjunction, plan: HeadPlan) -> tuple[float, float]:
         """The smallest and the largest score that select_best adds; its order and its ties are checked.
 
-        What one preference decides, all those after it together must not turn round.
+        What one preference decides, all those after it together must not reverse.
         """
         parts = self._parts(plan)[len(selector.relations) :]
         low = high = 0.0

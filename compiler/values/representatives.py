@@ -375,7 +375,7 @@ def _is_monotone(analysis: Tables, test: ThresholdTest, source: SOp) -> bool:
 
 
 def _direction(analysis: Tables, root: SOp, known: dict[SOp, int | None]) -> int | None:
-    """Whether the rounded value of an s-op rises or falls with a source, all else being equal; None: who knows."""
+    """Whether the rounded value of an s-op rises or falls with a source, all else being equal; None: not known."""
     for node in topological([root], known):
         if isinstance(node, SOp):
             known[node] = _node_direction(analysis, node, known)
