@@ -22,10 +22,10 @@ INTRODUCTION = f"""# The programs
 
 What is in `programs/`, and what each program needs once it is compiled for inputs of up to {MAX_LENGTH} tokens over
 the vocabulary in its header. *Layers* and *heads* (of each layer) are those of the compiled model; they are what `rasp
-analyse` predicts, or the prediction stands in brackets: two narrow heads stand for one that would need more than 1,024
-score dimensions, unless `--prefer depth` asks for that one. *Alone* counts the feed-forwards that stand alone, without
-attention before them: where a function of several measured numbers needs more than one hidden layer. *d_model* is the
-width of the residual stream.
+analyse` predicts, or the prediction stands in brackets: two narrow heads stand for a wide one where that makes a large
+model a quarter as large, unless `--prefer depth` asks for the one. *Alone* counts the feed-forwards that stand alone,
+without attention before them: where a function of several measured numbers needs more than one hidden layer. *d_model*
+is the width of the residual stream.
 
 Each file says how its program works. `python benchmarks/programs.py --write` makes this page anew.
 """

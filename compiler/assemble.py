@@ -23,14 +23,22 @@ class Assembler:
         self.smallest, self.largest = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
         self.row = {direction: index for index, direction in enumerate(model.directions)}
 
+    @property
+    def width(self) -> int:
+        """How many dimensions of heads and neurons read or write the residual stream."""
+        return sum(2 * len(layer.neurons) + sum(map(_width, layer.heads)) for layer in self.model.layers)
+
+    @property
+    def size(self) -> int:
+        """How many parameters the layers have, without biases."""
+        return len(self.row) * self.width
+
     def check_size(self) -> None:
         """Nothing, or a Refusal where the arrays would hold more numbers than memory should have to."""
-        widths = sum(2 * len(layer.neurons) + sum(map(_width, layer.heads)) for layer in self.model.layers)
-        count = len(self.row) * widths
-        if count > MAX_PARAMETERS:
+        if self.size > MAX_PARAMETERS:
             raise Refusal(
-                f"the model would have {count:,} parameters, over {MAX_PARAMETERS:,}: {len(self.row):,} residual "
-                f"directions times {widths:,} dimensions of heads and neurons",
+                f"the model would have {self.size:,} parameters, over {MAX_PARAMETERS:,}: {len(self.row):,} residual "
+                f"directions times {self.width:,} dimensions of heads and neurons",
                 hint="use a smaller maximum length or vocabulary; --prefer small takes narrow heads",
             )
 

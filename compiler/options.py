@@ -23,8 +23,9 @@ class Options:
     `vocab` are its tokens, given one by one or as a text such as `a-z`, `0..9`, `red,green` or `@FILE`; `max_length` is
     the longest input. `causal` masks every head to keys at or before the query (the interpreter's causal mode is the
     program then). `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than
-    1,024 score dimensions, `depth` nowhere (exactly the predicted heads), `small` wherever they can; and, but for
-    `depth`, several heads for a width that no single head can tell. Layers are as predicted. `tolerance` is how near
+    1,024 score dimensions, or where a model of over 50,000 parameters becomes a quarter as large or less; `depth`
+    nowhere (exactly the predicted heads); `small` wherever they can; and, but for `depth`, several heads for a width
+    that no single head can tell. Layers are as predicted. `tolerance` is how near
     numbers too many to list must come to the interpreter's, as a share of the larger of the result and the smallest
     number averaged: None for 1e-5 in float32 and 1e-12 in float64.
     DataFault for a bad vocabulary, length, dtype, preference or tolerance.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
+from compiler.assemble import Assembler
 from compiler.contract import model_weights, unread_note
 from compiler.facts import Facts
 from compiler.functions import Recorder
@@ -31,6 +33,8 @@ from rasp.recursion import deep_stack
 from rasp.source import Span
 
 T = TypeVar("T")
+LARGE = 50_000
+MUCH = 4
 
 
 def compile(
@@ -110,7 +114,16 @@ class Compilation:
     @_step("graph")
     def split(self) -> Rewritten:
         """The s-ops rewritten where `prefer` asks for it, and to what single heads compute."""
-        return split(self.given, self.options.prefer, self.facts)
+        return split(self.given, self.preference, self.facts)
+
+    @_step("graph")
+    def preference(self) -> str:
+        """What `prefer` comes to: `auto` is `small` where that makes a large model much smaller."""
+        if self.options.prefer != "auto":
+            return self.options.prefer
+        few, many = (_Trial(self, prefer) for prefer in ("auto", "small"))
+        is_same = all(one is other for one, other in zip(few.split.roots, many.split.roots, strict=True))
+        return "auto" if is_same or not many.is_much_smaller(few) else "small"
 
     @_step("graph")
     def graph(self) -> Rewritten:
@@ -184,6 +197,26 @@ class Compilation:
         lengths = telling_lengths(self.graph.roots, self.facts.values)
         seconds = SHARE * sum(self.timings.values()) + AT_LEAST
         second_opinion(self.outputs, model, accuracies(model.weights), lengths, seconds)
+
+
+class _Trial(Compilation):
+    """A compilation with another preference, as far as its size is known."""
+
+    def __init__(self, of: Compilation, prefer: str) -> None:
+        super().__init__(of.outputs, of.options, source_map=of.source_map)
+        self.preference = prefer
+
+    @property
+    def size(self) -> float:
+        """How many parameters the model would have; infinity where it is refused."""
+        try:
+            return Assembler(self.symbolic, self.options.dtype).size
+        except (Refusal, Failures):
+            return math.inf
+
+    def is_much_smaller(self, other: _Trial) -> bool:
+        """Whether the other one is large, and this one a quarter of it or less."""
+        return LARGE < other.size < math.inf and MUCH * self.size <= other.size
 
 
 def compile_sop(

@@ -11,7 +11,7 @@ import pytest
 import compiler.rewrites.simplify
 from compiler.artifact import load, save
 from compiler.facts import Facts
-from compiler.options import Options
+from compiler.options import PREFERENCES, Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.report import report
 from compiler.run.model import CompiledModel
@@ -56,9 +56,19 @@ def score_dimensions(model: CompiledModel) -> int:
 
 
 @pytest.mark.parametrize(("name", "heads"), [("sort", [1, 1]), ("most_frequent", [2, 1, 1])])
-def test_a_head_of_moderate_width_stays_one(name: str, heads: list[int]) -> None:
-    model = compiled(name, 10)
+def test_the_heads_of_a_small_model_stay_as_predicted(name: str, heads: list[int]) -> None:
+    model = compiled(name, 2)
     assert (model.weights.heads, model.weights.notes) == (heads, ())
+    assert parameter_counts(model.weights)["total"] < 50_000
+
+
+@pytest.mark.parametrize(("name", "max_length", "heads"), [("sort", 10, [2, 1]), ("most_frequent", 20, [2, 2, 1])])
+def test_a_large_model_is_split_where_that_makes_it_much_smaller(name: str, max_length: int, heads: list[int]) -> None:
+    models = {prefer: compiled(name, max_length, prefer) for prefer in PREFERENCES}
+    sizes = {prefer: parameter_counts(model.weights)["total"] for prefer, model in models.items()}
+    assert models["auto"].weights.heads == heads
+    assert sizes["depth"] > max(50_000, 4 * sizes["auto"])
+    assert sizes["auto"] == sizes["small"]
 
 
 @pytest.mark.parametrize("max_length", [40, 80])
@@ -121,8 +131,7 @@ def test_orders_of_three_parts_are_split_as_often_as_needed() -> None:
     parity = indices % 2
     inner = select(tokens, tokens, "<") | (SAME & BEFORE)
     root = selector_width(select(parity, parity, "<") | (select(parity, parity) & inner))
-    assert compile_sop(root, LETTERS, 30).weights.heads == [2]
-    assert compile_sop(root, LETTERS, 41).weights.heads == [3]
+    assert [compile_sop(root, LETTERS, 30, prefer=prefer).weights.heads for prefer in PREFERENCES] == [[3], [1], [3]]
 
 
 def test_a_refusal_is_the_same_however_it_is_asked_for() -> None:
