@@ -20,11 +20,11 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
 from compiler.tensors import parameter_counts
-from compiler.vocabulary import parse_vocabulary
 from rasp.errors import RaspError
 from rasp.graph import Node
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
+from rasp.vocabulary import parse_vocabulary
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 LETTERS = parse_vocabulary("a-z")

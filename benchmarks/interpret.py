@@ -28,12 +28,12 @@ from compiler.pipeline import compile_sop
 from compiler.run.agreement import accuracies
 from compiler.run.model import ENGINES
 from compiler.run.verify import compare, difference
-from compiler.vocabulary import parse_vocabulary
 from rasp.batch.run import BatchRun
 from rasp.graph import SOp
 from rasp.interpret import Run
 from rasp.language.program import load_program
 from rasp.operations import Atom
+from rasp.vocabulary import parse_vocabulary
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"

@@ -11,8 +11,8 @@ from pathlib import Path
 from compiler.ir import ModelWeights
 from compiler.pipeline import compile_sop
 from compiler.tensors import parameter_counts
-from compiler.vocabulary import parse_vocabulary
 from rasp.language.program import load_program
+from rasp.vocabulary import parse_vocabulary
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "programs.md"

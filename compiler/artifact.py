@@ -36,13 +36,13 @@ from compiler.output_types import TYPES
 from compiler.precision import PRECISIONS
 from compiler.run.model import CompiledModel
 from compiler.tensors import guard_tensor, input_mlp, layer_head, layer_mlp, named_tensors, output_tensor
-from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
 from rasp.language.loading import Text
 from rasp.layers import HeadKind
 from rasp.operations import Atom, atom_key
+from rasp.vocabulary import parse_vocabulary
 
 FORMAT = "rasp-compiler model"
 VERSION = 2

@@ -22,7 +22,6 @@ from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, Verification, verify
-from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.graph import SOp
@@ -33,8 +32,7 @@ from rasp.operations import Atom
 from rasp.progress import Bar
 from rasp.streams import say, warn
 from rasp.visible import visible
-
-_VOCABULARY = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
+from rasp.vocabulary import FORMS, parse_vocabulary, vocabulary_of
 
 
 def _length(text: str) -> int:
@@ -51,7 +49,7 @@ def _count(text: str) -> int:
 
 def _compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops (default: the last one of the program)")
-    parser.add_argument("--vocab", metavar="TOKENS", help=f"{_VOCABULARY} (default: the tokens of the inputs)")
+    parser.add_argument("--vocab", metavar="TOKENS", help=f"{FORMS} (default: the tokens of the inputs)")
     parser.add_argument(
         "--max-length", type=_length, metavar="N", help="longest input (default: that of the longest input given)"
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from compiler.precision import PRECISIONS, Precision, precision
-from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key, is_atom
+from rasp.vocabulary import parse_vocabulary
 
 MAX_LENGTH = 512
 PREFERENCES = ("auto", "depth", "small")

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.vocabulary import parse_vocabulary
 from lab.sampling import Generator, Sampler, Shares, balanced_inputs, capacities, encoded, outside, random_inputs
 from rasp.batch.ragged import Codes, Flags
 from rasp.batch.run import BatchColumn, BatchRun
@@ -23,6 +22,7 @@ from rasp.graph import SOp
 from rasp.inputs import read_inputs, tokens_of
 from rasp.layers import Analysis, analyse
 from rasp.operations import Atom, atom_key
+from rasp.vocabulary import parse_vocabulary
 
 Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.float32]]
 

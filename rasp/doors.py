@@ -144,9 +144,9 @@ class Rooms:
         from compiler.pipeline import compile
         from compiler.report import report
         from compiler.source_map import SourceMap
-        from compiler.vocabulary import vocabulary_of
         from rasp.console.rooms import Compiled
         from rasp.progress import Bar
+        from rasp.vocabulary import vocabulary_of
 
         with Bar("compiling") as bar:
             model = compile(

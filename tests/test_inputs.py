@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault
 from rasp.inputs import parse_input, read_inputs
 from rasp.language.program import load_program
+from rasp.vocabulary import parse_vocabulary
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from compiler.pipeline import compile_sop
 from compiler.run.model import ENGINES, CompiledModel
 from compiler.run.verify import verify
 from compiler.tensors import parameter_counts
-from compiler.vocabulary import parse_vocabulary
 from rasp.console.show import values
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.language.program import Program, load_program
 from rasp.layers import analyse
 from rasp.operations import Atom, column
+from rasp.vocabulary import parse_vocabulary
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 FILES = sorted(path.name for path in PROGRAMS.glob("*.rasp"))

@@ -15,7 +15,6 @@ import pytest
 
 from compiler.pipeline import compile_sop
 from compiler.source_map import SourceMap
-from compiler.vocabulary import parse_vocabulary
 from rasp.__main__ import main
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, Tokens, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
@@ -23,6 +22,7 @@ from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
+from rasp.vocabulary import parse_vocabulary
 from tests.chromium import Chromium, installed
 from viz.report_page import report
 from viz.report_page.content import contents, line_of, shown, sparse

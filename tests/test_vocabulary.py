@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.vocabulary import parse_vocabulary, vocabulary_of
 from rasp.errors import DataFault
 from rasp.operations import Atom
+from rasp.vocabulary import parse_vocabulary, vocabulary_of
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def _draw_sop(node: SOp, program: Program, asked: _Request) -> Figure:
 def _compiled(node: SOp, program: Program, asked: _Request) -> CompiledModel:
     """The compiled model of an s-op; vocabulary and length are the input's where they are not given, which is said."""
     from compiler.pipeline import compile
-    from compiler.vocabulary import parse_vocabulary, vocabulary_of
+    from rasp.vocabulary import parse_vocabulary, vocabulary_of
 
     vocab = vocabulary_of([asked.tokens]) if asked.vocab is None else parse_vocabulary(asked.vocab)
     longest = len(asked.tokens) if asked.max_length is None else asked.max_length

@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from compiler.pipeline import compile
-from compiler.vocabulary import vocabulary_of
 from rasp.files import write_whole
 from rasp.inputs import parse_input, tokens_of
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
+from rasp.vocabulary import vocabulary_of
 from viz.comparison import head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads

@@ -6,7 +6,6 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.vocabulary import parse_vocabulary
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
@@ -15,6 +14,7 @@ from rasp.language.program import load_program
 from rasp.operations import Atom
 from rasp.streams import say, warn
 from rasp.visible import visible
+from rasp.vocabulary import parse_vocabulary
 from viz.comparison import own_source
 from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
 

@@ -16,11 +16,11 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, String
 from compiler.pipeline import compile
 from compiler.run.model import CompiledModel
 from compiler.source_map import SourceMap
-from compiler.vocabulary import vocabulary_of
 from rasp.graph import SOp
 from rasp.language.highlight import RaspLexer
 from rasp.language.program import Program
 from rasp.operations import Atom
+from rasp.vocabulary import vocabulary_of
 from viz.report_page.content import contents
 
 LEAST_LENGTH = 10

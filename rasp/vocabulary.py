@@ -1,4 +1,4 @@
-"""Vocabularies and maximum lengths, from the command line or from inputs."""
+"""Vocabularies: the tokens that a text means at every front door, and those that occur in inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rasp.operations import Atom, atom_key
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
 _LARGEST = 100_000
-_FORMS = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
+FORMS = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
 
 
 def parse_vocabulary(text: str) -> tuple[Atom, ...]:
@@ -60,7 +60,7 @@ def _range(first: int, last: int, text: str) -> tuple[Atom, ...]:
 def _list(text: str) -> tuple[Atom, ...]:
     items = text.split(",")
     if not all(items):
-        raise DataFault(f"the vocabulary {text!r} has an empty item", hint=f"a vocabulary is {_FORMS}")
+        raise DataFault(f"the vocabulary {text!r} has an empty item", hint=f"a vocabulary is {FORMS}")
     return _distinct(_as_numbers(items) or list(items), text)
 
 
@@ -91,7 +91,7 @@ def _characters(text: str) -> list[Atom]:
 
 def _distinct(tokens: list[Atom], text: str) -> tuple[Atom, ...]:
     if not tokens:
-        raise DataFault("the vocabulary is empty", hint=f"a vocabulary is {_FORMS}")
+        raise DataFault("the vocabulary is empty", hint=f"a vocabulary is {FORMS}")
     found: dict[object, Atom] = {}
     for token in tokens:
         if atom_key(token) in found:
