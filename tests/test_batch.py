@@ -234,6 +234,6 @@ def test_many_runs_know_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_example_of_the_documentation() -> None:
     sort = load_program("programs/sort.rasp").sop()
-    batch = BatchRun("abc", np.array([[2, 1, 0], [1, 0, 0]]), np.array([3, 2]))
+    batch = BatchRun("a-c", np.array([[2, 1, 0], [1, 0, 0]]), np.array([3, 2]))
     assert batch.sop(sort).lists() == [["a", "b", "c"], ["a", "b"]]
     assert batch.defined(sort).tolist() == [True, True]

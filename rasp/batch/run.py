@@ -15,6 +15,7 @@ from rasp.errors import DataFault, RaspError
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Run
 from rasp.operations import Atom, Column, column, is_atom
+from rasp.vocabulary import parse_vocabulary
 
 CHUNK = 1 << 16
 
@@ -39,24 +40,24 @@ class BatchColumn:
 
 
 class BatchRun:
-    """Inputs `vocabulary[ids[b, t]]` for t below `lengths[b]` (all of them where no lengths are given), ids [B, T].
+    """Inputs `vocab[ids[b, t]]` for t below `lengths[b]` (all of them where no lengths are given), ids [B, T].
 
     What a `Run` of each input would give, for all of them in one go: elementwise operations once for each distinct
     tuple of values, selectors as what they compare. DataFault for no inputs, an empty one, and ids beyond the
-    vocabulary. `causal` masks every selector to keys at or before the query.
+    vocabulary (its tokens, or a text such as `a-z`). `causal` masks every selector to keys at or before the query.
     """
 
     def __init__(
-        self, vocabulary: Sequence[Atom], ids: Codes, lengths: Codes | None = None, *, causal: bool = False
+        self, vocab: str | Iterable[Atom], ids: Codes, lengths: Codes | None = None, *, causal: bool = False
     ) -> None:
         self.ids = np.asarray(ids, dtype=np.intp)
         rows, width = self.ids.shape
         self.lengths = np.full(rows, width) if lengths is None else np.asarray(lengths, dtype=np.intp)
-        self.vocabulary, self.causal = tuple(vocabulary), causal
+        self.vocabulary, self.causal = parse_vocabulary(vocab) if isinstance(vocab, str) else tuple(vocab), causal
         self._given = np.arange(width) < self.lengths[:, None]
         self._check()
         self._order = np.argsort(self.lengths, kind="stable")
-        tokens = np.empty(len(vocabulary), dtype=object)
+        tokens = np.empty(len(self.vocabulary), dtype=object)
         tokens[:] = self.vocabulary
         codes = self.ids[self._order][self._given[self._order]]
         self._evaluation = Evaluation(Categorical(tokens, codes), Ragged(self.lengths[self._order]), causal=causal)
