@@ -383,6 +383,11 @@ def fingerprint(task: Task) -> str:
     return digest.hexdigest()
 
 
+def use_threads(count: int) -> None:
+    """From now on torch computes with so many threads: results are the same bit for bit only with as many."""
+    torch.set_num_threads(count)
+
+
 def load_model(path: Path, masks: Mapping[Place, Selector] | None = None) -> Trained:
     """The model in a file, with its measurements. DataFault for a damaged or foreign file."""
     kept = Checkpoint.load(path)

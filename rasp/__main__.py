@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
     "verify": (doors.verify, "compare compiled weights with the program"),
     "draw": (doors.draw, "draw how an s-op is computed"),
     "report": (doors.report, "explain an s-op and its weights on one HTML page"),
+    "train": (doors.train, "train transformers of the predicted size on what an s-op computes, and smaller ones"),
+    "compare": (doors.compare, "compare the heads of a trained transformer with the program's"),
 }
 
 # `rasp` alone, or followed by one of these, is the console.

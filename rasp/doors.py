@@ -14,6 +14,7 @@ from rasp.errors import DataFault
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from rasp.console.rooms import Compiled, CompileRequest
     from rasp.graph import Node, SOp
@@ -106,7 +107,39 @@ def report() -> Subcommand:
     return report_arguments, report_run
 
 
+@_installed()
+def train() -> Subcommand:
+    from lab.command import train_arguments, train_run
+
+    return train_arguments, partial(train_run, pictures=Pictures())
+
+
+@_installed()
+def compare() -> Subcommand:
+    from lab.command import compare_arguments, compare_run
+
+    return compare_arguments, partial(compare_run, pictures=Pictures())
+
+
 # -- what is asked for elsewhere
+
+
+class Pictures:
+    """`lab.command.Pictures`, drawn by the room for pictures."""
+
+    @_installed()
+    def curves(self, path: Path, curves: Mapping[str, Sequence[tuple[int, float]]], *, baseline: float | None) -> None:
+        from viz.learned import curves as drawn
+        from viz.saving import save
+
+        save(drawn(curves, baseline=baseline), path)
+
+    @_installed()
+    def heads(self, path: Path, tokens: Sequence[Atom], pairs: Sequence[tuple[int, str, Any, Any]]) -> None:
+        from viz.learned import learned_heads
+        from viz.saving import save
+
+        save(learned_heads(tokens, pairs), path)
 
 
 def notebooks() -> None:

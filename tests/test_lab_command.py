@@ -1,0 +1,150 @@
+"""`rasp train` and `rasp compare`: what they write, say and refuse."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.ablation import Variant
+from lab.folder import Folder
+from lab.training import Measurement
+from rasp.__main__ import main
+from rasp.errors import DataFault
+
+SMALL = ("programs/reverse.rasp", "--vocab", "a-d", "--max-length", "5", "--steps", "2")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with ablations, of two steps each."""
+    folder = tmp_path_factory.mktemp("lab") / "reverse"
+    assert main(["train", *SMALL, "--ablate", "--seeds", "2", "-o", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_leaves_its_files(run: Path) -> None:
+    models = [f"model-{size}-{seed}.safetensors" for size in ("1x1x32", "1x2x64", "2x1x32") for seed in (0, 1)]
+    others = ["curves.svg", "heads.svg", "history.csv", "run.json", "table.md"]
+    assert sorted(file.name for file in run.iterdir()) == sorted([*models, *others])
+
+
+def test_the_files_say_what_was_measured(run: Path) -> None:
+    rows = list(csv.DictReader((run / "history.csv").read_text().splitlines()))
+    results = json.loads((run / "run.json").read_text())["results"]
+    assert [(row["model"], row["seed"], row["step"]) for row in rows[:3]] == [
+        *(("predicted", "0", "2"), ("predicted", "1", "2"), ("one layer less", "0", "2"))
+    ]
+    assert [last["token_accuracy"] for result in results for last in result["last"]] == [
+        float(row["token_accuracy"]) for row in rows
+    ]
+    assert "one head less: left out" in (run / "table.md").read_text()
+
+
+def test_the_pictures_name_the_heads_and_the_sizes(run: Path) -> None:
+    assert all((run / name).read_text().startswith("<?xml") for name in ("heads.svg", "curves.svg"))
+
+
+def test_a_run_again_trains_nothing_and_says_the_same(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    assert main(["train", *SMALL, "--ablate", "--seeds", "2", "-o", str(run)]) == 0
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+    said = capsys.readouterr().out
+    assert (run / "table.md").read_text().splitlines()[2] in said
+    assert re.search(r"\| 2 +\| flip +\| 1 +\|", said)
+
+
+def test_other_options_need_another_folder(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", *SMALL, "--positions", "sinusoidal", "-o", str(run)]) == 1
+    assert "has a run with other options" in capsys.readouterr().err
+
+
+def test_compare_draws_an_input_and_says_both_answers(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "heads.svg"
+    assert main(["compare", str(run), "-i", "abca", "-o", str(picture)]) == 0
+    said = capsys.readouterr().out
+    assert "program [a, c, b, a] (strings)" in said
+    assert re.search(r"of the answers stay\.\n\n  program .*\n  model   \[", said)
+    assert picture.read_text().startswith("<?xml")
+
+
+def test_a_run_needs_neither_its_program_nor_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "library.rasp").write_text("def back() { return length - 1 - indices; }")
+    program = tmp_path / "mine.rasp"
+    program.write_text('load "library";\nmine = aggregate(select(indices, back(), ==), tokens);')
+    folder = tmp_path / "run"
+    assert main(["train", str(program), *SMALL[1:], "-o", str(folder)]) == 0
+    for file in tmp_path.glob("*.rasp"):
+        file.unlink()
+    monkeypatch.chdir(folder)
+    assert main(["compare", "."]) == 0
+    assert "mine, seed 0" in capsys.readouterr().out
+
+
+def test_an_interrupted_run_leaves_what_it_has_and_goes_on(tmp_path: Path, run: Path) -> None:
+    plan = Folder.open(run).plan
+    task = plan.task()
+
+    def interrupt(variant: Variant, seed: int, found: Measurement) -> None:
+        if (variant.name, seed) == ("one layer less", 0):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Folder.start(tmp_path, plan).carry_out(task, interrupt)
+    there = json.loads((tmp_path / "run.json").read_text())["results"]
+    assert [(result["model"], len(result["last"])) for result in there] == [("predicted", 2)]
+    assert (tmp_path / "table.md").read_text().count("\n|") == 2
+    Folder.start(tmp_path, plan).carry_out(task, lambda variant, seed, found: None)
+    for file in run.glob("*.safetensors"):
+        assert without_seconds(file) == without_seconds(tmp_path / file.name)
+
+
+def without_seconds(file: Path) -> tuple[object, list[object]]:
+    from lab.checkpoint import Checkpoint
+
+    kept = Checkpoint.load(file)
+    return {n: t.tobytes() for n, t in kept.tensors.items()}, [
+        {name: value for name, value in row.items() if name != "seconds"} for row in kept.description["history"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("programs/reverse.rasp", "--vocab", "a"), "a vocabulary of one token"),
+        (("programs/reverse.rasp", "--vocab", "a-b", "--max-length", "3"), "14 different inputs"),
+        (("programs/majority.rasp", "--vocab", "a-j", "--max-length", "5"), "a task with one label"),
+        (("programs/reverse.rasp", "nothing", "--vocab", "a-d"), "defines no nothing"),
+        (("programs/reverse.rasp", "--vocab", "a-d", "--inputs", "no/file"), "cannot read no/file"),
+        (("programs/reverse.rasp", "--vocab", "a-d", "--no-bos", "--supervise", "kl"), "needs a BOS token"),
+    ],
+)
+def test_what_cannot_be_trained_is_an_error(
+    arguments: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *arguments, "-o", str(tmp_path / "run")]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_folder_without_a_run_or_with_a_damaged_one_is_an_error(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataFault, match=r"has no run\.json"):
+        Folder.open(tmp_path)
+    for text in ("", "[]", "{}", (run / "run.json").read_text().replace('"seeds"', '"beads"')):
+        (tmp_path / "run.json").write_text(text)
+        with pytest.raises(DataFault, match="is damaged"):
+            Folder.open(tmp_path)
+    with pytest.raises(DataFault, match="cannot make the folder"):
+        Folder.start(tmp_path / "run.json" / "below", Folder.open(run).plan)
+
+
+def test_compare_before_anything_is_trained(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Folder.start(tmp_path, Folder.open(run).plan)
+    assert main(["compare", str(tmp_path)]) == 1
+    assert "has no trained model yet" in capsys.readouterr().err
