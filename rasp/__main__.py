@@ -11,7 +11,7 @@ from rasp.arguments import Parser
 from rasp.errors import RaspError
 from rasp.visible import visible
 
-# Each subcommand: the door behind which it lies, and what it does in a line.
+# Each subcommand: its door, and what it does in a line.
 COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
     "run": (doors.run, "evaluate a program on inputs"),
     "repl": (doors.repl, "a console for statements"),
@@ -40,9 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         streams.complain("interrupted")
         if interrupts.is_command():
-            os._exit(
-                interrupts.STATUS
-            )  # Python would wait for threads, and libraries in the midst of loading may crash
+            # Python would wait for threads, and libraries in the midst of loading may crash.
+            os._exit(interrupts.STATUS)
         return interrupts.STATUS
     finally:
         interrupts.end_at_once()

@@ -214,18 +214,18 @@ def fmt_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def fmt_run(args: argparse.Namespace) -> int:
-    """Lays out every file; exit status 1 if one is no program, or would change under --check."""
+    """Formats every file; exit status 1 if one is no program, or would change under --check."""
     if args.write and "-" in args.files:
         args.parser.error("standard input cannot be rewritten; leave out --write")
-    lay_out = _rewrite if args.write else _check_layout if args.check else _print
-    return int(sum([_formatted(name, lay_out) for name in args.files]) > 0)
+    deliver = _rewrite if args.write else _list if args.check else _print
+    return int(sum([_format(name, deliver) for name in args.files]) > 0)
 
 
-def _formatted(name: str, lay_out: Callable[[str, str, str], bool]) -> bool:
-    """Whether a file is no program, or else what `lay_out` says of its name, its text and its canonical text."""
+def _format(name: str, deliver: Callable[[str, str, str], bool]) -> bool:
+    """Whether a file is no program, or what `deliver` says of its name, its text and its canonical text."""
     try:
         source = Source("<stdin>", "".join(typed_lines())) if name == "-" else read_source(Path(name))
-        return lay_out(name, source.text, canonical(source))
+        return deliver(name, source.text, canonical(source))
     except RaspError as error:
         warn(error)
         return True
@@ -236,7 +236,7 @@ def _print(name: str, text: str, wanted: str) -> bool:
     return False
 
 
-def _check_layout(name: str, text: str, wanted: str) -> bool:
+def _list(name: str, text: str, wanted: str) -> bool:
     if text != wanted:
         say(visible(name))
     return text != wanted
