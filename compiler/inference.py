@@ -28,9 +28,10 @@ def infer_arguments(parser: argparse.ArgumentParser) -> None:
     input_arguments(parser)
     parser.add_argument(
         "--engine",
-        choices=ENGINES,
+        choices=(*ENGINES, "sparse"),
         default="reference",
-        help="what runs the weights: reference (default) is numpy, and starts at once; torch is the network",
+        help="what runs the weights: reference (default), which is numpy and starts at once; torch, the network, which "
+        "starts later and takes all cores; sparse, torch without most of the zeros",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-# Is told how much of how much is done, and the name of the pass that runs.
+# Is told how much of how much is done, about, and the name of the pass that runs, which is half done by then.
 Progress: TypeAlias = Callable[[float, float, str], None]
 
 # About which share of the time each pass takes in programs that take over a second to compile.
@@ -55,4 +55,6 @@ class Stopwatch:
 
     def _tell(self) -> None:
         if self._running:
-            self.progress(sum(_SHARES[name] for name in self.seconds), 1.0, self._running[-1])
+            name = self._running[-1]
+            half = 0.0 if name in self.seconds else _SHARES[name] / 2
+            self.progress(sum(_SHARES[name] for name in self.seconds) + half, 1.0, name)

@@ -169,7 +169,7 @@ def test_infer_needs_no_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert rasp(capsys, "infer", model, "-i", "ab")[0] == 0
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "sparse"])
 def test_infer_on_many_inputs_of_all_lengths_in_their_order(capsys: pytest.CaptureFixture[str], engine: str) -> None:
     inputs = ["abca"[at % 3 : at % 4 + 1] or "c" for at in range(200)]
     Path("inputs").write_text("\n".join(inputs))

@@ -91,8 +91,7 @@ def test_a_compilation_tells_its_passes_in_their_order() -> None:
     names = [name for _, _, name in calls]
     assert names[-2:] == ["certificate", "second opinion"]
     assert {"graph", "values", "schedule", "layout", "layers", "weights"} <= set(names)
-    assert [done for done, _, _ in calls] == sorted(done for done, _, _ in calls)
-    assert 0 <= calls[0][0] < calls[-1][0] < 1
+    assert 0 < calls[0][0] < calls[-1][0] < 1
 
 
 @pytest.mark.parametrize(

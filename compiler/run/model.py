@@ -17,7 +17,7 @@ from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key, describe, is_atom
 
 if TYPE_CHECKING:
-    from compiler.run.network import Transformer
+    from compiler.run.network import SparseTransformer, Transformer
 
 BOS_LABEL = "BOS"
 ENGINES = ("reference", "torch")
@@ -73,6 +73,13 @@ class CompiledModel(Displayed):
 
         return Transformer(self.weights)
 
+    @cached_property
+    def sparse_network(self) -> SparseTransformer:
+        """A torch module that computes the same without most of the zeros, from the weights as they are now."""
+        from compiler.run.network import SparseTransformer
+
+        return SparseTransformer(self.weights)
+
     def encode(self, tokens: Sequence[Atom]) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Token ids [T+1], BOS first. DataFault for a token outside the vocabulary and for too long or empty input."""
         if not len(tokens):
@@ -92,14 +99,17 @@ class CompiledModel(Displayed):
     def trace(
         self, token_ids: np.ndarray[Any, np.dtype[np.int64]], engine: str = "torch", *, whole: bool = True
     ) -> Trace:
-        """The forward pass on token ids [T] or [B, T]; engine `torch` or `reference`.
+        """The forward pass on token ids [T] or [B, T]; engine `torch`, `reference` or `sparse`.
 
-        Unless it is `whole`, only logits are kept: neither attention nor the residual stream.
+        Unless it is `whole`, only logits are kept: neither attention nor the residual stream. `sparse`, which is torch
+        without most of the zeros, never keeps them.
         """
         if engine == "reference":
             return forward(self.weights, token_ids, whole=whole)
         from compiler.run.network import trace
 
+        if engine == "sparse":
+            return trace(self.sparse_network, token_ids, whole=False)
         return trace(self.network, token_ids, whole=whole)
 
     def decode(self, trace: Trace, index: int | tuple[()] = ()) -> dict[str, list[Atom]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -76,6 +76,87 @@ class Layer(nn.Module):
         return x
 
 
+class SparseProduct(nn.Module):
+    """x @ W for a W that stays as it is: where most of its rows are zero, the others alone are multiplied."""
+
+    rows: Tensor | None
+
+    def __init__(self, array: Array) -> None:
+        super().__init__()
+        kept = _few(array.any(axis=1))
+        self.register_buffer("rows", kept)
+        self.W = _parameter(array if kept is None else array[kept.numpy()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The product, [..., M]."""
+        return (x if self.rows is None else x.index_select(-1, self.rows)) @ self.W
+
+
+class SparseUpdate(nn.Module):
+    """stream + x @ W for a W that stays as it is: where most of its columns are zero, the others alone are written."""
+
+    columns: Tensor | None
+
+    def __init__(self, array: Array) -> None:
+        super().__init__()
+        kept = _few(array.any(axis=0))
+        self.register_buffer("columns", kept)
+        self.W = _parameter(array if kept is None else array[:, kept.numpy()])
+
+    def forward(self, stream: Tensor, x: Tensor) -> Tensor:
+        """The residual stream [B, T, D] with the product added to it."""
+        update = x @ self.W
+        return stream + update if self.columns is None else stream.index_add(-1, self.columns, update)
+
+
+class SparseFeedForward(nn.Module):
+    """A feed-forward that reads and writes only the directions it is about."""
+
+    def __init__(self, weights: FeedForwardWeights) -> None:
+        super().__init__()
+        self.read = SparseProduct(weights.W_in)
+        self.b_in = _parameter(weights.b_in)
+        self.write = SparseUpdate(weights.W_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.write(x, torch.relu(self.read(x) + self.b_in))
+        return result
+
+
+class SparseHead(nn.Module):
+    """A head that reads and writes only the directions it is about."""
+
+    def __init__(self, weights: HeadWeights) -> None:
+        super().__init__()
+        self.query, self.key, self.value = map(SparseProduct, (weights.W_Q, weights.W_K, weights.W_V))
+        self.write = SparseUpdate(weights.W_O)
+
+    def forward(self, stream: Tensor, x: Tensor, hidden: Tensor | None) -> Tensor:
+        """The stream [B, T, D] with what the head makes of x added to it."""
+        scores = self.query(x) @ self.key(x).transpose(-1, -2)  # [B, T, T]
+        if hidden is not None:
+            scores = scores.masked_fill(hidden, float("-inf"))
+        result: Tensor = self.write(stream, scores.softmax(dim=-1) @ self.value(x))
+        return result
+
+
+class SparseLayer(nn.Module):
+    """Heads, added to the residual stream, then feed-forwards."""
+
+    def __init__(self, weights: LayerWeights) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(map(SparseHead, weights.heads))
+        self.mlps = nn.ModuleList(map(SparseFeedForward, weights.feed_forwards))
+
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+        stream = x
+        for head in self.heads:
+            stream = head(stream, x, hidden)
+        for mlp in self.mlps:
+            stream = mlp(stream)
+        return stream
+
+
 class Transformer(nn.Module):
     """The compiled transformer: token ids [B, T] (BOS = 0 first) to logits [B, T, O].
 
@@ -83,15 +164,18 @@ class Transformer(nn.Module):
     products) is a DataFault, unless it has been allowed by name.
     """
 
+    PARTS: ClassVar[tuple[type[nn.Module], type[nn.Module]]] = (FeedForward, Layer)
+
     def __init__(self, weights: ModelWeights) -> None:
         super().__init__()
+        feed_forward, layer = self.PARTS
         self.dtype = weights.dtype
         self.allowed: frozenset[str] = frozenset()
         self.causal = weights.causal
         self.W_E = _parameter(weights.W_E)
         self.W_pos = _parameter(weights.W_pos)
-        self.input_mlps = nn.ModuleList(map(FeedForward, weights.input_feed_forwards))
-        self.layers = nn.ModuleList(map(Layer, weights.layers))
+        self.input_mlps = nn.ModuleList(map(feed_forward, weights.input_feed_forwards))
+        self.layers = nn.ModuleList(map(layer, weights.layers))
         self.W_U = _parameter(weights.output.W_U)
         self.more = nn.ParameterList([_parameter(output.W_U) for output in weights.outputs[1:]])
         self.guards = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
@@ -141,8 +225,28 @@ class Transformer(nn.Module):
         return padding[:, None, :] if later is None else later | padding[:, None, :]
 
 
+class SparseTransformer(Transformer):
+    """The same function as `Transformer`, computed without most of the zeros: for running, not for looking inside.
+
+    A product leaves out rows and columns of weights that are all zero, which adds and multiplies the same numbers but
+    for the zeros; so the proof, which bounds sums in any order, holds for it as it stands. Which rows those are is
+    settled when it is made, so it has weights of its own; attention and the stages of the stream cannot be tapped.
+    """
+
+    PARTS = (SparseFeedForward, SparseLayer)
+
+
+def _few(used: Any) -> Tensor | None:
+    """The places that are used; None where they are so many that picking them out does not pay."""
+    return torch.from_numpy(np.flatnonzero(used)) if 2 * used.sum() <= len(used) else None
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _is_reduced(device: str) -> bool:
-    """Whether products of float32 matrices are computed with fewer digits than float32 has."""
+    """Whether products of float32 matrices are computed with fewer digits than float32 has.
+
+    `torch.compile` asks when it compiles, and compiles anew when the setting changes.
+    """
     backend = {"cuda": torch.backends.cuda, "cpu": torch.backends.mkldnn}.get(device)
     precision = getattr(getattr(backend, "matmul", None), "fp32_precision", None)
     if isinstance(precision, str):
