@@ -45,6 +45,7 @@ fuzz: setup
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/compile.py
 
 gallery: setup

@@ -79,7 +79,7 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
     (promised,) = accuracies(model.weights).values()
     for tokens in case.inputs[:ALONE]:
         expected = interpreted(case, tokens)
-        for engine in ENGINES:
+        for engine in (*ENGINES, "sparse"):
             found = inferred(model, tokens, engine)
             told = f"{case}\n{engine} on {tokens}: {expected} / {found}"
             assert agree(expected, found, promised), told

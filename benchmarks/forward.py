@@ -1,0 +1,204 @@
+"""How fast compiled models run: the network beside bare products of the same shapes, and the command from its start.
+
+Every ratio is of ways measured in turn in one process. *Bare* is a function of the same matrices, filled at random:
+products, softmax and ReLU, with no module around them. *Sparse* is the network without most of its zeros. Seconds are
+CPU seconds, added up over threads; torch has one thread unless `--threads` says otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compiler.artifact import save
+from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
+from compiler.pipeline import compile
+from compiler.run.model import CompiledModel
+from rasp.language.program import load_program
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- by benchmarks/forward.py -->", "<!-- until here, forward -->"
+PROGRAMS = ("reverse", "histogram", "sort", "most_frequent", "dyck2")
+BATCH, LENGTH = 256, 40
+INPUTS, SHORTEST, LONGEST = 10_000, 5, 20
+
+
+def model_of(name: str) -> CompiledModel:
+    return compile(load_program(ROOT / "programs" / f"{name}.rasp").sop(), "()[]" if "dyck" in name else "a-z", LENGTH)
+
+
+def medians(ways: Sequence[Callable[[], object]], runs: int) -> list[float]:
+    """The median of the CPU seconds of each way; they run in turn, after one run that does not count."""
+    found: list[list[float]] = [[] for _ in ways]
+    for way in ways:
+        way()
+    for _ in range(runs):
+        for seconds, way in zip(found, ways, strict=True):
+            start = time.process_time()
+            way()
+            seconds.append(time.process_time() - start)
+    return list(map(statistics.median, found))
+
+
+# -- the forward pass
+
+
+def bare(weights: ModelWeights) -> Callable[[Tensor], Tensor]:
+    """A forward pass through random matrices of the model's shapes."""
+    generator = torch.Generator().manual_seed(0)
+
+    def like(array: Array) -> Tensor:
+        return 0.1 * torch.randn(array.shape, generator=generator)
+
+    def feed_forward(part: FeedForwardWeights) -> Callable[[Tensor], Tensor]:
+        W_in, b_in, W_out = like(part.W_in), like(part.b_in), like(part.W_out)  # noqa: N806
+        return lambda x: x + torch.relu(x @ W_in + b_in) @ W_out
+
+    def head(part: HeadWeights) -> Callable[[Tensor], Tensor]:
+        q, k, v, o = like(part.W_Q), like(part.W_K), like(part.W_V), like(part.W_O)
+        return lambda x: ((x @ q) @ (x @ k).transpose(-1, -2)).softmax(-1) @ (x @ v) @ o
+
+    embedding, positions, unembedding = like(weights.W_E), like(weights.W_pos), like(weights.output.W_U)
+    before = [feed_forward(part) for part in weights.input_feed_forwards]
+    layers = [(list(map(head, layer.heads)), list(map(feed_forward, layer.feed_forwards))) for layer in weights.layers]
+
+    def forward(ids: Tensor) -> Tensor:
+        x = embedding[ids] + positions[: ids.shape[1]]
+        for step in before:
+            x = step(x)
+        for heads, steps in layers:
+            written = [attend(x) for attend in heads]
+            for update in written:
+                x = x + update
+            for step in steps:
+                x = step(x)
+        return x @ unembedding
+
+    return forward
+
+
+def forward_table(runs: int) -> Iterator[str]:
+    """Milliseconds for a batch, and how many times as long as bare products the network takes."""
+    yield "| program | bare, ms | network, ms | ratio | sparse, ms | ratio | numpy, ms | logits |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
+    for name in PROGRAMS:
+        model = model_of(name)
+        ids = torch.from_numpy(random_ids(len(model.weights.vocabulary)))
+        network, sparse, products = model.network, model.sparse_network, bare(model.weights)
+        with torch.no_grad():
+            same = torch.equal(network(ids), sparse(ids))
+            ways = (
+                lambda: products(ids),  # noqa: B023
+                lambda: network(ids),  # noqa: B023
+                lambda: sparse(ids),  # noqa: B023
+                lambda: model.trace(ids.numpy(), "reference", whole=False),  # noqa: B023
+            )
+            least, own, without, plain = (1e3 * seconds for seconds in medians(ways, runs))
+        yield (
+            f"| {name} | {least:.1f} | {own:.1f} | {own / least:.2f}× | {without:.1f} | {without / least:.2f}× "
+            f"| {plain:.1f} | {'equal' if same else 'DIFFERENT'} |"
+        )
+
+
+def random_ids(vocabulary_size: int) -> np.ndarray:
+    found = np.random.default_rng(1).integers(1, vocabulary_size + 1, (BATCH, LENGTH + 1))
+    found[:, 0] = 0
+    return found
+
+
+# -- the command
+
+
+def command_table(runs: int) -> Iterator[str]:
+    """Seconds of commands of their own, beside Python with numpy alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        model, inputs = f"{folder}/sort.safetensors", Path(folder, "inputs")
+        save(model_of("sort"), model)
+        rng = random.Random(1)
+        words = (
+            "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(SHORTEST, LONGEST))) for _ in range(INPUTS)
+        )
+        inputs.write_text("\n".join(words), encoding="utf-8")
+        commands = {
+            "python -c 'import numpy'": ["-c", "import numpy"],
+            "rasp --help": ["-m", "rasp", "--help"],
+            "rasp run sort.rasp -i hello": ["-m", "rasp", "run", str(ROOT / "programs/sort.rasp"), "-i", "hello"],
+            "rasp infer sort.safetensors -i hello": ["-m", "rasp", "infer", model, "-i", "hello"],
+            "… --engine torch": ["-m", "rasp", "infer", model, "-i", "hello", "--engine", "torch"],
+            f"rasp infer … --inputs ({INPUTS:,} of {SHORTEST} to {LONGEST} tokens)": [
+                *("-m", "rasp", "infer", model, "--inputs", str(inputs))
+            ],
+        }
+        ways = [lambda command=command: run(command) for command in commands.values()]
+        found = medians_of_children(ways, runs)
+    yield "| command | CPU seconds | times numpy's start |"
+    yield "| --- | ---: | ---: |"
+    for title, seconds in zip(commands, found, strict=True):
+        yield f"| `{title}` | {seconds:.2f} | {seconds / found[0]:.1f}× |"
+
+
+def run(arguments: Sequence[str]) -> None:
+    subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+
+
+def medians_of_children(ways: Sequence[Callable[[], object]], runs: int) -> list[float]:
+    """The median of the CPU seconds of the processes that each way starts; they run in turn."""
+    found: list[list[float]] = [[] for _ in ways]
+    for _ in range(runs):
+        for seconds, way in zip(found, ways, strict=True):
+            start = children_seconds()
+            way()
+            seconds.append(children_seconds() - start)
+    return list(map(statistics.median, found))
+
+
+def children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def report(runs: int) -> Iterator[str]:
+    """The tables, line by line."""
+    yield f"{BATCH} inputs of {LENGTH} tokens, models of that length, {torch.get_num_threads()} thread(s):"
+    yield ""
+    yield from forward_table(runs)
+    yield ""
+    yield "The command, each a process of its own:"
+    yield ""
+    yield from command_table(min(runs, 5))
+
+
+def main() -> None:
+    """Prints the tables, a line at a time, or puts them where the page has its last ones."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=9, help="times each way is measured (default 9)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch (default 1)")
+    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    lines = []
+    for line in report(args.runs):
+        print(line, flush=True)
+        lines.append(line)
+    if args.write:
+        text = PAGE.read_text(encoding="utf-8")
+        new = "\n".join([BEGIN, "", *lines, "", END])
+        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: new, text, flags=re.DOTALL), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
