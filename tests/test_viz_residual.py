@@ -122,8 +122,8 @@ def test_what_stands_for_no_value_is_a_question_mark() -> None:
 
 
 def test_large_groups_fold_where_there_are_many() -> None:
-    plan = plan_residual(compile_sop(ordered, range(20), 20, names=NAMES), list(range(20)))
-    assert any(line.label.endswith("(20 directions)") for line in plan.lines)
+    plan = plan_residual(compile_sop(ordered, range(30), 30, names=NAMES), list(range(30)))
+    assert any(line.label.endswith("(30 directions)") for line in plan.lines)
     assert len(plan.lines) < 20
 
 
