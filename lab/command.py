@@ -60,7 +60,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example:\n"
         "  rasp train programs/reverse.rasp --vocab a-j --max-length 10 --ablate -o out/reverse\n"
-        "  rasp train programs/double_histogram.rasp --vocab a-j --supervise kl --seeds 3\n\n"
+        "  rasp train programs/double_histogram.rasp --vocab a-j --supervise kl --steps 3000\n\n"
         "Run again with the same options, an interrupted run goes on where it was."
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
@@ -127,6 +127,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     preset = PRESETS[args.preset]
     return Plan(
         file=args.file,
+        budget=args.budget,
         texts=program.texts,
         name=args.name or str(program.default),
         vocabulary=parse_vocabulary(args.vocab),

@@ -35,6 +35,7 @@ class Plan:
     """What a run was asked for: a program with all files it loads, the s-op, its inputs, and what is trained."""
 
     file: str
+    budget: int
     texts: tuple[Text, ...]
     name: str
     vocabulary: tuple[Atom, ...]
@@ -50,7 +51,7 @@ class Plan:
 
     def program(self) -> Program:
         """The program, from the texts kept with the run."""
-        return kept_program(self.texts, self.file)
+        return kept_program(self.texts, self.file, budget=self.budget)
 
     def task(self) -> Task:
         """The task; its inputs are the same each time. DataFault as for Task.from_program."""

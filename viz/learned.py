@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from rasp.operations import Atom
-from viz.head_grid import heads
+from viz.head_grid import Panel, draw_heads, plan_heads
 from viz.style import INK, LABEL_SIZE, QUIET, TITLE_SIZE, Box, axes_at, new_figure, styled, text_height
 
 _COLOURS = ("#1f5f99", "#c2571a", "#3c8d5a", "#8a5fa8", "#b08a1e", "#5c6b7a")
 _STYLES = ("-", "--", ":", "-.")
 _WIDTH, _HEIGHT = 5.2, 2.6
+_DIFFERENCE = 2
 _LEFT, _TOP, _BELOW, _RIGHT = 0.6, 0.2, 0.5, 0.2
 
 
 def learned_heads(tokens: Sequence[Atom], pairs: Sequence[tuple[int, str, Any, Any]]) -> Figure:
-    """A figure with three rows a layer: the program's heads, the learned ones below, and their differences.
+    """A figure with the program's heads in one row, the learned ones below, and their differences below these.
 
     Each pair is a layer from 1 on, the name of the program's head, and two attentions [S, S]; the `tokens` are S, or
     S − 1 where position 0 is BOS. DataFault where sizes do not fit.
     """
-    attention: list[list[Any]] = []
-    titles: list[list[str]] = []
-    rows: list[str] = []
-    for layer in sorted({pair[0] for pair in pairs}):
-        own = [pair for pair in pairs if pair[0] == layer]
-        differences = [_difference(asked, learned, len(tokens)) for _, _, asked, learned in own]
-        attention += [[pair[2] for pair in own], [pair[3] for pair in own], differences]
-        titles += [[pair[1] for pair in own], [f"learned: {pair[1]}" for pair in own], list(map(_off, differences))]
-        rows += [f"layer {layer}: program", f"layer {layer}: learned", f"layer {layer}: difference"]
-    return heads(attention, tokens, titles=titles, rows=rows)
+    differences = [_difference(asked, learned, len(tokens)) for _, _, asked, learned in pairs]
+    names = [f"layer {layer}: {name}" for layer, name, _, _ in pairs]
+    plan = plan_heads(
+        [[pair[2] for pair in pairs], [pair[3] for pair in pairs], differences],
+        tokens,
+        titles=[names, [f"learned, {name}" for name in names], list(map(_off, differences))],
+        rows=["program", "learned", "difference"],
+    )
+    return draw_heads(replace(plan, panels=tuple(map(_without_hatching, plan.panels))))
+
+
+def _without_hatching(panel: Panel) -> Panel:
+    """A difference of nothing is no row that selects nothing."""
+    return replace(panel, matrix=replace(panel.matrix, empty=())) if panel.layer == _DIFFERENCE else panel
 
 
 def _difference(asked: Any, learned: Any, tokens: int) -> Any:
