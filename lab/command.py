@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from lab.ablation import Result, Variant, conclusion, markdown, table
-from lab.comparison import Comparison, compare
+from lab.comparison import Comparison, accuracy_by_length, compare
 from lab.folder import Folder, Plan, Progress
 from lab.model import POSITIONS
 from lab.patterns import targets
@@ -228,6 +228,17 @@ def _head_name(program: Program, head: Any) -> str:
     return f"{name} (width)" if head.kind == "width" else name
 
 
+def lengths_table(trained: Trained, task: Task, longer: Examples | None) -> str:
+    """What share of tokens is right in inputs of each length, and in inputs longer than any trained on."""
+    columns = ("length", "tokens right")
+    found = accuracy_by_length(trained.model, task, task.held_out)
+    rows = [[str(length), f"{share:.1%}"] for length, share in found.items()]
+    if longer is not None:
+        more = accuracy_by_length(trained.model, task, longer)
+        rows += [[f"{length} (not trained)", f"{share:.1%}"] for length, share in more.items()]
+    return markdown(columns, rows)
+
+
 def swap_said(compared: Comparison) -> str:
     """What the swap test of all heads at once has shown."""
     return f"With the program's attention in all of these heads at once, {compared.kept:.1%} of the answers stay."
@@ -281,9 +292,10 @@ def compare_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     compared = compare(trained.model, task, _some(task.held_out))
     say(f"{visible(folder.plan.name)}, seed {seed}: {trained.last.token_accuracy:.2%} of held-out tokens are right\n")
     if not compared.heads:
-        say("The program needs no attention, so there are no heads to compare.")
+        say("There are no heads to compare: the program or the model has no attention.")
         return 0
-    say(visible_table(heads_table(folder.plan.program(), compared)) + "\n\n" + swap_said(compared))
+    say(visible_table(heads_table(folder.plan.program(), compared)) + "\n\n" + swap_said(compared) + "\n")
+    say(lengths_table(trained, task, folder.plan.longer(task)))
     if inputs:
         target = Path(args.output) if args.output else folder.path / "heads.svg"
         _show(pictures, target, folder, task, trained, inputs[0])

@@ -75,6 +75,15 @@ def compare(model: Encoder, task: Task, examples: Examples) -> Comparison:
     return Comparison(tuple(found), swap.kept({(pair.layer, pair.head): pair.target for pair in found}))
 
 
+def accuracy_by_length(model: Encoder, task: Task, examples: Examples) -> dict[int, float]:
+    """The share of tokens that a model gets right in inputs of each length."""
+    right = same_answers(observe(model, task, examples).answers, examples.labels)
+    return {
+        int(length): float(right[examples.lengths == length][:, :length].mean())
+        for length in np.unique(examples.lengths)
+    }
+
+
 def agreement(target: HeadTarget, pattern: Numbers) -> float:
     """1 − the mean total variation distance of two attentions [B, S, S], over the rows that ask for something."""
     if not target.rows.any():

@@ -13,9 +13,11 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from compiler.fields import atom, plain
 from lab.ablation import Result, Variant, ablations, conclusion, predicted, table
-from lab.task import Task
+from lab.task import FEWEST, Examples, Task
 from lab.training import Measurement, Trained, TrainingConfig, load_model, train
 from rasp.errors import DataFault
 from rasp.files import read_text, write_whole
@@ -64,6 +66,20 @@ class Plan:
             held_out=self.held_out,
             causal=self.causal,
         )
+
+    def longer(self, task: Task) -> Examples | None:
+        """Inputs like those of the task that are longer, up to twice as long.
+
+        None where the positions are learned, as there are none to be had, and where the inputs are those of a file.
+        """
+        if self.encoder["positions"] == "learned" or self.inputs not in ("random", "balanced"):
+            return None
+        other = Task.from_program(
+            task.sop, task.vocabulary, 2 * task.max_length, self.inputs, count=FEWEST, causal=task.causal
+        )
+        long = np.flatnonzero(other.held_out.lengths > task.max_length)
+        run = other.batch(other.held_out)
+        return task.examples([run.tokens(row) for row in long.tolist()])
 
     def variants(self, task: Task) -> tuple[list[Variant], list[str]]:
         """The sizes to train, the predicted one first, and what is left out and why."""

@@ -69,8 +69,18 @@ def test_compare_draws_an_input_and_says_both_answers(
     assert main(["compare", str(run), "-i", "abca", "-o", str(picture)]) == 0
     said = capsys.readouterr().out
     assert "program [a, c, b, a] (strings)" in said
-    assert re.search(r"of the answers stay\.\n\n  program .*\n  model   \[", said)
+    assert re.search(r"\n\n  program .*\n  model   \[", said)
     assert picture.read_text().startswith("<?xml")
+
+
+def test_lengths_that_were_not_trained_are_measured_where_positions_allow(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *SMALL, "--positions", "sinusoidal", "-o", str(tmp_path)]) == 0
+    for folder, longest in ((run, "5"), (tmp_path, "10 (not trained)")):
+        capsys.readouterr()
+        assert main(["compare", str(folder)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1].startswith(f"| {longest} ")
 
 
 def test_a_run_needs_neither_its_program_nor_this_folder(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.comparison import agreement, compare, uniform_attention
+from lab.comparison import accuracy_by_length, agreement, compare, uniform_attention
 from lab.model import Attention, Encoder
 from lab.patterns import HeadTarget, targets
 from lab.task import Task
@@ -121,3 +121,12 @@ def test_inputs_of_ones_own_have_the_programs_labels() -> None:
         assert task.atoms(examples.labels[row, : len(text)]) == evaluate(SHIFT, text)
     with pytest.raises(DataFault, match="'x', which is not"):
         task.examples(["abx"])
+
+
+def test_accuracy_by_length_is_that_of_the_inputs_of_that_length() -> None:
+    task, trained = shift()
+    found = accuracy_by_length(trained.model, task, task.held_out)
+    counts = {length: int((task.held_out.lengths == length).sum()) * length for length in found}
+    mean = sum(share * counts[length] for length, share in found.items()) / sum(counts.values())
+    assert sorted(found) == sorted(set(task.held_out.lengths.tolist()))
+    assert mean == pytest.approx(trained.last.token_accuracy)
