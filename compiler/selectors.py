@@ -81,7 +81,7 @@ def replaced(formula: Selector, leaf: Callable[[Selector], Selector]) -> Selecto
 
 @dataclass(frozen=True)
 class Relation:
-    """One factor of a conjunction: `formula` reads the key s-ops in `key_parts` and the query s-ops in `query_parts`.
+    """One conjunct of a conjunction: `formula` reads the key s-ops in `key_parts` and the query s-ops in `query_parts`.
 
     `keys` and `queries` are the s-ops a head compares: the single part, the joint of several, or a constant.
     """
@@ -130,18 +130,18 @@ def conjunction(selector: Selector) -> Conjunction:
     while (choice := _outer_choice(plain)) is not None:
         preferences.append(choice.score if isinstance(choice, Best) else relation_of(choice.condition))
         plain = choice.selector
-    return Conjunction(tuple(map(relation_of, factors(inward(plain)))), tuple(reversed(preferences)))
+    return Conjunction(tuple(map(relation_of, conjuncts(inward(plain)))), tuple(reversed(preferences)))
 
 
 def _outer_choice(selector: Selector) -> Best | Prefer | None:
     """The selector as a choice, if it is one: a condition on the query alone may as well come before it."""
     if isinstance(selector, (Best, Prefer)):
         return selector
-    found = factors(selector)
-    best = next((factor for factor in found if isinstance(factor, Best)), None)
+    found = conjuncts(selector)
+    best = next((conjunct for conjunct in found if isinstance(conjunct, Best)), None)
     if best is None:
         return None
-    others = [factor for factor in found if factor is not best]
+    others = [conjunct for conjunct in found if conjunct is not best]
     return Best(reduce(And, others, best.selector), best.score) if all(map(reads_no_key, others)) else None
 
 
@@ -174,7 +174,7 @@ _COMPLEMENTED: dict[type[Selector], Callable[..., Complemented]] = {
 }
 
 
-def factors(selector: Selector) -> list[Selector]:
+def conjuncts(selector: Selector) -> list[Selector]:
     """What a selector is the conjunction of, each once."""
     found: dict[Selector, None] = {}
     pending = [selector]

@@ -280,8 +280,8 @@ class _Sets:
                 return form, units
         return None, 0
 
-    def _units(self, form: Form, factors: Sequence[float]) -> Indicator:
-        """ReLU(s − t + 1), ReLU(s − t), … times the factors."""
+    def _units(self, form: Form, scales: Sequence[float]) -> Indicator:
+        """ReLU(s − t + 1), ReLU(s − t), … times the scales."""
         weights = np.split(form.weights, self.separator.offsets[1:])
         inputs = combine(
             *(
@@ -293,7 +293,7 @@ class _Sets:
         most = self._largest(form) - form.at + 1
         return [
             Unit(scale, combine((1.0, inputs), (1.0 - form.at - at, {ONE: 1.0})), float(most - at))
-            for at, scale in enumerate(factors)
+            for at, scale in enumerate(scales)
         ]
 
     def _largest(self, form: Form) -> int:

@@ -130,8 +130,8 @@ class Heads:
 
     def _score_range(self, head: HeadWeights, score: SOp, columns: slice) -> tuple[float | None, float, float]:
         """The smallest step between different scores (None: all are equal), the smallest and the largest of them."""
-        factors = head.W_Q[:, columns].astype(np.float64)[self.stream.rows([ONE])[0]]
-        matrix = head.W_K[:, columns].astype(np.float64) @ factors[:, None]
+        scale = head.W_Q[:, columns].astype(np.float64)[self.stream.rows([ONE])[0]]
+        matrix = head.W_K[:, columns].astype(np.float64) @ scale[:, None]
         if set(self.stream.read(head.W_Q[:, columns])) - {ONE, BOS}:
             self.stream.fail(head.name, "the score of select_best depends on the query")
         directions = [d for d in self.stream.read(matrix) if d is not BOS]

@@ -41,7 +41,7 @@ from compiler.rewrites.change import Change
 from compiler.selectors import (
     comparisons,
     conjunction,
-    factors,
+    conjuncts,
     folded,
     inward,
     leaves,
@@ -161,13 +161,13 @@ def _conditional(selector: Selector, best: Best) -> Chain:
             hint=_another_layer(best),
         )
     base, steps = chain.base, list(chain.steps)
-    for factor in factors(inward(condition)):
-        if factor is full:
+    for conjunct in conjuncts(inward(condition)):
+        if conjunct is full:
             continue
-        if reads_no_key(factor):
-            base = And(base, factor)
+        if reads_no_key(conjunct):
+            base = And(base, conjunct)
         else:
-            steps.append(factor)
+            steps.append(conjunct)
     return Chain(base, tuple(steps))
 
 

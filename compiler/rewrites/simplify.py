@@ -19,7 +19,7 @@ from compiler.indicator_means import is_indicator, is_indicator_mean
 from compiler.rewrites.change import Change
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
-from compiler.selectors import comparisons, factors
+from compiler.selectors import comparisons, conjuncts
 from compiler.source_map import SourceMap
 from compiler.values.analysis import MANY
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
@@ -218,9 +218,9 @@ def split_wide_widths(node: Node, facts: Facts) -> Change | None:
         return None
     wide: dict[Or, int] = {}
 
-    def is_wide(factor: Or) -> bool:
-        wide[factor] = _dimensions(factor, facts)
-        return wide[factor] > MAX_SCORE_DIMENSIONS
+    def is_wide(conjunct: Or) -> bool:
+        wide[conjunct] = _dimensions(conjunct, facts)
+        return wide[conjunct] > MAX_SCORE_DIMENSIONS
 
     return _split(node.selector, is_wide, lambda: f"one of up to {max(wide.values()):,} score dimensions")
 
@@ -248,10 +248,10 @@ def _split(selector: Selector, chosen: Callable[[Or], bool], instead: Callable[[
 
 def _parts(selector: Selector, chosen: Callable[[Or], bool]) -> list[Selector]:
     """Selectors that share no cell and select together what the selector selects: `(x or y) and z` as its two sides."""
-    found = factors(selector)
-    for at, factor in enumerate(found):
-        if isinstance(factor, Or) and _are_disjoint(factor.left, factor.right) and chosen(factor):
-            sides = ([*found[:at], side, *found[at + 1 :]] for side in (factor.left, factor.right))
+    found = conjuncts(selector)
+    for at, conjunct in enumerate(found):
+        if isinstance(conjunct, Or) and _are_disjoint(conjunct.left, conjunct.right) and chosen(conjunct):
+            sides = ([*found[:at], side, *found[at + 1 :]] for side in (conjunct.left, conjunct.right))
             return [part for side in sides for part in _parts(reduce(And, side), chosen)]
     return [selector]
 
@@ -260,8 +260,8 @@ def _are_disjoint(left: Selector, right: Selector) -> bool:
     """Whether two selectors compare the same s-ops in ways that exclude each other."""
     return any(
         one.keys is other.keys and one.queries is other.queries and {one.op, other.op} in _DISJOINT
-        for one in factors(left)
-        for other in factors(right)
+        for one in conjuncts(left)
+        for other in conjuncts(right)
         if isinstance(one, Select) and isinstance(other, Select)
     )
 
