@@ -158,10 +158,10 @@ def _say_results(plan: Plan, task: Task, results: Sequence[Result], trained: Tra
     compared = compare(trained.model, task, _some(task.held_out))
     if compared.heads:
         parts += [heads_table(plan.program(), compared), swap_said(compared)]
-    say("\n" + "\n\n".join(map(visible_table, parts)))
+    say("\n" + "\n\n".join(map(_visible, parts)))
 
 
-def visible_table(text: str) -> str:
+def _visible(text: str) -> str:
     """A table as it can be printed: nothing in it commands a terminal."""
     return "\n".join(map(visible, text.splitlines()))
 
@@ -294,7 +294,7 @@ def compare_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     if not compared.heads:
         say("There are no heads to compare: the program or the model has no attention.")
         return 0
-    say(visible_table(heads_table(folder.plan.program(), compared)) + "\n\n" + swap_said(compared) + "\n")
+    say(_visible(heads_table(folder.plan.program(), compared)) + "\n\n" + swap_said(compared) + "\n")
     say(lengths_table(trained, task, folder.plan.longer(task)))
     if inputs:
         target = Path(args.output) if args.output else folder.path / "heads.svg"

@@ -99,15 +99,6 @@ class Trained:
     def last(self) -> Measurement:
         return self.history[-1]
 
-    @property
-    def best(self) -> float:
-        """The best token accuracy measured."""
-        return max(found.token_accuracy for found in self.history)
-
-    def steps_to(self, accuracy: float) -> int | None:
-        """The steps after which so many tokens were right first; None where they never were."""
-        return next((found.step for found in self.history if found.token_accuracy >= accuracy), None)
-
 
 def size_of(task: Task, layers: int, heads: int, **options: object) -> EncoderConfig:
     """The configuration of an encoder for a task; options as in EncoderConfig."""
