@@ -17,7 +17,7 @@ from compiler.pipeline import compile_sop
 from compiler.source_map import SourceMap
 from rasp.__main__ import main
 from rasp.errors import DataFault, RaspError
-from rasp.graph import SOp, Tokens, aggregate, full, indices, length, select, selector_width, tokens, tokens_asis
+from rasp.graph import SOp, Tokens, aggregate, full, indicator, indices, length, select, tokens, tokens_asis
 from rasp.inputs import parse_input, tokens_of
 from rasp.interpret import run
 from rasp.language.program import Program, load_program
@@ -124,10 +124,11 @@ def test_lines_of_loaded_programs_are_not_taken_for_lines_of_this(tmp_path: Path
 
 def test_a_large_model_stays_out_of_the_page_and_its_examples_are_in() -> None:
     before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
-    data = data_of(report(selector_width(before), ["hello"], vocab=parse_vocabulary("a-z"), max_length=16))
+    some = aggregate(before, indicator(indices >= 0))
+    data = data_of(report(some, ["hello"], vocab=parse_vocabulary("a-z"), max_length=16))
     assert not data["live"]
     assert data["embedding"] is None
-    assert data["inputs"][0]["trace"]["output"] == data["inputs"][0]["values"] == ["1", "0", "2", "3", "4"]
+    assert data["inputs"][0]["trace"]["output"] == data["inputs"][0]["values"] == ["1", "0", "1.0", "1.0", "1.0"]
 
 
 def test_what_has_no_value_is_said() -> None:
@@ -404,8 +405,9 @@ def test_an_input_without_a_value_is_said_on_both_sides(browser: Chromium, tmp_p
 
 def test_a_large_model_shows_its_examples(browser: Chromium, tmp_path: Path) -> None:
     before = select(tokens, tokens, "<") | (select(tokens, tokens) & select(indices, indices, "<"))
-    text = report(selector_width(before), ["hello", "abba"], vocab=parse_vocabulary("a-z"), max_length=16)
+    some = aggregate(before, indicator(indices >= 0))
+    text = report(some, ["hello", "abba"], vocab=parse_vocabulary("a-z"), max_length=16)
     opened(browser, tmp_path, text)
-    assert row(browser, "model") == ["1", "0", "2", "3", "4"]
+    assert row(browser, "model") == ["1", "0", "1.0", "1.0", "1.0"]
     assert browser.value("document.getElementById('run').hidden")
     assert browser.complaints() == []
