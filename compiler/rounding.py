@@ -13,7 +13,9 @@ from compiler.differences import is_difference
 from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values.affine import is_product
+from compiler.values.aggregates import number_at_rest
 from compiler.values.linear import LinearForm
+from compiler.values.progressions import gcd_of
 from compiler.values.roundoff import EXACT, UNBOUNDED, Error, Range, largest, of_one_sign, roundoff, sum_error
 from compiler.values.sets import NEAR, ValueSet
 from rasp.graph import Aggregate, Map, SOp
@@ -132,10 +134,44 @@ def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Erro
     if mean in storage.combined:
         read = read.then(roundoff(analysis, mean.value))
     rounded = (int(analysis.width_bounds(mean.selector).high.max()) * _share(analysis[mean.value]) + 3) * precision.unit
+    empty = 0.0 if analysis.width_bounds(mean.selector).never_empty else _error_at_bos(mean, storage, precision)
+    read = Error(read.relative, read.absolute + empty)
     if of_one_sign(reach):
         return read.then(Error(rounded, precision.tiniest))
     off = read.at(largest(reach))
     return Error(rounded, off + rounded * (largest(reach) + off) + precision.tiniest)
+
+
+def _error_at_bos(mean: Aggregate, storage: Storage, precision: Precision) -> float:
+    """How far what a head reads at BOS may be from the default.
+
+    There it reads what the aggregated s-op has at BOS, its own defaults, and takes that off again. Where all of these
+    are multiples of one number, and not too many, the sums are exact; else each is rounded.
+    """
+    terms = _terms_at_bos(mean.value, storage)
+    exact = [*(term for term, _ in terms), Fraction(number_at_rest(mean))]
+    unit = gcd_of(exact)
+    total = sum(map(abs, exact))
+    inner = sum(abs(float(weight)) * _error_at_bos(part, storage, precision) for _, (weight, part) in terms)
+    if total < Fraction(precision.exact) * unit or not total:
+        return inner
+    return inner + 16 * precision.unit * float(total)
+
+
+def _terms_at_bos(node: SOp, storage: Storage) -> list[tuple[Fraction, tuple[Fraction, Aggregate]]]:
+    """What a number is the sum of at BOS: weights times defaults of the aggregates that it is read off."""
+    if isinstance(node, Aggregate):
+        return [(Fraction(number_at_rest(node)), (Fraction(1), node))]
+    form = storage.form_read(node)
+    parts = form.weights if form is not None else dict.fromkeys(storage.analysis.sources(node), Fraction(1))
+    found = []
+    for part, weight in parts.items():
+        found += (
+            [(weight * term, (weight * inner, mean)) for term, (inner, mean) in _terms_at_bos(part, storage)]
+            if part is not node
+            else []
+        )
+    return found
 
 
 def _share(values: ValueSet) -> float:

@@ -136,6 +136,20 @@ def test_a_bool_beside_unlisted_means_is_no_number_to_average() -> None:
 
 
 @BOTH
+def test_defaults_far_apart_do_not_cancel_at_bos(dtype: str) -> None:
+    text = (
+        "far = aggregate(full_s, aggregate(full_s, tokens_int, -999), 100000000000000000);"
+        "best = aggregate(select_best(full_s, tokens_asis), far, 1000000.0);"
+        "x = aggregate(select(tokens_asis, 2.5, ==), best, 1);"
+    )
+    try:
+        model = compile_sop(program(text), (0.5000000000000001, 1.5, 2.5), 5, dtype=dtype)
+    except Refusal:
+        return
+    assert verify(program(text), model).counterexample is None
+
+
+@BOTH
 def test_ints_that_are_one_float_are_refused_where_steps_would_tell_them(dtype: str) -> None:
     root = program("x = aggregate(full_s, (tokens_int - 2) * 10) + aggregate(full_s, (tokens_int - 2) * 10);")
     with pytest.raises(Refusal, match="too close to tell apart"):

@@ -48,12 +48,12 @@ class Progression:
     def plus(self, other: Progression) -> Progression:
         """The sums of two numbers, rounded to a float."""
         ends = self.low + other.low, self.high + other.high
-        step = _gcd([self.step, other.step])
+        step = gcd_of([self.step, other.step])
         return Progression(self.base + other.base, step, *ends, self.error + other.error).rounded()
 
     def rounded(self) -> Progression:
         """The floats nearest to the numbers."""
-        unit = _gcd([self.base, self.step])
+        unit = gcd_of([self.base, self.step])
         if unit.denominator & (unit.denominator - 1) == 0 and self.size < 2**53 * unit:
             return self
         return replace(self, error=self.error + self.size * _HALF_UNIT)
@@ -110,7 +110,8 @@ def _fraction(parts: tuple[int, int] | None) -> Fraction | None:
     return None if parts is None else Fraction(*parts)
 
 
-def _gcd(numbers: Sequence[Fraction]) -> Fraction:
+def gcd_of(numbers: Sequence[Fraction]) -> Fraction:
+    """The largest fraction of which all are multiples; 0 for zeros."""
     denominator = math.lcm(*(number.denominator for number in numbers))
     return Fraction(math.gcd(*(int(number * denominator) for number in numbers)), denominator)
 
@@ -156,8 +157,10 @@ class Progressions:
         left, right = (arg for arg in node.args if isinstance(arg, Aggregate))
         some, other = self._means(left), self._means(right)
         base, high = some.progression.base, Fraction(self._analysis[node].range[1])
-        unit = _gcd([some.progression.step, *(v - base for v in (other.progression.base, *some.others, *other.others))])
-        unit = _gcd([unit, other.progression.step])
+        unit = gcd_of(
+            [some.progression.step, *(v - base for v in (other.progression.base, *some.others, *other.others))]
+        )
+        unit = gcd_of([unit, other.progression.step])
         shared = max((math.lcm(m, n) for m in some.sizes for n in other.sizes), default=1)
         step = unit / (max(some.sizes, default=1) if left.selector is right.selector else shared)
         size = max(some.progression.size, other.progression.size)
@@ -194,7 +197,7 @@ def _progression_of_values(values: Sequence[Any]) -> Progression:
     simple = list(map(_simple, exact))
     error = max(abs(one - other) for one, other in zip(exact, simple, strict=True))
     low, high = min(simple), max(simple)
-    return Progression(low, _gcd([value - low for value in simple]), low, high, error)
+    return Progression(low, gcd_of([value - low for value in simple]), low, high, error)
 
 
 def _simple(value: Fraction) -> Fraction:
@@ -207,13 +210,13 @@ def _progression_of_means(means: Means) -> Progression:
     progression = means.progression
     steps = [progression.step / math.lcm(*means.sizes), *(other - progression.base for other in means.others)]
     ends = [progression.low, progression.high, *means.others]
-    found = Progression(progression.base, _gcd(steps), min(ends), max(ends), progression.error)
+    found = Progression(progression.base, gcd_of(steps), min(ends), max(ends), progression.error)
     return found.rounded() if len(means.sizes) > 1 or 1 not in means.sizes else found
 
 
 def _union(parts: Sequence[Progression]) -> Progression:
     base = parts[0].base
-    step = _gcd([*(part.step for part in parts), *(part.base - base for part in parts)])
+    step = gcd_of([*(part.step for part in parts), *(part.base - base for part in parts)])
     low, high = min(part.low for part in parts), max(part.high for part in parts)
     return Progression(base, step, low, high, max(part.error for part in parts))
 
