@@ -1,7 +1,7 @@
-"""Selectors as conjunctions of relations: what an attention head adds up.
+"""Selectors as conjunctions of predicates: what an attention head adds up.
 
-`not` is pushed inward first. A relation compares one key s-op with one query s-op through a table; where a part of a
-selector mixes several s-ops of one side under an `or`, their tuple becomes one *joint* s-op, so that every relation
+`not` is pushed inward first. A predicate compares one key s-op with one query s-op through a table; where a part of a
+selector mixes several s-ops of one side under an `or`, their tuple becomes one *joint* s-op, so that every predicate
 has exactly one s-op on each side.
 """
 
@@ -80,7 +80,7 @@ def replaced(formula: Selector, leaf: Callable[[Selector], Selector]) -> Selecto
 
 
 @dataclass(frozen=True)
-class Relation:
+class Predicate:
     """One conjunct of a conjunction: `formula` reads the key s-ops in `key_parts` and the query s-ops in `query_parts`.
 
     `keys` and `queries` are the s-ops a head compares: the single part, the joint of several, or a constant.
@@ -108,14 +108,14 @@ def joint(parts: tuple[SOp, ...]) -> SOp:
 
 @dataclass(frozen=True)
 class Conjunction:
-    """What one head computes: of the keys that satisfy all relations, those that come first in the preferences.
+    """What one head computes: of the keys that satisfy all predicates, those that come first in the preferences.
 
     `preferences` come in order of importance: ties of the first are broken by the second. An s-op prefers keys where
-    it is large, a relation those that satisfy it. None: all such keys.
+    it is large, a predicate those that satisfy it. None: all such keys.
     """
 
-    relations: tuple[Relation, ...]
-    preferences: tuple[SOp | Relation, ...] = ()
+    predicates: tuple[Predicate, ...]
+    preferences: tuple[SOp | Predicate, ...] = ()
 
     @property
     def scores(self) -> tuple[SOp, ...]:
@@ -125,12 +125,12 @@ class Conjunction:
 
 def conjunction(selector: Selector) -> Conjunction:
     """The selector as one head computes it. Refusal where select_best stands inside `or`, `not` or beside keys."""
-    preferences: list[SOp | Relation] = []
+    preferences: list[SOp | Predicate] = []
     plain = selector
     while (choice := _outer_choice(plain)) is not None:
-        preferences.append(choice.score if isinstance(choice, Best) else relation_of(choice.condition))
+        preferences.append(choice.score if isinstance(choice, Best) else predicate_of(choice.condition))
         plain = choice.selector
-    return Conjunction(tuple(map(relation_of, conjuncts(inward(plain)))), tuple(reversed(preferences)))
+    return Conjunction(tuple(map(predicate_of, conjuncts(inward(plain)))), tuple(reversed(preferences)))
 
 
 def _outer_choice(selector: Selector) -> Best | Prefer | None:
@@ -192,12 +192,12 @@ def comparisons(formula: Selector) -> list[Select]:
     return [leaf for leaf in leaves(formula) if isinstance(leaf, Select)]
 
 
-def relation_of(formula: Selector) -> Relation:
-    """A selector without select_best as one relation."""
+def predicate_of(formula: Selector) -> Predicate:
+    """A selector without select_best as one predicate."""
     found = comparisons(formula)
     key_parts = _distinct(leaf.keys for leaf in found)
     query_parts = _distinct(leaf.queries for leaf in found)
-    return Relation(joint(key_parts), joint(query_parts), key_parts, query_parts, formula)
+    return Predicate(joint(key_parts), joint(query_parts), key_parts, query_parts, formula)
 
 
 def _distinct(nodes: Iterable[SOp]) -> tuple[SOp, ...]:

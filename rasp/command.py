@@ -16,7 +16,7 @@ from rasp.console.explain import layers_text
 from rasp.console.rooms import Drawing
 from rasp.console.session import Reply, Session
 from rasp.console.show import Example, View, entry
-from rasp.dtypes import labels
+from rasp.dtypes import types_of
 from rasp.errors import RaspError, TypeFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
@@ -187,7 +187,7 @@ def _check(path: str, budget: int) -> bool:
 
 def _listing(program: Program) -> list[str]:
     nodes = {name: value for name, value in program.variables.items() if isinstance(value, Node)}
-    known = labels(nodes.values())
+    known = types_of(nodes.values())
     rows = [_row(name, node, known.get(node, "")) for name, node in nodes.items()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -195,10 +195,10 @@ def _listing(program: Program) -> list[str]:
     ]
 
 
-def _row(name: str, node: Node, label: str) -> tuple[str, str, str, str, str]:
+def _row(name: str, node: Node, type_name: str) -> tuple[str, str, str, str, str]:
     found = analyse([node])
     heads = f"heads {found.heads}" if found.heads else "no heads"
-    return name, "selector" if isinstance(node, Selector) else "s-op", label, f"layer {found.depth}", heads
+    return name, "selector" if isinstance(node, Selector) else "s-op", type_name, f"layer {found.depth}", heads
 
 
 # -- fmt

@@ -1,6 +1,6 @@
-"""The label an s-op's values have on every input, where the graph alone tells it.
+"""The type an s-op's values have on every input, where the graph alone tells it.
 
-A label is strings, ints, floats or bools; `numbers` stands for ints or floats, `unknown` for anything.
+A type is strings, ints, floats or bools; `numbers` stands for ints or floats, `unknown` for anything.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _ATOM = {bool: "bools", int: "ints", float: "floats", str: "strings"}
 _BOOLEAN = frozenset({"==", "!=", "<", "<=", ">", ">=", "and", "or", "not", "in"})
 
 
-def labels(roots: Iterable[Node]) -> dict[Node, str]:
-    """The label of every s-op the roots need."""
+def types_of(roots: Iterable[Node]) -> dict[Node, str]:
+    """The type of every s-op the roots need."""
     found: dict[Node, str] = {}
     for node in topological(roots):
         if not isinstance(node, Selector):
@@ -27,7 +27,7 @@ def labels(roots: Iterable[Node]) -> dict[Node, str]:
 
 
 def _together(parts: Iterable[str]) -> str:
-    """The label of a column that mixes values of these labels."""
+    """The type of a column that mixes values of these types."""
     kinds = set(parts)
     if len(kinds) == 1:
         return kinds.pop()

@@ -38,7 +38,7 @@ from rasp.operations import (
     column,
     evaluate,
     is_atom,
-    label,
+    type_of,
 )
 from rasp.rules import Rules
 
@@ -113,7 +113,7 @@ class Run:
         children = [self._values[child] for child in node.children]
         value = _RULES[type(node)](self, node, *children)
         if isinstance(node, SOp):
-            _check_label(node, value)
+            _check_type(node, value)
         return value
 
     def _reserve(self, node: Selector) -> None:
@@ -148,11 +148,11 @@ def _checked_input(tokens: Sequence[Atom]) -> list[Atom]:
     return found
 
 
-def _check_label(node: SOp, values: Column) -> None:
+def _check_type(node: SOp, values: Column) -> None:
     if values.dtype != object:
         return
     try:
-        label(values)
+        type_of(values)
     except RaspError as error:
         raise EvaluationFault(node, error.message) from error
 
@@ -236,7 +236,7 @@ def _prefer(run: Run, node: Prefer, selected: Matrix, condition: Matrix) -> Matr
 
 
 def _check_numbers(node: Node, values: Column, complaint: str) -> None:
-    kind = label(values)
+    kind = type_of(values)
     if kind not in ("ints", "floats"):
         raise EvaluationFault(node, f"{complaint}, found {kind}")
 

@@ -54,7 +54,7 @@ def column(values: Sequence[Atom]) -> Column:
     return result
 
 
-def label(values: Column) -> str:
+def type_of(values: Column) -> str:
     """strings, bools, ints or floats: how a whole column is called. ValueFault where strings stand with numbers."""
     if values.dtype != object:
         return {"i": "ints", "f": "floats", "b": "bools"}[values.dtype.kind]

@@ -1,13 +1,13 @@
-"""Labels known from the graph alone."""
+"""Types known from the graph alone."""
 
 import pytest
 
-from rasp.dtypes import labels
+from rasp.dtypes import types_of
 from rasp.language.program import parse_program
 
 
 @pytest.mark.parametrize(
-    ("text", "label"),
+    ("text", "expected"),
     [
         ("tokens", "strings"),
         ("tokens_bool", "bools"),
@@ -31,6 +31,6 @@ from rasp.language.program import parse_program
         ('{"a": 1}[tokens]', "unknown"),
     ],
 )
-def test_labels(text: str, label: str) -> None:
+def test_types(text: str, expected: str) -> None:
     node = parse_program(f"x = {text};").sop("x")
-    assert labels([node])[node] == label
+    assert types_of([node])[node] == expected

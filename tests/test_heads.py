@@ -306,9 +306,9 @@ def test_a_width_gives_bos_a_share() -> None:
 
 
 def test_a_conjunction_adds_scores() -> None:
-    assert len(conjunction(SAME & BEFORE & ~SELF).relations) == 3
-    assert len(conjunction(~(SAME | BEFORE)).relations) == 2
-    assert len(conjunction(SAME | BEFORE).relations) == 1
+    assert len(conjunction(SAME & BEFORE & ~SELF).predicates) == 3
+    assert len(conjunction(~(SAME | BEFORE)).predicates) == 2
+    assert len(conjunction(SAME | BEFORE).predicates) == 1
     assert conjunction(select_best(SAME & BEFORE, indices)).scores == (indices,)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from compiler.pipeline import compile_sop
-from rasp.dtypes import labels
+from rasp.dtypes import types_of
 from rasp.graph import Node, Selector, SOp, indices, selector_width
 from rasp.interpret import run
 from rasp.language.elaborate import Elaborator, Mode, Silent, new_scope
@@ -32,7 +32,7 @@ class OddSelector(Selector):
         (lambda node: run(node, "ab"), "the interpreter"),
         (lambda node: run(node, "ab" * 100), "the evaluation of batches"),
         (lambda node: expression(node), "the writer of expressions"),
-        (lambda node: labels([node]), "the inference of types"),
+        (lambda node: types_of([node]), "the inference of types"),
         (lambda node: compile_sop(node, "ab", 2), "the"),
     ],
 )

@@ -1,7 +1,7 @@
-"""Attention heads: from a conjunction of relations to scores that softmax turns into exact weights.
+"""Attention heads: from a conjunction of predicates to scores that softmax turns into exact weights.
 
-A score is a sum of one part a relation. Each part gives the same full score c to every pair that satisfies its
-relation and at most c − 1 to every other, so the sum is full for the selected keys and at least 1 lower elsewhere.
+A score is a sum of one part a predicate. Each part gives the same full score c to every pair that satisfies its
+predicate and at most c − 1 to every other, so the sum is full for the selected keys and at least 1 lower elsewhere.
 Scaled so that a gap underflows exp to 0, softmax is exactly uniform over the selected keys: equal scores give equal
 weights, and all others weigh exactly 0. Scores are integers or halves times a power of two, so equal ones are equal in
 floats.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.precision import Precision
-from compiler.selectors import BoolTable, Conjunction, Relation
+from compiler.selectors import BoolTable, Conjunction, Predicate
 from compiler.storage import FIRST, Reader, Storage, class_operation
 from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.values.analysis import ValueAnalysis
@@ -59,7 +59,7 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class ScorePart:
-    """A relation as score dimensions, (query, key) sides; `full` is the score of a match, `largest` bounds the sums."""
+    """A predicate as score dimensions, (query, key) sides; `full` is a match's score, `largest` bounds the sums."""
 
     sides: tuple[tuple[Side, Side], ...]
     full: int
@@ -92,8 +92,8 @@ def plan_head(
     best = _best_parts(selector.preferences, analysis, storage)
     reach = sum(part.largest for part in best)
     weight = 2 * (reach + 1) if best else 1
-    relations = selector.relations
-    parts = [_plan_part(relation, analysis, storage, competes, limit / (2 * weight)) for relation in relations]
+    predicates = selector.predicates
+    parts = [_plan_part(predicate, analysis, storage, competes, limit / (2 * weight)) for predicate in predicates]
     every = (*(replace(part, weight=weight) for part in parts), *best)
     for query, key in (side for part in every for side in part.sides):
         query.demand(storage)
@@ -109,13 +109,13 @@ def plan_head(
     return HeadPlan(layer, head, every, full - below)
 
 
-def _best_parts(preferences: Sequence[SOp | Relation], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
+def _best_parts(preferences: Sequence[SOp | Predicate], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
     """The preferences of select_best, the least important first; `full` is the smallest value a part can have.
 
     Let S be the score of the selector inside, full at c, and s the score of a key, within a range R of integers. In
     2(R + 1)·S + s a selected key has at least 2(R + 1)c + min s, any other at most R + 2 less, and among the selected
     keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the lowest selected key. Of
-    several preferences, each weighs more than the whole range of those after it. A relation is a score of 0 and 1.
+    several preferences, each weighs more than the whole range of those after it. A predicate is a score of 0 and 1.
     """
     parts: list[ScorePart] = []
     weight = 1.0
@@ -126,10 +126,10 @@ def _best_parts(preferences: Sequence[SOp | Relation], analysis: ValueAnalysis, 
     return parts
 
 
-def _preference_part(preference: SOp | Relation, analysis: ValueAnalysis, storage: Storage) -> ScorePart:
+def _preference_part(preference: SOp | Predicate, analysis: ValueAnalysis, storage: Storage) -> ScorePart:
     """A preference by itself: `full` is its smallest value, `largest` its range."""
-    if isinstance(preference, Relation):
-        table = analysis.relation_table(preference)
+    if isinstance(preference, Predicate):
+        table = analysis.predicate_table(preference)
         return replace(_table_part(preference, storage, table), full=0, largest=1)
     node = _integer_score(preference, analysis, storage)
     low, high = analysis[node].range
@@ -146,20 +146,20 @@ def _integer_score(score: SOp, analysis: ValueAnalysis, storage: Storage) -> SOp
 
 
 def _plan_part(
-    relation: Relation, analysis: ValueAnalysis, storage: Storage, competes: bool, limit: float
+    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, limit: float
 ) -> ScorePart:
-    table = analysis.relation_table(relation)
+    table = analysis.predicate_table(predicate)
     if table.all():
         return ScorePart((), 0, 0)
-    by_table = _table_part(relation, storage, table)
-    if by_table.largest <= _SMALL_TABLE or not _is_equality(relation, analysis, table):
+    by_table = _table_part(predicate, storage, table)
+    if by_table.largest <= _SMALL_TABLE or not _is_equality(predicate, analysis, table):
         return replace(by_table, largest=1)
-    by_square = _square_part(relation, analysis, storage, competes)
+    by_square = _square_part(predicate, analysis, storage, competes)
     return by_square if by_square is not None and by_square.largest * 2 < limit else replace(by_table, largest=1)
 
 
-def _table_part(relation: Relation, storage: Storage, table: BoolTable) -> ScorePart:
-    """Score M[q, k], the relation's own truth table, full score 1. `largest` counts the dimensions.
+def _table_part(predicate: Predicate, storage: Storage, table: BoolTable) -> ScorePart:
+    """Score M[q, k], the predicate's own truth table, full score 1. `largest` counts the dimensions.
 
     Equal rows and equal columns are merged to classes. With one-hot key classes, dimension d holds [k in class d] on
     the key side and M[q, d] on the query side, so the sum over d is M[q, k]; or the sides change places. Classes
@@ -168,8 +168,8 @@ def _table_part(relation: Relation, storage: Storage, table: BoolTable) -> Score
     rows, row_of = _classes(table)
     columns, column_of = _classes(rows.T)
     small = columns.T.astype(np.float64)
-    query_node, query_rows = _class_node(relation.queries, storage, row_of)
-    key_node, key_rows = _class_node(relation.keys, storage, column_of)
+    query_node, query_rows = _class_node(predicate.queries, storage, row_of)
+    key_node, key_rows = _class_node(predicate.keys, storage, column_of)
     by_key, by_query = np.flatnonzero(small.any(axis=0)), np.flatnonzero(small.any(axis=1))
     one_hot_keys = len(by_key) <= len(by_query)
     query_table = small[:, by_key] if one_hot_keys else np.eye(len(small))[:, by_query]
@@ -202,20 +202,20 @@ def _class_node(node: SOp, storage: Storage, class_of: Sequence[int]) -> tuple[S
     return Map(class_operation(number), (node,)), {value_key(found): found for found in range(count)}
 
 
-def _is_equality(relation: Relation, analysis: ValueAnalysis, table: BoolTable) -> bool:
-    queries, keys = analysis[relation.queries].universe, analysis[relation.keys].universe
+def _is_equality(predicate: Predicate, analysis: ValueAnalysis, table: BoolTable) -> bool:
+    queries, keys = analysis[predicate.queries].universe, analysis[predicate.keys].universe
     if not all(isinstance(value, int) for value in (*queries, *keys)):
         return False
     same = np.array(queries, dtype=object)[:, None] == np.array(keys, dtype=object)[None, :]
     return bool((same == table).all())
 
 
-def _square_part(relation: Relation, analysis: ValueAnalysis, storage: Storage, competes: bool) -> ScorePart | None:
+def _square_part(predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool) -> ScorePart | None:
     """Score 2qk − k² − q² = −(q − k)² on integers: 0 where equal, at most −1 elsewhere; three dimensions.
 
     Where BOS does not compete, −q² is the same for all keys of a row and softmax does not see it: two dimensions.
     """
-    queries, keys = relation.queries, relation.keys
+    queries, keys = predicate.queries, predicate.keys
     key_square, query_square = _square(keys), _square(queries)
     exact = [queries, keys, key_square, query_square] if competes else [queries, keys, key_square]
     if not all(map(storage.can_be_exact, exact)):

@@ -16,7 +16,7 @@ import numpy as np
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
 from compiler.proof.stream import Stream
-from compiler.selectors import Conjunction, Relation
+from compiler.selectors import Conjunction, Predicate
 from compiler.storage import FIRST
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.values.aggregates import number_at_rest
@@ -43,10 +43,10 @@ class Heads:
             self.stream.fail(head.name, "the BOS score depends on the query")
         bos = float(queries[self.stream.rows([ONE])[0], 0] * bos_key[0])
         self._gap(bos_query[0] * bos_key[0], head.name)
-        parts = zip(selector.relations, self._parts(plan), strict=False)
-        relations = [self._relation_scores(head, relation, part, at) for relation, (part, at) in parts]
-        full = (sum(low for low, _, _ in relations), sum(high for _, high, _ in relations))
-        gap = min((gap for _, _, gap in relations), default=float("inf"))
+        parts = zip(selector.predicates, self._parts(plan), strict=False)
+        predicates = [self._predicate_scores(head, predicate, part, at) for predicate, (part, at) in parts]
+        full = (sum(low for low, _, _ in predicates), sum(high for _, high, _ in predicates))
+        gap = min((gap for _, _, gap in predicates), default=float("inf"))
         low, high = self._best_range(head, selector, plan)
         self._gap(gap - (high - low), head.name)
         self._bos_place(head, plan, bos, full, gap, low, high)
@@ -72,19 +72,19 @@ class Heads:
     def _width(self, part: ScorePart) -> list[int]:
         return [1 if query.table is None else query.table.shape[1] for query, _ in part.sides]
 
-    def _relation_scores(
-        self, head: HeadWeights, relation: Relation, part: ScorePart, columns: slice
+    def _predicate_scores(
+        self, head: HeadWeights, predicate: Predicate, part: ScorePart, columns: slice
     ) -> tuple[float, float, float]:
-        """Smallest and largest full score of a relation, and by how much every other score falls short of it."""
+        """Smallest and largest full score of a predicate, and by how much every other score falls short of it."""
         query_side, key_side = head.W_Q[:, columns].astype(np.float64), head.W_K[:, columns].astype(np.float64)
-        query_states, query_vectors = self._side(query_side, relation.queries)
-        key_states, key_vectors = self._side(key_side, relation.keys)
+        query_states, query_vectors = self._side(query_side, predicate.queries)
+        key_states, key_vectors = self._side(key_side, predicate.keys)
         scores = query_vectors @ key_vectors.T
         reach = np.abs(query_vectors) @ np.abs(key_vectors).T
         unit = abs(float(head.W_Q[self.stream.rows([BOS])[0], 0])) / 2
         if reach.size and (reach.max() >= self.precision.exact * unit or np.any(np.mod(scores, unit) != 0)):
             self.stream.fail(head.name, "scores are not exact integers")
-        truth = relation.table(query_states, key_states)
+        truth = predicate.table(query_states, key_states)
         if not truth.any():
             full = part.full * part.weight * unit * 2
             return full, full, full - float(scores.max(initial=0.0))
@@ -92,7 +92,7 @@ class Heads:
         smallest = np.where(truth, scores, np.inf).min(axis=1)
         some = truth.any(axis=1)
         if np.any(largest[some] != smallest[some]):
-            self.stream.fail(head.name, f"selected keys have different scores for {relation.formula!r}")
+            self.stream.fail(head.name, f"selected keys have different scores for {predicate.formula!r}")
         ceiling = np.where(some, largest, largest[some].min())
         gaps = ceiling[:, None] - np.where(truth, -np.inf, scores)
         self.stream.checks += truth.size
@@ -115,12 +115,12 @@ class Heads:
 
         What one preference decides, all those after it together must not reverse.
         """
-        parts = self._parts(plan)[len(selector.relations) :]
+        parts = self._parts(plan)[len(selector.predicates) :]
         low = high = 0.0
         for preference, (_, columns) in zip(reversed(selector.preferences), parts, strict=True):
             gap, lowest, highest = (
-                self._preferred_relation(head, preference, columns)
-                if isinstance(preference, Relation)
+                self._preferred_predicate(head, preference, columns)
+                if isinstance(preference, Predicate)
                 else self._score_range(head, preference, columns)
             )
             if gap is not None:
@@ -146,17 +146,17 @@ class Heads:
                 gap = high - low if gap is None else min(gap, high - low)
         return gap, float(found.min()), float(found.max())
 
-    def _preferred_relation(
-        self, head: HeadWeights, relation: Relation, columns: slice
+    def _preferred_predicate(
+        self, head: HeadWeights, predicate: Predicate, columns: slice
     ) -> tuple[float | None, float, float]:
-        """The same for a preferred relation: one score wherever it holds, and a lower one wherever it does not."""
-        query_states, query_vectors = self._side(head.W_Q[:, columns].astype(np.float64), relation.queries)
-        key_states, key_vectors = self._side(head.W_K[:, columns].astype(np.float64), relation.keys)
+        """The same for a preferred predicate: one score wherever it holds, and a lower one wherever it does not."""
+        query_states, query_vectors = self._side(head.W_Q[:, columns].astype(np.float64), predicate.queries)
+        key_states, key_vectors = self._side(head.W_K[:, columns].astype(np.float64), predicate.keys)
         scores = query_vectors @ key_vectors.T
-        truth = relation.table(query_states, key_states)
+        truth = predicate.table(query_states, key_states)
         levels = [np.unique(scores[truth == holds]) for holds in (False, True)]
         if any(len(level) > 1 for level in levels):
-            self.stream.fail(head.name, f"scores differ where {relation.formula!r} is the same")
+            self.stream.fail(head.name, f"scores differ where {predicate.formula!r} is the same")
         self.stream.checks += truth.size
         gap = float(levels[1][0] - levels[0][0]) if all(map(len, levels)) else None
         return gap, float(scores.min()), float(scores.max())

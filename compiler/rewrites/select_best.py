@@ -45,8 +45,8 @@ from compiler.selectors import (
     folded,
     inward,
     leaves,
+    predicate_of,
     reads_no_key,
-    relation_of,
     replaced,
 )
 from compiler.values.categorical import value_key
@@ -403,20 +403,20 @@ class _Builder:
         """1 where the selected keys meet the condition, else 0."""
         assert self.choice.condition is not None
         self.note = "its head selects what is best, and neurons ask whether that meets the condition"
-        relation = relation_of(with_representatives(self.facts.values, self.choice.condition))
-        if not all(map(self.facts.compiles, (*relation.key_parts, *relation.query_parts))):
+        predicate = predicate_of(with_representatives(self.facts.values, self.choice.condition))
+        if not all(map(self.facts.compiles, (*predicate.key_parts, *predicate.query_parts))):
             raise Refusal(f"{self.choice.condition!r} cannot be compiled")
-        table = self.facts.values.relation_table(relation)
+        table = self.facts.values.predicate_table(predicate)
         met = {row.tobytes(): row for row in table if row.any()} or {table[0].tobytes(): table[0]}
         number = {row: at for at, row in enumerate(met)}
         turns = [number.get(row.tobytes(), len(number)) for row in table]
-        queries, keys = (self.facts.values[side].universe for side in (relation.queries, relation.keys))
-        asked = relation.query_parts or (Constant(True),)
+        queries, keys = (self.facts.values[side].universe for side in (predicate.queries, predicate.keys))
+        asked = predicate.query_parts or (Constant(True),)
         turn = _table("turn", asked, dict(zip(map(value_key, queries), turns, strict=True)))
         means = []
         for at, row in enumerate(met.values()):
             paired = {value_key(value): int(holds) for value, holds in zip(keys, row.tolist(), strict=True)}
-            means.append(self._mean(_table("mark", relation.key_parts, paired), f"condition {at}"))
+            means.append(self._mean(_table("mark", predicate.key_parts, paired), f"condition {at}"))
         return flag(turn, tuple(means))
 
     def _mean(self, one: Map, name: str) -> Aggregate:

@@ -10,7 +10,7 @@ import numpy as np
 
 from compiler.ir import Array, OutputTypes, Readout
 from rasp.errors import RaspError, ValueFault
-from rasp.operations import Atom, column, label
+from rasp.operations import Atom, column, type_of
 
 _CLEAN = 0.25
 Codes: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
@@ -155,7 +155,7 @@ def own_gaps(levels: Sequence[float]) -> list[float]:
 
 def _labelled(readout: Readout, values: list[Atom]) -> list[Atom]:
     try:
-        label(column(values))
+        type_of(column(values))
     except RaspError as error:
         raise ValueFault(f"{readout.name}: {error.message}") from error
     return values

@@ -16,7 +16,7 @@ import numpy as np
 
 from compiler.differences import MeanDifference, is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag
-from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
+from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
 from compiler.values.categorical import Categorical, Tuples, evaluate, joined
@@ -257,13 +257,13 @@ class ValueAnalysis:
             self._width_bounds[selector] = found.of_one_key if selector in self.single else found
         return self._width_bounds[selector]
 
-    def relation_table(self, relation: Relation) -> BoolTable:
-        """Whether each query value (row) and key value (column) of a relation match, over the listed values."""
-        queries, keys = self[relation.queries], self[relation.keys]
-        for side, values in ((relation.queries, queries), (relation.keys, keys)):
+    def predicate_table(self, predicate: Predicate) -> BoolTable:
+        """Whether each query value (row) and key value (column) of a predicate match, over the listed values."""
+        queries, keys = self[predicate.queries], self[predicate.keys]
+        for side, values in ((predicate.queries, queries), (predicate.keys, keys)):
             if not values.listed:
                 raise Refusal(f"{side!r} is compared in a selector, but its possible values are too many to list")
-        return relation.table(queries.universe, keys.universe)
+        return predicate.table(queries.universe, keys.universe)
 
     def _join(self, factors: tuple[SOp, ...]) -> Tuples:
         if not factors:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.selectors import JOINT, BoolTable, Conjunction, Relation
+from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.categorical import distinct
 from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Ints, PositionGrid
@@ -53,43 +53,43 @@ class Comparisons(Masked, Protocol):
     @property
     def conjunctions(self) -> Mapping[Selector, Conjunction]: ...
 
-    def relation_table(self, relation: Relation) -> BoolTable: ...
+    def predicate_table(self, predicate: Predicate) -> BoolTable: ...
 
 
 def width_bounds_of(analysis: Comparisons, selector: Conjunction) -> WidthBounds:
-    """How many keys a head can select, by what each relation selects for every pair of cells."""
+    """How many keys a head can select, by what each predicate selects for every pair of cells."""
     grid = analysis.grid
     low = np.zeros(len(grid), dtype=np.intp)
     high = np.zeros(len(grid), dtype=np.intp)
-    for n, some, every in rows(analysis, selector.relations):
+    for n, some, every in rows(analysis, selector.predicates):
         low[grid.row(n)] = every.sum(axis=1)
         high[grid.row(n)] = some.sum(axis=1)
-    for relation in selector.relations:
-        high = np.minimum(high, 1) if _selects_one(analysis, relation) else high
-        high = _most_for_one_value(analysis, relation, high)
+    for predicate in selector.predicates:
+        high = np.minimum(high, 1) if _selects_one(analysis, predicate) else high
+        high = _most_for_one_value(analysis, predicate, high)
     low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
     if not selector.preferences:
         return WidthBounds(low, high)
     return WidthBounds(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
 
 
-def _selects_one(analysis: Comparisons, relation: Relation) -> bool:
-    """Whether a relation compares for equality what no two keys have in common."""
-    is_equality = isinstance(relation.formula, Select) and relation.formula.op == "=="
-    return is_equality and is_distinct(analysis, relation.keys)
+def _selects_one(analysis: Comparisons, predicate: Predicate) -> bool:
+    """Whether a predicate compares for equality what no two keys have in common."""
+    is_equality = isinstance(predicate.formula, Select) and predicate.formula.op == "=="
+    return is_equality and is_distinct(analysis, predicate.keys)
 
 
-def _most_for_one_value(analysis: Comparisons, relation: Relation, high: Ints) -> Ints:
-    """Per cell, the most keys a relation can select for any one value of the query, where that may be below `high`.
+def _most_for_one_value(analysis: Comparisons, predicate: Predicate, high: Ints) -> Ints:
+    """Per cell, the most keys a predicate can select for any one value of the query, where that may be below `high`.
 
     It is not below where the query has one value, or no more than one key is selected.
     """
     grid = analysis.grid
-    queries, keys = analysis[relation.queries], analysis[relation.keys]
+    queries, keys = analysis[predicate.queries], analysis[predicate.keys]
     several = np.array([len(codes) > 1 for codes in queries.patterns])[queries.cell_pattern] & (high > 1)
     if not several.any():
         return high
-    table = analysis.relation_table(relation).astype(np.float32)
+    table = analysis.predicate_table(predicate).astype(np.float32)
     some = (table @ keys.masks.T.astype(np.float32) > 0).astype(np.float32)
     most = high.copy()
     for n in range(1, grid.max_length + 1):
@@ -127,14 +127,14 @@ def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
     return True
 
 
-def rows(analysis: Comparisons, relations: Sequence[Relation]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
+def rows(analysis: Comparisons, predicates: Sequence[Predicate]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
     """For every length n: which (query, key) pairs may be selected, and which surely are; bool [n, n] each."""
     grid = analysis.grid
     prepared = []
-    for relation in relations:
-        queries, keys = analysis[relation.queries], analysis[relation.keys]
-        table = analysis.relation_table(relation)
-        own = _own(keys, table) if relation.keys is relation.queries else None
+    for predicate in predicates:
+        queries, keys = analysis[predicate.queries], analysis[predicate.keys]
+        table = analysis.predicate_table(predicate)
+        own = _own(keys, table) if predicate.keys is predicate.queries else None
         prepared.append((queries.cell_pattern, keys.cell_pattern, own, *_possible(queries, keys, table)))
     for n in range(1, grid.max_length + 1):
         row = grid.row(n)
@@ -173,7 +173,7 @@ def selected_values(analysis: Comparisons, selector: Selector, value: SOp) -> tu
     arrays: list[Ints] = []
     of_patterns: dict[bytes, int] = {}
     cell_set = np.empty(len(analysis.grid), dtype=np.intp)
-    for n, some, _ in rows(analysis, analysis.conjunctions[selector].relations):
+    for n, some, _ in rows(analysis, analysis.conjunctions[selector].predicates):
         row = analysis.grid.row(n)
         patterns, selected = _selected_patterns(some, values.cell_pattern[row], len(values.patterns))
         for cell, mask in enumerate(selected, row.start):

@@ -58,7 +58,7 @@ from rasp.operations import (
     column,
     evaluate,
     evaluate_atoms,
-    label,
+    type_of,
 )
 from rasp.rules import Rules
 
@@ -246,7 +246,7 @@ class Evaluation:
         self.selection.prefer(node)
 
     def _check_numbers(self, node: Node, values: Values, inputs: Flags, complaint: str) -> Flags | None:
-        return self._fails(inputs, lambda: EvaluationFault(node, f"{complaint}, found {label(expanded(values))}"))
+        return self._fails(inputs, lambda: EvaluationFault(node, f"{complaint}, found {type_of(expanded(values))}"))
 
     def of_width(self, node: SelectorWidth) -> None:
         self._values[node] = self.selection.marks(node.selector).counts()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from rasp.console.show import short
-from rasp.dtypes import labels
+from rasp.dtypes import types_of
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.interpret import Run
 from rasp.language.builtins import type_name
 from rasp.language.scope import Function, Value
 from rasp.layers import Analysis, analyse
-from rasp.operations import label
+from rasp.operations import type_of
 from rasp.printing import expression, literal
 from rasp.source import Span
 
@@ -23,7 +23,7 @@ _PATTERNS = 8
 def type_text(value: Value) -> str:
     """What a value is: `s-op of ints, 1 layer, heads [1]`."""
     if isinstance(value, SOp):
-        return f"s-op of {labels([value])[value]}, {cost_text(analyse([value]))}"
+        return f"s-op of {types_of([value])[value]}, {cost_text(analyse([value]))}"
     if isinstance(value, Selector):
         return f"selector, {cost_text(analyse([value]))}"
     if isinstance(value, Function):
@@ -89,7 +89,7 @@ def _cells(step: Node, run: Run) -> tuple[list[str], str]:
         return list(map(_marks, selected)), "marks" if len(run) <= _PATTERNS else "keys marked"
     assert isinstance(step, SOp)
     found = run.sop(step)
-    return [short(atom) for atom in found.tolist()], label(found)
+    return [short(atom) for atom in found.tolist()], type_of(found)
 
 
 def _marks(row: Sequence[bool]) -> str:

@@ -11,7 +11,7 @@ from rasp.inputs import Input
 from rasp.interpret import Matrix, Run
 from rasp.language.budget import weight
 from rasp.language.scope import Function, Value
-from rasp.operations import Atom, Column, atom_key, column, is_atom, label
+from rasp.operations import Atom, Column, atom_key, column, is_atom, type_of
 from rasp.printing import literal
 from rasp.visible import printable
 
@@ -74,8 +74,8 @@ def values(found: Column) -> str:
     """`[h, e, y] (strings)`, or `[0.5]*3 (floats)` where all are equal."""
     atoms = found.tolist()
     if _identical(atoms):
-        return f"[{short(atoms[0])}]*{len(atoms)} ({label(found)})"
-    return f"[{', '.join(map(short, atoms))}] ({label(found)})"
+        return f"[{short(atoms[0])}]*{len(atoms)} ({type_of(found)})"
+    return f"[{', '.join(map(short, atoms))}] ({type_of(found)})"
 
 
 def _full_lines(given: Sequence[Atom], found: Column) -> list[str]:
@@ -85,7 +85,7 @@ def _full_lines(given: Sequence[Atom], found: Column) -> list[str]:
     rows = [" ".join(cell.rjust(width) for cell in row) for row in (above, below)]
     return [
         f" \t\tinput:   {rows[0]} \t ({_label_of_input(given)})",
-        f" \t\toutput:  {rows[1]} \t ({label(found)})",
+        f" \t\toutput:  {rows[1]} \t ({type_of(found)})",
     ]
 
 
@@ -93,7 +93,7 @@ def _cells(found: Column) -> list[str]:
     """The values in full; of booleans only the rarer kind."""
     atoms = found.tolist()
     texts = list(map(_long, atoms))
-    if label(found) != "bools":
+    if type_of(found) != "bools":
         return texts
     true = sum(atoms)
     hidden = {True: 2 * true > len(atoms), False: 2 * true < len(atoms)}
@@ -102,7 +102,7 @@ def _cells(found: Column) -> list[str]:
 
 def _label_of_input(given: Sequence[Atom]) -> str:
     try:
-        return label(column(given))
+        return type_of(column(given))
     except ValueFault:
         return "mixed"
 
