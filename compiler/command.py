@@ -7,7 +7,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from compiler.artifact import load, save
 from compiler.audit import Audit, audit
 from compiler.emit import STAGES, emit
 from compiler.ir import Certificate
-from compiler.options import MAX_LENGTH, PREFERENCES, Options
+from compiler.options import PREFERENCES, Options
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
@@ -27,18 +27,12 @@ from rasp.errors import RaspError
 from rasp.graph import SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
+from rasp.language.header import MissingSize, header_of, model_size, size_arguments
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.progress import Bar
 from rasp.streams import say, warn
 from rasp.visible import visible
-from rasp.vocabulary import FORMS, parse_vocabulary, vocabulary_of
-
-
-def _length(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_LENGTH:
-        raise argparse.ArgumentTypeError(f"a maximum length is a number from 1 to {MAX_LENGTH}, not {text!r}")
-    return int(text)
 
 
 def _count(text: str) -> int:
@@ -49,10 +43,7 @@ def _count(text: str) -> int:
 
 def _compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops (default: the last one of the program)")
-    parser.add_argument("--vocab", metavar="TOKENS", help=f"{FORMS} (default: the tokens of the inputs)")
-    parser.add_argument(
-        "--max-length", type=_length, metavar="N", help="longest input (default: that of the longest input given)"
-    )
+    size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="decoder-only: no position attends to later ones")
     parser.add_argument(
         "--prefer",
@@ -108,20 +99,14 @@ def _subject(args: argparse.Namespace) -> _Subject:
     for name in args.names or [None]:
         program.sop(name)
     inputs = [tokens_of(given) for given in given_inputs(args)]
-    missing = [flag for flag, value in (("--vocab", args.vocab), ("--max-length", args.max_length)) if value is None]
-    if missing and not inputs:
-        args.parser.error(f"{' and '.join(missing)}: needed where no inputs are given with -i or --inputs")
-    vocab = vocabulary_of(inputs) if args.vocab is None else parse_vocabulary(args.vocab)
-    longest = max(map(len, inputs)) if args.max_length is None else args.max_length
-    if missing:
-        warn(f"from the inputs: vocabulary {_shown(vocab)}, maximum length {longest}")
+    try:
+        size = model_size(header_of(program.source), args.vocab, args.max_length, inputs)
+    except MissingSize as error:
+        args.parser.error(f"{error.message}; {error.hint}")
+    for remark in size.remarks:
+        warn(remark)
     chosen = {"dtype": args.dtype, "causal": args.causal, "prefer": args.prefer, "tolerance": args.tolerance}
-    return _Subject(program, args.names, Options(vocab, longest, **chosen))
-
-
-def _shown(vocabulary: Sequence[Atom]) -> str:
-    text = ", ".join(map(json.dumps, vocabulary[:20]))
-    return f"{text}, … ({len(vocabulary)} tokens)" if len(vocabulary) > 20 else text
+    return _Subject(program, args.names, Options(size.vocabulary, size.max_length, **chosen))
 
 
 # -- compile

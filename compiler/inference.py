@@ -12,8 +12,10 @@ from compiler.run.model import ENGINES
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.language.header import header_of
 from rasp.operations import column
 from rasp.progress import Bar
+from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
 
@@ -39,7 +41,7 @@ def infer_arguments(parser: argparse.ArgumentParser) -> None:
 def infer_run(args: argparse.Namespace) -> int:
     """Runs a saved model on every input; results come in the order of the inputs, as soon as they are there."""
     model = load(args.model)
-    inputs = given_inputs(args)
+    inputs = header_of(Source(args.model, model.weights.program)).said_inputs(given_inputs(args))
     if not inputs:
         args.parser.error("an input is needed: -i or --inputs")
     failed = False

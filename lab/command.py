@@ -23,12 +23,13 @@ from rasp.console.show import values
 from rasp.errors import DataFault
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
+from rasp.language.header import Header, MissingSize, header_of, model_size
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom, column
 from rasp.printing import expression
-from rasp.streams import say
+from rasp.streams import say, warn
 from rasp.visible import visible
-from rasp.vocabulary import parse_vocabulary
+from rasp.vocabulary import FORMS
 
 # A learned head beside the program's: its layer from 1 on, a title, and both attentions [S, S].
 HeadPair: TypeAlias = "tuple[int, str, Numbers, Numbers]"
@@ -65,8 +66,13 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last s-op)")
-    parser.add_argument("--vocab", metavar="TOKENS", required=True, help="as for rasp compile: a-z, 0..9, red,green")
-    parser.add_argument("--max-length", type=_count, metavar="N", help="longest input (default: the preset's)")
+    parser.add_argument("--vocab", metavar="TOKENS", help=f"{FORMS} (default: the program's # vocab:)")
+    parser.add_argument(
+        "--max-length",
+        type=_count,
+        metavar="N",
+        help="longest input (default: the preset's, or the program's # length: where that is shorter)",
+    )
     parser.add_argument(
         "--preset",
         choices=list(PRESETS),
@@ -125,13 +131,14 @@ def _plan(args: argparse.Namespace) -> Plan:
     program = load_program(args.file, budget=args.budget)
     program.sop(args.name)
     preset = PRESETS[args.preset]
+    vocabulary, longest = _size(args, header_of(program.source), preset["max_length"])
     return Plan(
         file=args.file,
         budget=args.budget,
         texts=program.texts,
         name=args.name or str(program.default),
-        vocabulary=parse_vocabulary(args.vocab),
-        max_length=args.max_length or preset["max_length"],
+        vocabulary=vocabulary,
+        max_length=longest,
         inputs=args.inputs,
         count=preset["count"],
         held_out=1_000,
@@ -141,6 +148,18 @@ def _plan(args: argparse.Namespace) -> Plan:
         seeds=args.seeds or preset["seeds"],
         ablate=args.ablate,
     )
+
+
+def _size(args: argparse.Namespace, header: Header, preset: int) -> tuple[tuple[Atom, ...], int]:
+    """Vocabulary and longest input: as given, else as the header says, which is said. A preset keeps training short."""
+    longest = args.max_length or min(preset, header.length or preset)
+    try:
+        size = model_size(header, args.vocab, longest, [])
+    except MissingSize as error:
+        args.parser.error(f"{error.message}; {error.hint}")
+    for remark in size.remarks:
+        warn(remark)
+    return size.vocabulary, size.max_length
 
 
 def _say_task(plan: Plan, task: Task) -> None:

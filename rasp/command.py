@@ -25,6 +25,7 @@ from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import described
 from rasp.language.formatter import canonical
+from rasp.language.header import Header, read_header
 from rasp.language.lint import lint
 from rasp.language.loading import Disk, read_source
 from rasp.language.parser import parse
@@ -49,17 +50,20 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
-    """Evaluates a program on each input; without inputs, runs its statements as the console would."""
-    if not args.input and args.inputs is None:
-        if args.json or args.show:
-            args.parser.error("--json and --show need an input: -i or --inputs")
-        return _run_as_console(Path(args.file), args.budget, drawing)
+    """Evaluates a program on each input; without inputs, runs its statements as the console would, on the header's."""
+    header = read_header(Path(args.file))
+    none_given = not args.input and args.inputs is None
+    if none_given and not (args.json or args.show):
+        return _run_as_console(Path(args.file), args.budget, drawing, header)
+    inputs = header.said_inputs(given_inputs(args))
+    if none_given and not inputs:
+        args.parser.error("--json and --show need an input: -i or --inputs, or # input: in the program's header")
     program = load_program(args.file, budget=args.budget)
     shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
     if shown.json and not isinstance(shown.value, Node):
         found = described(shown.value)
         raise TypeFault(f"{shown.name} of {args.file} is {found}; only s-ops and selectors have an output")
-    return int(_run_on(given_inputs(args), shown))
+    return int(_run_on(inputs, shown))
 
 
 @dataclass(frozen=True)
@@ -111,10 +115,13 @@ def _output(run: Run, value: Value) -> object:
     return run.selector(value).tolist() if isinstance(value, Selector) else run.sop(cast(SOp, value)).tolist()
 
 
-def _run_as_console(path: Path, budget: int, drawing: Drawing) -> int:
+def _run_as_console(path: Path, budget: int, drawing: Drawing, header: Header) -> int:
+    """Runs a file's statements, with the header's input as the running example."""
     files = Disk()
     source = files.add(read_source(path))
     session = Session(drawing, kind="file", files=files, budget=budget)
+    for given in header.said_inputs([]):
+        session.use_example(given)
     for reply in session.replies(source):
         if _write_reply(reply):
             return 1

@@ -179,13 +179,12 @@ class Rooms:
         from compiler.source_map import SourceMap
         from rasp.console.rooms import Compiled
         from rasp.progress import Bar
-        from rasp.vocabulary import vocabulary_of
 
         with Bar("compiling") as bar:
             model = compile(
                 asked.node,
-                vocabulary_of([asked.example]) if asked.vocab is None else asked.vocab,
-                len(asked.example) if asked.max_length is None else asked.max_length,
+                asked.vocabulary,
+                asked.max_length,
                 dtype=asked.dtype,
                 prefer=asked.prefer,
                 name=asked.name,

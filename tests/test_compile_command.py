@@ -112,7 +112,7 @@ def test_dtype(capsys: pytest.CaptureFixture[str], dtype: str) -> None:
     ("options", "said"),
     [
         ((), 'vocabulary "a", "b", "x", maximum length 3'),
-        (("--max-length", "9"), 'vocabulary "a", "b", "x", maximum length 9'),
+        (("--max-length", "9"), 'vocabulary "a", "b", "x"'),
         (("--vocab", "a-z"), "maximum length 3"),
     ],
 )

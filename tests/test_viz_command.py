@@ -86,7 +86,7 @@ def test_a_mistake_is_said_and_leaves_no_file(
 @pytest.mark.usefixtures("program")
 def test_vocabulary_and_length_are_taken_from_the_input_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert draw("reverse", "-i", "hello", "-o", "out.png") == 0
-    assert capsys.readouterr().err == "from the input: a vocabulary of 4, maximum length 5\n"
+    assert capsys.readouterr().err == 'from the inputs: vocabulary "e", "h", "l", "o", maximum length 5\n'
     assert draw("reverse", "-i", "hello", "--vocab", "a-z", "--max-length", "9", "-o", "out.png") == 0
     assert capsys.readouterr().err == ""
 

@@ -142,7 +142,7 @@ def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture
     target = tmp_path / "page.html"
     assert main(["report", str(REVERSE), "-i", "hello", "-i", "abc", "-o", str(target)]) == 0
     said = capsys.readouterr()
-    assert (said.out, said.err) == (f"{target}\n", "the vocabulary is that of the inputs\n")
+    assert (said.out, said.err) == (f"{target}\n", 'from the header: vocabulary "a-z ", maximum length 20\n')
     assert len(data_of(target.read_text(encoding="utf-8"))["inputs"]) == 2
 
 
@@ -151,7 +151,6 @@ def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         (["-i", "abc", "-o", "page.pdf"], "cannot write a page as 'page.pdf'"),
         (["-i", "abc", "-o", "no/page.html"], "there is no folder 'no'"),
-        (["-o", "page.html"], "a report shows one input at least"),
         (["-i", "abz", "--vocab", "a-c", "-o", "page.html"], '"z" at position 2 is not in the vocabulary'),
     ],
 )
@@ -162,6 +161,16 @@ def test_a_mistake_is_said(
     assert main(["report", str(REVERSE), *words]) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_without_an_input_a_report_takes_the_headers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target, plain = tmp_path / "page.html", tmp_path / "plain.rasp"
+    assert main(["report", str(REVERSE), "-o", str(target)]) == 0
+    assert data_of(target.read_text(encoding="utf-8"))["inputs"][0]["values"] == list("olleh")
+    assert 'from the header: input "hello"' in capsys.readouterr().err
+    plain.write_text("x = indices;")
+    assert main(["report", str(plain), "-o", str(target)]) == 1
+    assert "a report shows one input at least" in capsys.readouterr().err
 
 
 def test_a_causal_model_is_reported_with_the_causal_interpreter(tmp_path: Path) -> None:
@@ -283,11 +292,11 @@ def test_the_keyboard_moves_inside_a_head_and_between_heads(browser: Chromium, t
 
 def test_a_line_marks_what_belongs_to_it_and_back(browser: Chromium, tmp_path: Path) -> None:
     opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
-    browser.value("document.querySelector('#lines button[data-line=\"12\"]').click()")
+    browser.value("document.querySelector('#lines button[data-line=\"13\"]').click()")
     assert browser.value("document.querySelectorAll('.head.linked b')[0].textContent") == "full_s (width)"
     assert "directions of length" in browser.value("document.getElementById('status').textContent")
     browser.value("document.querySelector('.head:not(.linked) .line-link').click()")
-    assert browser.value("document.querySelector('#lines [aria-pressed=\"true\"]').dataset.line") == "13"
+    assert browser.value("document.querySelector('#lines [aria-pressed=\"true\"]').dataset.line") == "14"
 
 
 def test_the_stream_is_stepped_through_and_says_what_changed(browser: Chromium, tmp_path: Path) -> None:
@@ -348,14 +357,14 @@ def test_a_typed_input_has_what_the_page_can_compute_and_says_what_it_cannot(bro
     values = "[...document.querySelectorAll('#values tbody tr')].map((row) => [...row.cells].map((c) => c.textContent))"
     assert browser.value(values)[1:] == [
         ["opposite", "not in the stream by this name, and the interpreter is not part of this page"],
-        ["reverse, in the model line 14", "c", "b", "a"],
+        ["reverse, in the model line 15", "c", "b", "a"],
     ]
 
 
 def test_example_values_of_the_interpreter_and_the_model_stand_side_by_side(browser: Chromium, tmp_path: Path) -> None:
     opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abc"])[1])
     names = "[...document.querySelectorAll('#values tbody th')].map((cell) => cell.textContent)"
-    assert browser.value(names) == ["token", "opposite line 12", "reverse line 14", "↳ in the model"]
+    assert browser.value(names) == ["token", "opposite line 13", "reverse line 15", "↳ in the model"]
     assert browser.value("document.querySelectorAll('#values .wrong').length") == 0
 
 

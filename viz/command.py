@@ -16,8 +16,10 @@ from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.builtins import described
+from rasp.language.header import header_of, model_size, read_header, size_arguments
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
+from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.comparison import compare, head_titles, own_source
@@ -56,8 +58,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
         "what the softmax gives; flow: the computation, layer by layer; residual: the residual stream after each "
         "layer; weights: the matrices by name; selector: the cells it marks (default for a selector)",
     )
-    parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the compiled model (default: those of the input)")
-    parser.add_argument("--max-length", type=int, metavar="N", help="its longest input (default: this input's length)")
+    size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="each position attends only to itself and those before")
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True, help="a .png, .svg or .pdf file to write")
 
@@ -79,9 +80,11 @@ class _Request:
 def draw_run(args: argparse.Namespace) -> int:
     """Draws one s-op, selector or compiled model on one input, and says where the picture is."""
     target = check_target(args.output)
+    model = _loaded(args.file) if args.file.endswith(".safetensors") else None
+    header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
     size = args.vocab, args.max_length, args.causal
-    asked = _Request(args.file, args.name, args.kind, _only(given_inputs(args)), *size, args.budget)
-    figure = _of_model(asked) if asked.file.endswith(".safetensors") else _of_program(asked)
+    asked = _Request(args.file, args.name, args.kind, _only(header.said_inputs(given_inputs(args))), *size, args.budget)
+    figure = _of_program(asked) if model is None else _of_model(model, asked)
     say(visible(str(save(figure, target))))
     return 0
 
@@ -109,16 +112,20 @@ def _only(found: Sequence[Input]) -> list[Atom]:
     return tokens_of(found[0])
 
 
-def _of_model(asked: _Request) -> Figure:
+def _loaded(path: str) -> CompiledModel:
+    from compiler.artifact import load
+
+    return load(path)
+
+
+def _of_model(model: CompiledModel, asked: _Request) -> Figure:
     """A picture of a saved model, which has its own s-op, vocabulary and length."""
     if asked.name or asked.vocab or asked.max_length or asked.causal or asked.kind == "selector":
         raise DataFault(
             "a compiled model is drawn as it is, with its own s-op, vocabulary, length and mask",
             hint="draw the program for another name, or a selector",
         )
-    from compiler.artifact import load
-
-    return _picture(load(asked.file), asked.kind or "heads", asked.tokens)
+    return _picture(model, asked.kind or "heads", asked.tokens)
 
 
 def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
@@ -170,12 +177,10 @@ def _draw_sop(node: SOp, program: Program, asked: _Request) -> Figure:
 
 
 def _compiled(node: SOp, program: Program, asked: _Request) -> CompiledModel:
-    """The compiled model of an s-op; vocabulary and length are the input's where they are not given, which is said."""
+    """The compiled model of an s-op; where vocabulary and length are from, if they are not given, is said."""
     from compiler.pipeline import compile
-    from rasp.vocabulary import parse_vocabulary, vocabulary_of
 
-    vocab = vocabulary_of([asked.tokens]) if asked.vocab is None else parse_vocabulary(asked.vocab)
-    longest = len(asked.tokens) if asked.max_length is None else asked.max_length
-    if asked.vocab is None or asked.max_length is None:
-        warn(f"from the input: a vocabulary of {len(vocab)}, maximum length {longest}")
-    return compile(node, vocab, longest, source_map=own_source(program), causal=asked.causal)
+    size = model_size(header_of(program.source), asked.vocab, asked.max_length, [asked.tokens])
+    for remark in size.remarks:
+        warn(remark)
+    return compile(node, size.vocabulary, size.max_length, source_map=own_source(program), causal=asked.causal)

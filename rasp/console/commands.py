@@ -17,7 +17,7 @@ from rasp.console.context import Context
 from rasp.console.explain import cost_text, layers_text, titled, trace_text, type_text
 from rasp.console.rooms import Compiled, CompileRequest
 from rasp.console.session import Reply
-from rasp.console.show import Example, values
+from rasp.console.show import Example, given_text, values
 from rasp.errors import DataFault, NameFault, SyntaxFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
@@ -26,10 +26,12 @@ from rasp.interpret import Run
 from rasp.language import syntax
 from rasp.language.budget import parse_factor
 from rasp.language.formatter import canonical
+from rasp.language.header import Header, header_of, model_size
 from rasp.language.lexer import lex
 from rasp.layers import analyse
 from rasp.operations import column
-from rasp.source import Source
+from rasp.printing import literal
+from rasp.source import CONSOLE, Source
 
 _WIDTH = 80
 _OPERATOR = re.compile(r"([-+*/%^<>]|[=!<>]=|and|or|if|in) ")
@@ -186,13 +188,19 @@ def _attention(run: Run, selector: Selector) -> Any:
 def _compile(context: Context, rest: str) -> str:
     name, options = _first_and_rest(rest, COMMANDS["compile"].usage)
     example = context.session.settings.sop_example
-    asked = CompileRequest(context.sop(name), name, example.run.tokens, context.names(), context.origins())
-    model = context.rooms.compile(replace(asked, **_compile_options(options)))
-    return "\n".join([model.report, *_on_example(model, example)])
+    chosen = _compile_options(options)
+    asked = chosen.pop("vocab", None), chosen.pop("max_length", None)
+    size = model_size(context.header, *asked, [example.run.tokens], called="example")
+    given = CompileRequest(
+        context.sop(name), name, size.vocabulary, size.max_length, context.names(), context.origins(), **chosen
+    )
+    model = context.rooms.compile(given)
+    remarks = size.remarks if context.header.fields else ()
+    return "\n".join([*remarks, model.report, *_on_example(model, example)])
 
 
 def _compile_options(text: str) -> dict[str, Any]:
-    """The fields of a CompileRequest that `--vocab a-z --max-length 20` sets."""
+    """What `--vocab a-z --max-length 20` asks for, by the name of the field."""
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -240,7 +248,29 @@ def _written(given: Input) -> str:
 
 
 def _load(context: Context, rest: str) -> Reply:
-    return context.session.push(f'load "{_file(rest, "load")}";')
+    return _loaded(context, _file(rest, "load"))
+
+
+def _loaded(context: Context, path: str) -> Reply:
+    """Runs a file; its header's input becomes the running example, and a reply says what else the header has."""
+    session = context.session
+    context.header = header_of(session.elaborator.files.load(path, CONSOLE))
+    reply = session.push(f'load "{path}";')
+    for given in context.header.own_inputs:
+        session.use_example(given)
+    said = _header_text(context.header)
+    return replace(reply, parts=(*reply.parts, *([said] if said else [])))
+
+
+def _header_text(header: Header) -> str:
+    """What a header is used for, in a line."""
+    found = {
+        "example": None if header.input is None else given_text(header.input),
+        "vocabulary": None if header.vocabulary is None else literal(header.fields["vocab"].text),
+        "maximum length": header.length,
+    }
+    parts = [f"{what} {text}" for what, text in found.items() if text is not None]
+    return f"from the header: {', '.join(parts)}" if parts else ""
 
 
 def _file(text: str, name: str) -> str:
@@ -254,7 +284,7 @@ def _reload(context: Context, rest: str) -> Reply:
     path = context.loaded()
     if path is None:
         raise DataFault("nothing has been loaded yet", hint="write :load FILE")
-    return context.session.push(f'load "{path}";')
+    return _loaded(context, path)
 
 
 def _save(context: Context, rest: str) -> str:
@@ -388,11 +418,16 @@ COMMANDS: dict[str, ColonCommand] = {
         "exact transformer weights: heads, d_model, parameters",
         _compile,
         "for example :compile hist --vocab a-z --max-length 20\n"
-        "Without --vocab and --max-length: the tokens and the length of the example.\n"
+        "Without --vocab and --max-length: those in the header of the file loaded last, else those of the example.\n"
         "--dtype is float32 or float64; --prefer is auto, depth (heads as predicted) or small (narrow heads).",
     ),
     "draw": ColonCommand(":draw NAME [INPUT]", "how an s-op is computed, as a picture in comp_flows/", _draw),
-    "load": ColonCommand(":load FILE", "runs a file and takes over its public names", _load),
+    "load": ColonCommand(
+        ":load FILE",
+        "runs a file and takes over its public names",
+        _load,
+        "The lines # input:, # vocab: and # length: of its header set the example and what :compile takes.",
+    ),
     "reload": ColonCommand(":reload", "loads the file loaded last once more", _reload),
     "save": ColonCommand(
         ":save FILE",

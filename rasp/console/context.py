@@ -11,6 +11,7 @@ from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.inputs import Input
 from rasp.language import builtins, syntax
 from rasp.language.elaborate import Elaborator, Mode, Silent, outside_library
+from rasp.language.header import Header
 from rasp.language.parser import parse
 from rasp.language.scope import Scope, Value
 from rasp.source import CONSOLE, Source, Span
@@ -33,13 +34,17 @@ class Screen:
 
 
 class Context:
-    """A session, options, and a screen; `rooms` has the compiler and the pictures, where they can be reached."""
+    """A session, options, a screen, and the header of the file that `:load` ran last.
+
+    `rooms` has the compiler and the pictures, where they can be reached.
+    """
 
     def __init__(self, session: Session, rooms: Rooms | None = None) -> None:
         self.session: Session = session
         self._rooms: Rooms | None = rooms
         self.options: Options = Options()
         self.screen: Screen = Screen()
+        self.header: Header = Header({})
 
     @property
     def rooms(self) -> Rooms:

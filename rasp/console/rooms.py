@@ -20,15 +20,14 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class CompileRequest:
-    """An s-op to compile; vocabulary and length that are not given are those of the example."""
+    """An s-op to compile, and for which inputs."""
 
     node: SOp
     name: str
-    example: Sequence[Atom]
+    vocabulary: Sequence[Atom]
+    max_length: int
     names: Mapping[Node, str]
     origins: Mapping[Node, Span]
-    vocab: str | None = None
-    max_length: int | None = None
     dtype: str = "float32"
     prefer: str = "auto"
 

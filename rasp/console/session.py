@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -11,13 +12,14 @@ from rasp.console import show
 from rasp.console.banner import FIRST_EXAMPLE
 from rasp.console.rooms import Drawing
 from rasp.console.show import Example, View
-from rasp.errors import RaspError, ValueFault
+from rasp.errors import DataFault, RaspError, ValueFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input
 from rasp.interpret import Run
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget
 from rasp.language.elaborate import Elaborator, Mode, in_order, new_scope
+from rasp.language.header import header_of
 from rasp.language.lint import LintWarning, lint
 from rasp.language.loading import Files
 from rasp.language.parser import Parsed, parse
@@ -103,7 +105,7 @@ class Session:
         first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
         self.settings = Settings(first, first)
         self.performed: list[syntax.Statement] = []
-        self._kept: list[tuple[bool, bool]] = []
+        self._kept: list[tuple[Settings, Settings]] = []
         self._parts: list[str | RaspError] = []
 
     @property
@@ -262,11 +264,23 @@ class Session:
         if mode is Mode.CONSOLE:
             self._parts += [text, f"     drawing: {path}"]
 
-    def enter_file(self) -> None:
-        self._kept.append((self.settings.sop_examples, self.settings.selector_examples))
+    def enter_file(self, source: Source) -> None:
+        """What the file sets is tried on the input that it is written for, where its header names one."""
+        before = replace(self.settings)
+        with suppress(DataFault):
+            for given in header_of(source).own_inputs:
+                self.use_example(given)
+        self._kept.append((before, replace(self.settings)))
 
     def leave_file(self, listing: dict[str, Value] | None) -> None:
-        self.settings.sop_examples, self.settings.selector_examples = self._kept.pop()
+        """Examples are shown again as before; the running ones are again what they were, unless the file set others."""
+        before, began = self._kept.pop()
+        now = self.settings
+        now.sop_examples, now.selector_examples = before.sop_examples, before.selector_examples
+        if now.sop_example is began.sop_example:
+            now.sop_example = before.sop_example
+        if now.selector_example is began.selector_example:
+            now.selector_example = before.selector_example
         for name, value in (listing or {}).items():
             self._parts.append(show.entry(name, value, self._view(examples=False)))
 
@@ -278,13 +292,16 @@ class Session:
 
     # -- commands
 
-    def set_example(self, statement: syntax.SetExample, value: Value) -> None:
-        given = builtins.atoms_of_input(value)
+    def use_example(self, given: Input, which: str = "both") -> None:
+        """Makes an input the running example of s-ops, of selectors, or of both."""
         example = Example(given, Run(given))
-        if statement.which != "selector":
+        if which != "selector":
             self.settings.sop_example = example
-        if statement.which != "s-op":
+        if which != "s-op":
             self.settings.selector_example = example
+
+    def set_example(self, statement: syntax.SetExample, value: Value) -> None:
+        self.use_example(builtins.atoms_of_input(value), statement.which)
 
     def show_example(self, statement: syntax.ShowExample, value: None) -> None:
         examples = {"s-op": self.settings.sop_example, "selector": self.settings.selector_example}

@@ -77,7 +77,7 @@ class Host(Protocol):
     def command(self, statement: syntax.Command, value: Value | None) -> None:
         """A command, with the value of its expression if it has one."""
 
-    def enter_file(self) -> None:
+    def enter_file(self, source: Source) -> None:
         """A file begins."""
 
     def leave_file(self, listing: dict[str, Value] | None) -> None:
@@ -323,7 +323,7 @@ class Silent:
     def command(self, statement: syntax.Command, value: Value | None) -> None:
         return None
 
-    def enter_file(self) -> None:
+    def enter_file(self, source: Source) -> None:
         return None
 
     def leave_file(self, listing: dict[str, Value] | None) -> None:
@@ -474,7 +474,7 @@ def _load(self: Elaborator, node: syntax.Load, scope: Scope, mode: Mode) -> None
     source = self.files.load(node.path, node.span.source.name)
     inner = new_scope("file", node.path, scope)
     listed = mode in (Mode.CONSOLE, Mode.FILE)
-    self.host.enter_file()
+    self.host.enter_file(source)
     try:
         self.run_file(source, inner, Mode.FILE if listed else mode)
     finally:

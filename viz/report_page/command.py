@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
+from rasp.language.header import header_of, model_size, read_header, size_arguments
 from rasp.language.program import load_program
 from rasp.operations import Atom
+from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
-from rasp.vocabulary import parse_vocabulary
 from viz.comparison import own_source
 from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
+
+if TYPE_CHECKING:
+    from compiler.run.model import CompiledModel
 
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +36,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last one)")
     input_arguments(parser)
     budget_argument(parser)
-    parser.add_argument("--vocab", metavar="TOKENS", help="tokens of the model (default: those of the inputs)")
-    parser.add_argument(
-        "--max-length",
-        type=int,
-        metavar="N",
-        help=f"its longest input (default: the longest given, at least {LEAST_LENGTH})",
-    )
+    size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="each position attends only to itself and those before")
     parser.add_argument("-o", "--output", metavar="PAGE", required=True, help="an .html file to write")
 
@@ -58,41 +57,48 @@ class _Request:
 def report_run(args: argparse.Namespace) -> int:
     """Writes the page of an s-op or a compiled model, and says where it is."""
     target = _target(args.output)
-    inputs = [tokens_of(given) for given in given_inputs(args)]
+    model = _loaded(args.file) if args.file.endswith(".safetensors") else None
+    header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
+    inputs = [tokens_of(given) for given in header.said_inputs(given_inputs(args))]
     if not inputs:
-        raise DataFault("a report shows one input at least, and none is given", hint="give one with -i")
+        hint = "give one with -i, or write it at the beginning of the program: # input: hello"
+        raise DataFault("a report shows one input at least, and none is given", hint=hint)
     asked = _Request(args.file, args.name, inputs, args.vocab, args.max_length, args.causal, args.budget)
-    write_whole(target, _of_model(asked) if asked.file.endswith(".safetensors") else _of_program(asked))
+    write_whole(target, _of_program(asked) if model is None else _of_model(model, asked))
     say(visible(str(target)))
     return 0
 
 
-def _of_model(asked: _Request) -> Page:
+def _loaded(path: str) -> CompiledModel:
+    from compiler.artifact import load
+
+    return load(path)
+
+
+def _of_model(model: CompiledModel, asked: _Request) -> Page:
     """The page of a saved model, which has its own s-op, vocabulary, length and mask."""
     if asked.name or asked.vocab or asked.max_length or asked.causal:
         raise DataFault(
             "a compiled model is reported as it is, with its own s-op, vocabulary, length and mask",
             hint="give its program for others",
         )
-    from compiler.artifact import load
-
-    return report_of(load(asked.file), asked.inputs)
+    return report_of(model, asked.inputs)
 
 
 def _of_program(asked: _Request) -> Page:
     """The page of a program's s-op, which is compiled for it."""
     program = load_program(asked.file, budget=asked.budget)
     sop = program.sop(asked.name)
-    if asked.vocab is None:
-        warn("the vocabulary is that of the inputs")
-    vocab = None if asked.vocab is None else parse_vocabulary(asked.vocab)
+    size = model_size(header_of(program.source), asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
+    for remark in size.remarks:
+        warn(remark)
     source = own_source(program)
     try:
         return report(
             sop,
             asked.inputs,
-            vocab=vocab,
-            max_length=asked.max_length,
+            vocab=size.vocabulary,
+            max_length=size.max_length,
             source_map=source,
             program=program,
             causal=asked.causal,

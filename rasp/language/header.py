@@ -1,0 +1,194 @@
+"""A program's header: the comment it begins with, whose `# vocab:`, `# length:` and `# input:` are defaults."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasp.errors import DataFault
+from rasp.inputs import Input, parse_input
+from rasp.language.loading import read_source
+from rasp.operations import Atom, atom_key
+from rasp.source import Source, Span
+from rasp.streams import warn
+from rasp.vocabulary import FORMS, parse_vocabulary, vocabulary_of
+
+_COMMENT = re.compile(r"(?:[ \t]*#.*(?:\n|\Z))*")
+# Blanks at the end of a line belong to what is said: a vocabulary may end in one.
+_FIELD = re.compile(r"^[ \t]*#[ \t]*(vocab|length|input):[ \t]+(\S.*)$", re.MULTILINE)
+_MANY = 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of a program says. Each field is read when it is asked for; None where the header has none."""
+
+    fields: dict[str, Span]
+
+    @property
+    def vocabulary(self) -> tuple[Atom, ...] | None:
+        """The tokens after `# vocab:`. DataFault at that line where they are no vocabulary."""
+        with_blanks = self.fields.get("vocab")
+        if with_blanks is None:
+            return None
+        try:
+            return parse_vocabulary(with_blanks.text)
+        except DataFault as error:
+            raise error.at(with_blanks) from None
+
+    @property
+    def length(self) -> int | None:
+        """The longest input, after `# length:`. DataFault at that line where it is no number from 1 on."""
+        place = self.fields.get("length")
+        if place is None:
+            return None
+        text = place.text.strip()
+        if not (text.isascii() and text.isdecimal() and int(text) > 0):
+            raise DataFault(f"a maximum length is a number from 1 on, not {text!r}", place, hint="write # length: 20")
+        return int(text)
+
+    @property
+    def input(self) -> Input | None:
+        """The input after `# input:`. DataFault at that line where it is none."""
+        place = self.fields.get("input")
+        if place is None:
+            return None
+        try:
+            return parse_input(place.text.strip())
+        except DataFault as error:
+            raise error.at(place) from None
+
+    @property
+    def own_inputs(self) -> list[Input]:
+        """The input of the header, or none."""
+        return [] if self.input is None else [self.input]
+
+    def said_inputs(self, given: Sequence[Input]) -> list[Input]:
+        """The inputs given; where there are none, that of the header, which is said on standard error."""
+        own = [] if given else self.own_inputs
+        for found in own:
+            warn(f"from the header: input {json.dumps(found, ensure_ascii=False)}")
+        return [*given, *own]
+
+
+def header_of(source: Source) -> Header:
+    """The header of a text: of two lines that say the same thing the first counts."""
+    comment = _COMMENT.match(source.text)
+    end = comment.end() if comment is not None else 0
+    found: dict[str, Span] = {}
+    for match in _FIELD.finditer(source.text, 0, end):
+        found.setdefault(match[1], Span(source, match.start(2), match.end(2)))
+    return Header(found)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a file. DataFault where it cannot be read."""
+    return header_of(read_source(path))
+
+
+# -- the model a program is compiled into
+
+
+def size_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds `--vocab` and `--max-length`."""
+    parser.add_argument(
+        "--vocab", metavar="TOKENS", help=f"{FORMS} (default: the program's # vocab:, else the tokens of the inputs)"
+    )
+    parser.add_argument(
+        "--max-length",
+        type=_positive,
+        metavar="N",
+        help="longest input (default: the program's # length:, else that of the longest input)",
+    )
+
+
+def _positive(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"a maximum length is a number from 1 on, not {text!r}")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Vocabulary and maximum length of a model; `remarks` say where they are from, if not from who asked."""
+
+    vocabulary: tuple[Atom, ...]
+    max_length: int
+    remarks: tuple[str, ...]
+
+
+def model_size(
+    header: Header,
+    vocab: str | None,
+    max_length: int | None,
+    inputs: Sequence[Sequence[Atom]],
+    *,
+    least: int = 1,
+    called: str = "inputs",
+) -> ModelSize:
+    """What was asked for; else what the header says, where the inputs fit it; else what the inputs need.
+
+    `least` is the smallest maximum length that inputs give, `called` what remarks call them. MissingSize where nothing
+    says what it should be.
+    """
+    tokens, longest = _vocabulary(header, vocab, inputs), _length(header, max_length, inputs, least)
+    if tokens is None or longest is None:
+        missing = {"--vocab": tokens, "--max-length": longest}
+        raise MissingSize([flag for flag, found in missing.items() if found is None])
+    written = json.dumps(header.fields["vocab"].text, ensure_ascii=False) if tokens[1] == "header" else ""
+    said = [
+        (tokens[1], f"vocabulary {written or shown(tokens[0])}"),
+        (longest[1], f"maximum length {longest[0]}"),
+    ]
+    return ModelSize(tokens[0], longest[0], tuple(_remarks(said, called)))
+
+
+class MissingSize(DataFault):
+    """Neither the command nor the header nor an input says which tokens a model takes, or how many."""
+
+    def __init__(self, flags: Sequence[str]) -> None:
+        what = " and ".join(flags)
+        super().__init__(
+            f"{what}: needed where neither the program's header nor inputs (-i or --inputs) say it",
+            hint="or begin the program with lines such as # vocab: a-z and # length: 20",
+        )
+
+
+def _vocabulary(
+    header: Header, asked: str | None, inputs: Sequence[Sequence[Atom]]
+) -> tuple[tuple[Atom, ...], str] | None:
+    """The tokens, and who says so."""
+    if asked is not None:
+        return parse_vocabulary(asked), ""
+    of_inputs, of_header = vocabulary_of(inputs), header.vocabulary
+    if of_header is not None and {*map(atom_key, of_inputs)} <= {*map(atom_key, of_header)}:
+        return of_header, "header"
+    return (of_inputs, "inputs") if of_inputs else None
+
+
+def _length(header: Header, asked: int | None, inputs: Sequence[Sequence[Atom]], least: int) -> tuple[int, str] | None:
+    """The maximum length, and who says so."""
+    if asked is not None:
+        return asked, ""
+    longest, of_header = max(map(len, inputs), default=0), header.length
+    if of_header is not None and longest <= of_header:
+        return of_header, "header"
+    return (max(longest, least), "inputs") if inputs else None
+
+
+def _remarks(said: Sequence[tuple[str, str]], called: str) -> Iterator[str]:
+    """A line for each source, with all that is from there."""
+    for source, name in (("header", "header"), ("inputs", called)):
+        parts = [part for where, part in said if where == source]
+        if parts:
+            yield f"from the {name}: {', '.join(parts)}"
+
+
+def shown(vocabulary: Sequence[Atom]) -> str:
+    """A vocabulary as a remark names it: the first twenty tokens."""
+    text = ", ".join(json.dumps(token, ensure_ascii=False) for token in vocabulary[:_MANY])
+    return f"{text}, … ({len(vocabulary)} tokens)" if len(vocabulary) > _MANY else text

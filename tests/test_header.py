@@ -1,0 +1,139 @@
+"""A program's header: what its `# vocab:`, `# length:` and `# input:` are defaults for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compiler.artifact import load
+from rasp.__main__ import main
+from rasp.console.console import Console
+from rasp.console.session import Session
+from rasp.doors import Rooms
+from rasp.errors import DataFault
+from rasp.language.header import MissingSize, header_of, model_size
+from rasp.operations import Atom
+from rasp.source import Source
+
+ROOT = Path(__file__).parent.parent
+TEXT = """# Brackets.
+#
+# input:   "(a)"
+# vocab:   (a-c )
+# length:  7
+
+opens = tokens == "(";  # input: [1]
+"""
+PROGRAMS = sorted(path.name for path in (ROOT / "programs").glob("*.rasp"))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.rasp").write_text(TEXT)
+
+
+def rasp(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    try:
+        status = main(argv)
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    return status, *capsys.readouterr()
+
+
+def test_a_header_is_the_comment_at_the_beginning() -> None:
+    header = header_of(Source("p", TEXT))
+    assert (header.input, header.vocabulary, header.length) == ("(a)", tuple("(abc )"), 7)
+    assert header_of(Source("p", "x = 1;\n# length: 3\n")).fields == {}
+    assert header_of(Source("p", "# input: [1, 2]")).input == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "place"),
+    [("#\n# length: seven\nx = 1;", "length", "p:2:11"), ("# vocab: c-a", "vocabulary", "p:1:10")],
+)
+def test_what_a_header_cannot_mean_is_an_error_at_its_line(text: str, field: str, place: str) -> None:
+    with pytest.raises(DataFault) as found:
+        getattr(header_of(Source("p", text)), field)
+    assert str(found.value.span) == place
+
+
+@pytest.mark.parametrize(
+    ("vocab", "length", "inputs", "expected", "remarks"),
+    [
+        (None, None, [], ("(abc )", 7), ['from the header: vocabulary "(a-c )", maximum length 7']),
+        ("xy", None, [], ("xy", 7), ["from the header: maximum length 7"]),
+        ("xy", 3, [], ("xy", 3), []),
+        (None, None, ["ba"], ("(abc )", 7), ['from the header: vocabulary "(a-c )", maximum length 7']),
+        (None, None, ["bx"], ("bx", 7), ["from the header: maximum length 7", 'from the inputs: vocabulary "b", "x"']),
+        (None, 9, ["b" * 8], ("(abc )", 9), ['from the header: vocabulary "(a-c )"']),
+    ],
+)
+def test_what_is_asked_for_then_the_header_then_the_inputs(
+    vocab: str | None, length: int | None, inputs: list[list[Atom]], expected: tuple[str, int], remarks: list[str]
+) -> None:
+    size = model_size(header_of(Source("p", TEXT)), vocab, length, inputs)
+    assert (size.vocabulary, size.max_length, list(size.remarks)) == (tuple(expected[0]), expected[1], remarks)
+
+
+def test_a_size_that_nothing_says_is_an_error() -> None:
+    with pytest.raises(MissingSize, match="--max-length: needed"):
+        model_size(header_of(Source("p", "# vocab: ab")), None, None, [])
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_bundled_program_runs_as_it_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "programs" / name)
+    status, out, err = rasp(capsys, "run", path)
+    assert status == 0, err
+    assert err.startswith("from the header: input ")
+    assert "Example: " in out
+
+
+def test_compile_and_verify_take_the_header(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = rasp(capsys, "compile", "p.rasp", "-o", "m.safetensors", "--json")
+    assert (status, err) == (0, 'from the header: vocabulary "(a-c )", maximum length 7\n')
+    assert (load("m.safetensors").weights.vocabulary, load("m.safetensors").weights.max_length) == (tuple("(abc )"), 7)
+    assert rasp(capsys, "verify", "p.rasp", "--count", "5")[0] == 0
+
+
+def test_run_and_infer_take_the_input_of_the_header(capsys: pytest.CaptureFixture[str]) -> None:
+    rasp(capsys, "compile", "p.rasp", "-o", "m.safetensors", "--json")
+    for argv in (["run", "p.rasp", "--json"], ["infer", "m.safetensors", "--json"]):
+        status, out, err = rasp(capsys, *argv)
+        assert json.loads(out) == {"input": ["(", "a", ")"], "output": [True, False, False]}
+        assert (status, err) == (0, 'from the header: input "(a)"\n')
+
+
+@pytest.mark.parametrize("file", ["p.rasp", "m.safetensors"])
+def test_draw_takes_the_input_of_the_header(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rasp(capsys, "compile", "p.rasp", "-o", "m.safetensors", "--json")
+    status, out, err = rasp(capsys, "draw", file, "--kind", "flow", "-o", "out.svg")
+    assert (status, out, err) == (0, "out.svg\n", 'from the header: input "(a)"\n')
+
+
+def test_load_at_the_console_takes_the_header() -> None:
+    console = Console(Session(), Rooms())
+    said = console.push(":load p.rasp").text
+    assert said.endswith('from the header: example "(a)", vocabulary "(a-c )", maximum length 7')
+    assert 'opens("(a)") = [T, F, F]' in console.push("opens;").text
+    assert "6 tokens, up to 7 positions" in console.push(":compile opens").text
+    assert "6 tokens, up to 9 positions" in console.push(":compile opens --max-length 9").text
+
+
+def test_a_loaded_file_is_tried_on_its_own_input() -> None:
+    """The running example stays as it is, unless the file sets another."""
+    Path("ints.rasp").write_text("# input: [3, 1]\n\nx = tokens_int;\n")
+    Path("sets.rasp").write_text('# input: [3, 1]\n\nset example "ab"\n')
+    session = Session()
+    assert session.push('load "ints";').errors == []
+    assert session.settings.sop_example.given == "hello"
+    session.push('load "sets";')
+    assert session.settings.sop_example.given == "ab"
+
+
+def test_a_comment_that_is_no_input_does_not_stop_a_load() -> None:
+    Path("odd.rasp").write_text('# input: ""\n\nx = 1;\n')
+    assert Session().push('load "odd";').errors == []
