@@ -12,16 +12,15 @@ from dataclasses import dataclass, fields
 from functools import reduce
 from typing import Any, TypeAlias, cast
 
-from compiler.differences import distance, excess
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
 from compiler.indicator_means import is_indicator, is_indicator_mean
 from compiler.rewrites.change import Change
+from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
 from compiler.selectors import comparisons, conjuncts
 from compiler.source_map import SourceMap
-from compiler.values.analysis import MANY
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
 from rasp.operations import OPERATIONS
 from rasp.printing import expression, literal
@@ -45,9 +44,10 @@ class Rewritten:
 def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
     """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number.
 
+    What is linear goes first, so that no values are listed of what then is not there, and once more at the end.
     Strings are split from numbers before, for what reads them to be known, and in what then became of select_best.
     """
-    for change in (split_mixed, *PASSES[prefer], split_mixed, compare):
+    for change in (*LINEAR, split_mixed, *PASSES[prefer], split_mixed, *LINEAR):
         found = _passed(found, change, facts)
     return found
 
@@ -105,50 +105,6 @@ def _is_nodes(value: object) -> bool:
 
 def _new(value: Any, new: Mapping[Node, Node]) -> Any:
     return new[value] if isinstance(value, Node) else value
-
-
-def compare(node: Node, facts: Facts) -> Change | None:
-    """The comparison of two means with many values as one of a single number with 0.
-
-    In one head that is the mean of the differences: it has the sign of the difference of the means, as their sums are
-    exact. Else it is their difference.
-    """
-    if not isinstance(node, Map) or node.op.name not in _COMPARED or not all(map(facts.compiles, node.args)):
-        return None
-    left, right = node.args
-    if not isinstance(left, Aggregate) or not isinstance(right, Aggregate):
-        return None
-    if not _has_many_means(left, facts) or not _has_many_means(right, facts):
-        return None
-    if left.selector is right.selector:
-        sign = (left.default > right.default) - (left.default < right.default)  # type: ignore[operator]
-        together = Aggregate(left.selector, left.value - right.value, sign)
-        if facts.compiles(together) and facts.values.progressions.has_exact_differences(left, right):
-            return Change(Map(node.op, (together, Constant(0))))
-    return Change(_COMPARED[node.op.name](left, right))
-
-
-def _has_many_means(node: Aggregate, facts: Facts) -> bool:
-    values = facts.values[node]
-    if values.listed and len(values.universe) <= MANY:
-        return False
-    if not facts.values[node.value].numbers or facts.values.width_bounds(node.selector).at_most_one:
-        return False
-    return not isinstance(node.default, (str, bool)) and facts.values.progressions.has_exact_means(node)
-
-
-def _with_zero(number: SOp, op: str) -> Map:
-    return Map(OPERATIONS[op], (number, Constant(0)))
-
-
-_COMPARED: dict[str, Callable[[SOp, SOp], Map]] = {
-    ">": lambda left, right: _with_zero(excess(left, right), ">"),
-    "<": lambda left, right: _with_zero(excess(right, left), ">"),
-    ">=": lambda left, right: _with_zero(excess(right, left), "=="),
-    "<=": lambda left, right: _with_zero(excess(left, right), "=="),
-    "==": lambda left, right: _with_zero(distance(left, right), "=="),
-    "!=": lambda left, right: _with_zero(distance(left, right), ">"),
-}
 
 
 def fold(node: Node, facts: Facts) -> Change | None:
@@ -225,6 +181,7 @@ def split_wide_widths(node: Node, facts: Facts) -> Change | None:
     return _split(node.selector, is_wide, lambda: f"one of up to {max(wide.values()):,} score dimensions")
 
 
+LINEAR: tuple[Pass, ...] = (add_counts, compare_counts, compare)
 PASSES: Mapping[str, tuple[Pass, ...]] = {
     "auto": (count_apart, choose, split_wide_widths),
     "depth": (choose,),

@@ -1,0 +1,45 @@
+"""What is linear is free: counts, differences and their signs are one mean."""
+
+import pytest
+
+from compiler.tensors import parameter_counts
+from tests.exact import exact, program
+
+_COUNTS = """
+prefix = select(indices, indices, <=);
+def how_many(b) { return round((indices + 1) * aggregate(prefix, indicator(tokens == b))); }
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'how_many("a") - how_many("b");',
+        'how_many("a") - how_many("b") < 0;',
+        '0 < how_many("a") - how_many("b");',
+        'how_many("a") >= how_many("b");',
+        'how_many("a") + how_many("b") - how_many("c") > 0;',
+        'how_many("a") == 0;',
+        'how_many("a") - 1 > how_many("b");',
+        'round(aggregate(prefix, indicator(tokens == "a")) * length) > 0;',
+        'round(length * aggregate(full_s, indicator(tokens == "a"))) - how_many("a") > 0;',
+        'aggregate(prefix, indices) - aggregate(prefix, indicator(tokens == "a")) <= 0;',
+        "0 == aggregate(prefix, indices, 7) - indices;",
+    ],
+)
+@pytest.mark.parametrize("length", [1, 4])
+def test_signs_of_counts_are_those_of_the_program(text: str, length: int) -> None:
+    exact(program(_COUNTS + "found = " + text), "abc", length)
+
+
+def test_the_sign_of_a_difference_of_counts_is_that_of_one_mean() -> None:
+    by_counts = exact(program(_COUNTS + 'found = how_many("a") - how_many("b") < 0;'), "ab", 20)
+    by_means = exact(
+        program('found = aggregate(select(indices, indices, <=), (1 if tokens == "a" else -1)) < 0;'), "ab", 20
+    )
+    assert parameter_counts(by_counts.weights)["total"] <= 1.2 * parameter_counts(by_means.weights)["total"]
+
+
+def test_a_product_with_another_number_than_the_width_is_no_count() -> None:
+    text = 'round((indices + 2) * aggregate(select(indices, indices, <=), indicator(tokens == "a"))) - indices > 0;'
+    exact(program("found = " + text), "ab", 6)
