@@ -28,6 +28,7 @@ from rasp.graph import Node, SOp
 from rasp.language.program import Program
 from rasp.layers import Analysis, analyse
 from rasp.operations import Atom, atom_key
+from rasp.origins import known, program_of
 from rasp.printing import expression
 from rasp.recursion import deep_stack
 from rasp.source import Span
@@ -54,15 +55,29 @@ def compile(
     """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
 
     `Options` says what the vocabulary and the options mean. `program` is where the s-ops come from: it names the parts,
-    places the errors, and its texts are kept in the file, for `rasp verify` to start from. `source_map` does the first
-    two for s-ops built in Python, whose graph is kept in the file. `progress(done, total, name)` is called as each pass
-    begins, with the share of the work that is done by then, about. Raises DataFault for a bad vocabulary or option, and
-    Refusal (or Failures, all at once) for what cannot be compiled exactly.
+    places the errors, and its texts are kept in the file, for `rasp verify` to start from. It need not be given: an
+    s-op knows the program that it was taken from, and those built in Python know their lines and what `named` called
+    them (their graph is kept in the file). `source_map` says otherwise. `progress(done, total, name)` is called as each
+    pass begins, with the share of the work that is done by then, about. Raises DataFault for a bad vocabulary or
+    option, and Refusal (or Failures, all at once) for what cannot be compiled exactly.
     """
     options = Options(vocab, max_length, dtype=dtype, causal=causal, prefer=prefer, tolerance=tolerance)
-    known = source_map.names if source_map else program.names if program else None
-    outputs = {name or expression(sop, known): sop} if isinstance(sop, SOp) else dict(sop)
+    alone = source_map is None and program is None
+    if alone:
+        source_map = SourceMap(*known([sop] if isinstance(sop, SOp) else sop.values()))
+    names = source_map.names if source_map else program.names if program else None
+    outputs = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
+    program = _common_program(outputs) if alone else program
     return Compilation(outputs, options, source_map=source_map, program=program, progress=progress).model()
+
+
+def _common_program(outputs: Mapping[str, SOp]) -> Program | None:
+    """The program that all the s-ops were taken from, where it calls them what they are called here."""
+    found = {id(program): program for sop in outputs.values() if (program := program_of(sop, Program)) is not None}
+    program = next(iter(found.values()), None)
+    if program is None or len(found) > 1:
+        return None
+    return program if all(program.variables.get(name) is sop for name, sop in outputs.items()) else None
 
 
 def _step(name: str) -> Callable[[Callable[[Compilation], T]], cached_property[T]]:
@@ -248,6 +263,6 @@ def compile_sop(
         prefer=prefer,
         tolerance=tolerance,
         name=name,
-        source_map=source_map if given else None,
+        source_map=source_map if given or program is None else None,
         program=program,
     )

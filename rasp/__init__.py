@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rasp.batch.run import BatchRun
     from rasp.console.session import Reply, Session
     from rasp.graph import (
+        Constant,
         Node,
         Selector,
         SOp,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Analysis",
     "BatchRun",
+    "Constant",
     "DataFault",
     "Failures",
     "Head",
@@ -101,8 +103,9 @@ __all__ = [
 
 # Where each public name that is imported late is found: as in the imports for types above.
 _GRAPH = (
-    *("Node", "SOp", "Selector", "aggregate", "elementwise", "full", "indicator", "indices", "length", "select"),
-    *("select_best", "selector_width", "tokens", "tokens_asis", "tokens_bool", "tokens_float", "tokens_int", "where"),
+    *("Constant", "Node", "SOp", "Selector", "aggregate", "elementwise", "full", "indicator", "indices", "length"),
+    *("select", "select_best", "selector_width", "tokens", "tokens_asis", "tokens_bool", "tokens_float", "tokens_int"),
+    "where",
 )
 _HOMES: dict[str, tuple[str, str]] = {
     **{name: ("rasp.graph", name) for name in _GRAPH},

@@ -10,17 +10,24 @@ s-op; compare nodes with `is`.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from rasp.display import Displayed
 from rasp.errors import TypeFault
 from rasp.operations import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
 
+if TYPE_CHECKING:
+    from rasp.calls import Given
+
 _nodes: weakref.WeakValueDictionary[Hashable, Node] = weakref.WeakValueDictionary()
+
+# Under these names a node keeps the line of Python that built it and what it was called there, for `rasp.origins`.
+BUILT, _NAME = "_built", "_name"
 
 
 class _Shared(type):
@@ -29,7 +36,22 @@ class _Shared(type):
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         fresh = super().__call__(*args, **kwargs)
         key = (cls, *(_field_key(getattr(fresh, name)) for name in _field_names(cls)))
-        return _nodes.setdefault(key, fresh)
+        node = _nodes.setdefault(key, fresh)
+        if BUILT not in node.__dict__ and (line := _line_of_python()) is not None:
+            node.__dict__[BUILT] = line
+        return node
+
+
+def _line_of_python() -> tuple[str, int] | None:
+    """The file and the line that called into this file, unless that is one of ours: those build for somebody else."""
+    frame = sys._getframe(2)
+    while frame.f_globals.get("__name__") == __name__ and frame.f_back is not None:
+        frame = frame.f_back
+    room = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return None if room in _ROOMS else (frame.f_code.co_filename, frame.f_lineno)
+
+
+_ROOMS = ("rasp", "compiler", "lab", "viz")
 
 
 @cache
@@ -63,6 +85,27 @@ class Node(Displayed, metaclass=_Shared):
         from rasp.printing import expression
 
         return expression(self)
+
+    def __call__(self, given: Given, *, causal: bool = False) -> list[Any]:
+        """The values on an input, one a position; of a selector its rows, each a list of bools.
+
+        A string is one input, its characters; so is a flat list of atoms. A list of lists is several inputs, and gives
+        a list for each. EvaluationFault where there is no value.
+        """
+        from rasp.calls import call
+
+        return call(self, given, causal=causal)
+
+    def named(self, name: str) -> Self:
+        """This node, which reports, pictures and models will call by that name. Inputs and constants keep their own.
+
+        A node is what it is made of: two that are equal have one name, the one given last.
+        """
+        if not name or not name.isprintable():
+            raise TypeFault(f"a name is a text of printable characters, not {name!r}")
+        if not isinstance(self, (Tokens, Indices, Constant)):
+            vars(self)[_NAME] = name
+        return self
 
     def __bool__(self) -> bool:
         raise TypeFault(
@@ -270,6 +313,12 @@ class Prefer(Selector):
 
     selector: Selector
     condition: Selector
+
+
+def given_name(node: Node) -> str | None:
+    """What `named` called a node."""
+    name: str | None = vars(node).get(_NAME)
+    return name
 
 
 def sop(value: SOpLike) -> SOp:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from compiler.ir import Array, LayerWeights, ModelWeights, Readout
 from compiler.run.decode import check, decode, selected_states
 from compiler.run.reference import Trace, forward
+from compiler.tensors import parameter_counts
+from rasp.calls import Given, batch_of, inputs_of
 from rasp.display import Displayed
-from rasp.errors import DataFault
+from rasp.errors import DataFault, RaspError
 from rasp.operations import Atom, atom_key, describe, is_atom
 
 if TYPE_CHECKING:
     from compiler.run.network import SparseTransformer, Transformer
 
+Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 BOS_LABEL = "BOS"
 ENGINES = ("reference", "torch")
 
@@ -33,6 +37,10 @@ class Result(Displayed):
     tokens: tuple[Atom, ...]
     outputs: dict[str, list[Atom]]
     trace: Trace
+
+    def __repr__(self) -> str:
+        found = ", ".join(f"{name} = {values}" for name, values in self.outputs.items())
+        return f"<Result of {list(self.tokens)}: {found}>"
 
     @property
     def output(self) -> list[Atom]:
@@ -60,6 +68,49 @@ class CompiledModel(Displayed):
         self.weights = weights
         self.timings = dict(timings or {})
         self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
+
+    def __repr__(self) -> str:
+        w = self.weights
+        counts, proof = parameter_counts(w), w.certificate
+        kind = f"causal {w.dtype}" if w.causal else w.dtype
+        exact = "no certificate" if proof is None else f"certified, headroom {proof.headroom:.3g}"
+        return (
+            f"<CompiledModel {w.name}: {w.depth} layers, heads {w.heads}, d_model {w.d_model}, "
+            f"{counts['total']:,} parameters ({counts['nonzero']:,} not 0), {len(w.vocabulary)} tokens, "
+            f"up to {w.max_length} positions, {kind}, {exact}>"
+        )
+
+    def __call__(self, given: Given) -> list[Any]:
+        """The values of the first output on an input, one a token, by torch.
+
+        A string is one input, its characters; so is a flat list of atoms. A list of lists is several inputs, and gives
+        a list for each. `run` gives the whole result. Errors as for `run`.
+        """
+        inputs, several = inputs_of(given)
+        return self.batch(inputs) if several else self.run(inputs[0]).output
+
+    def batch(self, inputs: Sequence[Sequence[Atom]]) -> list[list[Atom]]:
+        """The values of the first output on each of some inputs: strings, or flat lists of atoms.
+
+        They go through the network together, the shorter ones with padding that no head attends to. Errors as for
+        `run`; they name the input.
+        """
+        encoded = [self._encoded(index, given) for index, given in enumerate(batch_of(inputs))]
+        lengths = np.array(list(map(len, encoded)))
+        padding = np.arange(lengths.max()) >= lengths[:, None]
+        ids = np.zeros(padding.shape, dtype=np.int64)
+        ids[~padding] = np.concatenate(encoded)
+        trace = self.trace(ids, whole=False, padding=padding)
+        return [self._decoded(trace, index, size) for index, size in enumerate(lengths.tolist())]
+
+    def _encoded(self, index: int, given: Sequence[Atom]) -> np.ndarray[Any, np.dtype[np.int64]]:
+        with _of_input(index):
+            return self.encode(given)
+
+    def _decoded(self, trace: Trace, index: int, size: int) -> list[Atom]:
+        outputs, guards = (tuple(part[index, :size] for part in parts) for parts in (trace.outputs, trace.guards))
+        with _of_input(index):
+            return next(iter(self.decode(Trace(outputs, guards, (), ())).values()))
 
     @property
     def layers(self) -> tuple[LayerWeights, ...]:
@@ -97,12 +148,17 @@ class CompiledModel(Displayed):
         raise DataFault(f"{named} at position {position} is not in the vocabulary", hint=f"tokens are {shown}{more}")
 
     def trace(
-        self, token_ids: np.ndarray[Any, np.dtype[np.int64]], engine: str = "torch", *, whole: bool = True
+        self,
+        token_ids: np.ndarray[Any, np.dtype[np.int64]],
+        engine: str = "torch",
+        *,
+        whole: bool = True,
+        padding: Flags | None = None,
     ) -> Trace:
         """The forward pass on token ids [T] or [B, T]; engine `torch`, `reference` or `sparse`.
 
         Unless it is `whole`, only logits are kept: neither attention nor the residual stream. `sparse`, which is torch
-        without most of the zeros, never keeps them.
+        without most of the zeros, never keeps them. `padding` [B, T], for torch, is true at tokens that are none.
         """
         if engine == "reference":
             return forward(self.weights, token_ids, whole=whole)
@@ -110,7 +166,7 @@ class CompiledModel(Displayed):
 
         if engine == "sparse":
             return trace(self.sparse_network, token_ids, whole=False)
-        return trace(self.network, token_ids, whole=whole)
+        return trace(self.network, token_ids, whole=whole, padding=padding)
 
     def decode(self, trace: Trace, index: int | tuple[()] = ()) -> dict[str, list[Atom]]:
         """The values of each output in a trace (of input `index` of a batch). ValueFault where the program has none."""
@@ -127,9 +183,19 @@ class CompiledModel(Displayed):
         return [selected_states(self.weights.guards[place], trace.guards[place][index][1:]) for place in places]
 
     def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
-        """The model on one input; engine `torch` or `reference`.
+        """The model on one input, a string or a flat sequence of atoms; engine `torch` or `reference`.
 
         DataFault for an input the model cannot take, ValueFault where the program has no value on it.
         """
         trace = self.trace(self.encode(tokens), engine)
         return Result(tuple(tokens), self.decode(trace), trace)
+
+
+@contextmanager
+def _of_input(index: int) -> Iterator[None]:
+    """Says in an error which input of a batch it is about."""
+    try:
+        yield
+    except RaspError as error:
+        error.notes.append(f"this is input {index} of the batch")
+        raise

@@ -254,10 +254,11 @@ def _is_reduced(device: str) -> bool:
     return torch.get_float32_matmul_precision() != "highest"
 
 
-def trace(network: Transformer, token_ids: Any, *, whole: bool = True) -> Trace:
+def trace(network: Transformer, token_ids: Any, *, whole: bool = True, padding: Any = None) -> Trace:
     """Everything one forward pass did, as numpy arrays; `token_ids` [T] or [B, T], BOS first.
 
-    Unless it is `whole`, only logits are kept: neither attention nor the residual stream.
+    Unless it is `whole`, only logits are kept: neither attention nor the residual stream. `padding` [B, T] is true at
+    tokens that are none.
     """
     patterns: list[list[Array]] = [[] for _ in network.layers]
     residuals: list[Array] = []
@@ -267,7 +268,8 @@ def trace(network: Transformer, token_ids: Any, *, whole: bool = True) -> Trace:
         if whole:
             residuals.append(keep(network.W_E[batch] + network.W_pos[: batch.shape[1]]))
             _tap(network, keep, patterns, residuals, hooks)
-        x = network.residual(batch)
+        hidden = None if padding is None else torch.from_numpy(padding).to(batch.device)
+        x = network.residual(batch, hidden)
         outputs = tuple(keep(x @ output) for output in (network.W_U, *network.more))
         guards = tuple(keep(x @ guard) for guard in network.guards)
     return Trace(outputs, guards, tuple(map(tuple, patterns)) if whole else (), tuple(residuals))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from rasp.compiling import Model, compiled
 from rasp.errors import Failures, NameFault, RaspError
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.language import syntax
@@ -27,10 +29,12 @@ from rasp.language.loading import Disk, Files, Kept, Text, read_source
 from rasp.language.parser import parse
 from rasp.language.scope import UndefinedName, Value
 from rasp.meaning import EvaluationFault
+from rasp.operations import Atom
+from rasp.origins import remember
 from rasp.source import Source, Span
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Program:
     """What a file defines.
 
@@ -47,12 +51,30 @@ class Program:
     syntax: syntax.Program = field(repr=False)
     texts: tuple[Text, ...] = field(repr=False)
 
+    def __repr__(self) -> str:
+        return f"<Program {self.source.name}: {', '.join(self.variables) or 'nothing'}>"
+
+    def __getitem__(self, name: str) -> Any:
+        """`program["name"]`: the value of that name, as `variable` gives it."""
+        return self.variable(name)
+
+    def compile(
+        self, vocab: str | Iterable[Atom], max_length: int, name: str | Sequence[str] | None = None, **options: Any
+    ) -> Model:
+        """The compiled model of the s-op of that name, of several, or of the one assigned last.
+
+        Vocabulary, length, options and errors are those of `rasp.compile`; NameFault for a name that is no s-op.
+        """
+        names = [name or self.default or ""] if name is None or isinstance(name, str) else list(name)
+        outputs = {each: self.sop(each or None) for each in names}
+        return compiled(outputs, vocab, max_length, program=self, **options)
+
     def variable(self, name: str) -> Value:
         """The value of that name, of the program or of the library. NameFault where there is none."""
         found = self.variables.get(name, _library_value(name))
         if found is None:
             raise NameFault(f"{self.source.name} defines no {name}", hint=self._suggestion(name, Node, "name"))
-        return found
+        return self._remembered(name, found)
 
     def sop(self, name: str | None = None) -> SOp:
         """The s-op of that name, or the default one. NameFault where there is none."""
@@ -83,7 +105,14 @@ class Program:
         if not isinstance(found, wanted):
             hint = self._suggestion("", wanted, called)
             raise NameFault(f"{name} of {self.source.name} is {described(found)}, no {called}", hint=hint)
-        return found
+        return self._remembered(name, found)
+
+    def _remembered(self, name: str, value: Value) -> Value:
+        """A value, which if it is an s-op or a selector of this program now knows so; `length` is everybody's."""
+        of_library = any(value is known for known in library().names.values())
+        if isinstance(value, Node) and name in self.variables and not of_library:
+            remember(value, self)
+        return value
 
     def _suggestion(self, name: str, wanted: type[Node], called: str) -> str:
         fitting = [known for known, value in self.variables.items() if isinstance(value, wanted)]

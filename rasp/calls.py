@@ -1,0 +1,64 @@
+"""Calling an s-op, a selector or a model as a function: what counts as one input, and what as several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
+
+from rasp.batch.run import runs
+from rasp.errors import DataFault
+from rasp.graph import Node, SOp
+from rasp.interpret import run
+from rasp.operations import Atom
+
+Given: TypeAlias = "str | Sequence[Atom] | Sequence[Sequence[Atom]] | NDArray[Any]"
+
+
+def inputs_of(given: Given) -> tuple[list[list[Atom]], bool]:
+    """The inputs in what a call was given, and whether they are several.
+
+    A string is one input, its characters; so is a flat sequence of atoms. A list of lists (or of arrays) is several.
+    DataFault for anything else.
+    """
+    items = _plain(given)
+    if not isinstance(items, (str, list, tuple)):
+        raise DataFault(f"an input is a string or a list of tokens, not a {type(given).__name__}")
+    inner = [_plain(item) for item in items]
+    several = [isinstance(item, list) for item in inner]
+    if any(several) and not all(several):
+        place = several.index(False)
+        raise DataFault(
+            f"item {place} of a list of inputs is no list", hint="write an input in it as a list: list('ab')"
+        )
+    return ([list(item) for item in inner], True) if any(several) else ([inner], False)
+
+
+def batch_of(given: Sequence[Sequence[Atom]]) -> list[list[Atom]]:
+    """Several inputs, each a string or a flat sequence of atoms. DataFault where there are none."""
+    if isinstance(given, str) or not len(given):
+        raise DataFault("a batch is a list of inputs", hint='for one input, give a list of one: ["hello"]')
+    return [_one(item) for item in given]
+
+
+def _one(given: Sequence[Atom]) -> list[Atom]:
+    inputs, several = inputs_of(given)
+    if several:
+        raise DataFault("an input of a batch is a string or a flat list of tokens, not a list of lists")
+    return inputs[0]
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and their numbers as lists and atoms; anything else as it is."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def call(node: Node, given: Given, *, causal: bool = False) -> list[Any]:
+    """The values of an s-op (or the rows of a selector) on one input, or a list of them on each of several."""
+    inputs, several = inputs_of(given)
+    if not several:
+        return run(node, inputs[0], causal=causal)
+    if isinstance(node, SOp):
+        return [found.sop(node).tolist() for found in runs(node, inputs, causal=causal)]
+    return [run(node, one, causal=causal) for one in inputs]
