@@ -71,6 +71,9 @@ def load(path: str | Path) -> CompiledModel:
     Every field and shape is checked, and the description must be the one that `save` would write of what was read: so
     there is nothing in it that is not understood.
     """
+    if Path(path).suffix == ".rasp":
+        hint = f"rasp run {path} evaluates it; rasp compile {path} -o MODEL.safetensors makes a model of it"
+        raise DataFault(f"{path} is a program, no compiled model", hint=hint)
     tensors, written = _read(Path(path))
     if written is None:
         raise DataFault(f"{path} is a safetensors file, but not a compiled RASP model")

@@ -117,6 +117,7 @@ def compile_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         'rasp compile programs/reverse.rasp --vocab "a-z " --max-length 20 -o reverse.safetensors',
         "rasp compile programs/sort.rasp --vocab 0..9 --max-length 12 --json",
+        "rasp compile programs/dyck2.rasp --emit schedule",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     _compile_options(parser)
@@ -149,8 +150,9 @@ def compile_run(args: argparse.Namespace) -> int:
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
     examples(
         parser,
-        "rasp verify programs/hist.rasp --vocab a-c --max-length 8",
-        "rasp verify reverse.safetensors --count 5000",
+        "rasp verify programs/histogram.rasp --vocab a-c --max-length 8",
+        "rasp compile programs/reverse.rasp -o reverse.safetensors",
+        "rasp verify reverse.safetensors --count 500",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
     _compile_options(parser)

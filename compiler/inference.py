@@ -9,9 +9,10 @@ import sys
 from compiler.artifact import load
 from compiler.run.batches import Answer, answers
 from compiler.run.model import ENGINES
+from rasp.arguments import examples
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
-from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, positional_inputs, tokens_of
 from rasp.language.header import header_of
 from rasp.operations import column
 from rasp.progress import Bar
@@ -22,11 +23,14 @@ from rasp.visible import visible
 
 def infer_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp infer`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (
-        "example:\n  rasp infer reverse.safetensors -i hello\n  rasp infer sort.safetensors --inputs numbers.txt --json"
+    examples(
+        parser,
+        "rasp compile programs/reverse.rasp -o reverse.safetensors",
+        "rasp infer reverse.safetensors -i hello",
+        "echo hello | rasp infer reverse.safetensors --inputs - --json",
     )
     parser.add_argument("model", metavar="MODEL.safetensors", help="a compiled model")
+    positional_inputs(parser)
     input_arguments(parser)
     parser.add_argument(
         "--engine",

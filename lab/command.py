@@ -19,6 +19,7 @@ from lab.model import POSITIONS
 from lab.patterns import targets
 from lab.task import Examples, Numbers, Task
 from lab.training import SUPERVISIONS, Measurement, Trained, TrainingConfig, observe, use_threads
+from rasp.arguments import examples
 from rasp.console.show import values
 from rasp.errors import DataFault
 from rasp.inputs import given_inputs, input_arguments, tokens_of
@@ -57,12 +58,11 @@ class Pictures(Protocol):
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp train`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (
-        "example:\n"
-        "  rasp train programs/reverse.rasp --vocab a-j --max-length 10 --ablate -o out/reverse\n"
-        "  rasp train programs/double_histogram.rasp --vocab a-j --supervise kl --steps 3000\n\n"
-        "Run again with the same options, an interrupted run goes on where it was."
+    examples(
+        parser,
+        "rasp train programs/reverse.rasp --vocab a-j --ablate -o out/reverse",
+        "rasp train programs/double_histogram.rasp --vocab a-j --supervise kl --steps 3000",
+        last="Run again with the same options, an interrupted run goes on where it was.",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last s-op)")
@@ -290,8 +290,11 @@ def _pairs(program: Program, task: Task, trained: Trained, example: Examples) ->
 
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp compare`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example:\n  rasp compare out/reverse -i abcde -o heads.png"
+    examples(
+        parser,
+        "rasp train programs/reverse.rasp --vocab a-j --ablate -o out/reverse",
+        "rasp compare out/reverse -i abcde -o heads.png",
+    )
     parser.add_argument("folder", metavar="DIR", help="what `rasp train` has written")
     input_arguments(parser)
     parser.add_argument("-o", "--output", metavar="PICTURE", help="the picture to write (default: DIR/heads.svg)")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from rasp import doors, interrupts, streams, threads
-from rasp.arguments import Parser
+from rasp.arguments import Parser, did_you_mean
 from rasp.errors import RaspError
 from rasp.visible import visible
 
@@ -29,6 +29,9 @@ COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
 
 # `rasp` alone, or followed by one of these, is the console.
 CONSOLE_OPTIONS = ("-i", "--no-init", "--color", "--budget")
+
+# What is done with a file that stands in the place of a subcommand.
+USUAL = {".rasp": "run", ".safetensors": "infer"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,14 +73,18 @@ def _run(argv: list[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if not argv or argv[0].split("=")[0] in CONSOLE_OPTIONS:
-        argv = ["repl", *argv]
+    if argv[:1] == ["--version"]:
+        streams.say(f"rasp {_version()}")
+        return 0
+    argv = _with_subcommand(argv)
     chosen = next((word for word in argv if not word.startswith("-")), None)
     parser = Parser(
         prog="rasp",
         description="RASP programs: run them, count their layers and heads, compile them into transformer weights.",
-        epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console (rasp repl).",
+        epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console (rasp repl); "
+        "a file alone is run (rasp run, rasp infer).",
     )
+    parser.add_argument("--version", action="store_true", help="show which version this is, and exit")
     subparsers = parser.add_subparsers(dest="command", metavar="SUBCOMMAND", required=True)
     for name, (door, summary) in COMMANDS.items():
         sub = subparsers.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -85,9 +92,32 @@ def _dispatch(argv: list[str]) -> int:
             add_arguments, run = door()
             add_arguments(sub)
             sub.set_defaults(parser=sub, run=run)
-    args = parser.parse_args(argv)
+    if chosen is not None and chosen not in COMMANDS:
+        parser.error(f"there is no subcommand {visible(chosen)}{did_you_mean(chosen, COMMANDS) or _all_subcommands()}")
+    args = parser.parse_command(argv)
     status: int = args.run(args)
     return status
+
+
+def _with_subcommand(argv: list[str]) -> list[str]:
+    """A command line whose subcommand is left out, with it: the console, or what is usual for a file of that kind."""
+    if not argv or argv[0].split("=")[0] in CONSOLE_OPTIONS:
+        return ["repl", *argv]
+    usual = next((name for ending, name in USUAL.items() if argv[0].endswith(ending)), None)
+    return argv if usual is None or argv[0] in COMMANDS else [usual, *argv]
+
+
+def _all_subcommands() -> str:
+    return f"; subcommands are {', '.join(COMMANDS)}"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("rasp-compiler")
+    except PackageNotFoundError:
+        return "(not installed: run from its folder)"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from rasp.dtypes import types_of
 from rasp.errors import RaspError, TypeFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
-from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, hint_at_words, input_arguments, positional_inputs, tokens_of
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import described
@@ -41,8 +41,14 @@ from rasp.visible import visible
 
 
 def run_arguments(parser: argparse.ArgumentParser) -> None:
-    examples(parser, "rasp run programs/hist.rasp -i hello", "rasp run programs/sort.rasp -i '[3, 1, 2]' --json")
+    examples(
+        parser,
+        "rasp run programs/histogram.rasp -i hello",
+        "rasp run programs/reverse.rasp hello",
+        "rasp run programs/sort.rasp -i '[3, 1, 2]' --json",
+    )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
+    positional_inputs(parser)
     input_arguments(parser)
     budget_argument(parser)
     parser.add_argument("--show", metavar="NAME", help="the s-op or selector to show (default: the last s-op)")
@@ -52,7 +58,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
     """Evaluates a program on each input; without inputs, runs its statements as the console would, on the header's."""
     header = read_header(Path(args.file))
-    none_given = not args.input and args.inputs is None
+    none_given = not args.more_inputs and not args.input and args.inputs is None
     if none_given and not (args.json or args.show):
         return _run_as_console(Path(args.file), args.budget, drawing, header)
     inputs = header.said_inputs(given_inputs(args))
@@ -87,6 +93,7 @@ class _Shown:
 
     def complain(self, error: RaspError, given: Input) -> None:
         """Prints what went wrong on an input."""
+        hint_at_words(given, error)
         warn(self.program.place(error, self.value) if isinstance(self.value, Node) else error)
         if self.json:
             say(json.dumps({"input": tokens_of(given), "error": error.message}))

@@ -12,7 +12,10 @@ from rasp.files import read_text
 from rasp.operations import Atom, atom_key
 
 _RANGE = re.compile(r"(-?\d+)\.\.(-?\d+)")
+_INTS_BY_HYPHEN = re.compile(r"(-?\d+)-(-?\d+)")
+_CHARACTERS_BY_POINTS = re.compile(r"([^\W\d])\.\.([^\W\d])")
 _LARGEST = 100_000
+_MANY = 20
 FORMS = "characters (a-z), a range of ints (0..9), a list (red,green) or @FILE with a JSON list"
 
 
@@ -28,7 +31,22 @@ def parse_vocabulary(text: str) -> tuple[Atom, ...]:
         return _range(int(numbers[1]), int(numbers[2]), text)
     if "," in text and len(text) > 1:
         return _list(text)
+    _refuse_other_ranges(text)
     return _distinct(_characters(text), text)
+
+
+def remark_on(text: str) -> str:
+    """A remark on a vocabulary given as a text: tokens of a list have several characters, or nothing."""
+    tokens = parse_vocabulary(text) if "," in text and not text.startswith("@") else ()
+    if not any(isinstance(token, str) and len(token) > 1 for token in tokens):
+        return ""
+    return f"the vocabulary is a list, divided by commas: {shown(tokens)}"
+
+
+def shown(vocabulary: Sequence[Atom]) -> str:
+    """A vocabulary as a remark names it: the first twenty tokens."""
+    text = ", ".join(json.dumps(token, ensure_ascii=False) for token in vocabulary[:_MANY])
+    return f"{text}, … ({len(vocabulary)} tokens)" if len(vocabulary) > _MANY else text
 
 
 def vocabulary_of(inputs: Iterable[Sequence[Atom]]) -> tuple[Atom, ...]:
@@ -55,6 +73,16 @@ def _range(first: int, last: int, text: str) -> tuple[Atom, ...]:
     if last - first >= _LARGEST:
         raise DataFault(f"the range {text} has more than {_LARGEST:,} tokens")
     return tuple(range(first, last + 1))
+
+
+def _refuse_other_ranges(text: str) -> None:
+    """DataFault where a range of ints is written like one of characters, or the other way round."""
+    ints, characters = _INTS_BY_HYPHEN.fullmatch(text), _CHARACTERS_BY_POINTS.fullmatch(text)
+    if ints and len(text) > 3:
+        hint = f"for ints write {ints[1]}..{ints[2]}; characters are written one by one, or as a range such as 0-9"
+        raise DataFault(f"{text!r} is neither a range of characters nor of ints", hint=hint)
+    if characters:
+        raise DataFault(f"{text!r} is no range of ints", hint=f"for characters write {characters[1]}-{characters[2]}")
 
 
 def _list(text: str) -> tuple[Atom, ...]:

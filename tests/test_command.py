@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("hist.rasp").write_text(HIST)
     Path("sort.rasp").write_text(SORT)
     Path("bad.rasp").write_text("x = (;\ny = nothing;\n")
+    Path("m.safetensors").write_bytes(b"\x00")
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str, typed: str = "") -> tuple[int, str, str]:
@@ -54,6 +56,34 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str], argv: list[str], ex
     status, out, err = run(capsys, *argv)
     assert (status, err) == (0, "")
     assert out == expected or (expected is None and out)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["hist.rasp", "aab"],
+        ["run", "hist.rasp", "aab"],
+        ["run", "--show", "hist", "hist.rasp", "aab"],
+        ["run", "hist.rasp", "--show", "hist", "aab"],
+    ],
+)
+def test_an_input_may_stand_behind_the_file(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    assert run(capsys, *argv) == (0, '     s-op: hist\n \t Example: hist("aab") = [2, 2, 1] (ints)\n', "")
+
+
+def test_a_compiled_model_alone_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "compile", "hist.rasp", "--vocab", "ab", "--max-length", "3", "-o", "hist.safetensors")
+    assert run(capsys, "hist.safetensors", "aab") == (0, 'hist("aab") = [2, 2, 1] (ints)\n', "")
+
+
+def test_a_vocabulary_of_words_is_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "compile", "hist.rasp", "--vocab", "abc,#", "--max-length", "3")
+    assert (status, err) == (0, 'the vocabulary is a list, divided by commas: "abc", "#"\n')
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path(__file__).parent.parent.joinpath("pyproject.toml").read_text()
+    assert run(capsys, "--version") == (0, f"rasp {tomllib.loads(text)['project']['version']}\n", "")
 
 
 def test_inputs_keep_their_order(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,8 +140,24 @@ def test_check_tells_surprises_and_mistakes(capsys: pytest.CaptureFixture[str]) 
         (["analyse", "hist.rasp", "k"], 1, "only s-ops and selectors need layers"),
         (["check", "none.rasp"], 1, "cannot read"),
         (["run"], 2, "required"),
-        (["nothing"], 2, "invalid choice"),
+        (["nothing"], 2, "there is no subcommand nothing; subcommands are run, repl,"),
+        (["compil"], 2, "there is no subcommand compil; did you mean compile?"),
         (["run", "hist.rasp", "--what"], 2, "unrecognized"),
+        (["run", "hist.rasp", "--input_s=x"], 2, "unrecognized arguments: --input_s=x; did you mean --inputs?"),
+        (["repl", "--color", "alway"], 2, "(choose from auto, always, never); did you mean always?"),
+        (["draw", "hist.rasp", "hist", "aab", "-o", "x.png"], 2, "unrecognized arguments: aab; an input follows -i"),
+        (["run", "hits.rasp"], 1, "no such file\n  hint: did you mean hist.rasp?"),
+        (["hist", "-i", "aab"], 2, "there is no subcommand hist"),
+        (
+            ["run", "m.safetensors"],
+            1,
+            "is a compiled model, no program\n  hint: rasp infer m.safetensors",
+        ),
+        (["infer", "hist.rasp", "-i", "a"], 1, "hist.rasp is a program, no compiled model\n  hint: rasp run hist.rasp"),
+        (["run", "hist.rasp", "[]"], 1, "empty list"),
+        (["run", "hist.rasp", "[3, 1,"], 1, "looks like a list"),
+        (["run", "sort.rasp", "red green"], 1, """a list of its words is '["red", "green"]'"""),
+        (["compile", "hist.rasp", "--vocab", "0-100"], 1, "for ints write 0..100"),
     ],
 )
 def test_errors(capsys: pytest.CaptureFixture[str], argv: list[str], status: int, words: str) -> None:

@@ -290,8 +290,8 @@ def test_a_difference_is_shown_and_status_1(capsys: pytest.CaptureFixture[str], 
         (["compile", "p.rasp", *SMALL, "--dtype", "float16"], 2, "invalid choice"),
         (["compile"], 2, "required"),
         (["infer", "none.safetensors", "-i", "a"], 1, "there is no file none.safetensors"),
-        (["infer", "p.rasp", "-i", "a"], 1, "p.rasp is not a safetensors file"),
-        (["infer", "p.rasp"], 1, "p.rasp is not a safetensors file"),
+        (["infer", "p.rasp", "-i", "a"], 1, "p.rasp is a program, no compiled model"),
+        (["infer", "p.rasp"], 1, "p.rasp is a program, no compiled model"),
         (["infer"], 2, "required"),
         (["verify", "p.rasp"], 2, "--vocab and --max-length"),
         (["verify", "none.safetensors"], 1, "there is no file"),
@@ -330,7 +330,7 @@ def test_a_failed_compilation_keeps_the_old_file(capsys: pytest.CaptureFixture[s
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     status, out, _ = rasp(capsys, name, "--help")
     assert status == 0
-    assert f"example:\n  rasp {name}" in out
+    assert f"\n  rasp {name} " in out
 
 
 def test_the_report_fits_the_terminal() -> None:

@@ -1,6 +1,7 @@
 """Inputs from a command line and from files."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from rasp.vocabulary import parse_vocabulary
         ("[1, 2.5, true, \"a\"]", [1, 2.5, True, "a"]),
         ('"a b"', "a b"),
         ("[()]", "[()]"),
-        ("[[1]]", "[[1]]"),
-        ("[null]", "[null]"),
+        ("[]()", "[]()"),
+        ("[[]]", "[[]]"),
+        ("[[],[]]", "[[],[]]"),
+        ("[a]", "[a]"),
         ("[", "["),
         ('"', '"'),
         ("{}", "{}"),
@@ -36,6 +39,22 @@ def test_parse_input(text: str, expected: object) -> None:
 def test_empty_inputs_are_refused(text: str) -> None:
     with pytest.raises(DataFault, match="at least one token"):
         parse_input(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["[null]", "[[1]]", "[3, 1,", "[1", "[-1 2]", "[red, green]", "['a', 'b']", "['a']", '["a"', "[true"]
+)
+def test_what_seems_to_be_a_list_is_never_read_as_characters(text: str) -> None:
+    with pytest.raises(DataFault, match="looks like a list") as found:
+        parse_input(text)
+    assert f"'{json.dumps(text)}'" in str(found.value.hint)
+    assert parse_input(json.dumps(text)) == text
+
+
+def test_an_empty_list_may_have_been_meant_as_brackets() -> None:
+    with pytest.raises(DataFault, match="empty list") as found:
+        parse_input("[]")
+    assert str(found.value.hint) == "for the characters themselves write '\"[]\"'"
 
 
 def test_read_inputs(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from rasp.errors import DataFault
 from rasp.operations import Atom
-from rasp.vocabulary import parse_vocabulary, vocabulary_of
+from rasp.vocabulary import parse_vocabulary, remark_on, vocabulary_of
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,9 @@ def test_forms(text: str, tokens: list[Atom]) -> None:
         ("c-a", "the range c-a in the vocabulary is empty"),
         ("9..0", "the range 9..0 is empty"),
         ("0..999999999999", "more than 100,000 tokens"),
+        ("0-100", "'0-100' is neither a range of characters nor of ints"),
+        ("-5-5", "neither a range"),
+        ("a..z", "'a..z' is no range of ints"),
         ("red,,green", "has an empty item"),
         ("red,", "has an empty item"),
         ("@none.json", "cannot read none.json"),
@@ -107,3 +110,12 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 )
 def test_vocabularies_of_inputs(inputs: list[list[Atom]], tokens: list[Atom]) -> None:
     assert list(map(repr, vocabulary_of(inputs))) == list(map(repr, tokens))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("abc,#", '"abc", "#"'), ("red, green", '"red", " green"'), ("a,b", ""), ("1,10", ""), ("abc#", "")],
+)
+def test_a_list_with_tokens_of_several_characters_is_remarked_on(text: str, words: str) -> None:
+    assert remark_on(text).endswith(words)
+    assert bool(remark_on(text)) is bool(words)

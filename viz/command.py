@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from rasp.arguments import examples
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
@@ -40,12 +41,12 @@ _NO_FILE_NAME = set('/\\:*?"<>|')
 
 def draw_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp draw`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (
-        "examples:\n"
-        "  rasp draw programs/reverse.rasp reverse -i hello -o reverse.svg\n"
-        "  rasp draw programs/reverse.rasp reverse -i hello --kind flow -o flow.pdf\n"
-        "  rasp draw reverse.safetensors -i hello -o heads.png"
+    examples(
+        parser,
+        "rasp draw programs/reverse.rasp reverse -i hello -o reverse.svg",
+        "rasp draw programs/reverse.rasp reverse -i hello --kind flow -o flow.pdf",
+        "rasp compile programs/reverse.rasp -o reverse.safetensors",
+        "rasp draw reverse.safetensors -i hello -o heads.png",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")

@@ -145,7 +145,10 @@ class CompiledModel(Displayed):
         shown = ", ".join(map(repr, self.weights.vocabulary[:12]))
         more = ", …" if len(self.weights.vocabulary) > 12 else ""
         named = describe(token) if is_atom(token) else f"a {type(token).__name__}"
-        raise DataFault(f"{named} at position {position} is not in the vocabulary", hint=f"tokens are {shown}{more}")
+        words = any(isinstance(known, str) and len(known) > 1 for known in self.weights.vocabulary)
+        lists = """; an input of words is a list, such as '["red", "green"]'""" if words else ""
+        hint = f"tokens are {shown}{more}{lists}"
+        raise DataFault(f"{named} at position {position} is not in the vocabulary", hint=hint)
 
     def trace(
         self,

@@ -15,12 +15,11 @@ from rasp.language.loading import read_source
 from rasp.operations import Atom, atom_key
 from rasp.source import Source, Span
 from rasp.streams import warn
-from rasp.vocabulary import FORMS, parse_vocabulary, vocabulary_of
+from rasp.vocabulary import FORMS, parse_vocabulary, remark_on, shown, vocabulary_of
 
 _COMMENT = re.compile(r"(?:[ \t]*#.*(?:\n|\Z))*")
 # Blanks at the end of a line belong to what is said: a vocabulary may end in one.
 _FIELD = re.compile(r"^[ \t]*#[ \t]*(vocab|length|input):[ \t]+(\S.*)$", re.MULTILINE)
-_MANY = 20
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,8 @@ def model_size(
         (tokens[1], f"vocabulary {written or shown(tokens[0])}"),
         (longest[1], f"maximum length {longest[0]}"),
     ]
-    return ModelSize(tokens[0], longest[0], tuple(_remarks(said, called)))
+    own = remark_on(vocab) if vocab is not None else ""
+    return ModelSize(tokens[0], longest[0], (*([own] if own else []), *_remarks(said, called)))
 
 
 class MissingSize(DataFault):
@@ -186,9 +186,3 @@ def _remarks(said: Sequence[tuple[str, str]], called: str) -> Iterator[str]:
         parts = [part for where, part in said if where == source]
         if parts:
             yield f"from the {name}: {', '.join(parts)}"
-
-
-def shown(vocabulary: Sequence[Atom]) -> str:
-    """A vocabulary as a remark names it: the first twenty tokens."""
-    text = ", ".join(json.dumps(token, ensure_ascii=False) for token in vocabulary[:_MANY])
-    return f"{text}, … ({len(vocabulary)} tokens)" if len(vocabulary) > _MANY else text

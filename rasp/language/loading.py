@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,5 +119,17 @@ class Kept(Memory):
 
 
 def read_source(path: Path) -> Source:
-    """The text of a file. DataFault where it cannot be read."""
+    """The text of a file. DataFault where it cannot be read, and for a compiled model."""
+    if path.suffix == ".safetensors" and path.is_file():
+        hint = f"rasp infer {path} runs it; verify, draw and report take it too"
+        raise DataFault(f"{path} is a compiled model, no program", hint=hint)
+    if not path.exists():
+        raise DataFault(f"cannot read {path}: there is no such file", hint=_like(path))
     return Source(str(path), "\n".join(read_text(path).replace("\r\n", "\n").split("\r")))
+
+
+def _like(path: Path) -> str | None:
+    """The program that may have been meant, where there is one."""
+    there = [other.name for other in path.parent.glob("*.rasp")] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, there, 1) or [name for name in there if name == f"{path.name}.rasp"]
+    return f"did you mean {path.with_name(close[0])}?" if close else None

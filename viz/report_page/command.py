@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rasp.arguments import examples
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
 
 def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp report`."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = (
-        "examples:\n"
-        "  rasp report programs/reverse.rasp -i hello -i abc -o reverse.html\n"
-        "  rasp report programs/sort.rasp sorted -i hello --vocab a-z --max-length 10 -o sort.html"
+    examples(
+        parser,
+        "rasp report programs/reverse.rasp -i hello -i abc -o reverse.html",
+        "rasp report programs/sort.rasp sorted -i hello --vocab a-z --max-length 10 -o sort.html",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last one)")
