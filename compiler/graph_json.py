@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from compiler.differences import DISTANCE, EXCESS
@@ -84,16 +85,28 @@ def numbered(weights: ModelWeights) -> dict[Node, int]:
 
 def described(weights: ModelWeights) -> list[dict[str, Any]]:
     """The graph of a model as JSON, a Python function in it as its table."""
-    number = numbered(weights)
+    return described_nodes(numbered(weights), weights.names, weights.lines, weights.tables)
+
+
+def described_nodes(
+    number: Mapping[Node, int],
+    names: Mapping[Node, str] = MappingProxyType({}),
+    lines: Mapping[Node, int] = MappingProxyType({}),
+    tables: Mapping[Operation, Table] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
+    """Nodes as JSON, in the order of their numbers, which has children first.
+
+    A Python function becomes its table; without one it stays what it is, which JSON cannot hold.
+    """
     found = []
     for node in number:
         parts: dict[str, Any] = {"node": type(node).__name__}
         for field in fields(node):
-            parts[field.name] = _described(getattr(node, field.name), number, weights.tables)
-        if node in weights.names:
-            parts["name"] = weights.names[node]
-        if node in weights.lines:
-            parts["line"] = weights.lines[node]
+            parts[field.name] = _described(getattr(node, field.name), number, tables)
+        if node in names:
+            parts["name"] = names[node]
+        if node in lines:
+            parts["line"] = lines[node]
         found.append(parts)
     return found
 

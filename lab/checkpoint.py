@@ -19,7 +19,7 @@ from rasp.errors import DataFault
 from rasp.files import write_whole
 
 FORMAT = "rasp-lab model"
-VERSION = 1
+VERSION = 2
 _KEY = "lab"
 
 Array = np.ndarray[Any, Any]

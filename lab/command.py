@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -15,10 +16,12 @@ import numpy as np
 from lab.ablation import Result, Variant, conclusion, markdown, table
 from lab.comparison import Comparison, accuracy_by_length, compare
 from lab.folder import Folder, Plan, Progress
-from lab.model import POSITIONS
+from lab.model import NORMS, POSITIONS
+from lab.optimizers import OPTIMIZERS
 from lab.patterns import targets
+from lab.presets import PRESETS
 from lab.task import Examples, Numbers, Task
-from lab.training import SUPERVISIONS, Measurement, Trained, TrainingConfig, observe, use_threads
+from lab.training import DEVICES, PRECISIONS, SUPERVISIONS, Measurement, Trained, device_of, observe, use_threads
 from rasp.arguments import examples
 from rasp.console.show import values
 from rasp.errors import DataFault
@@ -35,11 +38,6 @@ from rasp.vocabulary import FORMS
 # A learned head beside the program's: its layer from 1 on, a title, and both attentions [S, S].
 HeadPair: TypeAlias = "tuple[int, str, Numbers, Numbers]"
 
-# Each preset: what it sets unless an option says otherwise.
-PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {"max_length": 10, "d_model": 32, "steps": 1_500, "count": 20_000, "seeds": 1},
-    "small": {"max_length": 20, "d_model": 64, "steps": 6_000, "count": 50_000, "seeds": 3},
-}
 _COMPARED = 500
 
 
@@ -77,7 +75,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset",
         choices=list(PRESETS),
         default="tiny",
-        help="; ".join(f"{name}: {_said(preset)}" for name, preset in PRESETS.items()) + " (default: tiny)",
+        help="; ".join(f"{name}: {preset}" for name, preset in PRESETS.items()) + " (default: tiny)",
     )
     parser.add_argument(
         "--inputs",
@@ -91,9 +89,23 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--supervise", choices=SUPERVISIONS, help="teach heads the program's attention, by this distance"
     )
+    parser.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="HEAD=SELECTOR",
+        help="what a head may see, as in 1.2=window(3), layer and head from 1 on: causal, window(N), stride(N), or a "
+        "selector of the program; several, with commas, are kinds of edges. May be given more than once",
+    )
+    parser.add_argument("--norm", choices=NORMS, default="pre", help="layer norms before each part (default) or after")
     parser.add_argument("--ablate", action="store_true", help="train smaller models as well, and conclude")
     parser.add_argument("--seeds", type=_count, metavar="K", help="models of each size (default: the preset's)")
     parser.add_argument("--steps", type=_count, metavar="K", help="steps of training (default: the preset's)")
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, default="adamw", help="what takes the steps (default: adamw)"
+    )
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of products while training")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where torch finds one")
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write (default: NAME-trained)")
     budget_argument(parser)
 
@@ -104,20 +116,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _said(preset: Mapping[str, Any]) -> str:
-    seeds = "one seed" if preset["seeds"] == 1 else f"{preset['seeds']} seeds"
-    return f"lengths to {preset['max_length']}, d_model {preset['d_model']}, {preset['steps']:,} steps, {seeds}"
-
-
 def train_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     """Trains the predicted size, and with --ablate smaller ones; says what came of it."""
     use_threads(1)
-    plan = _plan(args)
+    device = device_of(args.device)
+    plan = plan_of(args)
     task = plan.task()
     folder = Folder.start(Path(args.output or f"{plan.name}-trained"), plan)
     _say_task(plan, task)
     with _progress(plan.training.steps, sys.stderr.isatty()) as progress:
-        results = folder.carry_out(task, progress)
+        results = folder.carry_out(task, progress, device=device)
     trained, _ = folder.best(task)
     _say_results(plan, task, results, trained)
     pictures.curves(folder.path / "curves.svg", _curves(results), baseline=task.majority_rate)
@@ -127,11 +135,12 @@ def train_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     return 0
 
 
-def _plan(args: argparse.Namespace) -> Plan:
+def plan_of(args: argparse.Namespace) -> Plan:
+    """What a run is asked for: the preset, and what the options say otherwise. Its program's errors."""
     program = load_program(args.file, budget=args.budget)
     program.sop(args.name)
     preset = PRESETS[args.preset]
-    vocabulary, longest = _size(args, header_of(program.source), preset["max_length"])
+    vocabulary, longest = _size(args, header_of(program.source), preset.max_length)
     return Plan(
         file=args.file,
         budget=args.budget,
@@ -140,13 +149,26 @@ def _plan(args: argparse.Namespace) -> Plan:
         vocabulary=vocabulary,
         max_length=longest,
         inputs=args.inputs,
-        count=preset["count"],
+        count=preset.count,
         held_out=1_000,
         causal=args.causal,
-        encoder={"d_model": preset["d_model"], "positions": args.positions, "bos": not args.no_bos},
-        training=TrainingConfig(steps=args.steps or preset["steps"], supervise=args.supervise),
-        seeds=args.seeds or preset["seeds"],
+        encoder={
+            "d_model": preset.d_model,
+            "positions": args.positions,
+            "bos": not args.no_bos,
+            "norm": args.norm,
+        },
+        training=replace(
+            preset.training,
+            steps=args.steps or preset.training.steps,
+            supervise=args.supervise,
+            optimizer=args.optimizer,
+            precision=args.precision,
+        ),
+        seeds=args.seeds or preset.seeds,
         ablate=args.ablate,
+        masks=tuple(args.mask),
+        grid=preset.grid,
     )
 
 

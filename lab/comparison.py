@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from lab.masks import Place
+from lab.masks import Edges, Place, cells
 from lab.model import Encoder
 from lab.patterns import HeadTarget, targets
 from lab.task import Examples, Numbers, Task
@@ -64,12 +64,11 @@ def compare(model: Encoder, task: Task, examples: Examples) -> Comparison:
     """
     own = observe(model, task, examples)
     wanted = targets(task, examples, bos=model.config.bos)
-    uniform = uniform_attention(examples, bos=model.config.bos, causal=model.config.causal)
     swap = _Swap(model, task, examples, own)
     found = []
     for layer, (heads, patterns) in enumerate(zip(wanted, own.patterns, strict=False)):
         for target, head in _pairs(heads, patterns):
-            pattern = patterns[:, head]
+            pattern, uniform = patterns[:, head], _uniform(model, task, examples, (layer, head))
             scores = agreement(target, pattern), agreement(target, uniform), _same_argmax(target, pattern)
             found.append(HeadComparison(target, layer, head, *scores, swap.kept({(layer, head): target})))
     return Comparison(tuple(found), swap.kept({(pair.layer, pair.head): pair.target for pair in found}))
@@ -91,13 +90,27 @@ def agreement(target: HeadTarget, pattern: Numbers) -> float:
     return 1 - 0.5 * float(np.abs(target.attention - pattern)[target.rows].sum(axis=1).mean())
 
 
-def uniform_attention(examples: Examples, *, bos: bool, causal: bool) -> Numbers:
-    """The attention [B, S, S] of a head that looks at all it can see alike."""
+def _uniform(model: Encoder, task: Task, examples: Examples, place: Place) -> Numbers:
+    """The attention [B, S, S] of a head that looks at all alike that the one at a place can see."""
+    mask, config = model.masks.get(place), model.config
+    seen = None if mask is None else cells(mask, task.batch(examples))
+    if isinstance(mask, Edges) and seen is not None:
+        seen = np.asarray(seen.any(axis=1))
+    return uniform_attention(examples, bos=config.bos, causal=config.causal, mask=seen)
+
+
+def uniform_attention(examples: Examples, *, bos: bool, causal: bool, mask: Flags | None = None) -> Numbers:
+    """The attention [B, S, S] of a head that looks at all it can see alike: of a mask [B, T, T] what it shows, and BOS.
+
+    A row that sees nothing is zero.
+    """
     keys = np.pad(examples.given, ((0, 0), (int(bos), 0)), constant_values=True)
     seen = np.repeat(keys[:, None, :], keys.shape[1], axis=1)
     if causal:
         seen = np.tril(seen)
-    return np.asarray(seen / seen.sum(axis=2, keepdims=True), dtype=np.float32)
+    if mask is not None:
+        seen[:, int(bos) :, int(bos) :] &= mask
+    return np.asarray(seen / np.maximum(seen.sum(axis=2, keepdims=True), 1), dtype=np.float32)
 
 
 def _pairs(heads: Sequence[HeadTarget], patterns: Numbers) -> list[tuple[HeadTarget, int]]:

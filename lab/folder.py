@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from compiler.fields import atom, plain
 from lab.ablation import Result, Variant, ablations, conclusion, predicted, table
+from lab.masks import Mask, Place, named_mask
 from lab.task import FEWEST, Examples, Task
 from lab.training import Measurement, Trained, TrainingConfig, load_model, train
 from rasp.errors import DataFault
@@ -26,7 +27,7 @@ from rasp.language.program import Program, kept_program
 from rasp.operations import Atom
 
 FORMAT = "rasp-lab run"
-VERSION = 1
+VERSION = 2
 
 Progress: TypeAlias = "Callable[[Variant, int, Measurement], None]"
 """Told after each measurement: of which size, of which seed, and what was found."""
@@ -50,6 +51,8 @@ class Plan:
     training: TrainingConfig
     seeds: int
     ablate: bool
+    masks: tuple[str, ...] = ()
+    grid: tuple[tuple[float, float], ...] = ()
 
     def program(self) -> Program:
         """The program, from the texts kept with the run."""
@@ -84,8 +87,26 @@ class Plan:
     def variants(self, task: Task) -> tuple[list[Variant], list[str]]:
         """The sizes to train, the predicted one first, and what is left out and why."""
         whole = predicted(task, self.encoder)
+        for text in self.masks:
+            (layer, head), _ = named_mask(text, self.program())
+            if layer >= whole.config.layers or head >= whole.config.heads:
+                size = f"{whole.config.layers} layers of {whole.config.heads} heads"
+                raise DataFault(f"{text!r} names no head of the predicted size, {size}")
         more, left_out = ablations(whole) if self.ablate else ([], [])
         return [whole, *more], left_out
+
+    def training_of(self, seed: int) -> TrainingConfig:
+        """How the model of a seed is trained."""
+        if not self.grid:
+            return replace(self.training, seed=seed)
+        rate, decay = self.grid[seed % len(self.grid)]
+        return replace(self.training, seed=seed, learning_rate=rate, decay=decay)
+
+    def masks_of(self, variant: Variant) -> dict[Place, Mask]:
+        """The masks of the heads that a model has."""
+        config = variant.config
+        given = dict(named_mask(text, self.program()) for text in self.masks)
+        return {place: mask for place, mask in given.items() if place[0] < config.layers and place[1] < config.heads}
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain data."""
@@ -98,9 +119,14 @@ class Plan:
     def of_json(cls, found: Mapping[str, Any]) -> Plan:
         """The plan that was written as plain data."""
         training = TrainingConfig(**{**found["training"], "betas": tuple(found["training"]["betas"])})
-        texts = tuple(Text(part["text"], part["loads"]) for part in found["texts"])
-        vocabulary = tuple(map(atom, found["vocabulary"]))
-        return cls(**{**found, "texts": texts, "vocabulary": vocabulary, "training": training})
+        read = {
+            "texts": tuple(Text(part["text"], part["loads"]) for part in found["texts"]),
+            "vocabulary": tuple(map(atom, found["vocabulary"])),
+            "training": training,
+            "masks": tuple(found["masks"]),
+            "grid": tuple(map(tuple, found["grid"])),
+        }
+        return cls(**{**found, **read})
 
 
 @dataclass(frozen=True)
@@ -142,13 +168,13 @@ class Folder:
         """Where a model is kept."""
         return self.path / f"{variant.stem}-{seed}.safetensors"
 
-    def carry_out(self, task: Task, progress: Progress) -> list[Result]:
+    def carry_out(self, task: Task, progress: Progress, *, device: str = "cpu") -> list[Result]:
         """Trains what is not trained yet; after each model, run.json, history.csv and table.md are up to date."""
         results: list[Result] = []
         for variant in self.plan.variants(task)[0]:
             histories: list[tuple[Measurement, ...]] = []
             for seed in range(self.plan.seeds):
-                histories.append(self._trained(task, variant, seed, progress).history)
+                histories.append(self._trained(task, variant, seed, progress, device).history)
                 self._write([*results, Result(variant, tuple(histories))], task)
             results.append(Result(variant, tuple(histories)))
         return results
@@ -162,14 +188,15 @@ class Folder:
         found = [(load_model(self.model(whole, seed)), seed) for seed in there]
         return max(found, key=lambda pair: pair[0].last.token_accuracy)
 
-    def _trained(self, task: Task, variant: Variant, seed: int, progress: Progress) -> Trained:
-        training = TrainingConfig(**{**asdict(self.plan.training), "seed": seed})
+    def _trained(self, task: Task, variant: Variant, seed: int, progress: Progress, device: str) -> Trained:
         return train(
             task,
             variant.config,
-            training,
+            self.plan.training_of(seed),
+            masks=self.plan.masks_of(variant),
             path=self.model(variant, seed),
             progress=lambda found: progress(variant, seed, found),
+            device=device,
         )
 
     def _write(self, results: list[Result], task: Task) -> None:

@@ -1,14 +1,43 @@
-"""Masks of heads as RASP selectors: those that every library has by name. Any selector of a program is one, too."""
+"""Masks of heads as RASP selectors: those that every library has by name, any of a program, edges of several kinds."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+import numpy as np
+
+from compiler.graph_json import described_nodes, graph_of
+from rasp.batch.ragged import Flags
+from rasp.batch.run import BatchRun
 from rasp.errors import DataFault
-from rasp.graph import Selector, indices, select
+from rasp.graph import Selector, indices, select, topological
+from rasp.language.program import Program
 
 Place: TypeAlias = "tuple[int, int]"
 """A head: its layer, and its number there, both from 0 on."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What a relational head sees: a key and a query with an edge of some kind between them. DataFault without kinds.
+
+    Each kind is a selector, and has three embeddings, which are added to the query, the key and the value wherever
+    there is an edge of that kind (Diao and Loynd 2023, with edges that are one-hot or sums of them).
+    """
+
+    kinds: tuple[Selector, ...]
+
+    def __post_init__(self) -> None:
+        if not self.kinds:
+            raise DataFault("edges are of one kind at least", hint="a selector alone is a mask without embeddings")
+
+
+Mask: TypeAlias = Selector | Edges
+Masks: TypeAlias = Mapping[Place, Mask]
 
 
 def causal() -> Selector:
@@ -30,3 +59,74 @@ def _from_one(size: int) -> int:
     if size < 1:
         raise DataFault(f"a window or stride is a number from 1 on, not {size}")
     return size
+
+
+def cells(mask: Mask, run: BatchRun) -> Flags:
+    """Where a head sees on a batch: [B, T, T] of a selector, and of edges [B, E, T, T], one kind after the other."""
+    if isinstance(mask, Edges):
+        return np.stack([run.selector(kind) for kind in mask.kinds], axis=1)
+    return run.selector(mask)
+
+
+# -- masks as text
+
+
+_SIZED: Mapping[str, Callable[[int], Selector]] = {"window": window, "stride": stride}
+
+
+def named_mask(text: str, program: Program) -> tuple[Place, Mask]:
+    """A head and its mask, from a text such as `1.2=causal`, `1.1=window(3)` or `2.1=NAME`, counted from 1.
+
+    NAME is a selector of the program; several, with a comma between, are kinds of edges. DataFault for anything else,
+    NameFault where the program has no such selector.
+    """
+    found = re.fullmatch(r"\s*(\d+)\.(\d+)\s*=(.+)", text)
+    if found is None or "0" in found.groups():
+        raise DataFault(f"{text!r} is no mask", hint="write LAYER.HEAD=SELECTOR, as in 1.1=window(3), counted from 1")
+    kinds = tuple(_selector(name.strip(), program) for name in found[3].split(","))
+    return (int(found[1]) - 1, int(found[2]) - 1), kinds[0] if len(kinds) == 1 else Edges(kinds)
+
+
+def _selector(name: str, program: Program) -> Selector:
+    if name == "causal":
+        return causal()
+    if sized := re.fullmatch(r"(window|stride)\((\d+)\)", name):
+        return _SIZED[sized[1]](int(sized[2]))
+    return program.selector(name)
+
+
+def as_json(masks: Masks) -> dict[str, Any]:
+    """Masks as plain data: the graph of their selectors, and which nodes each head has.
+
+    DataFault for a selector with a Python function in it, which no file can hold.
+    """
+    roots = [kind for mask in masks.values() for kind in _kinds(mask)]
+    number = {node: at for at, node in enumerate(topological(roots))}
+    heads = {
+        f"{layer}.{head}": [number[kind] for kind in mask.kinds] if isinstance(mask, Edges) else number[mask]
+        for (layer, head), mask in masks.items()
+    }
+    found = {"nodes": described_nodes(number), "heads": heads}
+    try:
+        json.dumps(found)
+    except TypeError as error:
+        raise DataFault(
+            "a mask with a Python function in it cannot be kept in a file", hint="say the same with RASP's operations"
+        ) from error
+    return found
+
+
+def of_json(found: Mapping[str, Any]) -> dict[Place, Mask]:
+    """The masks that were written as plain data. DataFault or a Python error where they were not."""
+    graph = graph_of(found["nodes"])
+    masks: dict[Place, Mask] = {}
+    for place, own in found["heads"].items():
+        layer, head = map(int, place.split("."))
+        several = isinstance(own, list)
+        kinds = tuple(graph.node(at, Selector) for at in (own if several else [own]))
+        masks[layer, head] = Edges(kinds) if several else kinds[0]
+    return masks
+
+
+def _kinds(mask: Mask) -> tuple[Selector, ...]:
+    return mask.kinds if isinstance(mask, Edges) else (mask,)

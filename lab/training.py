@@ -19,16 +19,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lab import masks as mask_files
 from lab.checkpoint import Checkpoint
-from lab.masks import Place
+from lab.masks import Masks, Place
 from lab.model import Encoder, EncoderConfig, Forward
+from lab.optimizers import OPTIMIZERS, Optimizers
 from lab.patterns import targets
 from lab.task import Examples, Numbers, Task
 from rasp.batch.ragged import Codes, Flags
 from rasp.errors import DataFault
-from rasp.graph import Selector
 
 SUPERVISIONS = ("kl", "mse")
+PRECISIONS = ("float32", "bfloat16")
+DEVICES = ("auto", "cpu", "cuda")
 
 RIGHT_WITHIN = 0.05
 """A number is right if it is so near, in standard deviations of the labels."""
@@ -40,9 +43,10 @@ _CHUNK = 2_048
 class TrainingConfig:
     """How a model is trained. DataFault for what makes no sense.
 
-    AdamW with `warmup` (a share of the steps) and a cosine down to 0, gradients clipped. `supervise` adds the distance
-    between heads and selectors, times `weight`. Every so many steps the held-out inputs are measured; training stops
-    early when `enough` of their tokens are right twice in a row.
+    AdamW or Muon with `warmup` (a share of the steps) and a cosine down to 0, or with a rate that each epoch multiplies
+    by `decay`; gradients are clipped. `supervise` adds the distance between heads and selectors, times `weight`. Every
+    so many steps the held-out inputs are measured; training stops early when `enough` of their tokens are right twice
+    in a row. In `bfloat16` the products are, weights and what is measured stay in float32.
     """
 
     steps: int = 1_500
@@ -57,15 +61,26 @@ class TrainingConfig:
     weight: float = 1.0
     every: int = 50
     enough: float = 0.9995
+    optimizer: str = "adamw"
+    decay: float | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if self.supervise is not None and self.supervise not in SUPERVISIONS:
             raise DataFault(f"heads are supervised by one of {', '.join(SUPERVISIONS)}, not {self.supervise!r}")
+        for name, value, known in (
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            ("precision", self.precision, PRECISIONS),
+        ):
+            if value not in known:
+                raise DataFault(f"the {name} is one of {', '.join(known)}, not {value!r}")
         if min(self.steps, self.batch, self.every) < 1:
             raise DataFault("steps, batch size and steps between measurements are numbers from 1 on")
 
-    def rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+    def rate(self, step: int, per_epoch: int = 1) -> float:
+        """The learning rate of a step, counted from 0, where an epoch has so many."""
+        if self.decay is not None:
+            return float(self.learning_rate * self.decay ** (step // per_epoch))
         warm = max(1, round(self.warmup * self.steps))
         if step < warm:
             return self.learning_rate * (step + 1) / warm
@@ -112,16 +127,26 @@ def train(
     config: EncoderConfig,
     training: TrainingConfig,
     *,
-    masks: Mapping[Place, Selector] | None = None,
+    masks: Masks | None = None,
     path: Path | None = None,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> Trained:
     """A model trained on a task. With a path it is kept there at every measurement, and a run kept there goes on.
 
-    DataFault where the file is of another task or configuration, where it cannot be written, and where heads should be
-    supervised without BOS, which is where they look when they select nothing.
+    It is trained on a `device` that torch knows, and given back on the CPU. DataFault where the file is of another task
+    or configuration, where it cannot be written, and where heads should be supervised without BOS, which is where they
+    look when they select nothing.
     """
-    return _Run(task, config, training, dict(masks or {}), path).finish(progress or (lambda found: None))
+    run = _Run(task, config, training, dict(masks or {}), path, torch.device(device))
+    return run.finish(progress or (lambda found: None))
+
+
+def device_of(name: str) -> str:
+    """The device that is meant by `auto`, `cpu` or `cuda`. DataFault where there is no GPU and one is wanted."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DataFault("torch finds no GPU here", hint="leave --device out, or give cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,18 +163,24 @@ def observe(
 ) -> Observed:
     """What a model does on examples; `patterns` [B, S, S] stand in for those of some heads."""
     found: list[Forward] = []
+    device = model.W_E.weight.device
     with torch.no_grad():
         for rows in _chunks(examples):
             part = examples.take(rows)
-            masks = model.visible(task.batch(part)) if model.selectors else None
-            given = {place: torch.from_numpy(pattern[rows]) for place, pattern in (patterns or {}).items()}
-            found.append(model(torch.from_numpy(part.ids), masks, given))
+            masks = _on(device, model.visible(task.batch(part))) if model.masks else None
+            given = _on(device, {place: torch.from_numpy(pattern[rows]) for place, pattern in (patterns or {}).items()})
+            found.append(model(torch.from_numpy(part.ids).to(device), masks, given))
     outputs = torch.cat([part.outputs for part in found])
     answers = outputs[..., 0] if task.classes is None else outputs.argmax(dim=-1)
     layers = range(len(found[0].patterns))
     return Observed(
-        answers.numpy(), tuple(torch.cat([part.patterns[layer] for part in found]).numpy() for layer in layers)
+        answers.cpu().numpy(),
+        tuple(torch.cat([part.patterns[layer] for part in found]).cpu().numpy() for layer in layers),
     )
+
+
+def _on(device: torch.device, tensors: Mapping[Place, Tensor]) -> dict[Place, Tensor]:
+    return {place: tensor.to(device) for place, tensor in tensors.items()}
 
 
 def _chunks(examples: Examples) -> Iterator[Codes]:
@@ -179,17 +210,18 @@ class _Run:
         task: Task,
         config: EncoderConfig,
         training: TrainingConfig,
-        masks: dict[Place, Selector],
+        masks: Masks,
         path: Path | None,
+        device: torch.device,
     ) -> None:
         if training.supervise is not None and not config.bos:
             raise DataFault("supervision needs a BOS token: heads look there where their selector selects nothing")
-        self.task, self.training, self.path = task, training, path
+        self.task, self.training, self.path, self.device = task, training, path, device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
-            self.model = Encoder(config, masks)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=training.learning_rate, betas=training.betas, weight_decay=training.weight_decay
+            self.model = Encoder(config, masks).to(device)
+        self.optimizers = Optimizers(
+            training.optimizer, self.model, betas=training.betas, weight_decay=training.weight_decay
         )
         self.step = 0
         self.history: list[Measurement] = []
@@ -207,12 +239,12 @@ class _Run:
             self._measure(losses, spent)
             self._keep()
             progress(self.history[-1])
-        return Trained(self.model, tuple(self.history))
+        return Trained(self.model.cpu().eval(), tuple(self.history))
 
     def _steps(self, count: int) -> tuple[float, float]:
         """Takes some steps; the mean losses."""
         self.model.train()
-        totals = torch.zeros(2)
+        totals = torch.zeros(2, device=self.device)
         for _ in range(count):
             totals += self._one_step()
         return totals[0].item() / count, totals[1].item() / count
@@ -220,28 +252,36 @@ class _Run:
     def _one_step(self) -> Tensor:
         """Takes a step; its losses [2], of answers and of heads."""
         rows = self._rows(self.step)
-        ids = self._ids[rows]
-        drawn = torch.Generator().manual_seed(self.training.seed * 1_000_003 + self.step)
-        positions = self.model.draw_positions(ids.shape[1] + self.model.config.bos, drawn)
-        found = self.model(ids, {place: cells[rows] for place, cells in self._masks.items()}, None, positions)
-        answers = _answer_loss(found.outputs, self._labels[rows], ids >= 0)
-        heads = self._supervision(found.patterns, rows)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.training.rate(self.step)
-        self.optimizer.zero_grad(set_to_none=True)
+        answers, heads = self._losses(rows)
+        self.optimizers.clear()
         torch.autograd.backward(answers + self.training.weight * heads)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
-        self.optimizer.step()
+        self.optimizers.step(self.training.rate(self.step, self._per_epoch))
         self.step += 1
         return torch.stack([answers.detach(), heads.detach()])
 
+    def _losses(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The losses of answers and of heads on some examples."""
+        ids = self._ids[rows].to(self.device)
+        drawn = torch.Generator().manual_seed(self.training.seed * 1_000_003 + self.step)
+        positions = self.model.draw_positions(ids.shape[1] + self.model.config.bos, drawn)
+        masks = _on(self.device, {place: seen[rows] for place, seen in self._masks.items()})
+        low = self.training.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=low):
+            found = self.model(ids, masks, None, positions)
+        answers = _answer_loss(found.outputs.float(), self._labels[rows].to(self.device), ids >= 0)
+        return answers, self._supervision(found.patterns, rows)
+
+    @cached_property
+    def _per_epoch(self) -> int:
+        return max(1, len(self.task.training) // self.training.batch)
+
     def _rows(self, step: int) -> Tensor:
         """The examples of a step: each epoch goes through all of them in an order of its own."""
-        size = len(self.task.training)
-        per_epoch = max(1, size // self.training.batch)
-        epoch, place = divmod(step, per_epoch)
+        epoch, place = divmod(step, self._per_epoch)
         if epoch != self._order[0]:
-            self._order = epoch, np.random.default_rng([self.training.seed, epoch]).permutation(size)
+            order = np.random.default_rng([self.training.seed, epoch]).permutation(len(self.task.training))
+            self._order = epoch, order
         start = place * self.training.batch
         return torch.from_numpy(self._order[1][start : start + self.training.batch])
 
@@ -257,7 +297,7 @@ class _Run:
 
     @cached_property
     def _masks(self) -> dict[Place, Tensor]:
-        return self.model.visible(self.task.batch(self.task.training)) if self.model.selectors else {}
+        return self.model.visible(self.task.batch(self.task.training)) if self.model.masks else {}
 
     # -- supervision
 
@@ -265,10 +305,11 @@ class _Run:
         """The mean distance of the heads that stand for heads of the program, over the rows that ask for something."""
         parts = []
         for (layer, head), (keys, asking) in self._targets.items():
-            keys_here, asking_here = keys[rows].float(), asking[rows]
+            keys_here, asking_here = keys[rows].to(self.device).float(), asking[rows].to(self.device)
             wanted = keys_here / keys_here.sum(dim=-1, keepdim=True).clamp(min=1)
-            parts.append(_distance(self.training.supervise, wanted, patterns[layer][:, head])[asking_here].mean())
-        return torch.stack(parts).mean() if parts else torch.zeros(())
+            found = patterns[layer][:, head].float()
+            parts.append(_distance(self.training.supervise, wanted, found)[asking_here].mean())
+        return torch.stack(parts).mean() if parts else torch.zeros((), device=self.device)
 
     @cached_property
     def _targets(self) -> dict[Place, tuple[Tensor, Tensor]]:
@@ -303,13 +344,9 @@ class _Run:
 
     def _keep(self) -> None:
         if self.path is not None:
-            tensors = {f"model.{name}": tensor.numpy() for name, tensor in self.model.state_dict().items()}
+            tensors = {f"model.{name}": tensor.cpu().numpy() for name, tensor in self.model.state_dict().items()}
             if not self.finished:
-                tensors |= {
-                    f"optimizer.{place}.{name}": value.numpy()
-                    for place, moments in self.optimizer.state_dict()["state"].items()
-                    for name, value in moments.items()
-                }
+                tensors |= {f"optimizer.{name}": moments for name, moments in self.optimizers.state().items()}
             Checkpoint(tensors, {**self._identity, **self._progress}).save(self.path)
 
     @property
@@ -321,11 +358,10 @@ class _Run:
     def _identity(self) -> dict[str, object]:
         """What must be the same for a run to go on."""
         training = {**asdict(self.training), "betas": list(self.training.betas)}
-        masks = {f"{layer}.{head}": repr(selector) for (layer, head), selector in self.model.selectors.items()}
         return {
             "encoder": asdict(self.model.config),
             "training": training,
-            "masks": masks,
+            "masks": mask_files.as_json(self.model.masks),
             "task": fingerprint(self.task),
         }
 
@@ -339,17 +375,9 @@ class _Run:
             self.step, self.finished = int(kept.description["step"]), bool(kept.description["finished"])
             self.history = [Measurement(**found) for found in kept.description["history"]]
             if not self.finished:
-                self._restore_moments(kept)
+                self.optimizers.restore(kept.part("optimizer"))
         except (RuntimeError, LookupError, TypeError, ValueError) as error:
             raise DataFault(f"{path} is damaged: {error}") from error
-
-    def _restore_moments(self, kept: Checkpoint) -> None:
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in kept.part("optimizer").items():
-            place, name = key.split(".")
-            state.setdefault(int(place), {})[name] = torch.from_numpy(tensor)
-        whole = self.optimizer.state_dict()
-        self.optimizer.load_state_dict({**whole, "state": state})
 
 
 def _answer_loss(outputs: Tensor, labels: Tensor, given: Tensor) -> Tensor:
@@ -379,13 +407,16 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def load_model(path: Path, masks: Mapping[Place, Selector] | None = None) -> Trained:
-    """The model in a file, with its measurements. DataFault for a damaged or foreign file."""
+def load_model(path: Path) -> Trained:
+    """The model in a file with its masks, and its measurements. DataFault for a damaged or foreign file."""
     kept = Checkpoint.load(path)
     try:
+        masks = mask_files.of_json(kept.description["masks"])
         model = Encoder(EncoderConfig(**kept.description["encoder"]), masks)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in kept.part("model").items()})
         history = tuple(Measurement(**found) for found in kept.description["history"])
-    except (RuntimeError, LookupError, TypeError, ValueError) as error:
+    except DataFault as error:
+        raise DataFault(f"{path} is damaged: {error.message}") from error
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataFault(f"{path} is damaged: {error}") from error
     return Trained(model.eval(), history)

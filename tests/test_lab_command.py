@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import re
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from lab.ablation import Variant
-from lab.folder import Folder
-from lab.training import Measurement
+from lab.command import plan_of, train_arguments
+from lab.folder import Folder, Plan
+from lab.training import Measurement, load_model
 from rasp.__main__ import main
 from rasp.errors import DataFault
 
@@ -71,6 +73,37 @@ def test_compare_draws_an_input_and_says_both_answers(
     assert "program [a, c, b, a] (strings)" in said
     assert re.search(r"\n\n  program .*\n  model   \[", said)
     assert picture.read_text().startswith("<?xml")
+
+
+def test_masks_are_kept_with_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second head may look at its opposite alone: it agrees fully at once. The smaller model has no such head."""
+    masks = ("--mask", "2.1=flip", "--mask", "1.1=window(2)")
+    assert main(["train", *SMALL, *masks, "--ablate", "-o", str(tmp_path)]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(tmp_path), "-i", "abc"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "flip" in line)
+    assert float(row.split("|")[5]) > 0.4
+    kept = {file.name: load_model(file).model.masks for file in tmp_path.glob("*.safetensors")}
+    assert {name: list(masks) for name, masks in kept.items()} == {
+        "model-2x1x32-0.safetensors": [(1, 0), (0, 0)],
+        **{f"model-{size}-0.safetensors": [(0, 0)] for size in ("1x1x32", "1x2x64")},
+    }
+
+
+def test_the_paper_trains_four_models_each_its_own_way() -> None:
+    parser = argparse.ArgumentParser()
+    train_arguments(parser)
+    plan = plan_of(parser.parse_args([*SMALL[:3], "--preset", "paper", "--norm", "post"]))
+    assert (plan.training.steps, plan.training.batch, plan.max_length, plan.encoder["norm"]) == (
+        100_000,
+        50,
+        100,
+        "post",
+    )
+    assert [(plan.training_of(seed).learning_rate, plan.training_of(seed).decay) for seed in range(plan.seeds)] == [
+        *((3e-4, 0.98), (3e-4, 0.99), (1e-4, 0.98), (1e-4, 0.99)),
+    ]
+    assert Plan.of_json(json.loads(json.dumps(plan.as_json()))) == plan
 
 
 def test_lengths_that_were_not_trained_are_measured_where_positions_allow(
@@ -134,6 +167,9 @@ def without_seconds(file: Path) -> tuple[object, list[object]]:
         (("programs/reverse.rasp", "nothing", "--vocab", "a-d"), "defines no nothing"),
         (("programs/reverse.rasp", "--vocab", "a-d", "--inputs", "no/file"), "cannot read no/file"),
         (("programs/reverse.rasp", "--vocab", "a-d", "--no-bos", "--supervise", "kl"), "needs a BOS token"),
+        (("programs/reverse.rasp", "--vocab", "a-d", "--mask", "1.1=sideways"), "defines no sideways"),
+        (("programs/reverse.rasp", "--vocab", "a-d", "--mask", "1=causal"), "is no mask"),
+        (("programs/reverse.rasp", "--vocab", "a-d", "--mask", "3.1=causal"), "names no head of the predicted size"),
     ],
 )
 def test_what_cannot_be_trained_is_an_error(

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab.masks import causal, stride, window
+from lab.masks import Edges, Mask, as_json, causal, named_mask, of_json, stride, window
 from lab.model import Attention, Encoder, EncoderConfig, masked_softmax
-from rasp import Run, Selector, select, tokens
+from rasp import Run, Selector, elementwise, indices, parse, select, tokens
 from rasp.batch.run import BatchRun
-from rasp.errors import DataFault
+from rasp.errors import DataFault, RaspError
 
 CONFIG = EncoderConfig(vocabulary=4, outputs=3, max_length=6, layers=2, heads=2, d_model=8)
 IDS = torch.tensor([[0, 1, 2, 3, 1, 0], [3, 3, 0, -1, -1, -1]])
@@ -21,7 +21,7 @@ RUN = BatchRun("abcd", IDS.numpy(), np.array([6, 3]))
 SELECTORS = [causal(), window(2), stride(2), select(tokens, tokens, "=="), select(tokens, "a", "!=") | causal()]
 
 
-def encoder(config: EncoderConfig = CONFIG, masks: dict[tuple[int, int], Selector] | None = None) -> Encoder:
+def encoder(config: EncoderConfig = CONFIG, masks: dict[tuple[int, int], Mask] | None = None) -> Encoder:
     torch.manual_seed(0)
     return Encoder(config, masks)
 
@@ -62,6 +62,105 @@ def _with_gradients(module: nn.Module, x: Tensor, run: object) -> list[Tensor]:
     torch.autograd.backward(loss)
     gradients = [parameter.grad for _, parameter in sorted(module.named_parameters(), key=lambda pair: pair[0][:5])]
     return [value, pattern, *(part for part in (given.grad, *gradients) if part is not None)]
+
+
+def test_a_relational_head_is_torchs_attention_of_each_query_alone() -> None:
+    """For one query, what edges add to keys and values is one more part of them, [x ‖ edge], and what they add to the
+    query is a mask of numbers. So torch's attention, a query at a time, is a second opinion in values and gradients."""
+    torch.manual_seed(1)
+    ours = Attention(8, 1, 8, {0: 2}).double()
+    kinds = [select(tokens, tokens, "=="), select(indices, indices, "<=")]
+    found = torch.from_numpy(np.stack([RUN.selector(kind) for kind in kinds], axis=1))[:1]
+    x = torch.randn(1, 6, 8, dtype=torch.float64)
+    results = [
+        _with_gradients(ours, x, lambda y: ours(y, ~found.any(dim=1)[:, None], None, {0: found})),
+        _with_gradients(ours, x, lambda y: _query_by_query(ours, y, found)),
+    ]
+    for mine, other in zip(*results, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-12)
+
+
+def _query_by_query(ours: Attention, x: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+    """A relational head by `torch.nn.functional.multi_head_attention_forward`, each query a batch of its own."""
+    to_query, to_key, to_value = ours.edges["0"]
+    in_query, in_key, in_value = ours.in_proj.weight.chunk(3)
+    edges = found[0].to(x.dtype)  # [E, q, k]
+    with_edges = torch.cat([x[0].expand(6, 6, 8), edges.permute(1, 2, 0)], dim=-1)  # [q, k, 8 + E]
+    key_weight = torch.cat([in_key, to_key.T], dim=1)
+    keys = with_edges @ key_weight.T + ours.in_proj.bias[8:16]
+    added = torch.einsum("eqk,ed,qkd->qk", edges, to_query, keys) / 8**0.5
+    mask = added.masked_fill(~found[0].any(dim=0), -torch.inf)
+    given = with_edges.transpose(0, 1)
+    value, pattern = nn.functional.multi_head_attention_forward(
+        query=x,
+        key=given,
+        value=given,
+        embed_dim_to_check=8,
+        num_heads=1,
+        in_proj_weight=None,
+        in_proj_bias=ours.in_proj.bias,
+        bias_k=None,
+        bias_v=None,
+        add_zero_attn=False,
+        dropout_p=0.0,
+        out_proj_weight=ours.out_proj.weight,
+        out_proj_bias=ours.out_proj.bias,
+        attn_mask=mask[:, None],
+        use_separate_proj_weight=True,
+        q_proj_weight=in_query,
+        k_proj_weight=key_weight,
+        v_proj_weight=torch.cat([in_value, to_value.T], dim=1),
+    )
+    assert pattern is not None
+    return value, pattern.transpose(0, 1)[None]
+
+
+def test_a_relational_head_sees_its_edges_and_bos_and_uses_their_embeddings() -> None:
+    edges = Edges((select(tokens, tokens, "=="), select(indices, indices - 1, "==")))
+    model = encoder(masks={(0, 1): edges})
+    before = model(IDS, model.visible(RUN))
+    seen = before.patterns[0][0, 1, 1:, 1:] > 0
+    assert (seen.numpy() == (RUN.selector(edges.kinds[0]) | RUN.selector(edges.kinds[1]))[0]).all()
+    attention = next(part for part in model.modules() if isinstance(part, Attention))
+    for part in range(3):
+        kept = attention.edges["1"].detach().clone()
+        with torch.no_grad():
+            attention.edges["1"][part, 0] += 1
+        assert not torch.allclose(model(IDS, model.visible(RUN)).outputs, before.outputs)
+        attention.edges["1"].data = kept
+
+
+MASKS: dict[tuple[int, int], Mask] = {
+    **{(0, 0): window(3), (0, 1): select(tokens, "a", "!=") | causal()},
+    **{(1, 0): Edges((stride(2),)), (1, 1): Edges((causal(), select(tokens, tokens, "==")))},
+}
+
+
+def test_masks_come_back_from_their_description() -> None:
+    assert of_json(as_json(MASKS)) == MASKS
+    assert of_json(as_json({})) == {}
+
+
+def test_a_mask_with_a_python_function_cannot_be_kept() -> None:
+    with pytest.raises(DataFault, match="Python function"):
+        as_json({(0, 0): select(elementwise(lambda token: token == "a", tokens), True, "==")})
+
+
+def test_masks_by_name() -> None:
+    program = parse("same = select(tokens, tokens, ==); x = aggregate(same, indices);")
+    for text, place, mask in (
+        ("1.1=causal", (0, 0), causal()),
+        ("2.3 = window(3)", (1, 2), window(3)),
+        ("1.2=stride(2)", (0, 1), stride(2)),
+        ("1.1=same", (0, 0), program.selector("same")),
+        ("1.1=same, window(1)", (0, 0), Edges((program.selector("same"), window(1)))),
+    ):
+        assert named_mask(text, program) == (place, mask)
+    for text in ("causal", "0.1=causal", "1.1", "1.1="):
+        with pytest.raises(DataFault, match="is no mask"):
+            named_mask(text, program)
+    with pytest.raises(RaspError, match="no diff"):
+        named_mask("1.1=diff", program)
 
 
 def test_a_row_that_sees_no_key_gets_zeros_and_gradients_of_zero() -> None:

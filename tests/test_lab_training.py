@@ -11,11 +11,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lab.masks import causal
+from lab.checkpoint import Checkpoint
+from lab.masks import Edges, Mask, causal, window
 from lab.model import EncoderConfig
+from lab.optimizers import OPTIMIZERS
 from lab.patterns import targets
 from lab.task import Task
-from lab.training import Measurement, Trained, TrainingConfig, accuracy, load_model, observe, size_of, train
+from lab.training import Measurement, Trained, TrainingConfig, accuracy, device_of, load_model, observe, size_of, train
 from rasp import aggregate, full, indices, load, select, tokens, tokens_int
 from rasp.errors import DataFault
 
@@ -41,7 +43,9 @@ def same(one: Trained, other: Trained) -> bool:
     return all(map(np.array_equal, weights(one), weights(other)))
 
 
-@pytest.mark.parametrize("options", [{}, {"supervise": "kl"}, {"batch": 150}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"supervise": "kl"}, {"batch": 150}, {"optimizer": "muon"}, {"precision": "bfloat16"}], ids=str
+)
 @pytest.mark.parametrize("positions", ["learned", "random"])
 def test_a_run_that_resumes_is_the_uninterrupted_one_bit_for_bit(
     tmp_path: Path, options: dict[str, object], positions: str
@@ -143,7 +147,63 @@ def test_masked_heads_are_trained_under_their_mask(tmp_path: Path) -> None:
     trained = train(task(), config(), replace(TINY, steps=4), masks={(0, 0): causal()}, path=path)
     pattern = observe(trained.model, task(), task().held_out).patterns[0][:, 0, 1:, 1:]
     assert not np.triu(pattern, 1).any()
-    assert same(trained, load_model(path, {(0, 0): causal()}))
+
+
+def test_a_model_is_read_back_with_its_masks(tmp_path: Path) -> None:
+    """The file alone gives the same answers: of masked heads, and of relational ones."""
+    path = tmp_path / "model.safetensors"
+    masks: dict[tuple[int, int], Mask] = {(0, 0): causal(), (1, 0): Edges((window(2), select(tokens, tokens, "==")))}
+    trained = train(task(), config(), replace(TINY, steps=4), masks=masks, path=path)
+    again = load_model(path)
+    assert same(trained, again)
+    assert again.model.masks == masks
+    first, second = (observe(found.model, task(), task().held_out).answers for found in (trained, again))
+    assert np.array_equal(first, second)
+
+
+def test_masks_that_cannot_be_read_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    train(task(), config(), replace(TINY, steps=4), masks={(0, 0): causal()}, path=path)
+    kept = Checkpoint.load(path)
+    for masks in ({}, {"nodes": [], "heads": {"0.0": 3}}, {"nodes": [], "heads": {"x": 0}}, None):
+        Checkpoint(kept.tensors, {**kept.description, "masks": masks}).save(path)
+        with pytest.raises(DataFault, match="is damaged"):
+            load_model(path)
+
+
+def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest() -> None:
+    """AdamW's first step moves every weight by the learning rate; Muon's is a nearly orthogonal matrix."""
+    for optimizer in OPTIMIZERS:
+        training = replace(TINY, steps=1, optimizer=optimizer, weight_decay=0.0)
+        states = [
+            train(task(), config(), replace(training, learning_rate=rate)).model.state_dict() for rate in (0, 1e-2)
+        ]
+        moved = {name: states[1][name] - states[0][name] for name in ("blocks.0.mlp.0.weight", "W_U.weight")}
+        alike = {name: bool((step.abs() - 1e-2).abs().max() < 1e-4) for name, step in moved.items()}
+        assert alike == {"blocks.0.mlp.0.weight": optimizer == "adamw", "W_U.weight": True}
+    values = torch.linalg.svdvals(moved["blocks.0.mlp.0.weight"])
+    assert values.max() < 3 * values.min()
+
+
+def test_bfloat16_is_for_products_alone() -> None:
+    low, whole = (train(task(), config(), replace(TINY, precision=name)) for name in ("bfloat16", "float32"))
+    assert {tensor.dtype for tensor in low.model.state_dict().values()} == {torch.float32}
+    assert not same(low, whole)
+    assert low.last.loss == pytest.approx(whole.last.loss, rel=0.05)
+
+
+def test_a_rate_can_fall_with_each_epoch() -> None:
+    training = TrainingConfig(learning_rate=1e-2, decay=0.5)
+    assert [training.rate(step, 2) for step in range(5)] == [1e-2, 1e-2, 5e-3, 5e-3, 2.5e-3]
+
+
+def test_a_gpu_is_only_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [device_of("auto"), device_of("cpu")] == ["cpu", "cpu"]
+    with pytest.raises(DataFault, match="no GPU"):
+        device_of("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device_of("auto") == "cuda"
 
 
 def test_the_rate_warms_up_and_falls_to_nothing() -> None:
@@ -158,6 +218,10 @@ def test_what_makes_no_sense_is_an_error(tmp_path: Path) -> None:
         TrainingConfig(supervise="l1")
     with pytest.raises(DataFault, match="from 1 on"):
         TrainingConfig(steps=0)
+    with pytest.raises(DataFault, match="optimizer is one of adamw, muon"):
+        TrainingConfig(optimizer="sgd")
+    with pytest.raises(DataFault, match="precision is one of"):
+        TrainingConfig(precision="float64")
     with pytest.raises(DataFault, match="needs a BOS token"):
         train(task(), replace(config(), bos=False), replace(TINY, supervise="kl"))
     for content in (b"", b"no model"):
