@@ -39,6 +39,7 @@ from rasp.vocabulary import FORMS
 HeadPair: TypeAlias = "tuple[int, str, Numbers, Numbers]"
 
 _COMPARED = 500
+_DEFAULT = "tiny"
 
 
 class Pictures(Protocol):
@@ -69,12 +70,11 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-length",
         type=_count,
         metavar="N",
-        help="longest input (default: the preset's, or the program's # length: where that is shorter)",
+        help="longest input (default: the preset's; if none is named, a shorter # length: of the program)",
     )
     parser.add_argument(
         "--preset",
         choices=list(PRESETS),
-        default="tiny",
         help="; ".join(f"{name}: {preset}" for name, preset in PRESETS.items()) + " (default: tiny)",
     )
     parser.add_argument(
@@ -139,7 +139,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     """What a run is asked for: the preset, and what the options say otherwise. Its program's errors."""
     program = load_program(args.file, budget=args.budget)
     program.sop(args.name)
-    preset = PRESETS[args.preset]
+    preset = PRESETS[args.preset or _DEFAULT]
     vocabulary, longest = _size(args, header_of(program.source), preset.max_length)
     return Plan(
         file=args.file,
@@ -173,8 +173,11 @@ def plan_of(args: argparse.Namespace) -> Plan:
 
 
 def _size(args: argparse.Namespace, header: Header, preset: int) -> tuple[tuple[Atom, ...], int]:
-    """Vocabulary and longest input: as given, else as the header says, which is said. A preset keeps training short."""
-    longest = args.max_length or min(preset, header.length or preset)
+    """Vocabulary and longest input: as given, else as the preset or the header says, which is said.
+
+    A preset that is named decides on the length, another one keeps training short.
+    """
+    longest = args.max_length or (preset if args.preset else min(preset, header.length or preset))
     try:
         size = model_size(header, args.vocab, longest, [])
     except MissingSize as error:
