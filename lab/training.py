@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lab import masks as mask_files
+from lab import mask_json
 from lab.checkpoint import Checkpoint
 from lab.masks import Masks, Place
 from lab.model import Encoder, EncoderConfig, Forward
@@ -361,7 +361,7 @@ class _Run:
         return {
             "encoder": asdict(self.model.config),
             "training": training,
-            "masks": mask_files.as_json(self.model.masks),
+            "masks": mask_json.as_json(self.model.masks),
             "task": fingerprint(self.task),
         }
 
@@ -411,7 +411,7 @@ def load_model(path: Path) -> Trained:
     """The model in a file with its masks, and its measurements. DataFault for a damaged or foreign file."""
     kept = Checkpoint.load(path)
     try:
-        masks = mask_files.of_json(kept.description["masks"])
+        masks = mask_json.of_json(kept.description["masks"])
         model = Encoder(EncoderConfig(**kept.description["encoder"]), masks)
         model.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in kept.part("model").items()})
         history = tuple(Measurement(**found) for found in kept.description["history"])

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lab.masks import Edges, Mask, as_json, causal, named_mask, of_json, stride, window
+from lab.mask_json import as_json, of_json
+from lab.masks import Edges, Mask, causal, named_mask, stride, window
 from lab.model import Attention, Encoder, EncoderConfig, masked_softmax
 from rasp import Run, Selector, elementwise, indices, parse, select, tokens
 from rasp.batch.run import BatchRun
