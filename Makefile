@@ -9,7 +9,7 @@ REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
 CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: setup demo test lint browser fuzz benchmark gallery clean
+.PHONY: setup demo test lint browser interop fuzz benchmark gallery clean
 
 setup: $(READY)
 
@@ -27,7 +27,7 @@ demo: setup
 	$(BIN)/rasp draw programs/reverse.rasp -i "hello world" -o out/reverse.png
 
 test: lint browser
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -rs
 
 lint: setup
 	$(BIN)/ruff check .
@@ -39,6 +39,21 @@ browser:
 	@($(CHROMIUM)) >/dev/null \
 	|| (test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium >/dev/null) 2>/dev/null \
 	|| echo "no Chromium here: the tests of the report page are skipped"
+
+# Other libraries run what is exported to them, in an environment each beside .venv.
+INTEROP := $(VENV)-interop
+ENVIRONMENTS := onnx
+TESTS_onnx := tests/test_export.py tests/test_export_onnx.py
+
+interop: $(ENVIRONMENTS:%=interop-%)
+
+interop-%: $(INTEROP)/%/.ready
+	OMP_NUM_THREADS=1 $(INTEROP)/$*/bin/python -m pytest -q -rs --replayed 1000 $(TESTS_$*)
+
+$(INTEROP)/%/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(INTEROP)/$*
+	$(INTEROP)/$*/bin/python -m pip install --quiet -c constraints.txt -e ".[test,$*]"
+	touch $@
 
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_differential.py --programs 5000
@@ -52,4 +67,4 @@ gallery: setup
 	$(BIN)/python -m viz.gallery
 
 clean:
-	rm -rf $(VENV) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

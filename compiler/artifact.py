@@ -46,7 +46,7 @@ from rasp.vocabulary import parse_vocabulary
 
 FORMAT = "rasp-compiler model"
 VERSION = 2
-_KEY = "rasp"
+KEY = "rasp"
 _LOGITS: Mapping[ReadoutKind, int] = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
 _CHECKED: Mapping[Check, ReadoutKind] = {
     "defined": "categorical",
@@ -61,7 +61,7 @@ def save(model: CompiledModel, path: str | Path) -> None:
     """Writes the model to a file, whole or not at all. DataFault where it cannot be written."""
     weights = model.weights
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named_tensors(weights).items()}
-    content = to_bytes(tensors, {_KEY: json.dumps(description(weights))})
+    content = to_bytes(tensors, {KEY: json.dumps(description(weights))})
     write_whole(Path(path), content)
 
 
@@ -77,13 +77,18 @@ def load(path: str | Path) -> CompiledModel:
     tensors, written = _read(Path(path))
     if written is None:
         raise DataFault(f"{path} is a safetensors file, but not a compiled RASP model")
+    return model_of(written, tensors, str(path))
+
+
+def model_of(written: str, tensors: Mapping[str, Array], path: str) -> CompiledModel:
+    """The model of a description, as JSON, and of its tensors, from a file of that name. DataFault if it is damaged."""
     try:
         found = _parsed(written)
     except (DataFault, ValueError, RecursionError) as error:
         raise DataFault(f"{path} is damaged: its description cannot be read ({error})") from error
-    _check_version(found, str(path))
+    _check_version(found, path)
     try:
-        weights = _weights(found, tensors)
+        weights = _weights(found, dict(tensors))
         if not _same(description(weights), found):
             raise DataFault("its description is not as it would be written of what it says")
     except RaspError as error:
@@ -206,7 +211,7 @@ def _read(path: Path) -> tuple[dict[str, Array], str | None]:
         raise DataFault(f"there is no file {path}")
     try:
         with safe_open(str(path), framework="numpy") as file:
-            text = (file.metadata() or {}).get(_KEY)
+            text = (file.metadata() or {}).get(KEY)
             return {name: file.get_tensor(name) for name in file.keys()}, text  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise DataFault(f"{path} is not a safetensors file, or is damaged: {error}") from error

@@ -7,12 +7,12 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from compiler.artifact import load, save
+from compiler.artifact import save
 from compiler.audit import Audit, audit
 from compiler.emit import STAGES, emit
 from compiler.ir import Certificate
@@ -20,7 +20,7 @@ from compiler.options import PREFERENCES, Options
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
-from compiler.run.model import CompiledModel
+from compiler.run.model import ENGINES, CompiledModel, Runtime
 from compiler.run.verify import Counterexample, Verification, verify
 from rasp.arguments import examples
 from rasp.errors import RaspError
@@ -146,32 +146,47 @@ def compile_run(args: argparse.Namespace) -> int:
 
 # -- verify
 
+# What makes a runtime ready for a model, by the name of the runtime.
+Runtimes: TypeAlias = "Mapping[str, Callable[[CompiledModel], Runtime]]"
 
-def verify_arguments(parser: argparse.ArgumentParser) -> None:
+
+def verify_arguments(parser: argparse.ArgumentParser, runtimes: Runtimes) -> None:
     examples(
         parser,
         "rasp verify programs/histogram.rasp --vocab a-c --max-length 8",
         "rasp compile programs/reverse.rasp -o reverse.safetensors",
         "rasp verify reverse.safetensors --count 500",
+        "rasp verify reverse.safetensors --runtime sparse --count 500",
     )
-    parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
+    parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors or .onnx)")
     _compile_options(parser)
+    parser.add_argument(
+        "--runtime",
+        choices=list(runtimes),
+        action="append",
+        help="where inputs are replayed, instead of numpy and torch; may be repeated",
+    )
     parser.add_argument("--count", type=_count, default=2_000, metavar="K", help="random inputs (default 2000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object: inputs compared and the first difference")
 
 
-def verify_run(args: argparse.Namespace) -> int:
-    """Compares interpreter, reference and torch; exit status 1 at a difference, and where nothing is certified."""
-    model, audited = _saved(args) if args.file.endswith(".safetensors") else _compiled(args)
+def verify_run(args: argparse.Namespace, load: Callable[[str], CompiledModel], runtimes: Runtimes) -> int:
+    """Compares interpreter and engines; exit status 1 at a difference, and where nothing is certified."""
+    saved = args.file.endswith((".safetensors", ".onnx"))
+    model, audited = _saved(args, load) if saved else _compiled(args)
+    model.runtimes |= {name: runtimes[name](model) for name in args.runtime or ()}
+    engines = tuple(args.runtime or (*ENGINES, *model.runtimes))
     found, reason = None, audited.reason
     if set(model.weights.output_names) <= set(audited.sops):
         with Bar("comparing") as bar:
             try:
-                found = verify(audited.sops, model, count=args.count, seed=args.seed, progress=bar.tell)
+                found = verify(
+                    audited.sops, model, count=args.count, seed=args.seed, engines=engines, progress=bar.tell
+                )
             except RaspError as error:
                 reason = reason or f"it cannot be compared: {error.message}"
-    verdict = _Verdict(model.weights.name, found, audited.certificate, reason, audited.trusted)
+    verdict = _Verdict(model.weights.name, engines, found, audited.certificate, reason, audited.trusted)
     say(json.dumps(verdict.as_json) if args.json else "\n".join(map(visible, verdict.lines())))
     return int(verdict.certificate is None)
 
@@ -182,7 +197,7 @@ def _compiled(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
     return model, Audit(subject.sops, model.weights.certificate, None, {})
 
 
-def _saved(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
+def _saved(args: argparse.Namespace, load: Callable[[str], CompiledModel]) -> tuple[CompiledModel, Audit]:
     if args.names or args.vocab or args.max_length:
         args.parser.error("a compiled model has its own s-op, vocabulary and maximum length")
     model = load(args.file)
@@ -195,6 +210,7 @@ class _Verdict:
     """What verify has found: the comparison, if there could be one, and the certificate or why there is none."""
 
     name: str
+    engines: tuple[str, ...]
     comparison: Verification | None
     proved: Certificate | None
     reason: str | None
@@ -214,6 +230,7 @@ class _Verdict:
         example, found = self.example, self.comparison
         return {
             "name": self.name,
+            "engines": self.engines,
             "equal": None if found is None else example is None,
             "inputs": 0 if found is None else found.count,
             "exhaustive": found is not None and found.exhaustive,
@@ -232,7 +249,8 @@ class _Verdict:
         elif self.comparison is not None:
             which = "all" if self.comparison.exhaustive else "random and boundary"
             count = f"{self.comparison.count:,} inputs ({which} inputs)"
-            yield f"{self.name}: interpreter, reference and torch agree on {count}"
+            *most, last = ("interpreter", *self.engines)
+            yield f"{self.name}: {', '.join(most)} and {last} agree on {count}"
         else:
             yield f"{self.name}: nothing to compare with"
         yield from self._certified()

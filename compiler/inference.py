@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 
-from compiler.artifact import load
 from compiler.run.batches import Answer, answers
-from compiler.run.model import ENGINES
+from compiler.run.model import ENGINES, CompiledModel
 from rasp.arguments import examples
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
@@ -29,29 +29,32 @@ def infer_arguments(parser: argparse.ArgumentParser) -> None:
         "rasp infer reverse.safetensors -i hello",
         "echo hello | rasp infer reverse.safetensors --inputs - --json",
     )
-    parser.add_argument("model", metavar="MODEL.safetensors", help="a compiled model")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a compiled model: a .safetensors file, or an exported .onnx file"
+    )
     positional_inputs(parser)
     input_arguments(parser)
     parser.add_argument(
         "--engine",
         choices=(*ENGINES, "sparse"),
-        default="reference",
         help="what runs the weights: reference (default), which is numpy and starts at once; torch, the network, which "
-        "starts later and takes all cores; sparse, torch without most of the zeros",
+        "starts later and takes all cores; sparse, torch without most of the zeros (default for an .onnx file: ONNX "
+        "Runtime)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 
 
-def infer_run(args: argparse.Namespace) -> int:
+def infer_run(args: argparse.Namespace, load: Callable[[str], CompiledModel]) -> int:
     """Runs a saved model on every input; results come in the order of the inputs, as soon as they are there."""
     model = load(args.model)
+    engine = args.engine or next(iter(model.runtimes), "reference")
     inputs = header_of(Source(args.model, model.weights.program)).said_inputs(given_inputs(args))
     if not inputs:
         args.parser.error("an input is needed: -i or --inputs")
     failed = False
     # At a terminal the results themselves show how far it is.
     with Bar("inputs", shown=not sys.stdout.isatty()) as bar:
-        for given, answer in zip(inputs, answers(model, inputs, args.engine, bar.tell), strict=True):
+        for given, answer in zip(inputs, answers(model, inputs, engine, bar.tell), strict=True):
             if isinstance(answer, RaspError):
                 bar.hide()
                 failed = True

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
     "compile": (doors.compile, "compile an s-op into transformer weights"),
     "infer": (doors.infer, "run compiled weights on inputs"),
     "verify": (doors.verify, "compare compiled weights with the program"),
+    "export": (doors.export, "write compiled weights in a format of another library"),
     "draw": (doors.draw, "draw how an s-op is computed"),
     "report": (doors.report, "explain an s-op and its weights on one HTML page"),
     "train": (doors.train, "train transformers of the predicted size on what an s-op computes, and smaller ones"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from compiler.run.model import CompiledModel
     from rasp.console.rooms import Compiled, CompileRequest
     from rasp.graph import Node, SOp
     from rasp.inputs import Input
@@ -83,14 +84,23 @@ def compile() -> Subcommand:
 def infer() -> Subcommand:
     from compiler.inference import infer_arguments, infer_run
 
-    return infer_arguments, infer_run
+    return infer_arguments, partial(infer_run, load=load_model)
 
 
 @_installed()
 def verify() -> Subcommand:
     from compiler.command import verify_arguments, verify_run
+    from export.runtimes import RUNTIMES
 
-    return verify_arguments, verify_run
+    runtimes = {name: engine.open for name, engine in RUNTIMES.items()}
+    return partial(verify_arguments, runtimes=runtimes), partial(verify_run, load=load_model, runtimes=runtimes)
+
+
+@_installed()
+def export() -> Subcommand:
+    from export.command import export_arguments, export_run
+
+    return export_arguments, export_run
 
 
 @_installed()
@@ -122,6 +132,18 @@ def compare() -> Subcommand:
 
 
 # -- what is asked for elsewhere
+
+
+@_installed()
+def load_model(path: str) -> CompiledModel:
+    """The model in a file of a compiled model, or in one exported to ONNX."""
+    if path.endswith(".onnx"):
+        from export.formats import load_onnx
+
+        return load_onnx(path)
+    from compiler.artifact import load
+
+    return load(path)
 
 
 class Pictures:

@@ -1,4 +1,4 @@
-"""Which room may import which: rasp <- compiler <- lab and viz, and the heavy libraries only where they belong."""
+"""Which room may import which (rasp <- compiler <- export, lab, viz), and heavy libraries only where they belong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("rasp", "compiler", "lab", "viz")
+ROOMS = ("rasp", "compiler", "export", "lab", "viz")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for room in ROOMS
@@ -23,6 +23,7 @@ MODULES = {
 DEPENDENCIES = {
     "rasp": {"rasp"},
     "compiler": {"rasp", "compiler"},
+    "export": {"rasp", "compiler", "export"},
     "lab": {"rasp", "compiler", "lab"},
     "viz": {"rasp", "compiler", "viz"},
 }
@@ -31,7 +32,11 @@ DOORS = ("rasp", "rasp.doors", "rasp.compiling")
 # The parts of `rasp`, in the order in which they may be imported. The doors and the command line come last.
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.__main__")
-MAY_IMPORT_TORCH = ("compiler.run.network", "compiler.export", "lab.model", "lab.optimizers", "lab.training")
+MAY_IMPORT_TORCH = (
+    *("compiler.run.network", "lab.model", "lab.optimizers", "lab.training"),
+    *("export.state_dict", "export.torch_runtimes"),
+)
+FOREIGN = {"google", "onnx", "onnxruntime"}
 
 
 def imports(path: Path, *, late: bool = True) -> Iterator[str]:
@@ -98,6 +103,7 @@ def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
     assert "torch" not in found or module.startswith(MAY_IMPORT_TORCH)
     assert "matplotlib" not in found or top(module) == "viz"
     assert "lark" not in found
+    assert not found & FOREIGN or top(module) == "export"
 
 
 def test_the_proof_reads_its_trusted_base_and_nothing_else() -> None:
@@ -143,7 +149,7 @@ def test_modules_say_what_they_are(module: str) -> None:
 
 def loaded_by(modules: list[str]) -> set[str]:
     """Which heavy libraries a fresh Python has after importing these modules."""
-    heavy = ["torch", "matplotlib", "lark", "compiler", "lab", "viz"]
+    heavy = ["torch", "matplotlib", "lark", "compiler", "lab", "viz", *sorted(FOREIGN)]
     code = f"import sys, {', '.join(modules)}; print(*(name for name in {heavy} if name in sys.modules))"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
@@ -159,6 +165,10 @@ def test_the_compiler_loads_torch_only_to_run_a_network() -> None:
     light = [name for name in MODULES if top(name) == "compiler" and not name.startswith(MAY_IMPORT_TORCH)]
     assert loaded_by(light) == {"compiler"}
     assert loaded_by(["compiler.run.network"]) == {"compiler", "torch"}
+
+
+def test_the_table_of_formats_loads_no_other_library() -> None:
+    assert loaded_by(["export.formats", "export.runtimes", "export.command"]) == {"compiler"}
 
 
 def test_the_lab_loads_torch_only_to_train_a_model() -> None:
@@ -199,6 +209,6 @@ def test_the_check_sees_circles() -> None:
 @pytest.mark.parametrize("page", ["extending", "exactness"])
 def test_pages_name_files_that_are_there(page: str) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:rasp|compiler|viz|tests)/[\w/.-]+)`", text)) - {"compiler/export/"}
+    named = set(re.findall(r"`((?:rasp|compiler|export|viz|tests)/[\w/.-]+)`", text))
     assert named
     assert sorted(path for path in named if not (ROOT / path).exists()) == []

@@ -1,4 +1,4 @@
-"""What `import rasp`, `import compiler` and `import viz` offer."""
+"""What `import rasp`, `import compiler`, `import export` and `import viz` offer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 import compiler
+import export
 import rasp
 import viz
 
 FRONT = Path(rasp.__file__)
 
 
-EVERY = pytest.mark.parametrize("package", [rasp, compiler, viz], ids=lambda package: str(package.__name__))
+EVERY = pytest.mark.parametrize("package", [rasp, compiler, export, viz], ids=lambda package: str(package.__name__))
 
 
 def front(package: ModuleType) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 BOS_LABEL = "BOS"
 ENGINES = ("reference", "torch")
+
+# What runs a model elsewhere: token ids [T] or [B, T] in, logits out, and if the whole trace is asked for the
+# attention, where the runtime gives it.
+Runtime: TypeAlias = "Callable[[np.ndarray[Any, np.dtype[np.int64]], bool], Trace]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +65,14 @@ class Result(Displayed):
 class CompiledModel(Displayed):
     """Weights together with a way to run them. `weights` is the whole contract.
 
-    `timings` are the seconds each pass of the compiler took; empty for a model from a file.
+    `timings` are the seconds each pass of the compiler took; empty for a model from a file. `runtimes` are further
+    engines that `trace` takes, by name: the place where another library runs the same weights.
     """
 
     def __init__(self, weights: ModelWeights, timings: Mapping[str, float] | None = None) -> None:
         self.weights = weights
         self.timings = dict(timings or {})
+        self.runtimes: dict[str, Runtime] = {}
         self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
 
     def __repr__(self) -> str:
@@ -158,17 +164,23 @@ class CompiledModel(Displayed):
         whole: bool = True,
         padding: Flags | None = None,
     ) -> Trace:
-        """The forward pass on token ids [T] or [B, T]; engine `torch`, `reference` or `sparse`.
+        """The forward pass on token ids [T] or [B, T]; engine `torch`, `reference`, `sparse` or one of the `runtimes`.
 
         Unless it is `whole`, only logits are kept: neither attention nor the residual stream. `sparse`, which is torch
         without most of the zeros, never keeps them. `padding` [B, T], for torch, is true at tokens that are none.
+        DataFault for an engine that is not known.
         """
+        if engine in self.runtimes:
+            return self.runtimes[engine](token_ids, whole)
         if engine == "reference":
             return forward(self.weights, token_ids, whole=whole)
         from compiler.run.network import trace
 
         if engine == "sparse":
             return trace(self.sparse_network, token_ids, whole=False)
+        if engine != "torch":
+            known = ", ".join((*ENGINES, "sparse", *self.runtimes))
+            raise DataFault(f"there is no engine {engine!r}", hint=f"engines are {known}")
         return trace(self.network, token_ids, whole=whole, padding=padding)
 
     def decode(self, trace: Trace, index: int | tuple[()] = ()) -> dict[str, list[Atom]]:

@@ -62,10 +62,12 @@ def verify(
     *,
     count: int = 2_000,
     seed: int = 0,
+    engines: Sequence[str] = ENGINES,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
-    """Compares interpreter, reference and torch: on every input where there are at most 200,000, else on `count`
-    random ones and the boundary cases (length 1, length N, all tokens equal, sorted, reversed).
+    """Compares the interpreter with reference and torch, or with the engines named (as `CompiledModel.trace` has them):
+    on every input where there are at most 200,000, else on `count` random ones and the boundary cases (length 1, length
+    N, all tokens equal, sorted, reversed).
 
     `sop` is the one s-op compiled, or all of them by name. Stops at the first difference. `progress(done, total)` is
     called as inputs are done.
@@ -81,7 +83,7 @@ def verify(
     promised = accuracies(model.weights)
     done = undefined = 0
     for ids in batches:
-        found = compare(model, outputs, ids, promised)
+        found = compare(model, outputs, ids, promised, engines)
         if found.counterexample is not None:
             return Verification(done + found.count, False, undefined, found.counterexample)
         done += found.count

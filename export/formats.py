@@ -1,0 +1,57 @@
+"""The formats that models are exported to: one table, one file for each format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.run.model import CompiledModel
+from export.extras import extra
+from rasp.errors import DataFault
+from rasp.files import write_whole
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format: what it is in a line, what is written (a file, or a folder), and what writes it."""
+
+    summary: str
+    written: str
+    write: Callable[[CompiledModel, Path], None]
+
+
+def _onnx(model: CompiledModel, path: Path) -> None:
+    with extra("onnx"):
+        from export.onnx_graph import onnx_bytes
+    write_whole(path, onnx_bytes(model.weights))
+
+
+def _state_dict(model: CompiledModel, path: Path) -> None:
+    from export.state_dict import state_dict_bytes
+
+    write_whole(path, state_dict_bytes(model.weights, path.suffix))
+
+
+def load_onnx(path: str | Path) -> CompiledModel:
+    """The model in an exported ONNX file, which runs in ONNX Runtime. DataFault as in `export.onnx_file`."""
+    with extra("onnx"):
+        from export.onnx_file import load
+    return load(path)
+
+
+FORMATS: dict[str, Format] = {
+    "onnx": Format("an ONNX graph: logits, guards and the attention of every head", "OUT.onnx", _onnx),
+    "state-dict": Format("the weights alone, by name", "OUT.safetensors, OUT.npz or OUT.pt", _state_dict),
+}
+
+
+def save(model: CompiledModel, path: str | Path, to: str) -> None:
+    """Writes a model in a format of `FORMATS`, whole or not at all.
+
+    DataFault for an unknown format, a library that is not installed, or a place that cannot be written; Refusal where
+    the format cannot hold the model exactly.
+    """
+    if to not in FORMATS:
+        raise DataFault(f"there is no format {to!r}", hint=f"formats are {', '.join(FORMATS)}")
+    FORMATS[to].write(model, Path(path))

@@ -1,0 +1,64 @@
+"""The runtimes in which a model can be replayed: one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from compiler.run.model import CompiledModel, Runtime
+from export.extras import extra
+from rasp.errors import DataFault
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A runtime: what it is in a line, and what makes it ready for a model."""
+
+    summary: str
+    open: Callable[[CompiledModel], Runtime]
+
+
+def _own(name: str, model: CompiledModel) -> Runtime:
+    """One of the model's own engines, whatever else has its name among the model's runtimes."""
+    own = CompiledModel(model.weights)
+    return lambda token_ids, whole: own.trace(token_ids, name, whole=whole)
+
+
+def _compiled(model: CompiledModel) -> Runtime:
+    from export.torch_runtimes import compiled
+
+    return compiled(model.weights)
+
+
+def _cuda(model: CompiledModel) -> Runtime:
+    from export.torch_runtimes import cuda
+
+    return cuda(model.weights)
+
+
+def _onnxruntime(optimised: bool, model: CompiledModel) -> Runtime:
+    with extra("onnx"):
+        from export.onnx_runtime import onnxruntime_of
+    return onnxruntime_of(model.weights, optimised=optimised)
+
+
+RUNTIMES: dict[str, Engine] = {
+    "reference": Engine("numpy", partial(_own, "reference")),
+    "torch": Engine("torch on the CPU", partial(_own, "torch")),
+    "sparse": Engine("torch without most of the zeros", partial(_own, "sparse")),
+    "torch-compile": Engine("torch.compile on the CPU", _compiled),
+    "cuda": Engine("torch on a GPU", _cuda),
+    "onnxruntime": Engine("ONNX Runtime on the CPU", partial(_onnxruntime, True)),
+    "onnxruntime-plain": Engine("ONNX Runtime without its optimiser", partial(_onnxruntime, False)),
+}
+
+
+def runtime(name: str, model: CompiledModel) -> Runtime:
+    """What runs a model in one of `RUNTIMES`: token ids [T] or [B, T] in, a trace out.
+
+    DataFault for an unknown runtime and for one that is not there.
+    """
+    if name not in RUNTIMES:
+        raise DataFault(f"there is no runtime {name!r}", hint=f"runtimes are {', '.join(RUNTIMES)}")
+    return RUNTIMES[name].open(model)
