@@ -34,8 +34,12 @@ class Variant:
 
 
 def predicted(task: Task, options: Mapping[str, Any]) -> Variant:
-    """The size that the analysis predicts: its layers, each with as many heads as its widest one."""
-    return Variant("predicted", size_of(task, task.analysis.depth, task.heads, **options))
+    """The size that the analysis predicts: its layers, each with as many heads as its widest one.
+
+    Without BOS a width takes two heads, as the paper counts.
+    """
+    heads = task.analysis.heads if options.get("bos", True) else task.analysis.paper_heads()
+    return Variant("predicted", size_of(task, task.analysis.depth, max(heads, default=0), **options))
 
 
 def ablations(whole: Variant) -> tuple[list[Variant], list[str]]:

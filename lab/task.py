@@ -117,11 +117,6 @@ class Task:
         """The layers and heads of the program."""
         return analyse([self.sop])
 
-    @property
-    def heads(self) -> int:
-        """The heads a layer needs: those of the widest one."""
-        return max(self.analysis.heads, default=0)
-
     def batch(self, examples: Examples) -> BatchRun:
         """The program on some inputs."""
         return BatchRun(self.vocabulary, examples.ids, examples.lengths, causal=self.causal)

@@ -35,6 +35,11 @@ def test_what_is_trained_is_the_predicted_size_and_what_is_less() -> None:
     ]
 
 
+def test_without_bos_a_width_takes_two_heads() -> None:
+    assert predicted(task("histogram"), {"bos": False}).config.heads == 2
+    assert predicted(task("reverse"), {"bos": False}).config.heads == 1
+
+
 def test_no_heads_are_left_out_and_no_layers_are_trained() -> None:
     assert sizes("histogram")[1:] == [("one layer less", 0, 1, 16), ("one layer less, twice as wide", 0, 2, 32)]
     assert ablations(predicted(task("histogram"), {}))[1] == ["one head less: left out, as no head would remain"]
