@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from rasp import doors, interrupts, streams, threads
 from rasp.arguments import Parser, did_you_mean
 from rasp.errors import RaspError
 from rasp.visible import visible
+
+if TYPE_CHECKING:
+    from rasp.shells import Command
+
+
+def completion() -> doors.Subcommand:
+    """The subcommand that knows all others."""
+    from rasp.shells import completion_arguments, completion_run
+
+    return completion_arguments, partial(completion_run, commands=_described)
+
+
+def _described() -> Sequence[Command]:
+    from rasp.shells import described
+
+    found: dict[str, tuple[argparse.ArgumentParser, str]] = {}
+    for name, (door, summary) in COMMANDS.items():
+        parser = Parser()
+        door()[0](parser)
+        found[name] = parser, summary
+    return described(found)
+
 
 # Each subcommand: its door, and what it does in a line.
 COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
@@ -26,6 +51,7 @@ COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
     "report": (doors.report, "explain an s-op and its weights on one HTML page"),
     "train": (doors.train, "train transformers of the predicted size on what an s-op computes, and smaller ones"),
     "compare": (doors.compare, "compare the heads of a trained transformer with the program's"),
+    "completion": (completion, "a script that completes subcommands, options and files in a shell"),
 }
 
 # `rasp` alone, or followed by one of these, is the console.
