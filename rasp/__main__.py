@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rasp import doors, interrupts, streams, threads
-from rasp.arguments import Parser, did_you_mean
+from rasp.arguments import Overview, Parser, did_you_mean
 from rasp.errors import RaspError
 from rasp.visible import visible
 
@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
 CONSOLE_OPTIONS = ("-i", "--no-init", "--color", "--budget")
 
 # What is done with a file that stands in the place of a subcommand.
-USUAL = {".rasp": "run", ".safetensors": "infer"}
+USUAL = {".rasp": "run", ".safetensors": "infer", ".onnx": "infer"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,6 +107,7 @@ def _dispatch(argv: list[str]) -> int:
     chosen = next((word for word in argv if not word.startswith("-")), None)
     parser = Parser(
         prog="rasp",
+        formatter_class=Overview,
         description="RASP programs: run them, count their layers and heads, compile them into transformer weights.",
         epilog="`rasp SUBCOMMAND --help` says more. Without a subcommand: the console (rasp repl); "
         "a file alone is run (rasp run, rasp infer).",

@@ -23,6 +23,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
+class Overview(argparse.HelpFormatter):
+    """The help of a command with subcommands, whose names stand further in than its options."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        for inner in self._iter_indented_subactions(action):
+            needed = len(self._format_action_invocation(inner)) + self._current_indent
+            self._action_max_length = max(self._action_max_length, needed)
+
+
 class Parser(argparse.ArgumentParser):
     """An ArgumentParser that prints as everything else here is printed, takes `--` as the value of an option, and says
     which option or choice may have been meant."""

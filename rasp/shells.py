@@ -12,7 +12,7 @@ from rasp.arguments import examples
 from rasp.streams import say
 
 # How a positional argument says which files it takes.
-_ENDING = re.compile(r"\.(?:rasp|safetensors)\b")
+_ENDING = re.compile(r"\.(?:rasp|safetensors|onnx)\b")
 _SUMMARY = 60
 
 
@@ -83,7 +83,7 @@ def bash(commands: Sequence[Command]) -> str:
             *(f"        {line}" for command in commands for line in _bash_values(command)),
             "    esac",
             '    case "$command" in',
-            f'        "") words="{names}"; options="--help --version"; endings="rasp safetensors" ;;',
+            f'        "") words="{names}"; options="--help --version"; endings="rasp safetensors onnx" ;;',
             *(f"        {_bash_words(command)}" for command in commands),
             "    esac",
             '    if [[ "$cur" == -* ]]; then words="$options"; endings=""; fi',
@@ -128,7 +128,7 @@ def zsh(commands: Sequence[Command]) -> str:
             "    )",
             "    if (( CURRENT == 2 )); then",
             "        _describe subcommand subcommands",
-            '        _files -g "*.(rasp|safetensors)"',
+            '        _files -g "*.(rasp|safetensors|onnx)"',
             "        return",
             "    fi",
             "    shift words; (( CURRENT-- ))",
