@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -43,6 +43,8 @@ from rasp.language.loading import Text
 from rasp.layers import HeadKind
 from rasp.operations import Atom, atom_key
 from rasp.vocabulary import parse_vocabulary
+
+T = TypeVar("T")
 
 FORMAT = "rasp-compiler model"
 VERSION = 2
@@ -158,7 +160,7 @@ def description(weights: ModelWeights) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "name": weights.name,
-        "program": list(map(asdict, weights.texts)),
+        "program": [{**asdict(part), "parameters": plain(part.parameters)} for part in weights.texts],
         "vocabulary": plain(weights.vocabulary),
         "max_length": weights.max_length,
         "dtype": weights.dtype,
@@ -263,11 +265,15 @@ def _vocabulary(found: Any) -> tuple[Atom, ...]:
 def _texts(found: list[Any]) -> tuple[Text, ...]:
     """A program's text and those of the files that it loads. DataFault where one loads what is not there."""
     texts = tuple(
-        Text(text(part["text"]), {path: count(at) for path, at in mapping(part["loads"]).items()}) for part in found
+        Text(text(part["text"]), _by_name(part["loads"], count), _by_name(part["parameters"], atom)) for part in found
     )
     if any(at >= len(texts) for part in texts for at in part.loads.values()):
         raise DataFault("its program loads a file that is not kept with it")
     return texts
+
+
+def _by_name(found: Any, read: Callable[[Any], T]) -> dict[str, T]:
+    return {name: read(value) for name, value in mapping(found).items()}
 
 
 def _certificate(found: Mapping[str, Any]) -> Certificate:

@@ -28,6 +28,7 @@ from rasp.graph import SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import MissingSize, header_of, model_size, size_arguments
+from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.progress import Bar
@@ -63,6 +64,7 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     )
     input_arguments(parser)
     budget_argument(parser)
+    parameter_argument(parser)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class _Subject:
 
 def _subject(args: argparse.Namespace) -> _Subject:
     """The program, and vocabulary and length as given or as the inputs have them (which is said)."""
-    program = load_program(args.file, budget=args.budget)
+    program = load_program(args.file, budget=args.budget, **given_parameters(args))
     for name in args.names or [None]:
         program.sop(name)
     inputs = [tokens_of(given) for given in given_inputs(args)]

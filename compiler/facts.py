@@ -12,7 +12,7 @@ from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.representatives import with_representatives
 from compiler.values.width_bounds import WidthBounds
 from rasp.errors import Failures, Refusal
-from rasp.graph import Aggregate, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
+from rasp.graph import Aggregate, AggregateLabels, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
 from rasp.operations import describe
 
 
@@ -126,6 +126,8 @@ def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, 
         for score in found.scores:
             _check_score(score, values)
         conjunctions[node.selector] = found
+    if isinstance(node, AggregateLabels):
+        raise Refusal(f"{node!r} reads the labels of edges, which no head can compute yet")
     if isinstance(node, SOp):
         values[node]
     if isinstance(node, Select):

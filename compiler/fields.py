@@ -21,7 +21,9 @@ def shown(found: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Atoms, and tuples of them, as JSON: every number comes back as it is, however large."""
+    """Atoms, tuples of them and atoms by name, as JSON: every number comes back as it is, however large."""
+    if isinstance(value, Mapping):
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, tuple):
         return list(map(plain, value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LARGEST:

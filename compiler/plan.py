@@ -156,7 +156,7 @@ def demand_value(node: Gather, storage: Storage) -> None:
         storage.number(FIRST)
     elif isinstance(node, SelectorWidth):
         return
-    elif node in storage.one_hot and storage.is_copy(node):
+    elif isinstance(node, Aggregate) and node in storage.one_hot and storage.is_copy(node):
         storage.categorical(node.value)
-    else:
+    elif isinstance(node, Aggregate):
         storage.number(node.value)

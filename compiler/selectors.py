@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from rasp.errors import Refusal
-from rasp.graph import And, Best, Constant, Map, Not, Or, Prefer, Select, Selector, SOp
+from rasp.graph import And, Best, Constant, LabelledRelation, Map, Not, Or, Prefer, Relation, Select, Selector, SOp
 from rasp.operations import COMPARISONS, Atom, Operation, atom_key
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -127,6 +127,9 @@ def conjunction(selector: Selector) -> Conjunction:
     """The selector as one head computes it. Refusal where select_best stands inside `or`, `not` or beside keys."""
     preferences: list[SOp | Predicate] = []
     plain = selector
+    for leaf in leaves(selector):
+        if isinstance(leaf, (Relation, LabelledRelation)):
+            raise Refusal(f"{leaf!r} comes with the input, which no head can compute yet")
     while (choice := _outer_choice(plain)) is not None:
         preferences.append(choice.score if isinstance(choice, Best) else predicate_of(choice.condition))
         plain = choice.selector

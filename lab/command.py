@@ -28,6 +28,7 @@ from rasp.errors import DataFault
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import Header, MissingSize, header_of, model_size
+from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom, column
 from rasp.printing import expression
@@ -108,6 +109,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=DEVICES, default="auto", help="default: a GPU where torch finds one")
     parser.add_argument("-o", "--output", metavar="DIR", help="the folder to write (default: NAME-trained)")
     budget_argument(parser)
+    parameter_argument(parser)
 
 
 def _count(text: str) -> int:
@@ -137,7 +139,7 @@ def train_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
 
 def plan_of(args: argparse.Namespace) -> Plan:
     """What a run is asked for: the preset, and what the options say otherwise. Its program's errors."""
-    program = load_program(args.file, budget=args.budget)
+    program = load_program(args.file, budget=args.budget, **given_parameters(args))
     program.sop(args.name)
     preset = PRESETS[args.preset or _DEFAULT]
     vocabulary, longest = _size(args, header_of(program.source), preset.max_length)

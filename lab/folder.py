@@ -110,7 +110,9 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """The plan as plain data."""
-        texts = [{"text": text.text, "loads": dict(text.loads)} for text in self.texts]
+        texts = [
+            {"text": text.text, "loads": dict(text.loads), "parameters": plain(text.parameters)} for text in self.texts
+        ]
         own = {field.name: getattr(self, field.name) for field in fields(self)}
         training = {**asdict(self.training), "betas": list(self.training.betas)}
         return {**own, "texts": texts, "vocabulary": plain(self.vocabulary), "training": training}
@@ -120,13 +122,18 @@ class Plan:
         """The plan that was written as plain data."""
         training = TrainingConfig(**{**found["training"], "betas": tuple(found["training"]["betas"])})
         read = {
-            "texts": tuple(Text(part["text"], part["loads"]) for part in found["texts"]),
+            "texts": tuple(map(_text, found["texts"])),
             "vocabulary": tuple(map(atom, found["vocabulary"])),
             "training": training,
             "masks": tuple(found["masks"]),
             "grid": tuple(map(tuple, found["grid"])),
         }
         return cls(**{**found, **read})
+
+
+def _text(found: Mapping[str, Any]) -> Text:
+    parameters = {name: atom(value) for name, value in found.get("parameters", {}).items()}
+    return Text(found["text"], found["loads"], parameters)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ if TYPE_CHECKING:
         full,
         indicator,
         indices,
+        label,
         length,
+        relation,
         select,
         select_best,
         selector_width,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
         tokens_bool,
         tokens_float,
         tokens_int,
+        transpose,
         where,
     )
     from rasp.interpret import Run
@@ -57,13 +60,16 @@ if TYPE_CHECKING:
     from rasp.language.program import load_program as load
     from rasp.language.program import parse_program as parse
     from rasp.layers import Analysis, Head, analyse
+    from rasp.relations import Edges, Graph
 
 __all__ = [
     "Analysis",
     "BatchRun",
     "Constant",
     "DataFault",
+    "Edges",
     "Failures",
+    "Graph",
     "Head",
     "LookupFault",
     "NameFault",
@@ -87,9 +93,11 @@ __all__ = [
     "full",
     "indicator",
     "indices",
+    "label",
     "length",
     "load",
     "parse",
+    "relation",
     "select",
     "select_best",
     "selector_width",
@@ -98,6 +106,7 @@ __all__ = [
     "tokens_bool",
     "tokens_float",
     "tokens_int",
+    "transpose",
     "where",
 ]
 
@@ -105,12 +114,14 @@ __all__ = [
 _GRAPH = (
     *("Constant", "Node", "SOp", "Selector", "aggregate", "elementwise", "full", "indicator", "indices", "length"),
     *("select", "select_best", "selector_width", "tokens", "tokens_asis", "tokens_bool", "tokens_float", "tokens_int"),
-    "where",
+    *("where", "relation", "transpose", "label"),
 )
 _HOMES: dict[str, tuple[str, str]] = {
     **{name: ("rasp.graph", name) for name in _GRAPH},
     "Analysis": ("rasp.layers", "Analysis"),
     "Head": ("rasp.layers", "Head"),
+    "Edges": ("rasp.relations", "Edges"),
+    "Graph": ("rasp.relations", "Graph"),
     "analyse": ("rasp.layers", "analyse"),
     "Run": ("rasp.interpret", "Run"),
     "evaluate": ("rasp.interpret", "run"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -20,7 +20,16 @@ from rasp.dtypes import types_of
 from rasp.errors import RaspError, TypeFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector, SOp
-from rasp.inputs import Input, given_inputs, hint_at_words, input_arguments, positional_inputs, tokens_of
+from rasp.inputs import (
+    Input,
+    given_inputs,
+    has_inputs,
+    hint_at_words,
+    input_arguments,
+    json_of,
+    positional_inputs,
+    sequence_of,
+)
 from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import described
@@ -28,10 +37,12 @@ from rasp.language.formatter import canonical
 from rasp.language.header import Header, read_header
 from rasp.language.lint import lint
 from rasp.language.loading import Disk, read_source
+from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.parser import parse
 from rasp.language.program import Program, load_program
 from rasp.language.scope import Value
 from rasp.layers import analyse
+from rasp.operations import Atom
 from rasp.printing import expression
 from rasp.source import Source
 from rasp.streams import say, typed_lines, warn
@@ -51,6 +62,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     positional_inputs(parser)
     input_arguments(parser)
     budget_argument(parser)
+    parameter_argument(parser)
     parser.add_argument("--show", metavar="NAME", help="the s-op or selector to show (default: the last s-op)")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 
@@ -58,13 +70,12 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
 def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
     """Evaluates a program on each input; without inputs, runs its statements as the console would, on the header's."""
     header = read_header(Path(args.file))
-    none_given = not args.more_inputs and not args.input and args.inputs is None
-    if none_given and not (args.json or args.show):
-        return _run_as_console(Path(args.file), args.budget, drawing, header)
+    if not has_inputs(args) and not (args.json or args.show):
+        return _run_as_console(Path(args.file), args.budget, given_parameters(args), drawing, header)
     inputs = header.said_inputs(given_inputs(args))
-    if none_given and not inputs:
-        args.parser.error("--json and --show need an input: -i or --inputs, or # input: in the program's header")
-    program = load_program(args.file, budget=args.budget)
+    if not has_inputs(args) and not inputs:
+        args.parser.error("--json and --show need an input: -i, --inputs or --graph, or # input: in its header")
+    program = load_program(args.file, budget=args.budget, **given_parameters(args))
     shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
     if shown.json and not isinstance(shown.value, Node):
         found = described(shown.value)
@@ -85,8 +96,10 @@ class _Shown:
     def write(self, example: Example) -> None:
         """Prints the value on an input."""
         if self.json:
-            say(json.dumps({"input": tokens_of(example.given), "output": _output(example.run, self.value)}))
+            say(json.dumps({"input": json_of(sequence_of(example.given)), "output": _output(example.run, self.value)}))
             return
+        if isinstance(self.value, Node):
+            _output(example.run, self.value)  # fails where the console says nothing: an input that lacks a relation
         spend = Budget(self.budget).spend_elements
         view = View(example, example, False, lambda node: expression(node, self.program.names), spend)
         say(entry(self.name, self.value, view))
@@ -96,7 +109,7 @@ class _Shown:
         hint_at_words(given, error)
         warn(self.program.place(error, self.value) if isinstance(self.value, Node) else error)
         if self.json:
-            say(json.dumps({"input": tokens_of(given), "error": error.message}))
+            say(json.dumps({"input": json_of(sequence_of(given)), "error": error.message}))
 
 
 def _named(program: Program, name: str | None) -> tuple[str, Value]:
@@ -108,7 +121,7 @@ def _named(program: Program, name: str | None) -> tuple[str, Value]:
 def _run_on(inputs: list[Input], shown: _Shown) -> bool:
     """Whether there was an input on which the value could not be shown."""
     value, failed = shown.value, False
-    each = runs(value, map(tokens_of, inputs)) if isinstance(value, SOp) else map(Run, inputs)
+    each = runs(value, map(sequence_of, inputs)) if isinstance(value, SOp) else map(Run, inputs)
     for given, run in zip(inputs, each, strict=True):
         try:
             shown.write(Example(given, run))
@@ -122,16 +135,17 @@ def _output(run: Run, value: Value) -> object:
     return run.selector(value).tolist() if isinstance(value, Selector) else run.sop(cast(SOp, value)).tolist()
 
 
-def _run_as_console(path: Path, budget: int, drawing: Drawing, header: Header) -> int:
+def _run_as_console(path: Path, budget: int, parameters: Mapping[str, Atom], drawing: Drawing, header: Header) -> int:
     """Runs a file's statements, with the header's input as the running example."""
     files = Disk()
     source = files.add(read_source(path))
-    session = Session(drawing, kind="file", files=files, budget=budget)
+    session = Session(drawing, kind="file", files=files, budget=budget, parameters=parameters)
     for given in header.said_inputs([]):
         session.use_example(given)
     for reply in session.replies(source):
         if _write_reply(reply):
             return 1
+    session.elaborator.parameters.check(source.name)
     return 0
 
 
@@ -153,11 +167,12 @@ def analyse_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
     parser.add_argument("--json", action="store_true", help="one JSON object: layers and heads")
     budget_argument(parser)
+    parameter_argument(parser)
 
 
 def analyse_run(args: argparse.Namespace) -> int:
     """Says how many layers and heads an s-op needs."""
-    program = load_program(args.file, budget=args.budget)
+    program = load_program(args.file, budget=args.budget, **given_parameters(args))
     name, value = _named(program, args.name)
     if not isinstance(value, Node):
         raise TypeFault(f"{name} of {args.file} is {described(value)}; only s-ops and selectors need layers")
@@ -178,20 +193,21 @@ def check_arguments(parser: argparse.ArgumentParser) -> None:
     examples(parser, "rasp check programs/*.rasp")
     parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs")
     budget_argument(parser)
+    parameter_argument(parser)
 
 
 def check_run(args: argparse.Namespace) -> int:
     """Reads every program without running it: its s-ops and selectors, surprises and mistakes."""
-    return int(sum([_check(path, args.budget) for path in args.files]) > 0)
+    return int(sum([_check(path, args.budget, given_parameters(args)) for path in args.files]) > 0)
 
 
-def _check(path: str, budget: int) -> bool:
+def _check(path: str, budget: int, parameters: Mapping[str, Atom]) -> bool:
     """Whether a file has mistakes."""
     try:
         source = read_source(Path(path))
         for warning in lint(parse(source).program):
             warn(warning)
-        program = load_program(path, budget=budget)
+        program = load_program(path, budget=budget, **parameters)
     except RaspError as error:
         warn(error)
         return True

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from rasp.graph import Aggregate, Constant, Indices, Map, Node, Selector, SelectorWidth, Tokens, topological
+from rasp.graph import (
+    Aggregate,
+    AggregateLabels,
+    Constant,
+    Indices,
+    Map,
+    Node,
+    Selector,
+    SelectorWidth,
+    Tokens,
+    topological,
+)
 from rasp.operations import Atom
 from rasp.rules import Rules
 
@@ -77,6 +88,7 @@ _RULES: Rules[Callable[[Any, Mapping[Node, str]], str]] = Rules(
         Constant: lambda node, known: _ATOM[type(node.value)],
         Map: _map,
         Aggregate: _aggregate,
+        AggregateLabels: lambda node, known: "unknown",
         SelectorWidth: lambda node, known: "ints",
     },
 )

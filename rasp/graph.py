@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
@@ -258,6 +258,16 @@ class Aggregate(SOp):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class AggregateLabels(SOp):
+    """An aggregate whose value is the label of the edge between query and key, plus the `terms` at the key."""
+
+    selector: Selector
+    relation: Relation
+    terms: tuple[SOp, ...]
+    default: Atom
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class SelectorWidth(SOp):
     """How many positions each row selects."""
 
@@ -271,6 +281,22 @@ class Select(Selector):
     keys: SOp
     queries: SOp
     op: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Relation(Selector):
+    """What the input gives under this name: edge u → v selects key u for query v; `transposed`, key v for query u."""
+
+    name: str
+    transposed: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelledRelation(Selector):
+    """The edges of a relation whose label equals `wanted` where the edge arrives (at the query, unless transposed)."""
+
+    relation: Relation
+    wanted: SOp
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -321,6 +347,26 @@ def given_name(node: Node) -> str | None:
     return name
 
 
+@dataclass(frozen=True, eq=False)
+class EdgeLabel:
+    """`label(R)`, alone or in a sum with s-ops at the key: it has a value for each edge, so only aggregates take it."""
+
+    relation: Relation
+    terms: tuple[SOp, ...] = ()
+
+    def __repr__(self) -> str:
+        return " + ".join([f"label({self.relation!r})", *map(repr, self.terms)])
+
+    def __add__(self, other: SOpLike) -> EdgeLabel:
+        return EdgeLabel(self.relation, (*self.terms, sop(other)))
+
+    def __radd__(self, other: SOpLike) -> EdgeLabel:
+        return self + other
+
+    def __sub__(self, other: SOpLike) -> EdgeLabel:
+        return self + -sop(other)
+
+
 def sop(value: SOpLike) -> SOp:
     """An s-op as it is, an atom as a Constant. TypeFault for anything else."""
     if isinstance(value, SOp):
@@ -349,8 +395,74 @@ def select(keys: SOpLike, queries: SOpLike, op: str = "==") -> Selector:
     return Select(sop(keys), sop(queries), op)
 
 
-def aggregate(selector: Selector, value: SOpLike, default: Atom = 0) -> SOp:
+def relation(name: str, label: SOpLike | None = None) -> Selector:
+    """The selector that the input gives under this name; with a label (an atom or an s-op) only the edges that have it.
+
+    An edge u → v selects key u for query v, and an s-op of labels is read at v.
+    """
+    if not isinstance(name, str):
+        raise TypeFault(f"the name of a relation is a string, not {type(name).__name__}")
+    return Relation(name) if label is None else LabelledRelation(Relation(name), sop(label))
+
+
+def transpose(selector: Selector) -> Selector:
+    """The selector with rows and columns exchanged. TypeFault for one with select_best, which looks at whole rows.
+
+    Only comparisons and relations are turned round, so that what a causal mask hides is hidden last.
+    """
+    turned: dict[Selector, Selector] = {}
+    pending = [_selector(selector)]
+    while pending:
+        parts = [part for part in _transposed_parts(pending[-1]) if part not in turned]
+        if parts:
+            pending += parts
+        else:
+            node = pending.pop()
+            turned[node] = _transposed(node, turned)
+    return turned[selector]
+
+
+def _transposed_parts(node: Selector) -> list[Selector]:
+    parts = node.children if isinstance(node, (And, Or, Not)) else ()
+    return [part for part in parts if isinstance(part, Selector)]
+
+
+def _transposed(node: Selector, turned: Mapping[Selector, Selector]) -> Selector:
+    match node:
+        case Relation(name=name, transposed=transposed):
+            return Relation(name, not transposed)
+        case LabelledRelation(relation=inner, wanted=wanted):
+            return LabelledRelation(Relation(inner.name, not inner.transposed), wanted)
+        case Select(keys=keys, queries=queries, op=op):
+            return Select(queries, keys, _MIRRORED[op])
+        case And(left=left, right=right):
+            return And(turned[left], turned[right])
+        case Or(left=left, right=right):
+            return Or(turned[left], turned[right])
+        case Not(selector=inner):
+            return Not(turned[inner])
+    raise TypeFault(
+        "a selector with select_best has no transpose: the best key of each row says nothing about columns",
+        hint="transpose what select_best chooses from",
+    )
+
+
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def label(relation: Selector) -> EdgeLabel:
+    """What the edges of a relation carry, as the value of an aggregate. TypeFault for what is no relation."""
+    if isinstance(relation, LabelledRelation):
+        return EdgeLabel(relation.relation)
+    if isinstance(relation, Relation):
+        return EdgeLabel(relation)
+    raise TypeFault("label takes a relation: only the edges of the input carry labels")
+
+
+def aggregate(selector: Selector, value: SOpLike | EdgeLabel, default: Atom = 0) -> SOp:
     """The mean of `value` over the selected positions of each row, `default` where there are none."""
+    if isinstance(value, EdgeLabel):
+        return AggregateLabels(_selector(selector), value.relation, value.terms, default)
     return Aggregate(_selector(selector), sop(value), default)
 
 

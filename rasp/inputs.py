@@ -1,34 +1,44 @@
-"""Inputs from a command line or a file: a string (its characters) or a JSON list of atoms."""
+"""Inputs from a command line or a file: a string (its characters), a JSON list of atoms, or a graph."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias, cast
 
 from rasp.errors import DataFault, RaspError
 from rasp.files import read_text
 from rasp.operations import Atom
+from rasp.relations import Graph, from_networkx, given_graph
 from rasp.streams import typed_lines
 
-Input: TypeAlias = "str | list[Atom]"
+Input: TypeAlias = "str | list[Atom] | Graph"
 
 
 def input_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds `-i` and `--inputs` to a subcommand."""
+    """Adds `-i`, `--inputs` and `--graph` to a subcommand."""
     parser.add_argument(
         "-i",
         "--input",
         action="append",
         default=[],
         metavar="INPUT",
-        help="an input: its characters, or a JSON list such as '[1, 2]'; may be repeated",
+        help="an input: its characters, a JSON list such as '[1, 2]', or a graph such as "
+        '\'{"tokens": ["a", "b"], "edges": [[0, 1]]}\'; may be repeated',
     )
     parser.add_argument(
-        "--inputs", metavar="FILE", help="a file with one JSON list or string a line; - is standard input"
+        "--inputs", metavar="FILE", help="a file with one JSON list, string or graph a line; - is standard input"
+    )
+    parser.add_argument(
+        "--graph",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a graph as an edge list, GraphML (.graphml) or GML (.gml): tokens are the attribute `token` of its "
+        "vertices, or their names, and labels the attribute `label` of its edges; needs networkx; may be repeated",
     )
 
 
@@ -38,17 +48,29 @@ def positional_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def given_inputs(args: argparse.Namespace) -> list[Input]:
-    """The inputs that stand behind the file, those of `-i`, then those of `--inputs`."""
+    """The inputs that stand behind the file, those of `-i`, then those of `--inputs`, then those of `--graph`."""
     found = [parse_input(text) for text in [*getattr(args, "more_inputs", []), *args.input]]
-    return found + list(read_inputs(args.inputs)) if args.inputs is not None else found
+    if args.inputs is not None:
+        found += read_inputs(args.inputs)
+    return found + [read_graph(Path(name)) for name in args.graph]
+
+
+def has_inputs(args: argparse.Namespace) -> bool:
+    """Whether the command line gives inputs, or a file that should have some."""
+    return bool(getattr(args, "more_inputs", []) or args.input or args.graph or args.inputs is not None)
+
+
+_JSON = ("[", '"', "{")
 
 
 def parse_input(text: str) -> Input:
-    """A JSON list of atoms or a JSON string where the text is one, else its characters.
+    """A JSON list of atoms, string or graph where the text is one, else its characters.
 
-    DataFault if it is empty, or seems to be meant as a list and is none.
+    DataFault if it is empty, or seems to be meant as a list or graph and is none.
     """
     found = _json(text)
+    if isinstance(found, dict) and "tokens" in found:
+        return given_graph(found)
     given: Input = cast(Input, found) if _is_input(found) else text
     if found == []:
         raise DataFault("an input needs at least one token, and this is an empty list", hint=_characters(text))
@@ -74,11 +96,13 @@ def _characters(text: str) -> str:
 
 
 def _json(text: str) -> object:
-    if not text.startswith(("[", '"')):
+    if not text.startswith(_JSON):
         return None
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if text.startswith("{") and '"tokens"' in text:
+            raise DataFault(f"this begins like a graph, and is no JSON: {error}") from error
         return None
 
 
@@ -103,9 +127,9 @@ def read_inputs(name: str) -> Iterator[Input]:
         if not text.strip():
             continue
         try:
-            yield parse_input(text.strip() if text.lstrip().startswith(("[", '"')) else text)
+            yield parse_input(text.strip() if text.lstrip().startswith(_JSON) else text)
         except DataFault as error:
-            raise DataFault(f"line {number} of {name}: {error.message}") from error
+            raise DataFault(f"line {number} of {name}: {error.message}", hint=error.hint) from error
 
 
 def _lines(name: str) -> Iterable[str]:
@@ -117,3 +141,34 @@ def _lines(name: str) -> Iterable[str]:
 def tokens_of(given: Input) -> list[Atom]:
     """An input as the list of its tokens."""
     return list(given)
+
+
+def sequence_of(given: Input) -> Sequence[Atom]:
+    """An input as a sequence of tokens: a graph is one as it is."""
+    return given if isinstance(given, Graph) else list(given)
+
+
+def json_of(given: Input | Sequence[Atom]) -> object:
+    """An input as JSON has it."""
+    if isinstance(given, str):
+        return given
+    return given.as_dict() if isinstance(given, Graph) else list(given)
+
+
+def read_graph(path: Path) -> Graph:
+    """The graph in a file. DataFault where networkx is missing, and for what it cannot read."""
+    try:
+        import networkx
+    except ModuleNotFoundError as error:
+        raise DataFault(
+            "reading graphs from files needs networkx, which is not installed",
+            hint='pip install "rasp-compiler[graphs]"',
+        ) from error
+    readers = {".graphml": networkx.read_graphml, ".gml": networkx.read_gml}
+    try:
+        found = readers.get(path.suffix.lower(), networkx.read_edgelist)(path)
+    except FileNotFoundError as error:
+        raise DataFault(f"{path} does not exist") from error
+    except Exception as error:  # whatever networkx and the parsers below it raise for a damaged file
+        raise DataFault(f"{path} is no graph that networkx can read: {error}") from error
+    return from_networkx(found)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import (
     Aggregate,
+    AggregateLabels,
     And,
     Best,
     Constant,
     Indices,
+    LabelledRelation,
     Map,
     Node,
     Not,
     Or,
     Prefer,
+    Relation,
     Select,
     Selector,
     SelectorWidth,
@@ -27,7 +30,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
-from rasp.meaning import EvaluationFault, convert, mean
+from rasp.meaning import EvaluationFault, MissingRelation, convert, label_means, mean_of, not_an_edge
 from rasp.operations import (
     COMPARISONS,
     OPERATIONS,
@@ -40,6 +43,7 @@ from rasp.operations import (
     is_atom,
     type_of,
 )
+from rasp.relations import Edges, graph_of
 from rasp.rules import Rules
 
 if TYPE_CHECKING:
@@ -59,13 +63,17 @@ _WORKING_BYTES = 8
 class Run:
     """One input and everything computed on it so far; each s-op is evaluated once.
 
+    An input is its tokens, or a graph: a dictionary such as {"tokens": …, "edges": …}, a Graph or a networkx graph.
+
     `causal` masks every selector to keys at or before the query, as a decoder-only transformer does. The rules in this
     file are the meaning of every node. They make a matrix of each selector; on more than SHORT tokens `rasp.batch`
     finds the same values without, and matrices are made only to be shown.
     """
 
-    def __init__(self, tokens: Sequence[Atom], *, causal: bool = False) -> None:
-        self.tokens = _checked_input(tokens)
+    def __init__(self, tokens: Sequence[Atom] | Mapping[str, Any], *, causal: bool = False) -> None:
+        graph = graph_of(tokens)
+        self.tokens = _checked_input(cast(Sequence[Atom], tokens) if graph is None else graph)
+        self.relations: Mapping[str, Edges] = {} if graph is None else graph.relations
         self.causal = causal
         self._values: dict[Node, Any] = {}
         self._bytes = 0
@@ -84,6 +92,12 @@ class Run:
             return self._value(node)
         return self._long.column(node)
 
+    def edges(self, node: Node, name: str) -> Edges:
+        """The edges of a relation that a node reads. MissingRelation where the input has none of that name."""
+        if name not in self.relations:
+            raise MissingRelation(node, name)
+        return self.relations[name]
+
     def know(self, node: SOp, values: Column) -> None:
         """Takes the values of an s-op as they were found elsewhere, such as in a batch."""
         self._values[node] = values
@@ -100,7 +114,7 @@ class Run:
     def _long(self) -> Evaluation:
         from rasp.batch.evaluation import of_one_input
 
-        return of_one_input(self.tokens, causal=self.causal)
+        return of_one_input(self.tokens, self.relations, causal=self.causal)
 
     def _value(self, root: Node) -> Any:
         for node in topological([root], self._values):
@@ -126,8 +140,8 @@ class Run:
             raise fault
 
 
-def run(node: Node, tokens: Sequence[Atom], *, causal: bool = False) -> list[Any]:
-    """The values of an s-op as a list of atoms, or a selector's rows as lists of bools."""
+def run(node: Node, tokens: Sequence[Atom] | Mapping[str, Any], *, causal: bool = False) -> list[Any]:
+    """The values of an s-op as a list of atoms, or a selector's rows as lists of bools, on an input (see `Run`)."""
     fresh = Run(tokens, causal=causal)
     if isinstance(node, Selector):
         return fresh.selector(node).tolist()
@@ -213,6 +227,22 @@ def _select(run: Run, node: Select, keys: Column, queries: Column) -> Matrix:
     return np.tril(selected) if run.causal else selected
 
 
+def _relation(run: Run, node: Relation) -> Matrix:
+    cells = run.edges(node, node.name).cells
+    selected = cells.T if node.transposed else cells
+    return np.tril(selected) if run.causal else selected
+
+
+def _labelled(run: Run, node: LabelledRelation, selected: Matrix, wanted: Column) -> Matrix:
+    """The edges with the label that is wanted where they arrive: at the query, unless they are turned round."""
+    edges = run.edges(node, node.relation.name)
+    atoms = wanted.tolist()
+    equal = np.array([[level is not None and level == atom for level in edges.levels] for atom in atoms], dtype=bool)
+    cells = np.zeros((len(run), len(run)), dtype=bool)
+    cells[edges.targets, edges.sources] = equal[edges.targets, edges.codes]
+    return selected & (cells.T if node.relation.transposed else cells)
+
+
 def _not(run: Run, node: Not, selected: Matrix) -> Matrix:
     return np.tril(~selected) if run.causal else ~selected
 
@@ -265,10 +295,19 @@ def _row(node: Aggregate, values: Column, row: Matrix, count: int) -> Atom:
         return node.default
     if count == 1:
         return values[int(row.argmax())].item() if values.dtype != object else values[int(row.argmax())]
-    try:
-        return mean(values[row])
-    except OverflowError as error:
-        raise EvaluationFault(node, "the mean is too large for a float") from error
+    return mean_of(node, values[row])
+
+
+def _aggregate_labels(run: Run, node: AggregateLabels, selected: Matrix, edges: Matrix, *terms: Column) -> Column:
+    outside = np.argwhere(selected & ~edges)
+    if len(outside):
+        raise not_an_edge(node, *outside[0].tolist())
+    found = run.edges(node, node.relation.name)
+    codes = found.label_cells.T if node.relation.transposed else found.label_cells
+    queries, keys = np.nonzero(selected)
+    labels = [found.levels[code] for code in codes[queries, keys].tolist()]
+    columns = [term[keys].tolist() for term in terms]
+    return column(label_means(node, len(run), queries.tolist(), keys.tolist(), labels, columns))
 
 
 def _constant(run: Run, node: Constant) -> Column:
@@ -284,7 +323,10 @@ _RULES: Rules[Callable[..., Any]] = Rules(
         Map: _map,
         Aggregate: _aggregate,
         SelectorWidth: _width,
+        AggregateLabels: _aggregate_labels,
         Select: _select,
+        Relation: _relation,
+        LabelledRelation: _labelled,
         And: lambda run, node, left, right: left & right,
         Or: lambda run, node, left, right: left | right,
         Not: _not,

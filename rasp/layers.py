@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rasp.display import Displayed
-from rasp.graph import Aggregate, Node, Selector, SelectorWidth, full, length, topological
+from rasp.graph import Aggregate, AggregateLabels, Node, Selector, SelectorWidth, full, length, topological
 
 HeadKind: TypeAlias = Literal["aggregate", "width"]
-Gather: TypeAlias = Aggregate | SelectorWidth
+Gather: TypeAlias = Aggregate | AggregateLabels | SelectorWidth
 _SEARCH_STEPS = 20_000
 _SEARCH_GATHERS = 200
 
@@ -72,7 +72,7 @@ def _paper_kinds(head: Head) -> tuple[str, ...]:
 
 def head_of(node: Gather) -> Head:
     """The head that can compute this aggregate or width along with others; alone, `length` is a width."""
-    return Head(node.selector, "aggregate" if isinstance(node, Aggregate) or node is length else "width")
+    return Head(node.selector, "width" if isinstance(node, SelectorWidth) and node is not length else "aggregate")
 
 
 def analyse(roots: Iterable[Node]) -> Analysis:

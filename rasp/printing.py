@@ -7,15 +7,18 @@ from typing import Any
 
 from rasp.graph import (
     Aggregate,
+    AggregateLabels,
     And,
     Best,
     Constant,
     Indices,
+    LabelledRelation,
     Map,
     Node,
     Not,
     Or,
     Prefer,
+    Relation,
     Select,
     SelectorWidth,
     Tokens,
@@ -91,6 +94,17 @@ def _aggregate(node: Aggregate, write: Callable[[Node], str]) -> str:
     return f"aggregate({write(node.selector)}, {write(node.value)}{default})"
 
 
+def _aggregate_labels(node: AggregateLabels, write: Callable[[Node], str]) -> str:
+    value = " + ".join([f"label({write(node.relation)})", *(_grouped(term, write) for term in node.terms)])
+    default = "" if type(node.default) is int and node.default == 0 else f", {literal(node.default)}"
+    return f"aggregate({write(node.selector)}, {value}{default})"
+
+
+def _relation(node: Relation, label: str = "") -> str:
+    text = f"relation({literal(node.name)}{label})"
+    return f"transpose({text})" if node.transposed else text
+
+
 def _selector_pair(word: str) -> Callable[[Any, Callable[[Node], str]], str]:
     def pair(node: Any, write: Callable[[Node], str]) -> str:
         sides = [f"({write(s)})" if isinstance(s, (And, Or)) else write(s) for s in (node.left, node.right)]
@@ -115,6 +129,9 @@ _WRITERS: Rules[Callable[[Any, Callable[[Node], str]], str]] = Rules(
         SelectorWidth: lambda node, write: (
             "length" if node.selector is full else f"selector_width({write(node.selector)})"
         ),
+        AggregateLabels: _aggregate_labels,
+        Relation: lambda node, _: _relation(node),
+        LabelledRelation: lambda node, write: _relation(node.relation, f", {write(node.wanted)}"),
         Select: lambda node, write: f"select({write(node.keys)}, {write(node.queries)}, {node.op})",
         And: _selector_pair("and"),
         Or: _selector_pair("or"),

@@ -301,7 +301,7 @@ def test_a_file_of_an_old_format_says_how_to_make_it_anew(
         setting("outputs", 0, "node", to=-1),
         setting("graph", 0, "node", to="Node"),
         setting("graph", 0, "more", to=1),
-        setting("program", to=[{"text": "x = 1;", "loads": {"a": 1}}]),
+        setting("program", to=[{"text": "x = 1;", "loads": {"a": 1}, "parameters": {}}]),
         setting("certificate", "checks", to=1.5),
         setting("certificate", "more", to=1),
         setting("more", to=1),

@@ -184,7 +184,7 @@ def test_a_program_reads_no_file_of_whoever_verifies_it(tmp_path: Path, path: Pa
 
 def test_texts_that_nothing_loads_are_noticed(path: Path) -> None:
     written(path, "x = tokens;", ["x"], ("a",))
-    more = {"text": "y = 1;", "loads": {}}
+    more = {"text": "y = 1;", "loads": {}, "parameters": {}}
     assert "are not those that its program loads" in reason(path, lambda fields, _: fields["program"].append(more))
 
 

@@ -90,7 +90,11 @@ def test_the_words_are_those_of_the_language() -> None:
     library = elaborate.library()
     assert library.outer is not None
     assert {name for name in library.names if not name.startswith("_")} == set(highlight.LIBRARY)
-    assert set(library.outer.names) | {"tokens"} == {*highlight.CONSTANTS, *highlight.INPUTS}
+    assert set(library.outer.names) | {"tokens"} == {
+        *highlight.CONSTANTS,
+        *highlight.INPUTS,
+        *highlight.PREDEFINED,
+    }
     known = {*ALL_WORDS, "out", "get"}
     assert known >= RESERVED
 

@@ -138,7 +138,7 @@ def small_programs() -> list[int]:
     seeds = []
     for seed in range(400):
         found = analyse([random_case(seed).root])
-        gathers = [node for node in found.layer_of if isinstance(node, (Aggregate, SelectorWidth))]
+        gathers = [node for node in found.layer_of if isinstance(node, Gather)]
         if 2 <= len(gathers) <= 7 and found.depth >= 2 and found.depth ** len(gathers) <= 3_000:
             seeds.append(seed)
     return seeds
@@ -150,7 +150,7 @@ def test_no_placement_is_better() -> None:
     for seed in seeds:
         root = random_case(seed).root
         found = analyse([root])
-        gathers = [node for node in topological([root]) if isinstance(node, (Aggregate, SelectorWidth))]
+        gathers = [node for node in topological([root]) if isinstance(node, Gather)]
         assert (max(found.heads), sum(found.heads)) == best_cost(gathers, found.depth), root
 
 

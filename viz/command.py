@@ -18,6 +18,7 @@ from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.builtins import described
 from rasp.language.header import header_of, model_size, read_header, size_arguments
+from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.source import Source
@@ -52,6 +53,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
     input_arguments(parser)
     budget_argument(parser)
+    parameter_argument(parser)
     parser.add_argument(
         "--kind",
         choices=["heads", "compare", "flow", "residual", "weights", "selector"],
@@ -76,6 +78,7 @@ class _Request:
     max_length: int | None
     causal: bool
     budget: int
+    parameters: Mapping[str, Atom]
 
 
 def draw_run(args: argparse.Namespace) -> int:
@@ -84,7 +87,8 @@ def draw_run(args: argparse.Namespace) -> int:
     model = _loaded(args.file) if args.file.endswith(".safetensors") else None
     header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
     size = args.vocab, args.max_length, args.causal
-    asked = _Request(args.file, args.name, args.kind, _only(header.said_inputs(given_inputs(args))), *size, args.budget)
+    inputs = _only(header.said_inputs(given_inputs(args)))
+    asked = _Request(args.file, args.name, args.kind, inputs, *size, args.budget, given_parameters(args))
     figure = _of_program(asked) if model is None else _of_model(model, asked)
     say(visible(str(save(figure, target))))
     return 0
@@ -144,7 +148,7 @@ def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
 
 
 def _of_program(asked: _Request) -> Figure:
-    program = load_program(asked.file, budget=asked.budget)
+    program = load_program(asked.file, budget=asked.budget, **asked.parameters)
     node = _node(program, asked.name)
     try:
         return _draw_selector(node, program, asked) if isinstance(node, Selector) else _draw_sop(node, program, asked)

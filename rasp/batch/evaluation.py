@@ -6,7 +6,7 @@ inputs. No selector becomes a matrix here: a selector is what it compares, and `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,13 @@ from rasp.batch.columns import (
     composed,
     constant,
     expanded,
+    factorized,
     gathered,
     interned,
     taken,
     tuples,
 )
+from rasp.batch.edges import Pairs, PooledEdges, pooled
 from rasp.batch.marks import Marks
 from rasp.batch.means import numerators, quotients, special_means
 from rasp.batch.ragged import Block, Codes, Flags, Ragged
@@ -31,15 +33,18 @@ from rasp.batch.selection import Selection
 from rasp.errors import RaspError
 from rasp.graph import (
     Aggregate,
+    AggregateLabels,
     And,
     Best,
     Constant,
     Indices,
+    LabelledRelation,
     Map,
     Node,
     Not,
     Or,
     Prefer,
+    Relation,
     Select,
     Selector,
     SelectorWidth,
@@ -47,7 +52,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
-from rasp.meaning import EvaluationFault, convert, mean
+from rasp.meaning import EvaluationFault, MissingRelation, convert, label_means, mean, not_an_edge
 from rasp.operations import (
     COMPARISONS,
     Atom,
@@ -60,21 +65,32 @@ from rasp.operations import (
     evaluate_atoms,
     type_of,
 )
+from rasp.relations import Edges
 from rasp.rules import Rules
 
 KEPT_POSITIONS = 1 << 16
 
 
 class Evaluation:
-    """Tokens [N] of a batch and what is computed on them.
+    """Tokens [N] of a batch, the relations of each input, and what is computed on them.
 
     With `strict` an error is raised at the first node that fails, as for one input; else the inputs on which a node or
     one that it needs has no value are flagged in `failed`, and its values there mean nothing. An s-op is evaluated
     once, unless the batch is too long to keep the values of all of them.
     """
 
-    def __init__(self, tokens: Categorical, ragged: Ragged, *, causal: bool = False, strict: bool = False) -> None:
+    def __init__(
+        self,
+        tokens: Categorical,
+        ragged: Ragged,
+        relations: Sequence[Mapping[str, Edges]] = (),
+        *,
+        causal: bool = False,
+        strict: bool = False,
+    ) -> None:
         self.tokens = tokens
+        self.relations = relations or [{}] * len(ragged)
+        self._edges: dict[Relation, PooledEdges] = {}
         self.ragged = ragged
         self.strict = strict
         self.selection = Selection(ragged, causal, self.ranking)
@@ -235,6 +251,30 @@ class Evaluation:
         inputs = self.ragged.any(texts[0]) != self.ragged.any(texts[1])
         return self._fails(inputs, lambda: _order_fault(node, expanded(keys), expanded(queries)))
 
+    def edges(self, node: Relation) -> PooledEdges:
+        """A relation on all inputs."""
+        if node not in self._edges:
+            plain = pooled(node.name, self.ragged, self.relations)
+            self._edges[node] = plain.transposed() if node.transposed else plain
+        return self._edges[node]
+
+    def of_relation(self, node: Relation) -> Flags | None:
+        edges = self.edges(node)
+        self.selection.know(node, edges.pairs)
+        return self._fails(edges.lacking, lambda: MissingRelation(node, node.name))
+
+    def of_labelled(self, node: LabelledRelation) -> None:
+        """The edges whose label equals what is wanted where they arrive; each two atoms are compared once."""
+        edges = self.edges(node.relation)
+        levels, codes = factorized(self._values[node.wanted])
+        atoms = levels.tolist()
+        equal = np.array(
+            [[level is not None and level == atom for level in edges.levels] for atom in atoms], dtype=bool
+        )
+        arrival = edges.pairs.keys if node.relation.transposed else edges.pairs.queries
+        pairs = edges.pairs.where(equal[codes[arrival], edges.codes]) if len(edges.pairs) else edges.pairs
+        self.selection.know(node, pairs)
+
     def of_best(self, node: Best) -> Flags | None:
         score = self._values[node.score]
         failed = self._check_numbers(node, score, self.not_numbers(score), "select_best needs a score of numbers")
@@ -263,6 +303,30 @@ class Evaluation:
         pieces, overflow = self._pieces(node, marks, values, counts)
         self._values[node] = composed(self.ragged.size, pieces)
         return combined([failed, overflow])
+
+    def of_labels(self, node: AggregateLabels) -> Flags | None:
+        """By the interpreter's rule, one input after the other: each has a column with a value for each edge."""
+        edges = self.edges(node.relation)
+        chosen = self.selection.holds(node.selector, edges.pairs.queries, edges.pairs.keys)
+        pairs, labels = edges.pairs.where(chosen), [edges.levels[code] for code in edges.codes[chosen].tolist()]
+        terms = [taken(self._values[term], pairs.keys) for term in node.terms]
+        columns = [expanded(values).tolist() if len(pairs) else [] for values in terms]
+        counts = np.bincount(pairs.queries, minlength=self.ragged.size)
+        outside = self.ragged.any(self.selection.marks(node.selector).counts() != counts)
+        failed = self._fails(outside, lambda: self._not_an_edge(node, edges.pairs))
+        found, faults = _label_means(node, self.ragged, pairs, [labels, *columns])
+        self._values[node] = interned(found, np.arange(len(found)))
+        flags = np.array([fault is not None for fault in faults])
+        return combined([failed, self._fails(flags, lambda: next(fault for fault in faults if fault is not None))])
+
+    def _not_an_edge(self, node: AggregateLabels, edges: Pairs) -> EvaluationFault:
+        """The error of the first cell selected that is no edge."""
+        for block in self.ragged.blocks():
+            extra = np.argwhere((self.selection.cells(node.selector, block) & ~edges.cells(block)).T)
+            if len(extra):
+                query, key = extra[0].tolist()
+                return not_an_edge(node, query + block.offset, key)
+        raise AssertionError(f"{node!r} selects edges alone")
 
     def _pieces(
         self, node: Aggregate, marks: Marks, values: Values, counts: Codes
@@ -331,9 +395,34 @@ def _objects(atoms: Sequence[Atom]) -> Column:
     return result
 
 
-def of_one_input(tokens: Sequence[Atom], *, causal: bool = False) -> Evaluation:
+def of_one_input(
+    tokens: Sequence[Atom], relations: Mapping[str, Edges] | None = None, *, causal: bool = False
+) -> Evaluation:
     """The evaluation of one input; an error is raised where a node has no value."""
-    return Evaluation(numbered(tokens), Ragged(np.array([len(tokens)])), causal=causal, strict=True)
+    given, ragged = [relations or {}], Ragged(np.array([len(tokens)]))
+    return Evaluation(numbered(tokens), ragged, given, causal=causal, strict=True)
+
+
+def _label_means(
+    node: AggregateLabels, ragged: Ragged, pairs: Pairs, columns: Sequence[Sequence[Any]]
+) -> tuple[list[Atom], list[RaspError | None]]:
+    """The values at all positions, and for each input why it has none; defaults stand there."""
+    values: list[Atom] = []
+    faults: list[RaspError | None] = []
+    ends = np.searchsorted(pairs.queries, ragged.starts + ragged.lengths).tolist()
+    begin = 0
+    for start, length, end in zip(ragged.starts.tolist(), ragged.lengths.tolist(), ends, strict=True):
+        part = slice(begin, end)
+        labels, *terms = (list(values[part]) for values in columns)
+        queries, keys = ((side[part] - start).tolist() for side in (pairs.queries, pairs.keys))
+        try:
+            values += label_means(node, length, queries, keys, labels, terms)
+            faults.append(None)
+        except RaspError as error:
+            values += [node.default] * length
+            faults.append(error)
+        begin = end
+    return values, faults
 
 
 def _conversion(kind: str) -> Operation:
@@ -392,8 +481,11 @@ _RULES: Rules[Callable[[Evaluation, Any], Flags | None]] = Rules(
         Constant: Evaluation.of_constant,
         Map: Evaluation.of_map,
         Aggregate: Evaluation.of_aggregate,
+        AggregateLabels: Evaluation.of_labels,
         SelectorWidth: Evaluation.of_width,
         Select: Evaluation.of_select,
+        Relation: Evaluation.of_relation,
+        LabelledRelation: Evaluation.of_labelled,
         Best: Evaluation.of_best,
         Prefer: Evaluation.of_prefer,
         And: _made_of_selectors,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rasp.errors import DataFault, RaspError
 from rasp.graph import Node, Selector, SOp
 from rasp.interpret import Run
 from rasp.operations import Atom, Column, column, is_atom
+from rasp.relations import Edges, Graph, graph_of, relations_of
 from rasp.vocabulary import parse_vocabulary
 
 CHUNK = 1 << 16
@@ -40,7 +41,8 @@ class BatchColumn:
 
 
 class BatchRun:
-    """Inputs `vocab[ids[b, t]]` for t below `lengths[b]` (all of them where no lengths are given), ids [B, T].
+    """Inputs `vocab[ids[b, t]]` for t below `lengths[b]` (all of them where no lengths are given), ids [B, T], with
+    `relations[b]` between their positions where programs read any.
 
     What a `Run` of each input would give, for all of them in one go: elementwise operations once for each distinct
     tuple of values, selectors as what they compare. DataFault for no inputs, an empty one, and ids beyond the
@@ -48,34 +50,44 @@ class BatchRun:
     """
 
     def __init__(
-        self, vocab: str | Iterable[Atom], ids: Codes, lengths: Codes | None = None, *, causal: bool = False
+        self,
+        vocab: str | Iterable[Atom],
+        ids: Codes,
+        lengths: Codes | None = None,
+        relations: Sequence[Mapping[str, Edges]] = (),
+        *,
+        causal: bool = False,
     ) -> None:
         self.ids = np.asarray(ids, dtype=np.intp)
         rows, width = self.ids.shape
         self.lengths = np.full(rows, width) if lengths is None else np.asarray(lengths, dtype=np.intp)
         self.vocabulary, self.causal = parse_vocabulary(vocab) if isinstance(vocab, str) else tuple(vocab), causal
+        self.relations = relations
         self._given = np.arange(width) < self.lengths[:, None]
         self._check()
         self._order = np.argsort(self.lengths, kind="stable")
         tokens = np.empty(len(self.vocabulary), dtype=object)
         tokens[:] = self.vocabulary
         codes = self.ids[self._order][self._given[self._order]]
-        self._evaluation = Evaluation(Categorical(tokens, codes), Ragged(self.lengths[self._order]), causal=causal)
+        given = [relations[row] for row in self._order.tolist()] if relations else ()
+        ragged = Ragged(self.lengths[self._order])
+        self._evaluation = Evaluation(Categorical(tokens, codes), ragged, given, causal=causal)
 
     @classmethod
-    def of(cls, inputs: Sequence[Sequence[Atom]], *, causal: bool = False) -> BatchRun:
-        """The batch of these inputs; the vocabulary is what occurs in them."""
-        lengths = np.array([len(given) for given in inputs], dtype=np.intp)
-        tokens = [token for given in inputs for token in given]
+    def of(cls, inputs: Sequence[Sequence[Atom] | Mapping[str, Any]], *, causal: bool = False) -> BatchRun:
+        """The batch of these inputs, which may be graphs; the vocabulary is what occurs in them."""
+        rows = [graph_of(given) or cast("Sequence[Atom]", given) for given in inputs]
+        lengths = np.array(list(map(len, rows)), dtype=np.intp)
+        tokens = [token for given in rows for token in given]
         if not tokens or not lengths.all():
             raise DataFault("a batch needs inputs, and an input needs at least one token")
         for token in tokens:
             if not is_atom(token):
                 raise DataFault(f"a token of the inputs is a {type(token).__name__}, not a string or a number")
         found = numbered(tokens)
-        ids = np.zeros((len(inputs), int(lengths.max())), dtype=np.intp)
+        ids = np.zeros((len(rows), int(lengths.max())), dtype=np.intp)
         ids[np.arange(ids.shape[1]) < lengths[:, None]] = found.codes
-        return cls(found.levels.tolist(), ids, lengths, causal=causal)
+        return cls(found.levels.tolist(), ids, lengths, _relations(rows), causal=causal)
 
     def _check(self) -> None:
         if not len(self.lengths) or self.lengths.min() < 1 or self.lengths.max() > self.ids.shape[1]:
@@ -83,12 +95,25 @@ class BatchRun:
         used = self.ids[self._given]
         if used.min() < 0 or used.max() >= len(self.vocabulary):
             raise DataFault(f"ids are places in the vocabulary, 0 to {len(self.vocabulary) - 1}")
+        if not self.relations:
+            return
+        if len(self.relations) != len(self.lengths):
+            raise DataFault(f"{len(self.lengths)} inputs need relations for each, found {len(self.relations)}")
+        for length, relations in zip(self.lengths.tolist(), self.relations, strict=True):
+            wrong = next((edges.length for edges in relations.values() if edges.length != length), None)
+            if wrong is not None:
+                raise DataFault(f"a relation of an input of {length} tokens is over {wrong} positions")
 
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def given(self, index: int) -> Sequence[Atom]:
+        """One input: a graph where it has relations, else the list of its tokens."""
+        relations = self.relations[index] if self.relations else {}
+        return Graph(self.tokens(index), relations) if relations else self.tokens(index)
+
     def tokens(self, index: int) -> list[Atom]:
-        """One input."""
+        """The tokens of one input."""
         return [self.vocabulary[number] for number in self.ids[index, : self.lengths[index]].tolist()]
 
     def sop(self, node: SOp) -> BatchColumn:
@@ -109,7 +134,7 @@ class BatchRun:
 
     def error(self, node: Node, index: int) -> RaspError | None:
         """Why the node has no value on an input; None where it has one."""
-        run = Run(self.tokens(index), causal=self.causal)
+        run = Run(self.given(index), causal=self.causal)
         try:
             run.selector(node) if isinstance(node, Selector) else run.sop(node)  # type: ignore[arg-type]
         except RaspError as error:
@@ -134,6 +159,12 @@ class BatchRun:
         rows[self._given[self._order]] = values
         result[self._order] = rows
         return result
+
+
+def _relations(inputs: Sequence[Sequence[Atom]]) -> Sequence[Mapping[str, Edges]]:
+    """The relations of each input; nothing at all where none has any."""
+    found = list(map(relations_of, inputs))
+    return found if any(found) else ()
 
 
 def runs(node: SOp, inputs: Iterable[Sequence[Atom]], *, causal: bool = False) -> Iterator[Run]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from rasp.batch.conjunctions import (
     together,
     without_gaps,
 )
+from rasp.batch.edges import Pairs, common
 from rasp.batch.marks import CellMarks, Marks, RunMarks, smallest, spread
 from rasp.batch.ragged import Block, Codes, Flags, Ragged
 from rasp.batch.ranking import (
@@ -37,7 +38,21 @@ from rasp.batch.ranking import (
     related,
 )
 from rasp.batch.runs import Runs, runs
-from rasp.graph import And, Best, Constant, Node, Not, Or, Prefer, Select, Selector, SOp, indices
+from rasp.graph import (
+    And,
+    Best,
+    Constant,
+    LabelledRelation,
+    Node,
+    Not,
+    Or,
+    Prefer,
+    Relation,
+    Select,
+    Selector,
+    SOp,
+    indices,
+)
 from rasp.meaning import EvaluationFault
 from rasp.rules import Rules
 
@@ -64,6 +79,7 @@ class Selection:
         self._sums: dict[Selector, SignedSum | None] = {}
         self._unions: dict[tuple[Selector, bool], Union | None] = {}
         self._marks: dict[Selector, Marks] = {}
+        self._pairs: dict[Selector, Pairs] = {}
 
     def marks(self, selector: Selector) -> Marks:
         """The keys that each query selects."""
@@ -93,10 +109,35 @@ class Selection:
         nothing = np.zeros(self.ragged.size, dtype=np.intp)
         self._comparisons[node] = Comparison(self.ragged, nothing, 1, nothing, np.where(some, 0, 1))
 
+    def know(self, node: Selector, pairs: Pairs) -> None:
+        """Says which cells a relation has on this batch."""
+        self._pairs[node] = pairs
+
+    def pairs(self, node: Selector) -> Pairs:
+        """The cells of a relation that is known."""
+        return self._pairs[node]
+
+    def holds(self, root: Selector, queries: Codes, keys: Codes) -> Flags:
+        """Whether a selector selects each of some cells."""
+        found: dict[Selector, Flags] = {}
+        for node in selectors(root):
+            found[node] = _CELL[type(node)](self, node, (queries, keys), found)
+        return found[root] & (keys <= queries) if self.causal else found[root]
+
+    def literal_holds(self, pair: Selector, relation: int, queries: Codes, keys: Codes) -> Flags:
+        """Whether key and query of each cell stand in the relation."""
+        comparison = self.comparison(pair)
+        found = comparison.holds(relation, keys, queries)
+        for flags, places in zip(comparison.unordered, (keys, queries), strict=True):
+            if flags is not None:
+                found = np.where(flags[places], bool(relation & UNORDERED), found)
+        return found
+
     def forget(self, node: Node) -> None:
         """Drops what is kept about a selector, or about comparisons with an s-op."""
         if isinstance(node, Selector):
             self._marks.pop(node, None)
+            self._pairs.pop(node, None)
             self._comparisons.pop(node, None)
             return
         for pair in [pair for pair in self._comparisons if any(child is node for child in pair.children)]:
@@ -125,7 +166,7 @@ class Selection:
         return compared(self.ragged, self._ranking(pair.keys), self._ranking(pair.queries))
 
     def _is_filter(self, pair: Selector) -> bool:
-        return self.comparison(pair).is_filter
+        return pair not in self._pairs and self.comparison(pair).is_filter
 
     def literal_cells(self, block: Block, pair: Selector, relation: int) -> Flags:
         """The cells of a block in which keys and queries stand in the relation."""
@@ -171,7 +212,14 @@ class Selection:
         return parts * (_RUN_START + _RUN_POSITION * self.ragged.size) < by_cells
 
     def _runs(self, term: Conjunction) -> list[Runs] | None:
-        return runs(self.ragged, [(self.comparison(pair), relation) for pair, relation in term])
+        edges = [(pair, relation) for pair, relation in term if pair in self._pairs]
+        others = [(self.comparison(pair), relation) for pair, relation in term if pair not in self._pairs]
+        if not edges:
+            return runs(self.ragged, others)
+        if any(relation != EQUAL for _, relation in edges):
+            return None  # the cells without an edge are many, and in no order
+        given = [self._pairs[pair] for pair, _ in edges]
+        return [common(given, lambda queries, keys: _all_hold(others, queries, keys)).runs()]
 
     def _terms(self, selector: Selector) -> SignedSum | None:
         """The selector as a sum of conjunctions that may have runs."""
@@ -235,6 +283,13 @@ class Selection:
         return literal(pair, relation)
 
 
+def _all_hold(literals: Sequence[tuple[Comparison, int]], queries: Codes, keys: Codes) -> Flags:
+    found = np.ones(len(queries), dtype=bool)
+    for comparison, relation in literals:
+        found &= comparison.holds(relation, keys, queries)
+    return found
+
+
 def _pair(node: Select) -> Selector:
     """What two s-ops are compared under, whichever way; nodes are shared, so it is one node for all of them."""
     return Select(node.keys, node.queries, "==")
@@ -281,6 +336,8 @@ _SUMS: Rules[Callable[[Selection, Any], SignedSum | None]] = Rules(
         Not: lambda selection, node: _if_all(complement, selection.sum_of(node.selector)),
         Best: _best_sum,
         Prefer: _prefer_sum,
+        Relation: lambda selection, node: signed(literal(node, EQUAL)),
+        LabelledRelation: lambda selection, node: signed(literal(node, EQUAL)),
     },
 )
 
@@ -318,6 +375,8 @@ _UNIONS: Rules[Callable[[Selection, Any, bool], Union | None]] = Rules(
         Not: lambda selection, node, wanted: selection.union_of(node.selector, not wanted),
         Best: _best_union,
         Prefer: _prefer_union,
+        Relation: lambda selection, node, wanted: literal(node, EQUAL if wanted else ORDERED - EQUAL),
+        LabelledRelation: lambda selection, node, wanted: literal(node, EQUAL if wanted else ORDERED - EQUAL),
     },
 )
 
@@ -343,5 +402,33 @@ _CELLS: Rules[Callable[[Selection, Any, Block, dict[Selector, Flags]], Flags]] =
         Not: lambda selection, node, block, found: ~found[node.selector],
         Best: _best_cells,
         Prefer: _prefer_cells,
+        Relation: lambda selection, node, block, found: selection.pairs(node).cells(block),
+        LabelledRelation: lambda selection, node, block, found: selection.pairs(node).cells(block),
+    },
+)
+
+
+_Cells: TypeAlias = "tuple[Codes, Codes]"
+
+
+def _best_holds(selection: Selection, node: Best, at: _Cells, found: dict[Selector, Flags]) -> Flags:
+    return found[node.selector] & selection.literal_holds(node, EQUAL, *at)
+
+
+def _prefer_holds(selection: Selection, node: Prefer, at: _Cells, found: dict[Selector, Flags]) -> Flags:
+    return found[node.selector] & (found[node.condition] | selection.literal_holds(node, EQUAL, *at))
+
+
+_CELL: Rules[Callable[[Selection, Any, _Cells, dict[Selector, Flags]], Flags]] = Rules(
+    "single cells",
+    {
+        Select: lambda selection, node, at, found: selection.literal_holds(_pair(node), RELATIONS[node.op], *at),
+        Relation: lambda selection, node, at, found: selection.pairs(node).have(*at),
+        LabelledRelation: lambda selection, node, at, found: selection.pairs(node).have(*at),
+        And: lambda selection, node, at, found: found[node.left] & found[node.right],
+        Or: lambda selection, node, at, found: found[node.left] | found[node.right],
+        Not: lambda selection, node, at, found: ~found[node.selector],
+        Best: _best_holds,
+        Prefer: _prefer_holds,
     },
 )

@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.language.budget import budget_argument
+from rasp.language.parameters import given_parameters, parameter_argument
+from rasp.operations import Atom
 from rasp.streams import typed_lines, warn
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ def repl_arguments(parser: argparse.ArgumentParser) -> None:
     examples(parser, "rasp -i programs/sort.rasp", "echo 'indices+1;' | rasp repl")
     parser.add_argument("-i", dest="file", metavar="FILE", help="load this program first")
     budget_argument(parser)
+    parameter_argument(parser)
     parser.add_argument("--no-init", action="store_true", help=f"do not run {init_file()}")
     parser.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colours (default: auto; see NO_COLOR)"
@@ -37,6 +41,7 @@ class _Start:
 
     file: str | None
     budget: int
+    parameters: Mapping[str, Atom]
     init: Path | None
     color: str
 
@@ -44,9 +49,9 @@ class _Start:
 def repl_run(args: argparse.Namespace, *, rooms: Rooms) -> int:
     """A console; without banner and prompts where standard input is not a terminal."""
     if not sys.stdin.isatty():
-        return _by_pipe(_Start(args.file, args.budget, None, args.color), rooms)
+        return _by_pipe(_Start(args.file, args.budget, given_parameters(args), None, args.color), rooms)
     init = None if args.no_init or not init_file().is_file() else init_file()
-    return _at_terminal(_Start(args.file, args.budget, init, args.color), rooms)
+    return _at_terminal(_Start(args.file, args.budget, given_parameters(args), init, args.color), rooms)
 
 
 def _by_pipe(start: _Start, rooms: Rooms) -> int:
@@ -74,7 +79,7 @@ def _console(start: _Start, rooms: Rooms) -> Console:
     from rasp.console.console import Console
     from rasp.console.session import Session
 
-    console = Console(Session(rooms.draw, budget=start.budget), rooms)
+    console = Console(Session(rooms.draw, budget=start.budget, parameters=start.parameters), rooms)
     console.options.color = start.color
     if start.init is not None:
         _initialise(console, start.init)

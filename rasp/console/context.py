@@ -86,7 +86,7 @@ class Context:
         """The input a text means: a string or list, a variable, or its characters; the example where it is empty."""
         if not text:
             return self.session.settings.sop_example.given
-        written = text[0] in "\"'[" and not parse(Source(CONSOLE, text), closed=True).errors
+        written = text[0] in "\"'[{" and not parse(Source(CONSOLE, text), closed=True).errors
         if written or text in self.session.scope.names:
             return builtins.atoms_of_input(self.value(text))
         return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -24,7 +24,8 @@ from rasp.language.lint import LintWarning, lint
 from rasp.language.loading import Files
 from rasp.language.parser import Parsed, parse
 from rasp.language.scope import Scope, Value
-from rasp.meaning import EvaluationFault
+from rasp.meaning import EvaluationFault, MissingRelation
+from rasp.operations import Atom
 from rasp.printing import expression
 from rasp.rules import Rules
 from rasp.source import CONSOLE, Source
@@ -89,7 +90,8 @@ class Session:
     """A console: its variables, its settings, and what it prints.
 
     `kind` is "console", or "file" where library names may be set too. Without a `drawing`, draw is an error.
-    `performed` has every statement that succeeded. `budget` multiplies what each text may do.
+    `performed` has every statement that succeeded. `budget` multiplies what each text may do, `parameters` are
+    values for those that programs declare.
     """
 
     def __init__(
@@ -98,9 +100,10 @@ class Session:
         kind: Literal["console", "file"] = "console",
         files: Files | None = None,
         budget: int = 1,
+        parameters: Mapping[str, Atom] | None = None,
     ) -> None:
         self.scope = new_scope(kind, "console")
-        self.elaborator = Elaborator(self, files, Budget(budget))
+        self.elaborator = Elaborator(self, files, Budget(budget), parameters)
         self.drawing = drawing
         first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
         self.settings = Settings(first, first)
@@ -236,6 +239,8 @@ class Session:
                 example.run.sop(node)
             elif isinstance(node, Selector):
                 example.run.selector(node)
+        except MissingRelation:
+            pass  # the example has no graph (yet): what is built on it is stored all the same
         except EvaluationFault as error:
             error.notes.append(f"while it was tried on the example {example.text}")
             error.hint = error.hint or 'set another example: set example "…"'

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rasp.errors import ValueFault
-from rasp.graph import Node, Selector, SOp
+from rasp.graph import EdgeLabel, Node, Selector, SOp
 from rasp.inputs import Input
 from rasp.interpret import Matrix, Run
 from rasp.language.budget import weight
 from rasp.language.scope import Function, Value
+from rasp.meaning import MissingRelation
 from rasp.operations import Atom, Column, atom_key, column, is_atom, type_of
 from rasp.printing import literal
 from rasp.visible import printable
@@ -48,7 +49,7 @@ class View:
 
 
 def given_text(given: Input) -> str:
-    """An input in quotes if it is a string, else as a list."""
+    """An input in quotes if it is a string, else as a list or a dictionary."""
     return literal(given) if isinstance(given, str) else repr(given)
 
 
@@ -156,7 +157,8 @@ def _entry(name: str, value: Value, view: View, key: str = "") -> list[str]:
         return [f"{start}{value.where} function: {name or value.name}({', '.join(value.parameters)})"]
     if isinstance(value, (list, dict)):
         return _container(start, name, value, view)
-    return [f"{start if key else '    '}value: {_equals(name)} {literal(value)}"]
+    shown = repr(value) if isinstance(value, EdgeLabel) else literal(value)
+    return [f"{start if key else '    '}value: {_equals(name)} {shown}"]
 
 
 def _equals(name: str) -> str:
@@ -166,7 +168,11 @@ def _equals(name: str) -> str:
 def _sop_example(name: str, node: SOp, view: View) -> Iterator[str]:
     if view.sop is None:
         return
-    found = view.sop.run.sop(node)
+    try:
+        found = view.sop.run.sop(node)
+    except MissingRelation as error:
+        yield _without_example(error)
+        return
     short = f" \t Example: {name}({view.sop.text}) = {values(found)}"
     if not view.full:
         yield short
@@ -178,9 +184,19 @@ def _sop_example(name: str, node: SOp, view: View) -> Iterator[str]:
 
 
 def _selector_example(node: Selector, view: View) -> Iterator[str]:
-    if view.selector is not None:
-        yield " \t Example:"
-        yield from grid(view.selector.run.selector(node), view.selector.run.tokens)
+    if view.selector is None:
+        return
+    try:
+        cells = view.selector.run.selector(node)
+    except MissingRelation as error:
+        yield _without_example(error)
+        return
+    yield " \t Example:"
+    yield from grid(cells, view.selector.run.tokens)
+
+
+def _without_example(error: MissingRelation) -> str:
+    return f' \t No example: set example {{"tokens": ["a", "b", "c"], {literal(error.name)}: [[0, 1], [1, 2]]}}'
 
 
 def _container(start: str, name: str, value: list[Value] | dict[Atom, Value], view: View) -> list[str]:

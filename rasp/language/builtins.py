@@ -6,12 +6,14 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
+from rasp import graph
 from rasp.errors import LookupFault, TypeFault, ValueFault
 from rasp.graph import (
     Aggregate,
     And,
     Best,
     Constant,
+    EdgeLabel,
     Node,
     Not,
     Or,
@@ -25,8 +27,10 @@ from rasp.graph import (
     length,
     sop,
 )
+from rasp.inputs import Input
 from rasp.language.scope import Function, Value
 from rasp.operations import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
+from rasp.relations import given_graph
 
 # An element that becomes part of an operation takes as much memory as this many in a list.
 _TABLE = 4
@@ -46,6 +50,8 @@ def type_name(value: Value) -> str:
         return "selector"
     if isinstance(value, Function):
         return "function"
+    if isinstance(value, EdgeLabel):
+        return "label of edges"
     names: dict[type, str] = {str: "string", dict: "dictionary"}
     return names.get(type(value), type(value).__name__)
 
@@ -94,7 +100,7 @@ def _negation(value: Value) -> Value:
 
 def truth(value: Value) -> bool:
     """Whether an atom, a list or a dictionary counts as true. TypeFault for what has no truth value."""
-    if isinstance(value, (Node, Function)):
+    if isinstance(value, (Node, Function, EdgeLabel)):
         raise TypeFault(f"{described(value)} has no truth value of its own")
     return bool(value)
 
@@ -103,6 +109,8 @@ def binary(op: str, left: Value, right: Value, spend: Spend = _free) -> Value:
     """`X OP Y` for every infix operator but `in`. `spend` is told of elements before they are made or compared."""
     if isinstance(left, Function) or isinstance(right, Function):
         raise TypeFault(f"{op} cannot take a function", hint="call it: a function's name is followed by ( )")
+    if isinstance(left, EdgeLabel) or isinstance(right, EdgeLabel):
+        return _labels(op, left, right)
     if isinstance(left, Selector) or isinstance(right, Selector):
         return _selectors(op, left, right)
     if isinstance(left, SOp) or isinstance(right, SOp):
@@ -112,6 +120,27 @@ def binary(op: str, left: Value, right: Value, spend: Spend = _free) -> Value:
     if is_atom(left) and is_atom(right):
         return compute(op, left, right)
     return _containers(op, left, right, spend)
+
+
+def _labels(op: str, left: Value, right: Value) -> Value:
+    """A sum of one label and s-ops at the key: what attention with labels as values can add up."""
+    other = right if isinstance(left, EdgeLabel) else left
+    if isinstance(left, EdgeLabel) and isinstance(right, EdgeLabel):
+        raise TypeFault(f"{op} of two labels: the value of an aggregate has one", hint="add two aggregates")
+    if op in ("==", "!=", "<", "<=", ">", ">="):
+        raise TypeFault(
+            "the label of an edge cannot be compared: it has a value for each pair of positions, not for each position",
+            hint='relation("edges", X) selects the edges whose label equals X',
+        )
+    if op == "-" and isinstance(left, EdgeLabel) and (isinstance(other, SOp) or is_atom(other)):
+        return left - other
+    if op != "+" or not (isinstance(other, SOp) or is_atom(other)):
+        raise TypeFault(
+            "a label stands alone or in a sum with s-ops at the key: it has a value for each pair of positions",
+            hint="aggregate it first: aggregate(edges, label(edges))",
+        )
+    label = left if isinstance(left, EdgeLabel) else cast(EdgeLabel, right)
+    return label + other
 
 
 def _selectors(op: str, left: Value, right: Value) -> Value:
@@ -300,15 +329,17 @@ def unpack(value: Value, count: int) -> list[Value]:
     return list(value)
 
 
-def atoms_of_input(value: Value) -> str | list[Atom]:
-    """The input an s-op is applied to: a string that is not empty, or a list of atoms."""
+def atoms_of_input(value: Value) -> Input:
+    """The input an s-op is applied to: a string that is not empty, a list of atoms, or a dictionary that is a graph."""
+    if isinstance(value, dict):
+        return given_graph(value)
     if isinstance(value, str) and value:
         return value
     if isinstance(value, list) and value and is_atoms(value):
         return cast(list[Atom], value)
     if isinstance(value, (str, list)) and not value:
         raise ValueFault("an input needs at least one token")
-    raise TypeFault(f"an input is a string or a list of atoms, not {_collection(value)}")
+    raise TypeFault(f"an input is a string, a list of atoms or a graph, not {_collection(value)}")
 
 
 # -- built-in forms
@@ -399,6 +430,8 @@ def aggregate(selector: Value, value: Value, default: Value) -> SOp:
         raise TypeFault(f"aggregate takes a selector first, found {described(selector)}")
     if not is_atom(default):
         raise TypeFault(f"the default of aggregate is an atom, not {described(default)}")
+    if isinstance(value, EdgeLabel):
+        return graph.aggregate(selector, value, default)
     return Aggregate(selector, _sop_or_atom(value, "the value of aggregate"), default)
 
 
@@ -407,6 +440,29 @@ def width(selector: Value) -> SOp:
     if not isinstance(selector, Selector):
         raise TypeFault(f"selector_width takes a selector, found {described(selector)}")
     return SelectorWidth(selector)
+
+
+def relation(name: Value, *label: Value) -> Selector:
+    """`relation(NAME)`, `relation(NAME, LABEL)`."""
+    if not isinstance(name, str):
+        raise TypeFault(f"the name of a relation is a string, not {described(name)}")
+    if name in ("tokens", "directed"):
+        raise ValueFault(f"a relation cannot be called {name}: inputs have something else under this name")
+    return graph.relation(name, *(_sop_or_atom(each, "the label of a relation") for each in label))
+
+
+def transpose(selector: Value) -> Selector:
+    """`transpose(SELECTOR)`."""
+    if not isinstance(selector, Selector):
+        raise TypeFault(f"transpose takes a selector, found {described(selector)}")
+    return graph.transpose(selector)
+
+
+def label(relation: Value) -> EdgeLabel:
+    """`label(RELATION)`."""
+    if not isinstance(relation, Selector):
+        raise TypeFault(f"label takes a relation, found {described(relation)}")
+    return graph.label(relation)
 
 
 def best(selector: Value, score: Value) -> Selector:

@@ -7,7 +7,7 @@ takes no C stack (see `stack`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -28,9 +28,11 @@ from rasp.graph import (
     tokens_float,
     tokens_int,
 )
+from rasp.inputs import Input
 from rasp.language import builtins, syntax
 from rasp.language.budget import Budget, OverBudget, weight
 from rasp.language.loading import Disk, Files, read_source
+from rasp.language.parameters import Parameters
 from rasp.language.parser import parse
 from rasp.language.scope import Closure, Function, Primitive, Scope, ScopeKind, Value
 from rasp.meaning import EvaluationFault
@@ -68,10 +70,10 @@ class Host(Protocol):
     def present(self, entry: str, mode: Mode) -> None:
         """Prints what `admit` gave, now that the value is stored."""
 
-    def apply(self, node: Node, given: str | list[Atom], mode: Mode) -> None:
+    def apply(self, node: Node, given: Input, mode: Mode) -> None:
         """`S(INPUT);`"""
 
-    def draw(self, name: str, node: SOp, given: str | list[Atom] | None, mode: Mode) -> None:
+    def draw(self, name: str, node: SOp, given: Input | None, mode: Mode) -> None:
         """`draw(S);`, `draw(S, INPUT);`"""
 
     def command(self, statement: syntax.Command, value: Value | None) -> None:
@@ -107,10 +109,17 @@ class Origin:
 class Elaborator:
     """Runs statements and keeps what it learns about nodes: their origins, and the names functions had for them."""
 
-    def __init__(self, host: Host, files: Files | None = None, budget: Budget | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        files: Files | None = None,
+        budget: Budget | None = None,
+        parameters: Mapping[str, Atom] | None = None,
+    ) -> None:
         self.host = host
         self.files = Disk() if files is None else files
         self.budget = budget or Budget()
+        self.parameters = Parameters(parameters)
         self.origins: dict[Node, Origin] = {}
         self.local_names: dict[Node, str] = {}
         self.frame: Frame | None = None
@@ -193,7 +202,8 @@ class Elaborator:
 
     def call(self, function: Function, args: Sequence[Value], site: Span) -> Value:
         """The value of a call; several returned values come as a list."""
-        if len(args) != len(function.parameters):
+        optional = function.optional if isinstance(function, Primitive) else 0
+        if not len(function.parameters) - optional <= len(args) <= len(function.parameters):
             raise TypeFault(_argument_count(function, len(args)))
         if isinstance(function, Primitive):
             built = function.build(*args)
@@ -294,8 +304,8 @@ def _call_chain(frame: Frame | None) -> list[str]:
 
 
 def _argument_count(function: Function, found: int) -> str:
-    count = len(function.parameters)
-    wanted = f"{count} argument{'' if count == 1 else 's'}"
+    count, optional = len(function.parameters), function.optional if isinstance(function, Primitive) else 0
+    wanted = f"{f'{count - optional} to ' if optional else ''}{count} argument{'' if count == 1 else 's'}"
     return f"{function.name}({', '.join(function.parameters)}) takes {wanted}, found {found}"
 
 
@@ -314,10 +324,10 @@ class Silent:
     def present(self, entry: str, mode: Mode) -> None:
         return None
 
-    def apply(self, node: Node, given: str | list[Atom], mode: Mode) -> None:
+    def apply(self, node: Node, given: Input, mode: Mode) -> None:
         return None
 
-    def draw(self, name: str, node: SOp, given: str | list[Atom] | None, mode: Mode) -> None:
+    def draw(self, name: str, node: SOp, given: Input | None, mode: Mode) -> None:
         return None
 
     def command(self, statement: syntax.Command, value: Value | None) -> None:
@@ -340,6 +350,12 @@ def library() -> Scope:
     built_in.names |= {"True": True, "False": False, "indices": indices, "tokens_str": tokens}
     built_in.names |= {"tokens_int": tokens_int, "tokens_float": tokens_float}
     built_in.names |= {"tokens_bool": tokens_bool, "tokens_asis": tokens_asis}
+    # Programs may call their own things by these names, at the console too: they are not the library's.
+    built_in.names |= {
+        "relation": Primitive("relation", ("name", "label"), "library", builtins.relation, optional=1),
+        "transpose": Primitive("transpose", ("s",), "library", builtins.transpose),
+        "label": Primitive("label", ("relation",), "library", builtins.label),
+    }
     scope = Scope("library", built_in, "library")
     scope.names |= {
         "full_s": full,
@@ -388,12 +404,19 @@ def _evaluate(self: Elaborator, node: syntax.Evaluate, scope: Scope, mode: Mode)
     self.host.present(entry, mode)
 
 
-def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> str | list[Atom]:
+def _input(self: Elaborator, node: syntax.Call, scope: Scope) -> Input:
     if len(node.args) != 1:
         raise TypeFault(f"an s-op or selector is applied to one input, found {len(node.args)} arguments", node.span)
     given = self.value(node.args[0], scope)
-    self.budget.spend_elements(len(given) if isinstance(given, list) else 0)
+    self.budget.spend_elements(_size_of_input(given))
     return builtins.atoms_of_input(given)
+
+
+def _size_of_input(given: Value) -> int:
+    """How many elements an input has, those of the lists of its edges too."""
+    if isinstance(given, dict):
+        return sum(map(_size_of_input, given.values()))
+    return len(given) if isinstance(given, list) else 0
 
 
 def _assign(self: Elaborator, node: syntax.Assign, scope: Scope, mode: Mode) -> None:
@@ -409,6 +432,15 @@ def _assign(self: Elaborator, node: syntax.Assign, scope: Scope, mode: Mode) -> 
             raise refusal
         self.keep(name, value, entry, scope, mode)
         scope.names["out"] = value
+
+
+def _param(self: Elaborator, node: syntax.Param, scope: Scope, mode: Mode) -> None:
+    """A parameter is an assignment whose value may be given from outside."""
+    _check_names([node.target], scope)
+    default = self.value(node.value, scope)
+    if not is_atom(default):
+        raise TypeFault(f"a parameter is a number, a string or a boolean, not {builtins.described(default)}")
+    self.store(node.target, self.parameters.declare(node.target.name, default), scope, mode)
 
 
 def _refusal(name: syntax.Name, scope: Scope) -> RaspError | None:
@@ -509,6 +541,7 @@ _STATEMENTS: Rules[Callable[[Elaborator, Any, Scope, Mode], None]] = Rules(
     {
         syntax.Evaluate: _evaluate,
         syntax.Assign: _assign,
+        syntax.Param: _param,
         syntax.Define: _define,
         syntax.For: _for,
         syntax.Load: _load,

@@ -211,6 +211,10 @@ def _assign(self: _Writer, node: syntax.Assign) -> Document:
     return targets, " ", self.take(), " ", self.commas(self.parts(node.values), self.continued), self.semicolon()
 
 
+def _param(self: _Writer, node: syntax.Param) -> Document:
+    return self.take(), " ", self.take(), " ", self.take(), " ", self.node(node.value), self.semicolon()
+
+
 def _define(self: _Writer, node: syntax.Define) -> Document:
     head = (self.take(), " ", self.take(), self.bracket([self.take] * len(node.parameters)), " ")
     return head, self.block(node.body, lambda: self.returning(node.results))
@@ -320,6 +324,7 @@ _RULES: Rules[Callable[[_Writer, Any], Document]] = Rules(
     {
         syntax.Evaluate: _evaluate,
         syntax.Assign: _assign,
+        syntax.Param: _param,
         syntax.Define: _define,
         syntax.For: _for,
         syntax.Load: _load,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rasp.errors import DataFault
-from rasp.inputs import Input, parse_input
+from rasp.inputs import Input, json_of, parse_input
 from rasp.language.loading import read_source
 from rasp.operations import Atom, atom_key
 from rasp.source import Source, Span
@@ -70,7 +70,7 @@ class Header:
         """The inputs given; where there are none, that of the header, which is said on standard error."""
         own = [] if given else self.own_inputs
         for found in own:
-            warn(f"from the header: input {json.dumps(found, ensure_ascii=False)}")
+            warn(f"from the header: input {json.dumps(json_of(found), ensure_ascii=False)}")
         return [*given, *own]
 
 

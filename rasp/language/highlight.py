@@ -29,6 +29,7 @@ LIBRARY = (
     "load_from_location", "shift", "select_from_last", "select_from_first", "mark_last_instance",
     "mark_first_instance", "sort", "select_next_identical",
 )  # fmt: skip
+PREDEFINED = ("relation", "transpose", "label")
 STATEMENT_WORDS = ("load", "draw")
 COMMAND_WORDS = ("set", "show", "example", "examples", "on", "off", "s-op", "selector", "full seq display",
                  "exit", "quit")  # fmt: skip
@@ -66,6 +67,7 @@ class RaspLexer(RegexLexer):
             (words(CONSTANTS, r"\b", r"\b"), Keyword.Constant),
             (words(INPUTS, r"\b", r"\b"), Name.Builtin.Pseudo),
             (words(LIBRARY, r"\b", r"\b"), Name.Function),
+            (words(PREDEFINED, r"\b", r"\b(?=\s*\()"), Name.Function),
             (r"[A-Za-z_]\w*", Name),
             (r"[=!<>]=|[-+*/%^<>=]", Operator),
             (r"[()\[\]{},;:]", Punctuation),
@@ -79,6 +81,7 @@ class RaspLexer(RegexLexer):
                 r"\b(?:(s-op|selector)([ \t]+))?(examples)([ \t]+)(on|off)\b",
                 _groups(Keyword, Whitespace, Keyword, Whitespace, Keyword),
             ),
+            (r"\b(param)(\s+)(?=[A-Za-z_]\w*\s*=(?!=))", _groups(Keyword, Whitespace)),
             (r"\b(full seq display)(\s+)(on|off)\b", _groups(Keyword, Whitespace, Keyword)),
             (r"\b(full seq display|s-op)\b", Keyword),
             (r"\b(load|draw|exit|quit)\b(?=\s*[\"'(;#]|\s*$)", Keyword),

@@ -11,15 +11,20 @@ from typing import Protocol
 
 from rasp.errors import DataFault
 from rasp.files import read_text
+from rasp.operations import Atom
 from rasp.source import Source
 
 
 @dataclass(frozen=True)
 class Text:
-    """A file's text and, for each path that it loads, the place of that file in a list of texts."""
+    """A file's text and, for each path that it loads, the place of that file in a list of texts.
+
+    `parameters` are the values that were given for the parameters of the program that the file is.
+    """
 
     text: str
     loads: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, Atom] = field(default_factory=dict)
 
 
 class Files(Protocol):

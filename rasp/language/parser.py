@@ -36,6 +36,7 @@ from rasp.language.syntax import (
     Literal,
     Load,
     Name,
+    Param,
     Program,
     Select,
     SetExample,
@@ -238,7 +239,8 @@ class _Parser:
             return False
         if token.is_("for"):
             return all(seen[opening] <= seen[closing] for opening, closing in _CLOSING.items())
-        return self.targets_follow() or token.is_("def", "load", "draw") or (top and self.begins_command())
+        begins = self.targets_follow() or self.parameter_follows() or token.is_("def", "load", "draw")
+        return begins or (top and self.begins_command())
 
     def begins_command(self) -> bool:
         return self.token.text in _STATEMENTS and self.token.text not in KEYWORDS and self.command_follows()
@@ -247,6 +249,8 @@ class _Parser:
         rule = _STATEMENTS.get(self.token.text) if self.token.kind == "word" else None
         if rule is not None and (self.token.text in KEYWORDS or self.command_follows()):
             return rule(self, top)
+        if self.parameter_follows():
+            return self.parameter(top)
         return self.assignment() if self.targets_follow() else self.evaluation()
 
     def command_follows(self) -> bool:
@@ -260,6 +264,10 @@ class _Parser:
         while self.peek(ahead).kind == "word" and self.peek(ahead + 1).is_(","):
             ahead += 2
         return self.peek(ahead).kind == "word" and self.peek(ahead + 1).is_("=")
+
+    def parameter_follows(self) -> bool:
+        """Whether `param NAME =` comes next; `param` alone is a name like any other."""
+        return self.token.is_("param") and self.peek().kind == "word" and self.peek(2).is_("=")
 
     def end_statement(self) -> None:
         if self.closed and self.at_end() and self.depth == 0:
@@ -281,6 +289,17 @@ class _Parser:
         values = self.commas(self.expression)
         self.end_statement()
         return Assign(self.span_from(start), targets, values)
+
+    def parameter(self, top: bool) -> Statement:
+        """param: "param" NAME "=" expression ";" """
+        token = self.advance()
+        if not top:
+            self.refuse("a parameter cannot be declared inside a body", Span(self.source, token.start, token.end))
+        target = self.name("the name of the parameter")
+        self.expect("=")
+        value = self.expression()
+        self.end_statement()
+        return Param(self.span_from(token.start), target, value)
 
     def definition(self, top: bool) -> Statement:
         """define: "def" NAME "(" [names] ")" "{" (statement | ";")* "return" expressions ";"+ "}" """

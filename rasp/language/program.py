@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Program:
     `variables` are its public values, in the order of first assignment, and last, as `out`, what an expression
     statement gave. `names` holds the nodes that are bound to a variable, `origins` the place that built each node.
     `default` is the s-op that was assigned last, or None. `texts` are its own text and those of the files it loads.
+    `parameters` holds the value of each parameter.
     """
 
     source: Source
@@ -50,6 +51,7 @@ class Program:
     default: str | None
     syntax: syntax.Program = field(repr=False)
     texts: tuple[Text, ...] = field(repr=False)
+    parameters: dict[str, Atom] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Program {self.source.name}: {', '.join(self.variables) or 'nothing'}>"
@@ -133,44 +135,48 @@ def _library_value(name: str) -> Value | None:
         return None
 
 
-def load_program(path: str | Path, *, budget: int = 1) -> Program:
-    """The program in a file. Its mistakes come all at once: one as itself, several as Failures.
+def load_program(path: str | Path, *, budget: int = 1, **parameters: Atom) -> Program:
+    """The program in a file, with values for its parameters: `load("reach.rasp", n=12)`.
 
+    Its mistakes come all at once: one as itself, several as Failures. NameFault for a parameter that it does not have,
     OverBudget where it does more than `budget` times what programs may do.
     """
     disk = Disk()
-    return _program(disk.add(read_source(Path(path))), str(Path(path).with_suffix("")), disk, budget)
+    return _program(disk.add(read_source(Path(path))), str(Path(path).with_suffix("")), disk, budget, parameters)
 
 
-def parse_program(text: str, name: str = "<program>", *, budget: int = 1) -> Program:
-    """The program in a text; mistakes and budget as for a file. What it loads is looked for on the disk."""
-    return _program(Source(name, text), "console", Disk(), budget)
+def parse_program(text: str, name: str = "<program>", *, budget: int = 1, **parameters: Atom) -> Program:
+    """The program in a text; the rest as for a file. What it loads is looked for on the disk."""
+    return _program(Source(name, text), "console", Disk(), budget, parameters)
 
 
 def kept_program(texts: Sequence[Text], name: str, *, budget: int = 1) -> Program:
-    """The program in the first of some texts. What it loads is in the others: no file is read."""
-    return _program(Source(name, texts[0].text), "console", Kept(texts, name), budget)
+    """The program in the first of some texts, with its parameters. What it loads is in the others: no file is read."""
+    return _program(Source(name, texts[0].text), "console", Kept(texts, name), budget, texts[0].parameters)
 
 
-def _program(source: Source, where: str, files: Files, budget: int) -> Program:
+def _program(source: Source, where: str, files: Files, budget: int, parameters: Mapping[str, Atom]) -> Program:
     parsed = parse(source)
-    run = _Run(source, where, files, Budget(budget))
+    run = _Run(source, where, files, Budget(budget), parameters)
     if parsed.errors:
         run.broken.update(_words_set(source))
     for item in in_order(parsed.program.statements, parsed.errors):
         run.step(item)
     if run.errors:
         raise run.errors[0] if len(run.errors) == 1 else Failures(run.errors)
+    run.elaborator.parameters.check(source.name)
     return run.program(parsed.program)
 
 
 class _Run(Silent):
     """A program as it is elaborated, statement by statement."""
 
-    def __init__(self, source: Source, where: str, files: Files, budget: Budget) -> None:
+    def __init__(
+        self, source: Source, where: str, files: Files, budget: Budget, parameters: Mapping[str, Atom]
+    ) -> None:
         self.source = source
         self.scope = new_scope("file", where)
-        self.elaborator = Elaborator(self, files, budget)
+        self.elaborator = Elaborator(self, files, budget, parameters)
         self.errors: list[RaspError] = []
         self.broken: set[str] = set()
         self.default: str | None = None
@@ -223,8 +229,14 @@ class _Run(Silent):
             origins,
             self.default,
             tree,
-            self.elaborator.files.texts(self.source),
+            self._texts(),
+            self.elaborator.parameters.declared,
         )
+
+    def _texts(self) -> tuple[Text, ...]:
+        """The texts, and with the first one what was given for its parameters."""
+        main, *loaded = self.elaborator.files.texts(self.source)
+        return (replace(main, parameters=self.elaborator.parameters.given), *loaded)
 
     def _names(self, variables: dict[str, Value]) -> dict[Node, str]:
         found: dict[Node, str] = {}
@@ -250,6 +262,8 @@ def _set_by(statement: syntax.Statement) -> Iterator[str]:
     """The names a statement sets where it stands."""
     if isinstance(statement, syntax.Assign):
         yield from (target.name for target in statement.targets)
+    elif isinstance(statement, syntax.Param):
+        yield statement.target.name
     elif isinstance(statement, syntax.Define):
         yield statement.name.name
     elif isinstance(statement, syntax.Evaluate):

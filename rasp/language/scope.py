@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from rasp.errors import NameFault
-from rasp.graph import Selector, SOp
+from rasp.graph import EdgeLabel, Selector, SOp
 from rasp.language.lexer import FORMS, KEYWORDS
 from rasp.language.syntax import Define
 from rasp.operations import Atom
 
 ScopeKind: TypeAlias = Literal["built-in", "library", "console", "file", "function", "local"]
-Value: TypeAlias = "int | float | str | bool | SOp | Selector | list[Value] | dict[Atom, Value] | Function"
+Value: TypeAlias = "int | float | str | bool | SOp | Selector | EdgeLabel | list[Value] | dict[Atom, Value] | Function"
 
 RESERVED = (
     KEYWORDS
@@ -35,9 +35,10 @@ class Function:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Primitive(Function):
-    """A function that builds a graph node directly."""
+    """A function that builds a graph node directly; the last `optional` parameters may be left out."""
 
     build: Callable[..., Value]
+    optional: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

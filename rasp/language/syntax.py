@@ -195,6 +195,14 @@ class Assign(Statement):
 
 
 @dataclass(frozen=True)
+class Param(Statement):
+    """`param NAME = VALUE;`."""
+
+    target: Name
+    value: Expression
+
+
+@dataclass(frozen=True)
 class Define(Statement):
     """`def NAME(PARAMETERS) { BODY return RESULTS; }`. `returns` is the place of the return statement."""
 

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from rasp.errors import TypeFault
 from rasp.graph import (
     Aggregate,
+    AggregateLabels,
     Best,
     Constant,
+    EdgeLabel,
     Map,
     Node,
     Select,
@@ -203,6 +205,8 @@ class _Writer:
             return self._written(node)[0]
         if isinstance(node, SelectorWidth):
             return "selector_width(…)"
+        if isinstance(node, AggregateLabels):
+            return f"aggregate(…, {EdgeLabel(node.relation, node.terms)!r})"
         return f"aggregate(…, {self.names.get(node.value) or expression(node.value, self.names, _RESULT)})"
 
 

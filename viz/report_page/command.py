@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from rasp.files import write_whole
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import header_of, model_size, read_header, size_arguments
+from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import load_program
 from rasp.operations import Atom
 from rasp.source import Source
@@ -36,6 +38,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last one)")
     input_arguments(parser)
     budget_argument(parser)
+    parameter_argument(parser)
     size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="each position attends only to itself and those before")
     parser.add_argument("-o", "--output", metavar="PAGE", required=True, help="an .html file to write")
@@ -52,6 +55,7 @@ class _Request:
     max_length: int | None
     causal: bool
     budget: int
+    parameters: Mapping[str, Atom]
 
 
 def report_run(args: argparse.Namespace) -> int:
@@ -63,7 +67,8 @@ def report_run(args: argparse.Namespace) -> int:
     if not inputs:
         hint = "give one with -i, or write it at the beginning of the program: # input: hello"
         raise DataFault("a report shows one input at least, and none is given", hint=hint)
-    asked = _Request(args.file, args.name, inputs, args.vocab, args.max_length, args.causal, args.budget)
+    size = args.vocab, args.max_length, args.causal
+    asked = _Request(args.file, args.name, inputs, *size, args.budget, given_parameters(args))
     write_whole(target, _of_program(asked) if model is None else _of_model(model, asked))
     say(visible(str(target)))
     return 0
@@ -87,7 +92,7 @@ def _of_model(model: CompiledModel, asked: _Request) -> Page:
 
 def _of_program(asked: _Request) -> Page:
     """The page of a program's s-op, which is compiled for it."""
-    program = load_program(asked.file, budget=asked.budget)
+    program = load_program(asked.file, budget=asked.budget, **asked.parameters)
     sop = program.sop(asked.name)
     size = model_size(header_of(program.source), asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
     for remark in size.remarks:
