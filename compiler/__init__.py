@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from compiler.artifact import load, save
     from compiler.options import Options
     from compiler.pipeline import Compilation, compile
-    from compiler.run.model import CompiledModel, Result
+    from compiler.run.model import CompiledModel
+    from compiler.run.result import Result
     from compiler.run.verify import Counterexample, Verification, verify
     from compiler.source_map import SourceMap
 
@@ -37,7 +38,7 @@ _HOMES: dict[str, tuple[str, str]] = {
     "Compilation": ("compiler.pipeline", "Compilation"),
     "compile": ("compiler.pipeline", "compile"),
     "CompiledModel": ("compiler.run.model", "CompiledModel"),
-    "Result": ("compiler.run.model", "Result"),
+    "Result": ("compiler.run.result", "Result"),
     "Counterexample": ("compiler.run.verify", "Counterexample"),
     "Verification": ("compiler.run.verify", "Verification"),
     "verify": ("compiler.run.verify", "verify"),

@@ -25,6 +25,7 @@ from compiler.ir import (
     Check,
     FeedForwardWeights,
     HeadWeights,
+    Held,
     LayerWeights,
     ModelWeights,
     OutputTypes,
@@ -47,7 +48,7 @@ from rasp.vocabulary import parse_vocabulary
 T = TypeVar("T")
 
 FORMAT = "rasp-compiler model"
-VERSION = 2
+VERSION = 3
 KEY = "rasp"
 _LOGITS: Mapping[ReadoutKind, int] = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
 _CHECKED: Mapping[Check, ReadoutKind] = {
@@ -60,7 +61,9 @@ _CHECKED: Mapping[Check, ReadoutKind] = {
 
 
 def save(model: CompiledModel, path: str | Path) -> None:
-    """Writes the model to a file, whole or not at all. DataFault where it cannot be written."""
+    """Writes the model to a file, whole or not at all. DataFault where it cannot be written, and for an edited one."""
+    if model.edits:
+        raise DataFault("an edited model has no file: its edits are functions", hint="save the model it was made of")
     weights = model.weights
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named_tensors(weights).items()}
     content = to_bytes(tensors, {KEY: json.dumps(description(weights))})
@@ -173,6 +176,7 @@ def description(weights: ModelWeights) -> dict[str, Any]:
         "layers": [_layer_description(layer, number) for layer in weights.layers],
         "outputs": [_output_description(output, number) for output in weights.outputs],
         "guards": list(map(_guard_description, weights.guards)),
+        "held": [_held_description(held, number) for held in weights.held],
         "predicted_heads": weights.predicted_heads,
         "notes": weights.notes,
         "certificate": None if weights.certificate is None else _certificate_description(weights.certificate),
@@ -198,6 +202,12 @@ def _output_description(output: Readout, number: Mapping[Node, int]) -> dict[str
     accuracy = None if output.accuracy is None else asdict(output.accuracy)
     values = {"values": plain(output.values), "kinds": types, "accuracy": accuracy}
     return {"name": output.name, "node": node, "kind": output.kind, **values}
+
+
+def _held_description(held: Held, number: Mapping[Node, int]) -> dict[str, Any]:
+    by_value = {"values": plain(held.values), "rows": held.rows}
+    as_number = {"numbers": plain(held.numbers), "levels": held.levels, "row": held.row}
+    return {"name": held.name, "node": number[held.node], **by_value, **as_number}
 
 
 def _certificate_description(certificate: Certificate) -> dict[str, Any]:
@@ -247,10 +257,30 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         certificate=None if found["certificate"] is None else _certificate(mapping(found["certificate"])),
         names=graph.names,
         lines=graph.lines,
+        held=tuple(_held(mapping(held), graph, take.width) for held in listed(found["held"])),
     )
     take.check_all_taken()
     _check_whole(model)
     return model
+
+
+def _held(found: Mapping[str, Any], graph: Graph, width: int) -> Held:
+    """How an s-op is held. DataFault where that is in no direction of the model, or says nothing."""
+    name = None if found["name"] is None else text(found["name"])
+    values, numbers = (tuple(map(atom, listed(found[part]))) for part in ("values", "numbers"))
+    rows = tuple(-1 if row == -1 else count(row) for row in listed(found["rows"]))
+    row = None if found["row"] is None else count(found["row"])
+    levels = tuple(map(_finite, listed(found["levels"])))
+    fits = len(rows) == len(values) and len(levels) == len(numbers) and max((*rows, row or 0)) < width
+    if not fits or not _are_rising(numbers):
+        raise DataFault(f"{shown(found['name'])} is held by no directions of the model")
+    return Held(name, graph.node(found["node"], SOp), values, rows, numbers, levels, row)
+
+
+def _finite(found: Any) -> float:
+    if not isinstance(found, float) or not math.isfinite(found):
+        raise DataFault(f"{shown(found)} is no finite number")
+    return found
 
 
 def _vocabulary(found: Any) -> tuple[Atom, ...]:

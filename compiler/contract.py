@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from compiler.assemble import Assembler
 from compiler.functions import Recorder
-from compiler.ir import LayerWeights, ModelWeights
+from compiler.ir import Held, LayerWeights, ModelWeights
 from compiler.lower import SymbolicModel
 from compiler.options import Options
 from compiler.source_map import SourceMap
@@ -25,6 +25,7 @@ def model_weights(
     functions: Recorder,
     texts: tuple[Text, ...],
     notes: Iterable[str],
+    held: tuple[Held, ...] = (),
 ) -> ModelWeights:
     """A network in names as arrays, with the program's own nodes and functions in it. It has no certificate yet."""
     assembler = Assembler(symbolic, options.dtype)
@@ -52,6 +53,7 @@ def model_weights(
         lines=source_map.lines,
         tables=functions.tables,
         texts=texts,
+        held=held,
     )
 
 

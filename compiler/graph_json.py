@@ -79,8 +79,9 @@ class Graph:
 
 
 def numbered(weights: ModelWeights) -> dict[Node, int]:
-    """The place of every node of a model in its description: the program's, then those of its heads' selectors."""
-    return {node: at for at, node in enumerate(topological([*weights.sops.values(), *weights.selectors]))}
+    """The place of every node of a model in its description: the program's, then those of heads and of what is held."""
+    nodes = topological([*weights.sops.values(), *weights.selectors, *(held.node for held in weights.held)])
+    return {node: at for at, node in enumerate(nodes)}
 
 
 def described(weights: ModelWeights) -> list[dict[str, Any]]:

@@ -182,11 +182,37 @@ class Readout:
 
 
 @dataclass(frozen=True, eq=False)
+class Held:
+    """How the residual stream holds an s-op. Directions are rows of the stream.
+
+    By value: where it is `values[i]`, direction `rows[i]` is 1 and the others are 0; −1 stands for none of them. As a
+    number: where it is `numbers[i]` (they rise), direction `row` is `levels[i]`, which is the number itself but for a
+    width w that is held as 1/(w + 1); direction `row` is the number where they are too many to list. Either, both or
+    neither: what the stream does not hold is computed from what it does. Equal numbers of several types are one
+    value here. `name` is what the program calls the s-op, if anything; `node` is the s-op as it was compiled.
+    """
+
+    name: str | None
+    node: SOp
+    values: tuple[Atom, ...] = ()
+    rows: tuple[int, ...] = ()
+    numbers: tuple[Atom, ...] = ()
+    levels: tuple[float, ...] = ()
+    row: int | None = None
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the stream holds it."""
+        return bool(self.values) or self.row is not None
+
+
+@dataclass(frozen=True, eq=False)
 class ModelWeights:
     """A whole compiled model. `directions` names the D residual directions; `predicted_heads` is the analysis.
 
     `names` and `lines` are what the program calls its nodes, and where it builds them. `tables` has for each Python
-    function in it all that it was asked when it was compiled. `texts` are the program's text and those of the files it
+    function in it all that it was asked when it was compiled. `held` says where the s-ops that have names are held, and
+    what those are computed from. `texts` are the program's text and those of the files it
     loads; there are none for s-ops built in Python.
     """
 
@@ -211,6 +237,7 @@ class ModelWeights:
     lines: Mapping[Node, int] = field(default_factory=dict)
     tables: Mapping[Operation, Table] = field(default_factory=dict)
     texts: tuple[Text, ...] = ()
+    held: tuple[Held, ...] = ()
 
     @property
     def program(self) -> str:

@@ -12,6 +12,7 @@ from compiler.assemble import Assembler
 from compiler.contract import model_weights, unread_note
 from compiler.facts import Facts
 from compiler.functions import Recorder
+from compiler.held import held
 from compiler.ir import Certificate, ModelWeights
 from compiler.lower import SymbolicModel, lower
 from compiler.options import Options
@@ -185,7 +186,14 @@ class Compilation:
             *(unread_note(layer, head, self.graph.source_map) for layer, head in self.plan.unread),
         ]
         texts = self.program.texts if self.program else ()
-        return model_weights(self.symbolic, self.outputs, self.options, self.source_map, self.functions, texts, notes)
+        found = held(self.symbolic, self.graph.roots, self.graph_names, self.functions.original)
+        shown = self.source_map, self.functions, texts, notes, found
+        return model_weights(self.symbolic, self.outputs, self.options, *shown)
+
+    @property
+    def graph_names(self) -> dict[Node, str]:
+        """What the nodes to compile are called: as in the program, and outputs as they are asked for."""
+        return {**dict(zip(self.graph.roots, self.outputs, strict=True)), **self.graph.source_map.names}
 
     @_step("certificate")
     def certificate(self) -> Certificate:

@@ -33,7 +33,7 @@ DOORS = ("rasp", "rasp.doors", "rasp.compiling")
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.shells", "rasp.__main__")
 MAY_IMPORT_TORCH = (
-    *("compiler.run.network", "lab.model", "lab.optimizers", "lab.training"),
+    *("compiler.run.network", "compiler.run.hooked", "lab.model", "lab.optimizers", "lab.training"),
     *("export.state_dict", "export.torch_runtimes"),
 )
 FOREIGN = {"google", "onnx", "onnxruntime"}

@@ -11,7 +11,8 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from compiler.run.model import CompiledModel, Result
+from compiler.run.model import CompiledModel
+from compiler.run.result import Result
 from compiler.tensors import parameter_counts
 from rasp.display import as_html, as_svg
 from rasp.errors import RaspError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -29,6 +30,30 @@ def decode(readout: Readout, logits: Array, selected: Sequence[Sequence[str]] = 
         return _typed(readout, [float(x) for x in logits[:, 0]], [0] * len(logits), selected)
     codes = _nearest(readout, logits[:, 0]) if readout.kind == "number" else _clearest(readout, logits)
     return _labelled(readout, _typed(readout, [readout.values[code] for code in codes], codes, selected))
+
+
+def closest(readout: Readout, logits: Array, selected: Sequence[Sequence[str]] = ()) -> tuple[list[Atom], list[float]]:
+    """The value nearest to the logits [T, O] at each position, and its margin. ValueFault for no numbers at all.
+
+    A margin is 1 where the logits are as the program's model has them, 0 halfway to another value, less further away;
+    it is nan for numbers too many to list.
+    """
+    _check_finite(readout, logits)
+    if readout.kind == "number" and not readout.values:
+        found: list[Atom] = [float(x) for x in logits[:, 0]]
+        return _typed(readout, found, [0] * len(found), selected), [math.nan] * len(found)
+    if readout.kind == "number":
+        codes, off = nearest(readout, logits[:, 0])[0].tolist(), logits[:, 0].astype(np.float64)
+        levels, gaps = (np.array(part)[codes] for part in (_levels(readout), own_gaps(_levels(readout))))
+        margins = 1 - 2 * np.abs(off - levels) / gaps
+    else:
+        codes, ranked = clearest(logits)[0].tolist(), np.sort(logits, axis=1)
+        margins = ranked[:, -1] - (ranked[:, -2] if logits.shape[1] > 1 else 0)
+    return _typed(readout, [readout.values[code] for code in codes], codes, selected), margins.tolist()
+
+
+def _levels(readout: Readout) -> list[float]:
+    return [float(value) for value in readout.values]
 
 
 def _check_finite(readout: Readout, logits: Array) -> None:
@@ -136,7 +161,7 @@ def _nearest(readout: Readout, logits: Array) -> list[int]:
 
 def nearest(readout: Readout, logits: Array) -> tuple[Codes, Flags]:
     """Which of its values a number [...] is nearest to, and where it is not much nearer to it than to any other."""
-    values = [float(value) for value in readout.values]
+    values = _levels(readout)
     levels, gaps = np.array(values), np.array(own_gaps(values))
     right = np.clip(np.searchsorted(levels, logits), 1, max(len(levels) - 1, 1))
     left = right - 1

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from compiler.ir import Array, LayerWeights, ModelWeights, Readout
-from compiler.run.decode import check, decode, selected_states
+from compiler.ir import LayerWeights, ModelWeights, Readout
+from compiler.run.decode import check, closest, decode, selected_states
+from compiler.run.edits import Edit
 from compiler.run.reference import Trace, forward
+from compiler.run.research import Research, padded, part_of
+from compiler.run.result import Result
 from compiler.tensors import parameter_counts
 from rasp.calls import Given, batch_of, inputs_of
 from rasp.display import Displayed
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from compiler.run.network import SparseTransformer, Transformer
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
-BOS_LABEL = "BOS"
 ENGINES = ("reference", "torch")
 
 # What runs a model elsewhere: token ids [T] or [B, T] in, logits out, and if the whole trace is asked for the
@@ -31,48 +32,28 @@ ENGINES = ("reference", "torch")
 Runtime: TypeAlias = "Callable[[np.ndarray[Any, np.dtype[np.int64]], bool], Trace]"
 
 
-@dataclass(frozen=True, eq=False)
-class Result(Displayed):
-    """One input through the model: the values of each output by name, and everything the forward pass did.
-
-    BOS is in row and column 0 of the trace.
-    """
-
-    tokens: tuple[Atom, ...]
-    outputs: dict[str, list[Atom]]
-    trace: Trace
-
-    def __repr__(self) -> str:
-        found = ", ".join(f"{name} = {values}" for name, values in self.outputs.items())
-        return f"<Result of {list(self.tokens)}: {found}>"
-
-    @property
-    def output(self) -> list[Atom]:
-        """The values of the first output, one a token."""
-        return next(iter(self.outputs.values()))
-
-    @property
-    def attention(self) -> tuple[tuple[Array, ...], ...]:
-        """Attention [T+1, T+1] of each head of each layer; row = query."""
-        return self.trace.attention
-
-    @property
-    def labels(self) -> list[str]:
-        """BOS and the tokens, as pictures label them."""
-        return [BOS_LABEL, *map(str, self.tokens)]
-
-
-class CompiledModel(Displayed):
+class CompiledModel(Research, Displayed):
     """Weights together with a way to run them. `weights` is the whole contract.
 
-    `timings` are the seconds each pass of the compiler took; empty for a model from a file. `runtimes` are further
-    engines that `trace` takes, by name: the place where another library runs the same weights.
+    `timings` are the seconds each pass of the compiler took; empty for a model from a file. `edits` are what is changed
+    in every forward pass, none in a model as it was compiled; it is `covered` by its certificate if there are none, or
+    only such as it was compiled for. `runtimes` are further engines that `trace` takes, by name: the place where
+    another library runs the same weights.
     """
 
-    def __init__(self, weights: ModelWeights, timings: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        weights: ModelWeights,
+        timings: Mapping[str, float] | None = None,
+        edits: Iterable[Edit] = (),
+        *,
+        covered: bool = True,
+    ) -> None:
         self.weights = weights
         self.timings = dict(timings or {})
         self.runtimes: dict[str, Runtime] = {}
+        self.edits = tuple(edits)
+        self.covered = covered
         self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
 
     def __repr__(self) -> str:
@@ -80,43 +61,47 @@ class CompiledModel(Displayed):
         counts, proof = parameter_counts(w), w.certificate
         kind = f"causal {w.dtype}" if w.causal else w.dtype
         exact = "no certificate" if proof is None else f"certified, headroom {proof.headroom:.3g}"
+        exact = f"edited at {', '.join(sorted({point.name for point, _ in self.edits}))}" if self.edits else exact
         return (
             f"<CompiledModel {w.name}: {w.depth} layers, heads {w.heads}, d_model {w.d_model}, "
             f"{counts['total']:,} parameters ({counts['nonzero']:,} not 0), {len(w.vocabulary)} tokens, "
             f"up to {w.max_length} positions, {kind}, {exact}>"
         )
 
-    def __call__(self, given: Given) -> list[Any]:
+    def __call__(self, given: Given, *, strict: bool | None = None) -> list[Any]:
         """The values of the first output on an input, one a token, by torch.
 
         A string is one input, its characters; so is a flat list of atoms. A list of lists is several inputs, and gives
-        a list for each. `run` gives the whole result. Errors as for `run`.
+        a list for each. `run` gives the whole result. `strict` and errors as for `run`.
         """
         inputs, several = inputs_of(given)
-        return self.batch(inputs) if several else self.run(inputs[0]).output
+        return self.batch(inputs, strict=strict) if several else self.run(inputs[0], strict=strict).output
 
-    def batch(self, inputs: Sequence[Sequence[Atom]]) -> list[list[Atom]]:
+    def batch(self, inputs: Sequence[Sequence[Atom]], *, strict: bool | None = None) -> list[list[Atom]]:
         """The values of the first output on each of some inputs: strings, or flat lists of atoms.
 
         They go through the network together, the shorter ones with padding that no head attends to. Errors as for
         `run`; they name the input.
         """
-        encoded = [self._encoded(index, given) for index, given in enumerate(batch_of(inputs))]
-        lengths = np.array(list(map(len, encoded)))
-        padding = np.arange(lengths.max()) >= lengths[:, None]
-        ids = np.zeros(padding.shape, dtype=np.int64)
-        ids[~padding] = np.concatenate(encoded)
+        given = batch_of(inputs)
+        encoded = [self._encoded(index, tokens) for index, tokens in enumerate(given)]
+        ids, padding = padded(encoded)
         trace = self.trace(ids, whole=False, padding=padding)
-        return [self._decoded(trace, index, size) for index, size in enumerate(lengths.tolist())]
+        found = []
+        for index, tokens in enumerate(given):
+            with _of_input(index):
+                found.append(self.result(tokens, part_of(trace, index, len(tokens) + 1), strict=strict).output)
+        return found
 
     def _encoded(self, index: int, given: Sequence[Atom]) -> np.ndarray[Any, np.dtype[np.int64]]:
         with _of_input(index):
             return self.encode(given)
 
-    def _decoded(self, trace: Trace, index: int, size: int) -> list[Atom]:
-        outputs, guards = (tuple(part[index, :size] for part in parts) for parts in (trace.outputs, trace.guards))
-        with _of_input(index):
-            return next(iter(self.decode(Trace(outputs, guards, (), ())).values()))
+    def edited(self, edits: Iterable[Edit], *, covered: bool = False) -> CompiledModel:
+        """The model with more changes to its forward pass; it has the same network."""
+        found = CompiledModel(self.weights, self.timings, (*self.edits, *edits), covered=self.covered and covered)
+        found.__dict__["network"] = self.network
+        return found
 
     @property
     def layers(self) -> tuple[LayerWeights, ...]:
@@ -170,6 +155,10 @@ class CompiledModel(Displayed):
         without most of the zeros, never keeps them. `padding` [B, T], for torch, is true at tokens that are none.
         DataFault for an engine that is not known.
         """
+        if self.edits and engine != "torch":
+            raise DataFault(f"an edited model runs on torch, not on {engine}")
+        if self.edits:
+            return self.hooked(token_ids, padding)[0]
         if engine in self.runtimes:
             return self.runtimes[engine](token_ids, whole)
         if engine == "reference":
@@ -197,13 +186,35 @@ class CompiledModel(Displayed):
         places = () if output.types is None else output.types.guards
         return [selected_states(self.weights.guards[place], trace.guards[place][index][1:]) for place in places]
 
-    def run(self, tokens: Sequence[Atom], *, engine: str = "torch") -> Result:
+    def run(self, tokens: Sequence[Atom], *, engine: str = "torch", strict: bool | None = None) -> Result:
         """The model on one input, a string or a flat sequence of atoms; engine `torch` or `reference`.
 
-        DataFault for an input the model cannot take, ValueFault where the program has no value on it.
+        DataFault for an input the model cannot take. Where it is `strict`, as models are that were not edited,
+        ValueFault where the program has no value on it; else the result has the nearest values and their margins.
         """
-        trace = self.trace(self.encode(tokens), engine)
-        return Result(tuple(tokens), self.decode(trace), trace)
+        return self.result(tokens, self.trace(self.encode(tokens), engine), strict=strict)
+
+    def result(self, tokens: Sequence[Atom], trace: Trace, *, strict: bool | None = None) -> Result:
+        """The result that a trace of an input is. Errors as for `run`."""
+        if self.covered if strict is None else strict:
+            return Result(tuple(tokens), self.decode(trace), trace, covered=self.covered)
+        found = {
+            output.name: closest(output, logits[1:], self._selected_states(output, trace, ()))
+            for output, logits in zip(self.weights.outputs, trace.outputs, strict=True)
+        }
+        outputs = {name: values for name, (values, _) in found.items()}
+        margins = {name: margins for name, (_, margins) in found.items()}
+        return Result(tuple(tokens), outputs, trace, margins, self._complaints(trace), self.covered)
+
+    def _complaints(self, trace: Trace) -> tuple[str, ...]:
+        """What the guards of a trace would have been errors for."""
+        found = []
+        for guard, logits in zip(self.weights.guards, trace.guards, strict=True):
+            try:
+                check(guard, logits[1:])
+            except RaspError as error:
+                found.append(error.message)
+        return tuple(found)
 
 
 @contextmanager
