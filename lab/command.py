@@ -9,19 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
-import numpy as np
-
-from lab.ablation import Result, Variant, conclusion, markdown, table
-from lab.comparison import Comparison, accuracy_by_length, compare
+from lab.ablation import Result, Variant, conclusion, table
 from lab.folder import Folder, Plan, Progress
 from lab.model import NORMS, POSITIONS
 from lab.optimizers import OPTIMIZERS
-from lab.patterns import targets
 from lab.presets import PRESETS
-from lab.task import Examples, Numbers, Task
-from lab.training import DEVICES, PRECISIONS, SUPERVISIONS, Measurement, Trained, device_of, observe, use_threads
+from lab.shown import HeadPair, OnInput, Shown
+from lab.task import Task
+from lab.training import DEVICES, PRECISIONS, SUPERVISIONS, Measurement, device_of, use_threads
 from rasp.arguments import examples
 from rasp.console.show import values
 from rasp.errors import DataFault
@@ -29,17 +26,12 @@ from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import Header, MissingSize, header_of, model_size
 from rasp.language.parameters import given_parameters, parameter_argument
-from rasp.language.program import Program, load_program
+from rasp.language.program import load_program
 from rasp.operations import Atom, column
-from rasp.printing import expression
 from rasp.streams import say, warn
 from rasp.visible import visible
 from rasp.vocabulary import FORMS
 
-# A learned head beside the program's: its layer from 1 on, a title, and both attentions [S, S].
-HeadPair: TypeAlias = "tuple[int, str, Numbers, Numbers]"
-
-_COMPARED = 500
 _DEFAULT = "tiny"
 
 
@@ -48,6 +40,9 @@ class Pictures(Protocol):
 
     def curves(self, path: Path, curves: Mapping[str, Sequence[tuple[int, float]]], *, baseline: float | None) -> None:
         """Writes a picture of the accuracies after so many steps."""
+
+    def lengths(self, path: Path, shares: Mapping[str, Mapping[int, float]], *, trained: int) -> None:
+        """Writes a picture of what share is right at each length; longer inputs than `trained` were not seen."""
 
     def heads(self, path: Path, tokens: Sequence[Atom], pairs: Sequence[HeadPair]) -> None:
         """Writes a picture of learned heads beside the program's."""
@@ -128,11 +123,9 @@ def train_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     _say_task(plan, task)
     with _progress(plan.training.steps, sys.stderr.isatty()) as progress:
         results = folder.carry_out(task, progress, device=device)
-    trained, _ = folder.best(task)
-    _say_results(plan, task, results, trained)
-    pictures.curves(folder.path / "curves.svg", _curves(results), baseline=task.majority_rate)
-    longest = task.held_out.take(np.array([int(task.held_out.lengths.argmax())]))
-    _draw(pictures, folder.path / "heads.svg", plan.program(), task, trained, longest)
+    shown = Shown.of(folder, task)
+    _say_results(plan, task, results, shown)
+    _draw(pictures, folder.path, results, shown)
     say(f"written to {visible(str(folder.path))}")
     return 0
 
@@ -199,21 +192,25 @@ def _say_task(plan: Plan, task: Task) -> None:
         say(f"  left out: {task.undefined:,} inputs on which the program has no value")
 
 
-def _say_results(plan: Plan, task: Task, results: Sequence[Result], trained: Trained) -> None:
+def _say_results(plan: Plan, task: Task, results: Sequence[Result], shown: Shown) -> None:
     parts = [table(results, task.majority_rate), conclusion(results, task), *plan.variants(task)[1]]
-    compared = compare(trained.model, task, _some(task.held_out))
-    if compared.heads:
-        parts += [heads_table(plan.program(), compared), swap_said(compared)]
-    say("\n" + "\n\n".join(map(_visible, parts)))
+    say("\n" + "\n\n".join(map(_visible, filter(None, [*parts, shown.heads_table()]))))
+
+
+def _draw(pictures: Pictures, folder: Path, results: Sequence[Result], shown: Shown) -> None:
+    """Writes the pictures of a run; the heads are shown on the longest input held out."""
+    task = shown.task
+    pictures.curves(folder / "curves.svg", _curves(results), baseline=task.majority_rate)
+    pictures.lengths(folder / "lengths.svg", {"predicted": shown.lengths()}, trained=task.max_length)
+    longest = int(task.held_out.lengths.argmax())
+    found = shown.on(task.batch(task.held_out).tokens(longest))
+    if found.pairs:
+        pictures.heads(folder / "heads.svg", found.tokens, found.pairs)
 
 
 def _visible(text: str) -> str:
     """A table as it can be printed: nothing in it commands a terminal."""
     return "\n".join(map(visible, text.splitlines()))
-
-
-def _some(examples: Examples) -> Examples:
-    return examples.take(np.arange(min(_COMPARED, len(examples))))
 
 
 def _curves(results: Sequence[Result]) -> dict[str, list[tuple[int, float]]]:
@@ -248,70 +245,6 @@ def _progress(steps: int, shown: bool) -> Iterator[Progress]:
         yield told
 
 
-# -- heads
-
-
-def heads_table(program: Program, compared: Comparison) -> str:
-    """The program's heads and the learned ones as a Markdown table."""
-    columns = ("layer", "program", "learned head", "agreement", "uniform head", "same argmax", "answers kept")
-    rows = [
-        [
-            str(pair.layer + 1),
-            _head_name(program, pair.target.head),
-            str(pair.head + 1),
-            f"{pair.agreement:.3f}",
-            f"{pair.uniform:.3f}" + ("" if pair.informative else " (uninformative)"),
-            f"{pair.same_argmax:.1%}",
-            f"{pair.kept:.1%}",
-        ]
-        for pair in compared.heads
-    ]
-    return markdown(columns, rows)
-
-
-def _head_name(program: Program, head: Any) -> str:
-    name = program.names.get(head.selector) or expression(head.selector, program.names)
-    return f"{name} (width)" if head.kind == "width" else name
-
-
-def lengths_table(trained: Trained, task: Task, longer: Examples | None) -> str:
-    """What share of tokens is right in inputs of each length, and in inputs longer than any trained on."""
-    columns = ("length", "tokens right")
-    found = accuracy_by_length(trained.model, task, task.held_out)
-    rows = [[str(length), f"{share:.1%}"] for length, share in found.items()]
-    if longer is not None:
-        more = accuracy_by_length(trained.model, task, longer)
-        rows += [[f"{length} (not trained)", f"{share:.1%}"] for length, share in more.items()]
-    return markdown(columns, rows)
-
-
-def swap_said(compared: Comparison) -> str:
-    """What the swap test of all heads at once has shown."""
-    return f"With the program's attention in all of these heads at once, {compared.kept:.1%} of the answers stay."
-
-
-def _draw(pictures: Pictures, path: Path, program: Program, task: Task, trained: Trained, example: Examples) -> None:
-    """Writes a picture of the heads on one input, if there are any."""
-    length = int(example.lengths[0])
-    pairs = list(_pairs(program, task, trained, example))
-    if pairs:
-        tokens = [task.vocabulary[number] for number in example.ids[0, :length]]
-        pictures.heads(path, tokens, pairs)
-
-
-def _pairs(program: Program, task: Task, trained: Trained, example: Examples) -> Iterator[HeadPair]:
-    """The heads on one input; which learned head belongs to which of the program's is told by the held-out inputs."""
-    length, bos = int(example.lengths[0]), trained.model.config.bos
-    size = length + bos
-    wanted = targets(task, example, bos=bos)
-    own = observe(trained.model, task, example).patterns
-    for pair in compare(trained.model, task, _some(task.held_out)).heads:
-        place = next(h for h, target in enumerate(wanted[pair.layer]) if target.head == pair.target.head)
-        asked = wanted[pair.layer][place].attention[0, :size, :size]
-        learned = own[pair.layer][0, pair.head, :size, :size]
-        yield pair.layer + 1, _head_name(program, pair.target.head), asked, learned
-
-
 # -- compare
 
 
@@ -336,27 +269,19 @@ def compare_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     if args.output and not inputs:
         args.parser.error("an input to draw is needed: -i")
     folder = Folder.open(Path(args.folder))
-    task = folder.plan.task()
-    trained, seed = folder.best(task)
-    compared = compare(trained.model, task, _some(task.held_out))
-    say(f"{visible(folder.plan.name)}, seed {seed}: {trained.last.token_accuracy:.2%} of held-out tokens are right\n")
-    if not compared.heads:
-        say("There are no heads to compare: the program or the model has no attention.")
-        return 0
-    say(_visible(heads_table(folder.plan.program(), compared)) + "\n\n" + swap_said(compared) + "\n")
-    say(lengths_table(trained, task, folder.plan.longer(task)))
+    shown = Shown.of(folder, folder.plan.task())
+    right = shown.trained.last.token_accuracy
+    say(f"{visible(folder.plan.name)}, seed {shown.seed}: {right:.2%} of held-out tokens are right\n")
+    say(_visible(shown.heads_table()) or "There are no heads to compare: the program or the model has no attention.")
+    say("\n" + shown.lengths_table())
     if inputs:
-        target = Path(args.output) if args.output else folder.path / "heads.svg"
-        _show(pictures, target, folder, task, trained, inputs[0])
+        _show(pictures, Path(args.output) if args.output else folder.path / "heads.svg", shown.on(inputs[0]))
     return 0
 
 
-def _show(pictures: Pictures, path: Path, folder: Folder, task: Task, trained: Trained, tokens: list[Atom]) -> None:
+def _show(pictures: Pictures, path: Path, found: OnInput) -> None:
     """Answers and heads on one input."""
-    example = task.examples([tokens])
-    program = folder.plan.program()
-    answers = task.atoms(observe(trained.model, task, example).answers[0])
-    wanted = task.batch(example).sop(task.sop).lists()[0] or []
-    say(f"\n  program {values(column(wanted))}\n  model   {values(column(answers))}")
-    _draw(pictures, path, program, task, trained, example)
+    say(f"\n  program {values(column(found.wanted))}\n  model   {values(column(found.answers))}")
+    if found.pairs:
+        pictures.heads(path, found.tokens, found.pairs)
     say(f"\n{visible(str(path))}")

@@ -157,6 +157,13 @@ class Pictures:
         save(drawn(curves, baseline=baseline), path)
 
     @_installed()
+    def lengths(self, path: Path, shares: Mapping[str, Mapping[int, float]], *, trained: int) -> None:
+        from viz.learned import lengths
+        from viz.saving import save
+
+        save(lengths(shares, trained=trained), path)
+
+    @_installed()
     def heads(self, path: Path, tokens: Sequence[Atom], pairs: Sequence[tuple[int, str, Any, Any]]) -> None:
         from viz.learned import learned_heads
         from viz.saving import save

@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_its_files(run: Path) -> None:
     models = [f"model-{size}-{seed}.safetensors" for size in ("1x1x32", "1x2x64", "2x1x32") for seed in (0, 1)]
-    others = ["curves.svg", "heads.svg", "history.csv", "run.json", "table.md"]
+    others = ["curves.svg", "heads.svg", "history.csv", "lengths.svg", "run.json", "table.md"]
     assert sorted(file.name for file in run.iterdir()) == sorted([*models, *others])
 
 

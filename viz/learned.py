@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rasp.operations import Atom
 from viz.head_grid import Panel, draw_heads, plan_heads
@@ -58,24 +60,52 @@ def curves(found: Mapping[str, Sequence[tuple[int, float]]], *, baseline: float 
 
     The `baseline` is what the most frequent answer would get.
     """
-    legend = text_height(LABEL_SIZE, len(found) + (baseline is not None)) + 0.1
-    width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BELOW + legend
     with styled():
-        figure = new_figure(width, height)
-        ax = axes_at(figure, Box(_LEFT, _TOP, _WIDTH, _HEIGHT))
-        for number, (name, points) in enumerate(found.items()):
-            steps, shares = zip(*points, strict=True)
-            style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
-            ax.plot(steps, shares, label=name, color=_COLOURS[number % len(_COLOURS)], linestyle=style, linewidth=1.2)
+        figure, ax = _lines(found, int(baseline is not None), "steps")
         if baseline is not None:
             ax.axhline(baseline, label="the most frequent label everywhere", color=QUIET, linewidth=0.8, linestyle=":")
-        ax.set_ylim(0, 1.02)
         ax.set_xlim(left=0)
-        ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-        ax.tick_params(length=2, labelsize=LABEL_SIZE, width=0.6)
-        ax.set_xlabel("steps", fontsize=LABEL_SIZE, color=QUIET)
-        ax.set_ylabel("held-out tokens right", fontsize=TITLE_SIZE, color=INK)
-        ax.spines[["top", "right"]].set_visible(False)
-        place = (_LEFT / width, 0.02, 0.9, legend / height)
-        figure.legend(loc="lower left", bbox_to_anchor=place, fontsize=LABEL_SIZE, frameon=False, borderpad=0)
+        _legend(figure)
     return figure
+
+
+def lengths(found: Mapping[str, Mapping[int, float]], *, trained: int | None = None) -> Figure:
+    """A figure of accuracies (0 to 1) at inputs of each length, a line for each name.
+
+    What is longer than the longest input `trained` on lies right of a line.
+    """
+    points = {name: sorted(shares.items()) for name, shares in found.items()}
+    longest = max((length for line in points.values() for length, _ in line), default=1)
+    with styled():
+        figure, ax = _lines(points, 1, "length of the input")
+        if trained is not None and longest > trained:
+            ax.axvline(trained + 0.5, label="longer than any trained on: right of here", color=QUIET, linewidth=0.8)
+        ax.set_xlim(0.5, longest + 0.5)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _legend(figure)
+    return figure
+
+
+def _lines(found: Mapping[str, Sequence[tuple[int, float]]], more: int, below: str) -> tuple[Figure, Axes]:
+    """Axes of accuracies with a line for each name, and room for a legend of so many entries `more`."""
+    legend = text_height(LABEL_SIZE, len(found) + more) + 0.1
+    figure = new_figure(_LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BELOW + legend)
+    ax = axes_at(figure, Box(_LEFT, _TOP, _WIDTH, _HEIGHT))
+    for number, (name, points) in enumerate(found.items()):
+        places, shares = zip(*points, strict=True)
+        style = _STYLES[number // len(_COLOURS) % len(_STYLES)]
+        ax.plot(places, shares, label=name, color=_COLOURS[number % len(_COLOURS)], linestyle=style, linewidth=1.2)
+    ax.set_ylim(0, 1.02)
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    ax.tick_params(length=2, labelsize=LABEL_SIZE, width=0.6)
+    ax.set_xlabel(below, fontsize=LABEL_SIZE, color=QUIET)
+    ax.set_ylabel("held-out tokens right", fontsize=TITLE_SIZE, color=INK)
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure, ax
+
+
+def _legend(figure: Figure) -> None:
+    """The names of the lines, below the axes."""
+    width, height = figure.get_size_inches()
+    place = (_LEFT / width, 0.02, 0.9, (height - _TOP - _HEIGHT - _BELOW) / height)
+    figure.legend(loc="lower left", bbox_to_anchor=place, fontsize=LABEL_SIZE, frameon=False, borderpad=0)
