@@ -79,13 +79,19 @@ class Result:
         config = self.variant.config
         yield from (self.variant.name, str(config.layers), str(config.heads if config.layers else 0))
         yield from (str(config.d_model), str(len(self.histories)))
-        yield _spread([found.token_accuracy for found in self.last])
+        yield self.tokens_spread
         yield _spread([found.sequence_accuracy for found in self.last])
         yield "" if majority is None else _percent(majority)
-        yield self._steps()
+        yield self.steps_to_learn
         yield f"{fmean(found.seconds for found in self.last):.1f}"
 
-    def _steps(self) -> str:
+    @property
+    def tokens_spread(self) -> str:
+        """The mean share of tokens that are right at the end, in percent; of several models also the least."""
+        return _spread([found.token_accuracy for found in self.last])
+
+    @property
+    def steps_to_learn(self) -> str:
         """The median of the steps to 99 %, and how many seeds got there."""
         reached = [step for step in map(_steps_to, self.histories) if step is not None]
         if not reached:
@@ -109,9 +115,10 @@ def _spread(shares: Sequence[float]) -> str:
     return _percent(fmean(shares)) + worst
 
 
-def table(results: Sequence[Result], majority: float | None) -> str:
-    """All results as a Markdown table."""
-    return markdown(_COLUMNS, [list(result.cells(majority)) for result in results])
+def table(results: Sequence[Result], majority: float | None, *, seconds: bool = True) -> str:
+    """All results as a Markdown table, with or without the seconds that training took."""
+    shown = len(_COLUMNS) - (not seconds)
+    return markdown(_COLUMNS[:shown], [list(result.cells(majority))[:shown] for result in results])
 
 
 def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
