@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lab.comparison import Comparison, HeadComparison, compare
-    from lab.masks import causal, stride, window
+    from lab.masks import Relational, causal, stride, window
     from lab.model import Encoder, EncoderConfig
     from lab.patterns import HeadTarget, targets
     from lab.task import Examples, Task
@@ -18,6 +18,7 @@ __all__ = [
     "Examples",
     "HeadComparison",
     "HeadTarget",
+    "Relational",
     "Task",
     "Trained",
     "TrainingConfig",
@@ -40,6 +41,7 @@ _HOMES = {
     "Examples": "lab.task",
     "HeadTarget": "lab.patterns",
     "Task": "lab.task",
+    "Relational": "lab.masks",
     "causal": "lab.masks",
     "stride": "lab.masks",
     "targets": "lab.patterns",

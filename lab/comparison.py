@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from lab.masks import Edges, Place, cells
+from lab.masks import Place, Relational, cells
 from lab.model import Encoder
 from lab.patterns import HeadTarget, targets
 from lab.task import Examples, Numbers, Task
@@ -94,7 +94,7 @@ def _uniform(model: Encoder, task: Task, examples: Examples, place: Place) -> Nu
     """The attention [B, S, S] of a head that looks at all alike that the one at a place can see."""
     mask, config = model.masks.get(place), model.config
     seen = None if mask is None else cells(mask, task.batch(examples))
-    if isinstance(mask, Edges) and seen is not None:
+    if isinstance(mask, Relational) and seen is not None:
         seen = np.asarray(seen.any(axis=1))
     return uniform_attention(examples, bos=config.bos, causal=config.causal, mask=seen)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compiler.graph_json import described_nodes, graph_of
-from lab.masks import Edges, Mask, Masks, Place
+from lab.masks import Mask, Masks, Place, Relational
 from rasp.errors import DataFault
 from rasp.graph import Selector, topological
 
@@ -20,7 +20,7 @@ def as_json(masks: Masks) -> dict[str, Any]:
     roots = [kind for mask in masks.values() for kind in _kinds(mask)]
     number = {node: at for at, node in enumerate(topological(roots))}
     heads = {
-        f"{layer}.{head}": [number[kind] for kind in mask.kinds] if isinstance(mask, Edges) else number[mask]
+        f"{layer}.{head}": [number[kind] for kind in mask.kinds] if isinstance(mask, Relational) else number[mask]
         for (layer, head), mask in masks.items()
     }
     found = {"nodes": described_nodes(number), "heads": heads}
@@ -41,9 +41,9 @@ def of_json(found: Mapping[str, Any]) -> dict[Place, Mask]:
         layer, head = map(int, place.split("."))
         several = isinstance(own, list)
         kinds = tuple(graph.node(at, Selector) for at in (own if several else [own]))
-        masks[layer, head] = Edges(kinds) if several else kinds[0]
+        masks[layer, head] = Relational(kinds) if several else kinds[0]
     return masks
 
 
 def _kinds(mask: Mask) -> tuple[Selector, ...]:
-    return mask.kinds if isinstance(mask, Edges) else (mask,)
+    return mask.kinds if isinstance(mask, Relational) else (mask,)

@@ -20,7 +20,7 @@ Place: TypeAlias = "tuple[int, int]"
 
 
 @dataclass(frozen=True)
-class Edges:
+class Relational:
     """What a relational head sees: a key and a query with an edge of some kind between them. DataFault without kinds.
 
     Each kind is a selector, and has three embeddings, which are added to the query, the key and the value wherever
@@ -34,7 +34,7 @@ class Edges:
             raise DataFault("edges are of one kind at least", hint="a selector alone is a mask without embeddings")
 
 
-Mask: TypeAlias = Selector | Edges
+Mask: TypeAlias = Selector | Relational
 Masks: TypeAlias = Mapping[Place, Mask]
 
 
@@ -61,7 +61,7 @@ def _from_one(size: int) -> int:
 
 def cells(mask: Mask, run: BatchRun) -> Flags:
     """Where a head sees on a batch: [B, T, T] of a selector, and of edges [B, E, T, T], one kind after the other."""
-    if isinstance(mask, Edges):
+    if isinstance(mask, Relational):
         return np.stack([run.selector(kind) for kind in mask.kinds], axis=1)
     return run.selector(mask)
 
@@ -82,7 +82,7 @@ def named_mask(text: str, program: Program) -> tuple[Place, Mask]:
     if found is None or "0" in found.groups():
         raise DataFault(f"{text!r} is no mask", hint="write LAYER.HEAD=SELECTOR, as in 1.1=window(3), counted from 1")
     kinds = tuple(_selector(name.strip(), program) for name in found[3].split(","))
-    return (int(found[1]) - 1, int(found[2]) - 1), kinds[0] if len(kinds) == 1 else Edges(kinds)
+    return (int(found[1]) - 1, int(found[2]) - 1), kinds[0] if len(kinds) == 1 else Relational(kinds)
 
 
 def _selector(name: str, program: Program) -> Selector:

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from lab.masks import Edges, Masks, Place, cells
+from lab.masks import Masks, Place, Relational, cells
 from rasp.batch.run import BatchRun
 from rasp.errors import DataFault
 
@@ -223,7 +223,7 @@ class Encoder(nn.Module):
     def _kinds(self, layer: int) -> dict[int, int]:
         """How many kinds of edges the relational heads of a layer have."""
         own = {head: mask for (at, head), mask in self.masks.items() if at == layer}
-        return {head: len(mask.kinds) for head, mask in own.items() if isinstance(mask, Edges)}
+        return {head: len(mask.kinds) for head, mask in own.items() if isinstance(mask, Relational)}
 
     def _edges(self, layer: int, masks: Patterns) -> dict[int, Tensor]:
         """The edges of the relational heads of a layer, [B, E, S, S]."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.mask_json import as_json, of_json
-from lab.masks import Edges, Mask, causal, named_mask, stride, window
+from lab.masks import Mask, Relational, causal, named_mask, stride, window
 from lab.model import Attention, Encoder, EncoderConfig, masked_softmax
 from rasp import Run, Selector, elementwise, indices, parse, select, tokens
 from rasp.batch.run import BatchRun
@@ -117,7 +117,7 @@ def _query_by_query(ours: Attention, x: Tensor, found: Tensor) -> tuple[Tensor, 
 
 
 def test_a_relational_head_sees_its_edges_and_bos_and_uses_their_embeddings() -> None:
-    edges = Edges((select(tokens, tokens, "=="), select(indices, indices - 1, "==")))
+    edges = Relational((select(tokens, tokens, "=="), select(indices, indices - 1, "==")))
     model = encoder(masks={(0, 1): edges})
     before = model(IDS, model.visible(RUN))
     seen = before.patterns[0][0, 1, 1:, 1:] > 0
@@ -133,7 +133,7 @@ def test_a_relational_head_sees_its_edges_and_bos_and_uses_their_embeddings() ->
 
 MASKS: dict[tuple[int, int], Mask] = {
     **{(0, 0): window(3), (0, 1): select(tokens, "a", "!=") | causal()},
-    **{(1, 0): Edges((stride(2),)), (1, 1): Edges((causal(), select(tokens, tokens, "==")))},
+    **{(1, 0): Relational((stride(2),)), (1, 1): Relational((causal(), select(tokens, tokens, "==")))},
 }
 
 
@@ -154,7 +154,7 @@ def test_masks_by_name() -> None:
         ("2.3 = window(3)", (1, 2), window(3)),
         ("1.2=stride(2)", (0, 1), stride(2)),
         ("1.1=same", (0, 0), program.selector("same")),
-        ("1.1=same, window(1)", (0, 0), Edges((program.selector("same"), window(1)))),
+        ("1.1=same, window(1)", (0, 0), Relational((program.selector("same"), window(1)))),
     ):
         assert named_mask(text, program) == (place, mask)
     for text in ("causal", "0.1=causal", "1.1", "1.1="):

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from lab.checkpoint import Checkpoint
-from lab.masks import Edges, Mask, causal, window
+from lab.masks import Mask, Relational, causal, window
 from lab.model import EncoderConfig
 from lab.optimizers import OPTIMIZERS
 from lab.patterns import targets
@@ -152,7 +152,10 @@ def test_masked_heads_are_trained_under_their_mask(tmp_path: Path) -> None:
 def test_a_model_is_read_back_with_its_masks(tmp_path: Path) -> None:
     """The file alone gives the same answers: of masked heads, and of relational ones."""
     path = tmp_path / "model.safetensors"
-    masks: dict[tuple[int, int], Mask] = {(0, 0): causal(), (1, 0): Edges((window(2), select(tokens, tokens, "==")))}
+    masks: dict[tuple[int, int], Mask] = {
+        (0, 0): causal(),
+        (1, 0): Relational((window(2), select(tokens, tokens, "=="))),
+    }
     trained = train(task(), config(), replace(TINY, steps=4), masks=masks, path=path)
     again = load_model(path)
     assert same(trained, again)
