@@ -42,17 +42,20 @@ browser:
 
 # Other libraries run what is exported to them, in an environment each beside .venv.
 INTEROP := $(VENV)-interop
-ENVIRONMENTS := onnx
+ENVIRONMENTS := onnx transformer-lens transformer-lens-3
 TESTS_onnx := tests/test_export.py tests/test_export_onnx.py
+TESTS_transformer-lens := tests/test_export_lens.py
+TESTS_transformer-lens-3 := tests/test_export_lens.py
 
 interop: $(ENVIRONMENTS:%=interop-%)
 
 interop-%: $(INTEROP)/%/.ready
 	OMP_NUM_THREADS=1 $(INTEROP)/$*/bin/python -m pytest -q -rs --replayed 1000 $(TESTS_$*)
 
+# An extra followed by -N has version N of its library, where versions exclude each other.
 $(INTEROP)/%/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(INTEROP)/$*
-	$(INTEROP)/$*/bin/python -m pip install --quiet -c constraints.txt -e ".[test,$*]"
+	$(INTEROP)/$*/bin/python -m pip install --quiet -c constraints.txt -e ".[test,$(*:-3=)]" $(if $(filter %-3,$*),"$(*:-3=)<4")
 	touch $@
 
 fuzz: setup

@@ -4,22 +4,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from export.formats import FORMATS, load_onnx, save
+    from export.doors import load_onnx, load_transformer_lens, to_transformer_lens
+    from export.formats import FORMATS, Format, save
+    from export.lens_weights import lens_blocks, lens_values
     from export.runtimes import RUNTIMES, runtime
 
 __all__ = [
     "FORMATS",
     "RUNTIMES",
+    "Format",
+    "lens_blocks",
+    "lens_values",
     "load_onnx",
+    "load_transformer_lens",
     "runtime",
     "save",
+    "to_transformer_lens",
 ]
 
 # Where each public name is found; what needs another library is imported when it is first used.
 _HOMES: dict[str, tuple[str, str]] = {
+    "load_onnx": ("export.doors", "load_onnx"),
+    "load_transformer_lens": ("export.doors", "load_transformer_lens"),
+    "to_transformer_lens": ("export.doors", "to_transformer_lens"),
     "FORMATS": ("export.formats", "FORMATS"),
-    "load_onnx": ("export.formats", "load_onnx"),
+    "Format": ("export.formats", "Format"),
     "save": ("export.formats", "save"),
+    "lens_blocks": ("export.lens_weights", "lens_blocks"),
+    "lens_values": ("export.lens_weights", "lens_values"),
     "RUNTIMES": ("export.runtimes", "RUNTIMES"),
     "runtime": ("export.runtimes", "runtime"),
 }

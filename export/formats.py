@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.run.model import CompiledModel
-from export.extras import extra
+from export.doors import save_onnx, save_transformer_lens
 from rasp.errors import DataFault
 from rasp.files import write_whole
 
@@ -21,28 +21,16 @@ class Format:
     write: Callable[[CompiledModel, Path], None]
 
 
-def _onnx(model: CompiledModel, path: Path) -> None:
-    with extra("onnx"):
-        from export.onnx_graph import onnx_bytes
-    write_whole(path, onnx_bytes(model.weights))
-
-
 def _state_dict(model: CompiledModel, path: Path) -> None:
     from export.state_dict import state_dict_bytes
 
     write_whole(path, state_dict_bytes(model.weights, path.suffix))
 
 
-def load_onnx(path: str | Path) -> CompiledModel:
-    """The model in an exported ONNX file, which runs in ONNX Runtime. DataFault as in `export.onnx_file`."""
-    with extra("onnx"):
-        from export.onnx_file import load
-    return load(path)
-
-
 FORMATS: dict[str, Format] = {
-    "onnx": Format("an ONNX graph: logits, guards and the attention of every head", "OUT.onnx", _onnx),
+    "onnx": Format("an ONNX graph: logits, guards and the attention of every head", "OUT.onnx", save_onnx),
     "state-dict": Format("the weights alone, by name", "OUT.safetensors, OUT.npz or OUT.pt", _state_dict),
+    "transformer-lens": Format("a model for TransformerLens 3 and 4", "a folder OUT", save_transformer_lens),
 }
 
 

@@ -43,6 +43,12 @@ def _onnxruntime(optimised: bool, model: CompiledModel) -> Runtime:
     return onnxruntime_of(model.weights, optimised=optimised)
 
 
+def _lens(model: CompiledModel) -> Runtime:
+    with extra("transformer-lens"):
+        from export.lens import lens_runtime, to_transformer_lens
+    return lens_runtime(to_transformer_lens(model), model)
+
+
 RUNTIMES: dict[str, Engine] = {
     "reference": Engine("numpy", partial(_own, "reference")),
     "torch": Engine("torch on the CPU", partial(_own, "torch")),
@@ -51,6 +57,7 @@ RUNTIMES: dict[str, Engine] = {
     "cuda": Engine("torch on a GPU", _cuda),
     "onnxruntime": Engine("ONNX Runtime on the CPU", partial(_onnxruntime, True)),
     "onnxruntime-plain": Engine("ONNX Runtime without its optimiser", partial(_onnxruntime, False)),
+    "transformer-lens": Engine("TransformerLens 3 or 4", _lens),
 }
 
 

@@ -138,7 +138,7 @@ def compare() -> Subcommand:
 def load_model(path: str) -> CompiledModel:
     """The model in a file of a compiled model, or in one exported to ONNX."""
     if path.endswith(".onnx"):
-        from export.formats import load_onnx
+        from export.doors import load_onnx
 
         return load_onnx(path)
     from compiler.artifact import load

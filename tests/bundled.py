@@ -34,6 +34,6 @@ def bundled(name: str, max_length: int = 8, dtype: str = "float32", causal: bool
 def replay(model: CompiledModel, engine: str, count: int) -> None:
     """Replays `count` random inputs in a runtime beside the interpreter; they must agree."""
     model.runtimes[engine] = runtime(engine, model)
-    found = verify(model.weights.sops, model, count=count, engines=[engine])
+    found = verify(model.weights.sops, model, count=count, engines=[engine], exhaustive=count)
     assert found.counterexample is None
     assert found.count >= count or found.exhaustive

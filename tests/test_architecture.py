@@ -32,11 +32,8 @@ DOORS = ("rasp", "rasp.doors", "rasp.compiling")
 # The parts of `rasp`, in the order in which they may be imported. The doors and the command line come last.
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.shells", "rasp.__main__")
-MAY_IMPORT_TORCH = (
-    *("compiler.run.network", "compiler.run.hooked", "lab.model", "lab.optimizers", "lab.training"),
-    *("export.state_dict", "export.torch_runtimes"),
-)
-FOREIGN = {"google", "onnx", "onnxruntime"}
+MAY_IMPORT_TORCH = (*("compiler.run.network", "compiler.run.hooked", "lab.model", "lab.optimizers", "lab.training"),)
+FOREIGN = {"google", "onnx", "onnxruntime", "transformer_lens"}
 
 
 def imports(path: Path, *, late: bool = True) -> Iterator[str]:
@@ -100,7 +97,7 @@ def test_modules_are_imported_by_their_names(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_heavy_libraries_stay_in_their_rooms(module: str) -> None:
     found = {top(name) for name in imports(MODULES[module])}
-    assert "torch" not in found or module.startswith(MAY_IMPORT_TORCH)
+    assert "torch" not in found or module in MAY_IMPORT_TORCH or top(module) == "export"
     assert "matplotlib" not in found or top(module) == "viz"
     assert "lark" not in found
     assert not found & FOREIGN or top(module) == "export"

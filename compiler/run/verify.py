@@ -63,11 +63,12 @@ def verify(
     count: int = 2_000,
     seed: int = 0,
     engines: Sequence[str] = ENGINES,
+    exhaustive: int = EXHAUSTIVE,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Verification:
     """Compares the interpreter with reference and torch, or with the engines named (as `CompiledModel.trace` has them):
-    on every input where there are at most 200,000, else on `count` random ones and the boundary cases (length 1, length
-    N, all tokens equal, sorted, reversed).
+    on every input where there are at most 200,000 (`exhaustive`), else on `count` random ones and the boundary cases
+    (length 1, length N, all tokens equal, sorted, reversed).
 
     `sop` is the one s-op compiled, or all of them by name. Stops at the first difference. `progress(done, total)` is
     called as inputs are done.
@@ -75,9 +76,9 @@ def verify(
     outputs = {model.weights.output.name: sop} if isinstance(sop, SOp) else dict(sop)
     vocabulary, longest = model.weights.vocabulary, model.weights.max_length
     total = input_count(len(vocabulary), longest)
-    exhaustive = total <= EXHAUSTIVE
+    every = total <= exhaustive
     batches = _all_inputs(model)
-    if not exhaustive:
+    if not every:
         inputs = sorted(_some_inputs(len(vocabulary), longest, count, seed), key=len)
         batches, total = _batches(inputs, model), len(inputs)
     promised = accuracies(model.weights)
@@ -89,7 +90,7 @@ def verify(
         done += found.count
         undefined += found.undefined
         progress(done, total)
-    return Verification(done, exhaustive, undefined, None)
+    return Verification(done, every, undefined, None)
 
 
 def _all_inputs(model: CompiledModel) -> Iterator[Ids]:
