@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +16,8 @@ from lab.folder import Folder
 from lab.patterns import HeadTarget, targets
 from lab.task import Examples, Numbers, Task
 from lab.training import Trained, observe
+from rasp.errors import DataFault, RaspError
+from rasp.graph import SOp
 from rasp.language.program import Program
 from rasp.layers import Head
 from rasp.operations import Atom
@@ -29,12 +32,16 @@ _COMPARED = 500
 
 @dataclass(frozen=True, eq=False)
 class OnInput:
-    """A trained model on an input: the program's values, its own answers, and its heads beside the program's."""
+    """A trained model on an input: the program's values, its own answers, and its heads beside the program's.
+
+    With a `fault` there is nothing else: why the model cannot take the input.
+    """
 
     tokens: tuple[Atom, ...]
-    wanted: tuple[Atom, ...]
-    answers: tuple[Atom, ...]
-    pairs: tuple[HeadPair, ...]
+    wanted: tuple[Atom, ...] = ()
+    answers: tuple[Atom, ...] = ()
+    pairs: tuple[HeadPair, ...] = ()
+    fault: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,3 +123,33 @@ class Shown:
     def _name(self, head: Head) -> str:
         name = self.program.names.get(head.selector) or expression(head.selector, self.program.names)
         return f"{name} (width)" if head.kind == "width" else name
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """A trained model for a page on its program: what is said of it, the table of its heads, and some inputs."""
+
+    said: tuple[str, ...]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    inputs: tuple[OnInput, ...]
+
+
+def beside(path: str, inputs: Sequence[Sequence[Atom]], sop: SOp) -> Beside:
+    """The best model of a run on some inputs. DataFault where there is none, and where it is of another s-op."""
+    folder = Folder.open(Path(path))
+    if folder.plan.program().sop(folder.plan.name) is not sop:
+        raise DataFault(f"the model in {path} was trained on another program", hint="train one on this program")
+    found = Shown.of(folder, folder.plan.task())
+    config, right = found.trained.model.config, found.trained.last.token_accuracy
+    said = f"{config.layers} layers of {config.heads} heads, d_model {config.d_model}, trained on examples of up to "
+    said += f"{config.max_length} tokens: {right:.2%} of the tokens of other inputs are right."
+    swapped = (found.swap_said(),) if found.compared.heads else ()
+    return Beside((said, *swapped), HEAD_COLUMNS, found.head_rows(), tuple(_on(found, tokens) for tokens in inputs))
+
+
+def _on(found: Shown, tokens: Sequence[Atom]) -> OnInput:
+    try:
+        return found.on(tokens)
+    except RaspError as error:
+        return OnInput(tuple(tokens), fault=error.message)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from compiler.run.model import CompiledModel
+    from lab.shown import Beside
     from rasp.console.rooms import Compiled, CompileRequest
     from rasp.graph import Node, SOp
     from rasp.inputs import Input
@@ -114,7 +115,7 @@ def draw() -> Subcommand:
 def report() -> Subcommand:
     from viz.report_page.command import report_arguments, report_run
 
-    return report_arguments, report_run
+    return report_arguments, partial(report_run, training=trained)
 
 
 @_installed()
@@ -132,6 +133,14 @@ def compare() -> Subcommand:
 
 
 # -- what is asked for elsewhere
+
+
+@_installed()
+def trained(path: str, inputs: Sequence[Sequence[Atom]], sop: SOp) -> Beside:
+    """The model in a folder of `rasp train`, on some inputs, beside the s-op that it was trained on."""
+    from lab.shown import beside
+
+    return beside(path, inputs, sop)
 
 
 @_installed()

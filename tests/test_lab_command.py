@@ -75,6 +75,23 @@ def test_compare_draws_an_input_and_says_both_answers(
     assert picture.read_text().startswith("<?xml")
 
 
+def test_a_report_shows_a_trained_model_beside_the_compiled_one(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    inputs = ("-i", "abcd", "-i", "abcdabc", "--vocab", "a-d")
+    assert main(["report", SMALL[0], *inputs, "--trained", str(run), "-o", str(page)]) == 0
+    text = page.read_text()
+    assert text.count('src="data:image/png;base64,') == 1
+    assert "img-src data:;" in text
+    assert "2 layers of 1 heads, d_model 32, trained on examples of up to 5 tokens" in text
+    assert "<td>program</td><td>d</td><td>c</td><td>b</td><td>a</td>" in text
+    assert "positions are learned up to 5, and an input has 7 tokens" in text
+    assert main(["report", "programs/sort.rasp", *inputs, "--trained", str(run), "-o", str(page)]) == 1
+    assert "was trained on another program" in capsys.readouterr().err
+    assert page.read_text() == text
+
+
 def test_masks_are_kept_with_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second head may look at its opposite alone: it agrees fully at once. The smaller model has no such head."""
     masks = ("--mask", "2.1=flip", "--mask", "1.1=window(2)")

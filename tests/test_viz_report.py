@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,33 @@ def test_the_policy_lets_in_only_what_is_in_the_file() -> None:
     text = report(reverse, ["abc"])
     assert re.search(r"Content-Security-Policy\" content=\"default-src 'none'; script-src 'sha256-", text)
     assert not re.search(r"https?://|src=|@import|url\(", text)
+
+
+@dataclass(frozen=True)
+class OnInput:
+    tokens: Sequence[Atom]
+    wanted: Sequence[Atom] = ()
+    answers: Sequence[Atom] = ()
+    pairs: Sequence[tuple[int, str, Any, Any]] = ()
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    said: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    inputs: Sequence[OnInput]
+
+
+def test_odd_tokens_of_a_trained_model_stay_text_and_its_pictures_are_let_in() -> None:
+    pairs = [(1, "<i>flip</i>", np.eye(8), np.eye(8))]
+    inputs = [OnInput(ODD, ODD, ODD, pairs), OnInput(["<i>"], fault="no <i>")]
+    text = report(reverse, [ODD], trained=Trained(["<i>said</i>"], ["<i>"], [["<i>cell</i>"]], inputs))
+    assert text.count("<script") == 2
+    assert "<i>" not in text
+    assert text.count("<img") == 1
+    assert "img-src data:" in text
 
 
 def test_odd_tokens_and_programs_cannot_leave_their_place() -> None:

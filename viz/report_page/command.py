@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rasp.arguments import examples
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
+from rasp.graph import SOp
 from rasp.inputs import given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import header_of, model_size, read_header, size_arguments
@@ -22,6 +24,7 @@ from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.comparison import own_source
 from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
+from viz.report_page.trained import Trained, Training
 
 if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
@@ -41,6 +44,9 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     parameter_argument(parser)
     size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="each position attends only to itself and those before")
+    parser.add_argument(
+        "--trained", metavar="DIR", help="what `rasp train` has written, to show beside the compiled model"
+    )
     parser.add_argument("-o", "--output", metavar="PAGE", required=True, help="an .html file to write")
 
 
@@ -56,10 +62,15 @@ class _Request:
     causal: bool
     budget: int
     parameters: Mapping[str, Atom]
+    trained: Callable[[SOp], Trained] | None
+
+    def beside(self, sop: SOp) -> Trained | None:
+        """The trained model of the s-op, if one should be shown."""
+        return None if self.trained is None else self.trained(sop)
 
 
-def report_run(args: argparse.Namespace) -> int:
-    """Writes the page of an s-op or a compiled model, and says where it is."""
+def report_run(args: argparse.Namespace, *, training: Training) -> int:
+    """Writes the page of an s-op or a compiled model, and says where it is; `training` opens what has been trained."""
     target = _target(args.output)
     model = _loaded(args.file) if args.file.endswith(".safetensors") else None
     header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
@@ -68,7 +79,8 @@ def report_run(args: argparse.Namespace) -> int:
         hint = "give one with -i, or write it at the beginning of the program: # input: hello"
         raise DataFault("a report shows one input at least, and none is given", hint=hint)
     size = args.vocab, args.max_length, args.causal
-    asked = _Request(args.file, args.name, inputs, *size, args.budget, given_parameters(args))
+    trained = None if args.trained is None else partial(training, args.trained, inputs)
+    asked = _Request(args.file, args.name, inputs, *size, args.budget, given_parameters(args), trained)
     write_whole(target, _of_program(asked) if model is None else _of_model(model, asked))
     say(visible(str(target)))
     return 0
@@ -87,7 +99,7 @@ def _of_model(model: CompiledModel, asked: _Request) -> Page:
             "a compiled model is reported as it is, with its own s-op, vocabulary, length and mask",
             hint="give its program for others",
         )
-    return report_of(model, asked.inputs)
+    return report_of(model, asked.inputs, trained=asked.beside(model.weights.sops[model.weights.output.name]))
 
 
 def _of_program(asked: _Request) -> Page:
@@ -97,7 +109,7 @@ def _of_program(asked: _Request) -> Page:
     size = model_size(header_of(program.source), asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
     for remark in size.remarks:
         warn(remark)
-    source = own_source(program)
+    source, trained = own_source(program), asked.beside(sop)
     try:
         return report(
             sop,
@@ -107,6 +119,7 @@ def _of_program(asked: _Request) -> Page:
             source_map=source,
             program=program,
             causal=asked.causal,
+            trained=trained,
         )
     except RaspError as error:
         program.place(error, sop)

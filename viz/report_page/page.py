@@ -22,6 +22,7 @@ from rasp.language.program import Program
 from rasp.operations import Atom
 from rasp.vocabulary import vocabulary_of
 from viz.report_page.content import contents
+from viz.report_page.trained import Trained, section
 
 LEAST_LENGTH = 10
 _CLASSES: tuple[tuple[Any, str], ...] = (
@@ -56,12 +57,14 @@ def report(
     source_map: SourceMap | None = None,
     program: Program | None = None,
     causal: bool = False,
+    trained: Trained | None = None,
 ) -> Page:
     """A page that shows an s-op compiled and at work on some inputs: the text of one HTML file.
 
     The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; names and
     places in the source are those of its `program`, or of the `source_map`; `causal` masks every head to keys at or
-    before the query. Errors as for compiling; DataFault for an input that does not fit.
+    before the query. Beside it, a `trained` model is shown. Errors as for compiling; DataFault for an input that does
+    not fit.
     """
     model = compile(
         sop,
@@ -73,30 +76,33 @@ def report(
         causal=causal,
         program=program,
     )
-    return report_of(model, inputs)
+    return report_of(model, inputs, trained=trained)
 
 
-def report_of(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> Page:
+def report_of(model: CompiledModel, inputs: Sequence[Sequence[Atom]], *, trained: Trained | None = None) -> Page:
     """A page that shows a compiled model at work on some inputs. DataFault for an input that it cannot take.
 
     A float64 model of moderate size runs in the page.
     """
-    return Page(page(contents(model, inputs), model.weights.program))
+    beside = "" if trained is None else section(trained)
+    return Page(page(contents(model, inputs), model.weights.program, beside))
 
 
-def page(data: Mapping[str, Any], source: str) -> str:
-    """The page for a report's contents and its program's text."""
+def page(data: Mapping[str, Any], source: str, trained: str = "") -> str:
+    """The page for a report's contents and its program's text, with a section on a trained model."""
     style, script = (
         files("viz.report_page").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
     )
     template = files("viz.report_page").joinpath("page.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        f"{'img-src data:; ' if trained else ''}"
         "base-uri 'none'; form-action 'none'",
         name=html.escape(data["name"]),
         style=style,
         script=script,
         program=_program(source, _linked(data)),
+        trained=trained,
         data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_UNSAFE),
     )
 
