@@ -421,7 +421,6 @@ def test_letters_are_sorted_by_two_heads() -> None:
     assert parameters(model) <= 26_622
 
 
-@pytest.mark.xfail(strict=True, reason="the model grows by more where scores leave the exact integers")
 def test_nesting_grows_steadily_with_the_length() -> None:
     dyck2 = load_program(PROGRAMS / "dyck2.rasp").sop()
     sizes = [parameters(compile_sop(dyck2, tuple("()[]"), max_length)) for max_length in (70, 80)]
@@ -438,9 +437,9 @@ def test_a_mean_may_have_a_far_default(default: int) -> None:
 @pytest.mark.parametrize(
     ("name", "tokens", "max_length", "most"),
     [
-        missing("histogram", 200, 10, 12_000),
+        ("histogram", 200, 10, 4_000),
         missing("reverse", 200, 10, 24_000),
-        missing("histogram", 1_000, 40, 60_000, run=False),
+        ("histogram", 1_000, 40, 20_000),
         missing("reverse", 1_000, 40, 120_000, run=False),
     ],
 )

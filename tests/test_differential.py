@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from compiler.pipeline import compile_sop
-from compiler.rewrites import simplify
+from compiler.rewrites import linear
 from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.model import ENGINES, CompiledModel
 from compiler.run.verify import compare
@@ -67,7 +67,7 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
     """Every fourth program is compiled as if the values of few means could be listed."""
     if seed % 4 == 3:
         monkeypatch.setattr(aggregates, "MAX_MEANS", 4)
-        monkeypatch.setattr(simplify, "MANY", 3)
+        monkeypatch.setattr(linear, "MANY", 3)
     case = FAMILIES[family](seed)
     model = compiled(case)
     if model is None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import string
+
 import numpy as np
 import pytest
 
+import compiler.plan
+from compiler.gadgets.attention import HeadPlan, plan_head
 from compiler.pipeline import compile_sop
 from compiler.run.verify import verify
-from compiler.selectors import conjunction
+from compiler.selectors import Conjunction, conjunction
+from compiler.storage import Storage
+from compiler.values.analysis import ValueAnalysis
 from rasp.errors import RaspError, Refusal
 from rasp.graph import (
     Selector,
@@ -29,6 +36,7 @@ from rasp.graph import (
     where,
 )
 from rasp.interpret import run
+from rasp.layers import Head
 from rasp.operations import Atom
 from tests.exact import exact
 
@@ -316,6 +324,42 @@ def test_an_equality_of_integers_needs_few_dimensions() -> None:
     model = exact(aggregate(select(indices, length - 1 - indices), tokens, "-"), "ab", 30)
     (_, (head,)) = [layer.heads for layer in model.layers]
     assert head.W_Q.shape[1] <= 4
+
+
+@pytest.mark.parametrize("size", [4, 5, 8, 9, 27])
+def test_an_equality_of_tokens_compares_codes_of_bits(size: int) -> None:
+    model = exact(selector_width(SAME), string.ascii_lowercase[:size], 4, count=100)
+    (head,) = model.layers[0].heads
+    bits = (size - 1).bit_length()
+    assert head.W_Q.shape[1] == bits + 1
+    assert model.weights.d_model <= bits + 4
+
+
+@pytest.mark.parametrize("query", ["b", "z", where(tokens < "c", tokens + "x", "zx")])
+def test_what_matches_nothing_has_no_code(query: SOp | str) -> None:
+    pair = aggregate(select(indices, indices - 1), tokens, "-") + tokens
+    exact(selector_width(select(pair, query)), "abcxz", 4, count=100)
+    exact(selector_width(select(tokens + "x", query)), "abcxz", 4, count=100)
+
+
+FAR = where(tokens == "a", 10**6, 0)
+BEFORE_BY_ONE = select_best(PREVIOUS, FAR)
+
+
+def test_squares_that_are_too_large_beside_a_score_give_way_to_codes() -> None:
+    model = exact(aggregate(BEFORE_BY_ONE, tokens, "-"), "abc", 6)
+    assert model.layers[0].heads[0].W_Q.shape[1] == 1 + 3 + 1
+
+
+def test_the_certificate_adds_up_all_that_a_score_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlimited(
+        layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, limit: float
+    ) -> HeadPlan:
+        return plan_head(layer, head, selector, analysis, storage, math.inf)
+
+    monkeypatch.setattr(compiler.plan, "plan_head", unlimited)
+    with pytest.raises(Refusal, match=r"no certificate: .* scores are not exact integers"):
+        compile_sop(aggregate(BEFORE_BY_ONE, tokens, "-"), "abc", 6)
 
 
 def test_equal_columns_are_one_dimension() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
-from compiler.rewrites import simplify
+from compiler.rewrites import linear
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.tensors import named_tensors, with_tensors
@@ -246,7 +246,7 @@ def test_a_number_of_too_many_branches_is_refused() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("op", OPS)
 def test_two_means_are_compared(op: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simplify, "MANY", 3)
+    monkeypatch.setattr(linear, "MANY", 3)
     for left, right in (FRACTION, (UP_TO, FRACTION[1]), (UP_TO, aggregate(SAME, indicator(tokens == "b"), 0))):
         root = apply(op, left, right)
         model = exact(root, "abc", 5, dtype=dtype)
@@ -255,7 +255,7 @@ def test_two_means_are_compared(op: str, dtype: str, monkeypatch: pytest.MonkeyP
 
 
 def test_two_means_in_a_causal_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simplify, "MANY", 3)
+    monkeypatch.setattr(linear, "MANY", 3)
     root = FRACTION[0] > UP_TO / 1
     model = compile_sop(root, "ab", 6, causal=True)
     assert verify(root, model).exhaustive
@@ -271,7 +271,7 @@ def test_two_means_of_long_inputs() -> None:
 
 
 def test_the_certificate_notices_a_changed_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simplify, "MANY", 3)
+    monkeypatch.setattr(linear, "MANY", 3)
     made = Compilation({"": apply("==", UP_TO, FRACTION[1])}, Options(("a", "b", "c"), 6))
     feed_forward, *_ = made.weights.feed_forwards
     tensors = {name: tensor for name, tensor in named_tensors(made.weights).items() if ".mlps.0." in name}

@@ -69,12 +69,16 @@ class ScorePart:
 
 @dataclass(frozen=True, eq=False)
 class HeadPlan:
-    """A head before its directions are known; `bos` is the BOS score, a half-integer where BOS competes."""
+    """A head before its directions are known; `bos` is the BOS score, a half-integer where BOS competes.
+
+    No partial sum of a key's score, and no BOS score in halves, is larger than `largest`.
+    """
 
     layer: int
     head: Head
     parts: tuple[ScorePart, ...]
     bos: float
+    largest: float
 
     @property
     def has_halves(self) -> bool:
@@ -87,35 +91,49 @@ _WIDER = "use float64, or a smaller maximum length"
 def plan_head(
     layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, limit: float
 ) -> HeadPlan:
-    """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact."""
-    competes = head.kind == "width" or not analysis.width_bounds(head.selector).never_empty
-    best = _best_parts(selector.preferences, analysis, storage)
-    reach = sum(part.largest for part in best)
-    weight = 2 * (reach + 1) if best else 1
-    predicates = selector.predicates
-    parts = [_plan_part(predicate, analysis, storage, competes, limit / (2 * weight)) for predicate in predicates]
-    every = (*(replace(part, weight=weight) for part in parts), *best)
-    for query, key in (side for part in every for side in part.sides):
+    """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact.
+
+    Squares are used where their scores are exact integers together with all others, else codes, whose scores are small.
+    """
+    scored = _planned(layer, head, selector, analysis, storage, squares=True)
+    if scored.largest >= limit:
+        scored = _planned(layer, head, selector, analysis, storage, squares=False)
+    if scored.largest >= limit:
+        raise Refusal(
+            f"the scores of {head.selector!r} reach {scored.largest:,.0f}, beyond exact integers", hint=_WIDER
+        )
+    for query, key in (side for part in scored.parts for side in part.sides):
         query.demand(storage)
         key.demand(storage)
+    return scored
+
+
+def _planned(
+    layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, *, squares: bool
+) -> HeadPlan:
+    """The parts of a score, a preference weighing less than a predicate: see `_best_parts`."""
+    best = _best_parts(selector.preferences, analysis, storage)
+    reach = sum(part.largest for part in best)
+    weight = reach + 2 if best else 1
+    competes = head.kind == "width" or not analysis.width_bounds(head.selector).never_empty
+    parts = [_plan_part(found, analysis, storage, competes, squares) for found in selector.predicates]
     full = sum(part.full for part in parts)
-    offset = sum(abs(part.full) for part in best)
-    largest = 2 * (weight * (sum(part.largest for part in parts) + full + 1) + reach + offset)
-    if largest >= limit:
-        raise Refusal(f"the scores of {head.selector!r} reach {largest:,.0f}, beyond exact integers", hint=_WIDER)
+    largest = weight * (sum(part.largest for part in parts) + full + 1) + reach + sum(abs(part.full) for part in best)
+    every = (*(replace(part, weight=weight) for part in parts), *best)
     if best:
-        return HeadPlan(layer, head, every, weight * full + sum(part.full for part in best) - 1)
+        return HeadPlan(layer, head, every, weight * full + sum(part.full for part in best) - 1, largest)
     below = 0.0 if head.kind == "width" else 0.5 if competes else 1.0
-    return HeadPlan(layer, head, every, full - below)
+    return HeadPlan(layer, head, every, full - below, max(largest, 2 * full))
 
 
 def _best_parts(preferences: Sequence[SOp | Predicate], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
     """The preferences of select_best, the least important first; `full` is the smallest value a part can have.
 
     Let S be the score of the selector inside, full at c, and s the score of a key, within a range R of integers. In
-    2(R + 1)·S + s a selected key has at least 2(R + 1)c + min s, any other at most R + 2 less, and among the selected
-    keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the lowest selected key. Of
-    several preferences, each weighs more than the whole range of those after it. A predicate is a score of 0 and 1.
+    (R + 2)·S + s a selected key has at least (R + 2)c + min s, any other at most (R + 2)(c − 1) + min s + R, which is 2
+    less, and among the selected keys the largest s wins by at least 1, equal ones exactly alike. BOS sits 1 below the
+    lowest selected key. Of several preferences, each weighs more than the whole range of those after it. A predicate is
+    a score of 0 and 1.
     """
     parts: list[ScorePart] = []
     weight = 1.0
@@ -146,16 +164,21 @@ def _integer_score(score: SOp, analysis: ValueAnalysis, storage: Storage) -> SOp
 
 
 def _plan_part(
-    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, limit: float
+    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, squares: bool
 ) -> ScorePart:
     table = analysis.predicate_table(predicate)
     if table.all():
         return ScorePart((), 0, 0)
     by_table = _table_part(predicate, storage, table)
-    if by_table.largest <= _SMALL_TABLE or not _is_equality(predicate, analysis, table):
+    if by_table.largest <= _SMALL_TABLE:
         return replace(by_table, largest=1)
-    by_square = _square_part(predicate, analysis, storage, competes)
-    return by_square if by_square is not None and by_square.largest * 2 < limit else replace(by_table, largest=1)
+    if squares and _is_equality(predicate, analysis, table):
+        by_square = _square_part(predicate, analysis, storage, competes)
+        if by_square is not None:
+            return by_square
+    is_free = storage.is_view(predicate.queries) and storage.is_view(predicate.keys)
+    by_code = _code_part(predicate, analysis, table) if is_free or not squares else None
+    return by_code or replace(by_table, largest=1)
 
 
 def _table_part(predicate: Predicate, storage: Storage, table: BoolTable) -> ScorePart:
@@ -200,6 +223,38 @@ def _class_node(node: SOp, storage: Storage, class_of: Sequence[int]) -> tuple[S
     if storage.is_view(node) or count == len(universe):
         return node, number
     return Map(class_operation(number), (node,)), {value_key(found): found for found in range(count)}
+
+
+def _code_part(predicate: Predicate, analysis: ValueAnalysis, table: BoolTable) -> ScorePart | None:
+    """Score Σ u_b·v_b over the B bits, each 1 or −1, of the codes u of a query and v of a key; None if there are none.
+
+    Where every query matches one class of keys at most, and every key one of queries, the two have one code and all
+    others another: then the sum is B on a match and at most B − 2 elsewhere. What matches nothing is 0 in all bits.
+    """
+    rows, row_of = _classes(table)
+    columns, column_of = _classes(rows.T)
+    matches = np.argwhere(columns.T)
+    if len(set(matches[:, 0])) < len(matches) or len(set(matches[:, 1])) < len(matches):
+        return None
+    queries, keys = (
+        _coded(node, analysis, classes, matches[:, side].tolist())
+        for side, (node, classes) in enumerate([(predicate.queries, row_of), (predicate.keys, column_of)])
+    )
+    return ScorePart(tuple(zip(queries, keys, strict=True)), len(queries), len(queries))
+
+
+def _coded(node: SOp, analysis: ValueAnalysis, class_of: Sequence[int], classes: Sequence[int]) -> list[Side]:
+    """The bits of a node's code, which is the place of its class among those that match; 0 for other classes."""
+    code = {found: place for place, found in enumerate(classes)}
+    keys = list(map(value_key, analysis[node].universe))
+
+    def bit(at: int, found: int) -> int:
+        return 2 * (code[found] >> at & 1) - 1 if found in code else 0
+
+    return [
+        Side(Map(class_operation({key: bit(at, found) for key, found in zip(keys, class_of, strict=True)}), (node,)))
+        for at in range((len(classes) - 1).bit_length())
+    ]
 
 
 def _is_equality(predicate: Predicate, analysis: ValueAnalysis, table: BoolTable) -> bool:

@@ -43,11 +43,13 @@ class Heads:
             self.stream.fail(head.name, "the BOS score depends on the query")
         bos = float(queries[self.stream.rows([ONE])[0], 0] * bos_key[0])
         self._gap(bos_query[0] * bos_key[0], head.name)
+        self.reach = 0.0
         parts = zip(selector.predicates, self._parts(plan), strict=False)
         predicates = [self._predicate_scores(head, predicate, part, at) for predicate, (part, at) in parts]
         full = (sum(low for low, _, _ in predicates), sum(high for _, high, _ in predicates))
         gap = min((gap for _, _, gap in predicates), default=float("inf"))
         low, high = self._best_range(head, selector, plan)
+        self._exact_sums(head, bos)
         self._gap(gap - (high - low), head.name)
         self._bos_place(head, plan, bos, full, gap, low, high)
         self._channels(head, symbol, plan)
@@ -76,17 +78,12 @@ class Heads:
         self, head: HeadWeights, predicate: Predicate, part: ScorePart, columns: slice
     ) -> tuple[float, float, float]:
         """Smallest and largest full score of a predicate, and by how much every other score falls short of it."""
-        query_side, key_side = head.W_Q[:, columns].astype(np.float64), head.W_K[:, columns].astype(np.float64)
-        query_states, query_vectors = self._side(query_side, predicate.queries)
-        key_states, key_vectors = self._side(key_side, predicate.keys)
-        scores = query_vectors @ key_vectors.T
-        reach = np.abs(query_vectors) @ np.abs(key_vectors).T
-        unit = abs(float(head.W_Q[self.stream.rows([BOS])[0], 0])) / 2
-        if reach.size and (reach.max() >= self.precision.exact * unit or np.any(np.mod(scores, unit) != 0)):
-            self.stream.fail(head.name, "scores are not exact integers")
+        query_states, query_vectors = self._queries(head, columns, predicate.queries)
+        key_states, key_vectors = self._keys(head, columns, predicate.keys)
+        scores = self._scores(query_vectors, key_vectors)
         truth = predicate.table(query_states, key_states)
         if not truth.any():
-            full = part.full * part.weight * unit * 2
+            full = part.full * part.weight * self._unit(head)
             return full, full, full - float(scores.max(initial=0.0))
         largest = np.where(truth, scores, -np.inf).max(axis=1)
         smallest = np.where(truth, scores, np.inf).min(axis=1)
@@ -98,15 +95,43 @@ class Heads:
         self.stream.checks += truth.size
         return float(largest[some].min()), float(largest[some].max()), float(gaps.min())
 
-    def _side(self, matrix: Any, node: SOp) -> tuple[list[Any], Matrix]:
-        """The values of a node, and what a side of the scores reads in each state of what it reads."""
+    def _unit(self, head: HeadWeights) -> float:
+        """What the scores of keys are multiples of; that of BOS may be a multiple of half of it."""
+        return abs(float(head.W_Q[self.stream.rows([BOS])[0], 0]))
+
+    def _scores(self, queries: Matrix, keys: Matrix) -> Matrix:
+        """What some dimensions add to the scores, for every query and key. `reach` bounds all partial sums so far."""
+        self.reach += float((np.abs(queries) @ np.abs(keys).T).max(initial=0.0))
+        scores: Matrix = queries @ keys.T
+        return scores
+
+    def _exact_sums(self, head: HeadWeights, bos: float) -> None:
+        """Whether scores are exact in whatever order they are summed: integers, in units, that the dtype holds.
+
+        Their differences from the largest may be rounded: then 0 stays 0, and what is a gap or more stays so.
+        """
+        unit = self._unit(head)
+        if max(self.reach, 2 * abs(bos)) >= self.precision.exact * unit or bos % (unit / 2):
+            self.stream.fail(head.name, "scores are not exact integers")
+
+    def _queries(self, head: HeadWeights, columns: slice, node: SOp) -> tuple[list[Any], Matrix]:
+        return self._side(head, head.W_Q[:, columns].astype(np.float64), node, self._unit(head))
+
+    def _keys(self, head: HeadWeights, columns: slice, node: SOp) -> tuple[list[Any], Matrix]:
+        return self._side(head, head.W_K[:, columns].astype(np.float64), node, 1.0)
+
+    def _side(self, head: HeadWeights, matrix: Matrix, node: SOp, unit: float) -> tuple[list[Any], Matrix]:
+        """The values of a node, and what a side of the scores reads in each state of what it reads: exact integers."""
         directions = [d for d in self.stream.read(matrix) if d is not BOS]
         if self.stream.raw(directions):
             self.stream.fail(repr(node), "a score reads a number that is not exact")
         states = self.stream.states(directions, node)
-        vectors = self.stream.ideal(directions, states) @ matrix[self.stream.rows(directions)]
+        held, weights = self.stream.ideal(directions, states), matrix[self.stream.rows(directions)]
+        reach = (np.abs(held) @ np.abs(weights)).max(initial=0.0)
+        if reach >= self.precision.exact * unit or np.any(held % 1) or np.any(weights % unit):
+            self.stream.fail(head.name, "scores are not exact integers")
         codes = np.zeros(states.count) if isinstance(node, Constant) else states.codes[node]
-        rows = np.unique(np.column_stack([codes, vectors]), axis=0)
+        rows: Matrix = np.unique(np.column_stack([codes, held @ weights]), axis=0)
         universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
         return [universe[int(code)] for code in rows[:, 0].tolist()], rows[:, 1:]
 
@@ -130,15 +155,13 @@ class Heads:
 
     def _score_range(self, head: HeadWeights, score: SOp, columns: slice) -> tuple[float | None, float, float]:
         """The smallest step between different scores (None: all are equal), the smallest and the largest of them."""
-        scale = head.W_Q[:, columns].astype(np.float64)[self.stream.rows([ONE])[0]]
-        matrix = head.W_K[:, columns].astype(np.float64) @ scale[:, None]
         if set(self.stream.read(head.W_Q[:, columns])) - {ONE, BOS}:
             self.stream.fail(head.name, "the score of select_best depends on the query")
-        directions = [d for d in self.stream.read(matrix) if d is not BOS]
-        states = self.stream.states(directions, score)
-        found = (self.stream.ideal(directions, states) @ matrix[self.stream.rows(directions)])[:, 0]
+        _, query_vectors = self._queries(head, columns, Constant(True))
+        values, key_vectors = self._keys(head, columns, score)
+        found = self._scores(query_vectors, key_vectors)[0]
         gap: float | None = None
-        ranked = sorted(zip(self.stream.values(score, states), found.tolist(), strict=True))
+        ranked = sorted(zip(values, found.tolist(), strict=True))
         for (before, low), (after, high) in pairwise(ranked):
             if before == after and low != high:
                 self.stream.fail(head.name, "equal scores of select_best are not equal")
@@ -150,9 +173,9 @@ class Heads:
         self, head: HeadWeights, predicate: Predicate, columns: slice
     ) -> tuple[float | None, float, float]:
         """The same for a preferred predicate: one score wherever it holds, and a lower one wherever it does not."""
-        query_states, query_vectors = self._side(head.W_Q[:, columns].astype(np.float64), predicate.queries)
-        key_states, key_vectors = self._side(head.W_K[:, columns].astype(np.float64), predicate.keys)
-        scores = query_vectors @ key_vectors.T
+        query_states, query_vectors = self._queries(head, columns, predicate.queries)
+        key_states, key_vectors = self._keys(head, columns, predicate.keys)
+        scores = self._scores(query_vectors, key_vectors)
         truth = predicate.table(query_states, key_states)
         levels = [np.unique(scores[truth == holds]) for holds in (False, True)]
         if any(len(level) > 1 for level in levels):
