@@ -62,12 +62,16 @@ _CHECKED: Mapping[Check, ReadoutKind] = {
 
 def save(model: CompiledModel, path: str | Path) -> None:
     """Writes the model to a file, whole or not at all. DataFault where it cannot be written, and for an edited one."""
+    write_whole(Path(path), model_bytes(model))
+
+
+def model_bytes(model: CompiledModel) -> bytes:
+    """The file of a model: the same for the same model, byte for byte. DataFault for an edited one."""
     if model.edits:
         raise DataFault("an edited model has no file: its edits are functions", hint="save the model it was made of")
     weights = model.weights
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in named_tensors(weights).items()}
-    content = to_bytes(tensors, {KEY: json.dumps(description(weights))})
-    write_whole(Path(path), content)
+    return to_bytes(tensors, {KEY: json.dumps(description(weights))})
 
 
 def load(path: str | Path) -> CompiledModel:

@@ -4,15 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from export.circuit import circuit_of
     from export.doors import load_onnx, load_transformer_lens, to_transformer_lens
     from export.formats import FORMATS, Format, save
     from export.lens_weights import lens_blocks, lens_values
     from export.runtimes import RUNTIMES, runtime
+    from export.zoo import build_zoo
 
 __all__ = [
     "FORMATS",
     "RUNTIMES",
     "Format",
+    "build_zoo",
+    "circuit_of",
     "lens_blocks",
     "lens_values",
     "load_onnx",
@@ -24,6 +28,7 @@ __all__ = [
 
 # Where each public name is found; what needs another library is imported when it is first used.
 _HOMES: dict[str, tuple[str, str]] = {
+    "circuit_of": ("export.circuit", "circuit_of"),
     "load_onnx": ("export.doors", "load_onnx"),
     "load_transformer_lens": ("export.doors", "load_transformer_lens"),
     "to_transformer_lens": ("export.doors", "to_transformer_lens"),
@@ -34,6 +39,7 @@ _HOMES: dict[str, tuple[str, str]] = {
     "lens_values": ("export.lens_weights", "lens_values"),
     "RUNTIMES": ("export.runtimes", "RUNTIMES"),
     "runtime": ("export.runtimes", "runtime"),
+    "build_zoo": ("export.zoo", "build_zoo"),
 }
 
 

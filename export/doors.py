@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.run.model import CompiledModel
-from export.extras import extra
+from export.extras import extra, unedited
 from rasp.files import write_whole
 
 
@@ -38,11 +38,12 @@ def to_transformer_lens(model: CompiledModel) -> Any:
     """The model in TransformerLens: a `TransformerBridge` (4.x) or a `HookedTransformer` (3.x), whichever is installed.
 
     Token ids [B, T] are those of `model.encode`, as a tensor; `lens_values` reads the logits. Some inputs are replayed
-    in it: Refusal where one gives anything else than the program, or where it cannot hold the model exactly.
+    in it: Refusal where one gives anything else than the program, or where it cannot hold the model exactly. DataFault
+    for an edited model.
     """
     with extra("transformer-lens"):
         from export import lens
-    return lens.to_transformer_lens(model)
+    return lens.to_transformer_lens(unedited(model))
 
 
 def load_transformer_lens(folder: str | Path) -> Any:

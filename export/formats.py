@@ -8,6 +8,7 @@ from pathlib import Path
 
 from compiler.run.model import CompiledModel
 from export.doors import save_onnx, save_transformer_lens
+from export.extras import unedited
 from rasp.errors import DataFault
 from rasp.files import write_whole
 
@@ -27,9 +28,16 @@ def _state_dict(model: CompiledModel, path: Path) -> None:
     write_whole(path, state_dict_bytes(model.weights, path.suffix))
 
 
+def _circuit(model: CompiledModel, path: Path) -> None:
+    from export.circuit import circuit_bytes
+
+    write_whole(path, circuit_bytes(model))
+
+
 FORMATS: dict[str, Format] = {
     "onnx": Format("an ONNX graph: logits, guards and the attention of every head", "OUT.onnx", save_onnx),
     "state-dict": Format("the weights alone, by name", "OUT.safetensors, OUT.npz or OUT.pt", _state_dict),
+    "circuit": Format("which head and which neurons compute what, and from what", "OUT.json", _circuit),
     "transformer-lens": Format("a model for TransformerLens 3 and 4", "a folder OUT", save_transformer_lens),
 }
 
@@ -37,9 +45,9 @@ FORMATS: dict[str, Format] = {
 def save(model: CompiledModel, path: str | Path, to: str) -> None:
     """Writes a model in a format of `FORMATS`, whole or not at all.
 
-    DataFault for an unknown format, a library that is not installed, or a place that cannot be written; Refusal where
-    the format cannot hold the model exactly.
+    DataFault for an unknown format, an edited model, a library that is not installed, or a place that cannot be
+    written; Refusal where the format cannot hold the model exactly.
     """
     if to not in FORMATS:
         raise DataFault(f"there is no format {to!r}", hint=f"formats are {', '.join(FORMATS)}")
-    FORMATS[to].write(model, Path(path))
+    FORMATS[to].write(unedited(model), Path(path))

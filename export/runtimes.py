@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from compiler.run.model import CompiledModel, Runtime
-from export.extras import extra
+from export.extras import extra, unedited
 from rasp.errors import DataFault
 
 
@@ -64,8 +64,8 @@ RUNTIMES: dict[str, Engine] = {
 def runtime(name: str, model: CompiledModel) -> Runtime:
     """What runs a model in one of `RUNTIMES`: token ids [T] or [B, T] in, a trace out.
 
-    DataFault for an unknown runtime and for one that is not there.
+    DataFault for an unknown runtime, for one that is not there, and for an edited model.
     """
     if name not in RUNTIMES:
         raise DataFault(f"there is no runtime {name!r}", hint=f"runtimes are {', '.join(RUNTIMES)}")
-    return RUNTIMES[name].open(model)
+    return RUNTIMES[name].open(unedited(model))

@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
     "infer": (doors.infer, "run compiled weights on inputs"),
     "verify": (doors.verify, "compare compiled weights with the program"),
     "export": (doors.export, "write compiled weights in a format of another library"),
+    "zoo": (doors.zoo, "compile programs at several sizes into one folder with an index"),
     "draw": (doors.draw, "draw how an s-op is computed"),
     "report": (doors.report, "explain an s-op and its weights on one HTML page"),
     "train": (doors.train, "train transformers of the predicted size on what an s-op computes, and smaller ones"),

@@ -105,6 +105,13 @@ def export() -> Subcommand:
 
 
 @_installed()
+def zoo() -> Subcommand:
+    from export.command import zoo_arguments, zoo_run
+
+    return zoo_arguments, zoo_run
+
+
+@_installed()
 def draw() -> Subcommand:
     from viz.command import draw_arguments, draw_run
 
