@@ -268,6 +268,13 @@ class _Verdict:
             yield f"  on {self.comparison.undefined:,} of them the program has no value, and the model says so"
 
 
+def verdict(model: CompiledModel) -> str:
+    """What comes of comparing a model that was compiled just now with its program, and its certificate, as text."""
+    found = verify(model.weights.sops, model)
+    certificate = model.weights.certificate
+    return "\n".join(_Verdict(model.weights.name, ENGINES, found, certificate, None, {}).lines())
+
+
 def _difference(example: Counterexample) -> dict[str, Any]:
     return {
         "output": example.output,

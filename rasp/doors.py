@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
     from lab.shown import Beside
     from rasp.console.rooms import Compiled, CompileRequest
-    from rasp.graph import Node, SOp
+    from rasp.graph import Node, Selector, SOp
     from rasp.inputs import Input
+    from rasp.language.header import ModelSize
     from rasp.operations import Atom
 
 # What adds the arguments of a subcommand to a parser, and what runs it and gives the exit status.
@@ -204,21 +205,51 @@ class Rooms:
         return draw_flow(name, node, given, names)
 
     @_installed()
-    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool) -> str:
+    def picture(
+        self, name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
+    ) -> str:
+        from viz.command import draw_kind
+
+        return draw_kind(name, node, kind, given, size, names)
+
+    @_installed()
+    def report(self, asked: CompileRequest, given: Input) -> str:
+        from compiler.source_map import SourceMap
+        from viz.report_page.command import write_report
+
+        source = SourceMap(asked.names, asked.origins)
+        return write_report(asked.node, asked.name, given, asked.vocabulary, asked.max_length, source)
+
+    def open(self, path: str) -> None:
+        from rasp.desktop import open_file
+
+        open_file(path)
+
+    @_installed()
+    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool, dark: bool) -> str:
         from viz.terminal import heatmap
 
-        return heatmap(weights, tokens, title=title, width=width, colour=colour)
+        return heatmap(weights, tokens, title=title, width=width, colour=colour, dark=dark)
 
     @_installed()
     def heatmaps(
-        self, attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]], width: int, colour: bool
+        self,
+        attention: Any,
+        tokens: Sequence[Atom],
+        *,
+        titles: Sequence[Sequence[str]],
+        width: int,
+        colour: bool,
+        dark: bool,
     ) -> str:
         from viz.terminal import heatmaps
 
-        return heatmaps(attention, tokens, titles=titles, width=width, colour=colour)
+        return heatmaps(attention, tokens, titles=titles, width=width, colour=colour, dark=dark)
 
     @_installed()
     def compile(self, asked: CompileRequest) -> Compiled:
+        from compiler.artifact import save
+        from compiler.command import verdict
         from compiler.pipeline import compile
         from compiler.report import report
         from compiler.source_map import SourceMap
@@ -236,4 +267,10 @@ class Rooms:
                 source_map=SourceMap(asked.names, asked.origins),
                 progress=bar.tell,
             )
-        return Compiled(str(report(model)), lambda tokens: model.run(tokens, engine="reference").output)
+        return Compiled(
+            name=asked.name,
+            report=str(report(model)),
+            output=lambda tokens: model.run(tokens, engine="reference").output,
+            verify=lambda: verdict(model),
+            save=lambda path: save(model, path),
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +10,21 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from compiler.source_map import SourceMap
 from rasp.arguments import examples
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.builtins import described
-from rasp.language.header import header_of, model_size, read_header, size_arguments
+from rasp.language.header import ModelSize, header_of, model_size, read_header, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
+from viz.comp_flows import file_name, folder
 from viz.comparison import compare, head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads
@@ -34,10 +35,6 @@ from viz.weight_tables import weights
 
 if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
-
-_FOLDER = Path("comp_flows")
-_LONGEST_NAME = 120
-_NO_FILE_NAME = set('/\\:*?"<>|')
 
 
 def draw_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,18 +94,27 @@ def draw_run(args: argparse.Namespace) -> int:
 def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
     """The path of the picture of an s-op's computation on an input: comp_flows/NAME(INPUT).pdf under this folder."""
     figure = flow(node, tokens_of(given), names={**names, node: name})
-    try:
-        _FOLDER.mkdir(exist_ok=True)
-    except OSError as error:
-        raise DataFault(f"cannot make the folder {_FOLDER}: {error.strerror}") from error
-    return str(save(figure, _FOLDER / f"{_file_name(name, given)}.pdf"))
+    return str(save(figure, folder() / f"{file_name(name, given)}.pdf"))
 
 
-def _file_name(name: str, given: Input) -> str:
-    """NAME(INPUT) without what a file name cannot hold."""
-    text = f"{name}({given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)})"
-    safe = "".join("_" if char in _NO_FILE_NAME or not char.isprintable() else char for char in text)
-    return safe if len(safe) <= _LONGEST_NAME else safe[: _LONGEST_NAME - 1] + "…"
+def draw_kind(
+    name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
+) -> str:
+    """The path of a picture of one kind of an s-op or selector, in comp_flows/ under this folder."""
+    tokens, known = tokens_of(given), {**names, node: name}
+    if isinstance(node, Selector):
+        figure = _selector_figure(node, tokens, kind, title=name)
+    elif kind == "flow":
+        figure = flow(node, tokens, names=known)
+    else:
+        figure = _picture(_model(node, name, size, SourceMap(known)), kind, tokens)
+    return str(save(figure, folder() / f"{file_name(name, given)}-{kind}.pdf"))
+
+
+def _model(node: SOp, name: str, size: ModelSize, source_map: SourceMap) -> CompiledModel:
+    from compiler.pipeline import compile
+
+    return compile(node, size.vocabulary, size.max_length, name=name, source_map=source_map)
 
 
 def _only(found: Sequence[Input]) -> list[Atom]:
@@ -165,10 +171,16 @@ def _node(program: Program, name: str | None) -> SOp | Selector:
 
 
 def _draw_selector(node: Selector, program: Program, asked: _Request) -> Figure:
-    if asked.kind not in (None, "selector"):
-        hint = f"leave out --kind {asked.kind}, or name an s-op"
-        raise TypeFault(f"a selector alone has no {asked.kind} picture", hint=hint)
-    figure = selector(node, asked.tokens, title=program.names.get(node), causal=asked.causal).figure
+    return _selector_figure(node, asked.tokens, asked.kind, title=program.names.get(node), causal=asked.causal)
+
+
+def _selector_figure(
+    node: Selector, tokens: list[Atom], kind: str | None, *, title: str | None, causal: bool = False
+) -> Figure:
+    if kind not in (None, "selector"):
+        hint = f"leave out --kind {kind}, or name an s-op"
+        raise TypeFault(f"a selector alone has no {kind} picture", hint=hint)
+    figure = selector(node, tokens, title=title, causal=causal).figure
     assert isinstance(figure, Figure)
     return figure
 

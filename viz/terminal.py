@@ -8,7 +8,7 @@ positions, and a note says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 from unicodedata import combining, east_asian_width
@@ -22,7 +22,9 @@ from viz.labels import label, position_labels
 
 _SHADES = "·░▒▓█"
 _EDGES = (0.25, 0.5, 0.75)
-_COLOURS = (0, 73, 37, 33, 27)
+# From a little attention to all of it: on a light background each darker, on a dark one each lighter than the last.
+_ON_LIGHT = (0, 73, 37, 33, 27)
+_ON_DARK = (0, 25, 32, 39, 87)
 _LONGEST_LABEL = 8
 _NAME_WIDTH = 24
 _BESIDE = "   "
@@ -39,14 +41,24 @@ class _Grid:
     empty: frozenset[int]
     cell: int
     note: str
+    colours: tuple[int, ...] = ()
 
 
-def heatmap(weights: Any, tokens: Sequence[Atom], *, title: str = "", width: int = 80, colour: bool = False) -> str:
+def heatmap(
+    weights: Any,
+    tokens: Sequence[Atom],
+    *,
+    title: str = "",
+    width: int = 80,
+    colour: bool = False,
+    dark: bool = False,
+) -> str:
     """Lines of text for attention or a selector [T, T], none wider than `width`; row = query, column = key.
 
-    A row that reads no token ends in ∅. DataFault where the matrix does not fit the tokens.
+    A row that reads no token ends in ∅; colours suit a `dark` terminal or a light one. DataFault where the matrix does
+    not fit the tokens.
     """
-    return "\n".join(_block(weights_of(weights, tokens), tokens, title, width, colour))
+    return "\n".join(_block(weights_of(weights, tokens), tokens, title, width, _colours(colour, dark)))
 
 
 def heatmaps(
@@ -56,6 +68,7 @@ def heatmaps(
     titles: Sequence[Sequence[str]] | None = None,
     width: int = 80,
     colour: bool = False,
+    dark: bool = False,
 ) -> str:
     """Lines of text for all heads, layer by layer, heads side by side where the width allows it."""
     parts: list[str] = []
@@ -64,7 +77,8 @@ def heatmaps(
         names = titles[number - 1] if titles else [f"head {h}" for h in range(1, len(heads) + 1)]
         if len(names) != len(heads):
             raise DataFault(f"layer {number} has {len(heads)} heads and {len(names)} titles")
-        blocks = [_block(head, tokens, name, width, colour) for head, name in zip(heads, names, strict=True)]
+        colours = _colours(colour, dark)
+        blocks = [_block(head, tokens, name, width, colours) for head, name in zip(heads, names, strict=True)]
         parts += [f"layer {number}" if blocks else f"layer {number}: no heads", *_side_by_side(blocks, width)]
     return "\n".join(parts or ["no attention layers"])
 
@@ -103,14 +117,19 @@ def _split(widths: Sequence[int], room: int) -> list[tuple[int, int]]:
     return [*runs, (start, len(widths))] if widths else []
 
 
-def _block(weights: Weights, tokens: Sequence[Atom], title: str, width: int, colour: bool) -> list[str]:
-    grid = _plan(weights, tokens, width)
+def _colours(colour: bool, dark: bool) -> tuple[int, ...]:
+    """The colours of the shades, or none."""
+    return (_ON_DARK if dark else _ON_LIGHT) if colour else ()
+
+
+def _block(weights: Weights, tokens: Sequence[Atom], title: str, width: int, colours: tuple[int, ...]) -> list[str]:
+    grid = replace(_plan(weights, tokens, width), colours=colours)
     margin = max(map(cells, grid.labels), default=0)
     lines = [_cut(title, width)] if title else []
     lines += [" " * margin + " " + line for line in _heading(grid)]
     for index, row in enumerate(grid.shades):
         end = _NOTHING if index in grid.empty else ""
-        lines.append(f"{_right(grid.labels[index], margin)} {_row(row, grid, colour)}{end}".rstrip())
+        lines.append(f"{_right(grid.labels[index], margin)} {_row(row, grid)}{end}".rstrip())
         if grid.bos and index == 0:
             lines.append(" " * margin + " " + _divider(grid))
     return [*lines, *([grid.note] if grid.note else [])]
@@ -164,8 +183,8 @@ def _narrow(char: str, room: int) -> str:
     return char if cells(char) <= room else "▪"
 
 
-def _row(row: Sequence[int], grid: _Grid, colour: bool) -> str:
-    return _joined([_shaded(shade, grid.cell, colour) for shade in row], grid, "│")
+def _row(row: Sequence[int], grid: _Grid) -> str:
+    return _joined([_shaded(shade, grid.cell, grid.colours) for shade in row], grid, "│")
 
 
 def _joined(parts: list[str], grid: _Grid, bar: str) -> str:
@@ -176,11 +195,11 @@ def _divider(grid: _Grid) -> str:
     return "─" * grid.cell + "┼" + "─" * (grid.cell * (len(grid.labels) - 1))
 
 
-def _shaded(shade: int, cell: int, colour: bool) -> str:
+def _shaded(shade: int, cell: int, colours: tuple[int, ...]) -> str:
     if not shade:
         return _left(_SHADES[0], cell)
     text = _SHADES[shade] * cell
-    return f"\x1b[38;5;{_COLOURS[shade]}m{text}\x1b[0m" if colour else text
+    return f"\x1b[38;5;{colours[shade]}m{text}\x1b[0m" if colours else text
 
 
 def _side_by_side(blocks: list[list[str]], width: int) -> list[str]:

@@ -15,12 +15,12 @@ from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.language.budget import budget_argument
 from rasp.language.parameters import given_parameters, parameter_argument
-from rasp.operations import Atom
 from rasp.streams import typed_lines, warn
 
 if TYPE_CHECKING:
     from rasp.console.console import Console
     from rasp.console.rooms import Rooms
+    from rasp.operations import Atom
 
 
 def repl_arguments(parser: argparse.ArgumentParser) -> None:

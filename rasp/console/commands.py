@@ -4,21 +4,20 @@ and gives a text or a whole reply."""
 from __future__ import annotations
 
 import os
-import re
-import shlex
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from rasp.console import manual
+from rasp.arguments import did_you_mean
+from rasp.console import editing, manual, models
 from rasp.console.context import Context
 from rasp.console.explain import cost_text, layers_text, titled, trace_text, type_text
-from rasp.console.rooms import Compiled, CompileRequest
 from rasp.console.session import Reply
-from rasp.console.show import Example, given_text, values
-from rasp.errors import DataFault, NameFault, SyntaxFault
+from rasp.console.show import given_text
+from rasp.console.words import Flag, file_without_suffix, first_and_rest, input_and_flags, read_flags
+from rasp.errors import DataFault, NameFault
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
 from rasp.inputs import Input, tokens_of
@@ -26,15 +25,12 @@ from rasp.interpret import Run
 from rasp.language import syntax
 from rasp.language.budget import parse_factor
 from rasp.language.formatter import canonical
-from rasp.language.header import Header, header_of, model_size
-from rasp.language.lexer import lex
+from rasp.language.header import Header, header_of
 from rasp.layers import analyse
-from rasp.operations import column
 from rasp.printing import literal
 from rasp.source import CONSOLE, Source
 
 _WIDTH = 80
-_OPERATOR = re.compile(r"([-+*/%^<>]|[=!<>]=|and|or|if|in) ")
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class ColonCommand:
     summary: str
     run: Callable[[Context, str], str | Reply]
     more: str = ""
+    flags: Mapping[str, Flag] = field(default_factory=dict)
 
     @property
     def help_text(self) -> str:
@@ -55,26 +52,9 @@ def command(word: str) -> ColonCommand:
     """The command of that name, or the first one that begins so. NameFault where there is none."""
     found = COMMANDS.get(word) or next((COMMANDS[name] for name in COMMANDS if word and name.startswith(word)), None)
     if found is None:
-        raise NameFault(
-            f"there is no command :{word}", hint=f"commands are {', '.join(f':{name}' for name in COMMANDS)}"
-        )
+        close = did_you_mean(word, COMMANDS).replace("did you mean ", "did you mean :")
+        raise NameFault(f"there is no command :{word}{close}", hint=":help lists the commands")
     return found
-
-
-def _first_and_rest(text: str, usage: str) -> tuple[str, str]:
-    """The first expression of a text (it ends at a blank outside brackets), and what follows it."""
-    depth, end = 0, 0
-    for token in lex(Source("", text)).tokens:
-        if token.kind == "end" or (depth == 0 and end and token.start > end):
-            break
-        depth += token.is_("(", "[", "{") - token.is_(")", "]", "}")
-        end = token.end
-    if not end:
-        raise SyntaxFault("a name is missing", hint=f"write {usage}")
-    rest = text[end:].strip()
-    if _OPERATOR.match(rest):
-        raise SyntaxFault("an expression with blanks needs brackets here", hint=f"write ({text[:end]} …)")
-    return text[:end], rest
 
 
 # -- commands
@@ -161,22 +141,28 @@ def _layers(context: Context, rest: str) -> str:
 
 
 def _trace(context: Context, rest: str) -> str:
-    name, given = _first_and_rest(rest, COMMANDS["trace"].usage)
-    return trace_text(context.node(name), Run(context.given(given)), context.names())
+    name, given = first_and_rest(rest, ":trace NAME [INPUT]")
+    return trace_text(context.node(name), Run(context.given(given)), context.names(), context.screen.width)
 
 
 def _heads(context: Context, rest: str) -> str:
-    name, given = _first_and_rest(rest, COMMANDS["heads"].usage)
+    name, given = first_and_rest(rest, ":heads NAME [INPUT]")
     node, tokens = context.node(name), tokens_of(context.given(given))
+    background = context.background()
+    shown = {**asdict(context.screen), "dark": background == "dark"}
     run, rooms = Run(tokens), context.rooms
     if isinstance(node, Selector):
         title = titled(node, context.names())
-        return rooms.heatmap(run.selector(node), tokens, title=title, **asdict(context.screen))
+        return rooms.heatmap(run.selector(node), tokens, title=title, **shown)
     found = analyse([node])
     attention = [[_attention(run, head.selector) for head in layer] for layer in found.layers]
     titles = [[titled(head.selector, context.names()) for head in layer] for layer in found.layers]
-    picture = rooms.heatmaps(attention, tokens, titles=titles, **asdict(context.screen))
-    return f"{name}: {cost_text(found)}\na row is a query, darker is more attention\n{picture}".rstrip()
+    picture = rooms.heatmaps(attention, tokens, titles=titles, **shown)
+    return f"{name}: {cost_text(found)}\na row is a query, {_MORE[background]} is more attention\n{picture}".rstrip()
+
+
+# What a cell that is filled more looks like.
+_MORE = {"dark": "lighter", "light": "darker", "unknown": "fuller"}
 
 
 def _attention(run: Run, selector: Selector) -> Any:
@@ -185,60 +171,15 @@ def _attention(run: Run, selector: Selector) -> Any:
     return selected / selected.sum(axis=1, keepdims=True).clip(min=1)
 
 
-def _compile(context: Context, rest: str) -> str:
-    name, options = _first_and_rest(rest, COMMANDS["compile"].usage)
-    example = context.session.settings.sop_example
-    chosen = _compile_options(options)
-    asked = chosen.pop("vocab", None), chosen.pop("max_length", None)
-    size = model_size(context.header, *asked, [example.run.tokens], called="example")
-    given = CompileRequest(
-        context.sop(name), name, size.vocabulary, size.max_length, context.names(), context.origins(), **chosen
-    )
-    model = context.rooms.compile(given)
-    remarks = size.remarks if context.header.fields else ()
-    return "\n".join([*remarks, model.report, *_on_example(model, example)])
-
-
-def _compile_options(text: str) -> dict[str, Any]:
-    """What `--vocab a-z --max-length 20` asks for, by the name of the field."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise SyntaxFault(f"{error}".lower(), hint=f"write {COMMANDS['compile'].usage}") from error
-    options = dict(zip(words[::2], words[1::2], strict=False))
-    unknown = [word for word in words[::2] if word not in _COMPILE_OPTIONS]
-    if unknown or len(words) % 2:
-        raise SyntaxFault(f"cannot read {(unknown or words)[-1]} here", hint=f"write {COMMANDS['compile'].usage}")
-    return {_COMPILE_OPTIONS[word][0]: _COMPILE_OPTIONS[word][1](value) for word, value in options.items()}
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise DataFault(f"a maximum length is a number, not {text}")
-    return int(text)
-
-
-_COMPILE_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "--vocab": ("vocab", lambda text: text or None),
-    "--max-length": ("max_length", _number),
-    "--dtype": ("dtype", str),
-    "--prefer": ("prefer", str),
-}
-
-
-def _on_example(model: Compiled, example: Example) -> list[str]:
-    """What the weights compute on the running example, where its tokens are in the vocabulary."""
-    try:
-        output = model.output(example.run.tokens)
-    except DataFault:
-        return []
-    return [f"  the weights on {example.text}: {values(column(output))}"]
-
-
-def _draw(context: Context, rest: str) -> Reply:
-    name, given = _first_and_rest(rest, COMMANDS["draw"].usage)
-    text = f"draw({name}, {_written(context.given(given))});" if given else f"draw({name});"
-    return context.session.push(text)
+def _draw(context: Context, rest: str) -> Reply | str:
+    """The flow as the statement draws it; another kind, or opened, as asked."""
+    name, text = first_and_rest(rest, models.DRAW_USAGE)
+    text, options = input_and_flags(text)
+    chosen = read_flags(options, models.DRAW_FLAGS, models.DRAW_USAGE)
+    if chosen or isinstance(context.node(name), Selector):
+        return models.picture(context, name, context.given(text), chosen)
+    given = context.given(text)
+    return context.session.push(f"draw({name}, {_written(given)});" if given else f"draw({name});")
 
 
 def _written(given: Input) -> str:
@@ -248,7 +189,7 @@ def _written(given: Input) -> str:
 
 
 def _load(context: Context, rest: str) -> Reply:
-    return _loaded(context, _file(rest, "load"))
+    return _loaded(context, file_without_suffix(rest, ":load FILE"))
 
 
 def _loaded(context: Context, path: str) -> Reply:
@@ -273,13 +214,6 @@ def _header_text(header: Header) -> str:
     return f"from the header: {', '.join(parts)}" if parts else ""
 
 
-def _file(text: str, name: str) -> str:
-    """A path without quotes, ~ and the suffix .rasp."""
-    if not text:
-        raise SyntaxFault("a file is missing", hint=f"write {COMMANDS[name].usage}")
-    return os.path.expanduser(text.strip("\"'")).removesuffix(".rasp")
-
-
 def _reload(context: Context, rest: str) -> Reply:
     path = context.loaded()
     if path is None:
@@ -289,9 +223,12 @@ def _reload(context: Context, rest: str) -> Reply:
 
 def _save(context: Context, rest: str) -> str:
     forced = rest.startswith("!")
-    path = Path(_file(rest.removeprefix("!").strip(), "save") + ".rasp")
+    name = file_without_suffix(rest.removeprefix("!").strip(), ":save FILE")
+    path = Path(name if name.endswith(".safetensors") else f"{name}.rasp")
     if os.path.lexists(path) and not forced:
         raise DataFault(f"there is a file {path} already", hint="write :save! FILE to replace it")
+    if path.suffix == ".safetensors":
+        return models.save_model(context, path)
     kept = _worth_keeping(context.session.performed)
     write_whole(path, canonical(Source(str(path), "".join(map(_line, kept)))))
     return f"{len(kept)} statement{'' if len(kept) == 1 else 's'} saved as {path}"
@@ -328,7 +265,8 @@ def _set(context: Context, rest: str) -> Reply | str:
     if not name:
         return "\n".join(f"  {name:10} {option.now(context)}" for name, option in _OPTIONS.items())
     if name not in _OPTIONS:
-        raise NameFault(f"there is no option {name}", hint=f"options are {', '.join(_OPTIONS)}")
+        close = did_you_mean(name, _OPTIONS)
+        raise NameFault(f"there is no option {name}{close}", hint=f"options are {', '.join(_OPTIONS)}")
     option = _OPTIONS[name]
     value = value.strip()
     if not value:
@@ -382,9 +320,19 @@ _OPTIONS: dict[str, _Option] = {
     ),
     "budget": _Option((), lambda context: str(context.session.budget.factor), _set_budget),
     "color": _Option(("auto", "always", "never"), lambda context: context.options.color, _own("color")),
+    "background": _Option(("auto", "dark", "light"), lambda context: context.options.background, _own("background")),
     "keys": _Option(("emacs", "vi"), lambda context: context.options.keys, _own("keys")),
 }
 OPTIONS = {name: option.values for name, option in _OPTIONS.items()}
+
+
+def flags() -> dict[str, dict[str, tuple[str, ...]]]:
+    """The options of each command that has any, with their values."""
+    return {
+        name: {word: flag.values for word, flag in found.flags.items()}
+        for name, found in COMMANDS.items()
+        if found.flags
+    }
 
 
 def _quit(context: Context, rest: str) -> Reply:
@@ -414,14 +362,23 @@ COMMANDS: dict[str, ColonCommand] = {
         "A row is a query, a column a key; ∅ ends a row that attends to nothing.",
     ),
     "compile": ColonCommand(
-        ":compile NAME [OPTION..]",
+        models.COMPILE_USAGE,
         "exact transformer weights: heads, d_model, parameters",
-        _compile,
+        models.compile_sop,
         "for example :compile hist --vocab a-z --max-length 20\n"
         "Without --vocab and --max-length: those in the header of the file loaded last, else those of the example.\n"
         "--dtype is float32 or float64; --prefer is auto, depth (heads as predicted) or small (narrow heads).",
+        models.COMPILE_FLAGS,
     ),
-    "draw": ColonCommand(":draw NAME [INPUT]", "how an s-op is computed, as a picture in comp_flows/", _draw),
+    "draw": ColonCommand(
+        models.DRAW_USAGE,
+        "a picture in comp_flows/: how it is computed, or its heads",
+        _draw,
+        "--kind is flow (how it is computed), heads, compare (selectors beside heads), residual,\n"
+        "weights or selector;\n"
+        "--open shows the picture at once.",
+        models.DRAW_FLAGS,
+    ),
     "load": ColonCommand(
         ":load FILE",
         "runs a file and takes over its public names",
@@ -434,8 +391,38 @@ COMMANDS: dict[str, ColonCommand] = {
         "writes what was set in this session to a .rasp file",
         _save,
         "Definitions, assignments, loops, loads and settings that succeeded, in canonical layout.\n"
-        "A file that is there already is replaced only by :save! FILE.",
+        "A file that is there already is replaced only by :save! FILE.\n"
+        ":save FILE.safetensors writes the model that was compiled last.",
     ),
-    "set": ColonCommand(":set [OPTION VALUE]", "example, examples, full, budget, color, keys; alone, shows them", _set),
+    "set": ColonCommand(":set [OPTION VALUE]", "example, examples, full, budget, …; alone, shows them", _set),
     "quit": ColonCommand(":quit", "leaves the console", _quit),
+    "run": ColonCommand(
+        models.RUN_USAGE,
+        "what the compiled weights give on an input",
+        models.run_model,
+        "An s-op that was not compiled yet is compiled, as :compile NAME does.",
+    ),
+    "verify": ColonCommand(
+        ":verify NAME",
+        "whether weights and interpreter agree, and the certificate",
+        models.verify_model,
+        "An s-op that was not compiled yet is compiled, as :compile NAME does.",
+    ),
+    "report": ColonCommand(
+        models.REPORT_USAGE,
+        "a page in comp_flows/ that explains an s-op and its weights",
+        models.report_page,
+        "--open shows it in the browser at once.",
+        models.REPORT_FLAGS,
+    ),
+    "names": ColonCommand(":names", "what is set: names, types, layers and heads", editing.names),
+    "undo": ColonCommand(":undo", "takes back the last input that set something", editing.undo),
+    "time": ColonCommand(":time INPUT", "runs a statement or a command, and says how long it took", editing.timed),
+    "history": ColonCommand(":history [N]", "the last inputs of this session, 20 or N", editing.history),
+    "edit": ColonCommand(
+        ":edit [NAME]",
+        "edits the last input or what set a name, in $EDITOR; then runs it",
+        editing.edit,
+        ":edit FILE.rasp edits a file, then loads it.",
+    ),
 }

@@ -24,6 +24,8 @@ _AFTER = {
     "seq": ("display on", "display off"),
     "display": ("on", "off"),
 }
+_FLAG = re.compile(r"(?<!\S)--[a-z-]*\Z")
+_FLAG_VALUE = re.compile(r"(?<!\S)(--[a-z-]+)[ =](\S*)\Z")
 _PATHS = ("load", "save")
 
 
@@ -39,16 +41,17 @@ class Candidate(NamedTuple):
 class Names(NamedTuple):
     """What the console knows: variables, colon commands with a note, options with their values.
 
-    `describe` gives the kind of a variable and a note on it.
+    `describe` gives the kind of a variable and a note on it; `flags` has the options of colon commands.
     """
 
     variables: Collection[str]
     describe: Callable[[str], tuple[str, str]]
     colon: Mapping[str, str]
     options: Mapping[str, tuple[str, ...]]
+    flags: Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
-NO_NAMES = Names((), lambda name: ("", ""), {}, {})
+NO_NAMES = Names((), lambda name: ("", ""), {}, {}, {})
 
 
 def candidates(before: str, names: Names) -> list[Candidate]:
@@ -103,7 +106,12 @@ def _start(before: str) -> str:
 def _arguments(command: str, text: str, names: Names) -> Iterator[Candidate]:
     """What may follow a colon command."""
     name = next((known for known in names.colon if known.startswith(command)), "")
-    if name in _PATHS:
+    flags = names.flags.get(name, {})
+    if found := _FLAG.search(text):
+        yield from _matching(found[0], ((flag, "option", ", ".join(values)) for flag, values in flags.items()))
+    elif (found := _FLAG_VALUE.search(text)) and flags.get(found[1]):
+        yield from _matching(found[2], ((value, "value", "") for value in flags[found[1]]))
+    elif name in _PATHS:
         yield from _files(text, bare=False)
     elif name == "set":
         yield from _option_words(text, names)

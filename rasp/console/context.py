@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-from rasp.console.rooms import Rooms
-from rasp.console.session import Session
+from rasp.console.background import Background
+from rasp.console.rooms import Compiled, Rooms
+from rasp.console.session import Reply, Session
 from rasp.errors import DataFault, SyntaxFault, TypeFault
 from rasp.graph import Constant, Indices, Node, SOp, Tokens
 from rasp.inputs import Input
@@ -23,6 +28,7 @@ class Options:
 
     color: str = "auto"
     keys: str = "emacs"
+    background: Literal["auto", "dark", "light"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,11 @@ class Screen:
     colour: bool = False
 
 
-class Context:
-    """A session, options, a screen, and the header of the file that `:load` ran last.
+class Context(ABC):
+    """A session, options, a screen, the header of the file that `:load` ran last, and the models that were compiled.
 
+    `typed` are the inputs so far; `edit_file` opens an editor, and `background` says what the terminal writes on, where
+    there is one.
     `rooms` has the compiler and the pictures, where they can be reached.
     """
 
@@ -45,6 +53,23 @@ class Context:
         self.options: Options = Options()
         self.screen: Screen = Screen()
         self.header: Header = Header({})
+        self.models: dict[Node, Compiled] = {}
+        self.typed: list[str] = []
+        self.edit_file: Callable[[Path], None] | None = None
+        self.ask_background: Callable[[], Background] = lambda: "unknown"
+
+    @abstractmethod
+    def perform(self, text: str) -> Reply:
+        """The reply to an input or a command that is part of another one."""
+
+    @abstractmethod
+    def undo(self) -> str | None:
+        """Takes back the last input that set something, and gives it; None where there is none."""
+
+    def background(self) -> Background:
+        """Dark or light, as the option says or else the terminal."""
+        chosen = self.options.background
+        return self.ask_background() if chosen == "auto" else chosen
 
     @property
     def rooms(self) -> Rooms:

@@ -18,6 +18,8 @@ from rasp.source import Span
 _WIDTH = 80
 _NAME_WIDTH = 28
 _PATTERNS = 8
+# The gaps before the values and behind them, and the longest kind of values.
+_END_WIDTH = len("    keys marked")
 
 
 def type_text(value: Value) -> str:
@@ -70,12 +72,12 @@ def titled(node: Node, names: Mapping[Node, str]) -> str:
 # -- the steps
 
 
-def trace_text(node: Node, run: Run, names: Mapping[Node, str]) -> str:
+def trace_text(node: Node, run: Run, names: Mapping[Node, str], width: int = _WIDTH) -> str:
     """Every step of a node on an input, one a line, a column for each position; selectors by what each row selects."""
     steps = [step for step in topological([node]) if _worth_a_line(step, node, names)]
     tokens = [literal(token) for token in run.tokens]
     rows = [("input", tokens, ""), *((titled(step, names), *_cells(step, run)) for step in steps)]
-    return "\n".join(_table(rows))
+    return "\n".join(_table(rows, width))
 
 
 def _worth_a_line(step: Node, root: Node, names: Mapping[Node, str]) -> bool:
@@ -99,12 +101,12 @@ def _marks(row: Sequence[bool]) -> str:
     return "".join("█" if cell else "·" for cell in row)
 
 
-def _table(rows: Sequence[tuple[str, Sequence[str], str]]) -> Iterator[str]:
+def _table(rows: Sequence[tuple[str, Sequence[str], str]], width: int) -> Iterator[str]:
     """Rows with aligned columns, cut into stretches of positions that fit the width; long names get their own line."""
     longest = max(len(name) for name, _, _ in rows)
     margin = min(_NAME_WIDTH, longest)
     widths = [max(map(len, column)) for column in zip(*(cells for _, cells, _ in rows), strict=True)]
-    stretches = list(_stretches(widths, _WIDTH - margin - 12))
+    stretches = list(_stretches(widths, width - margin - _END_WIDTH))
     for start, stop in stretches:
         if len(stretches) > 1:
             yield f"positions {start} to {stop - 1}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
-from rasp.graph import Node, SOp
+from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input
+from rasp.language.header import ModelSize
 from rasp.operations import Atom
 from rasp.source import Span
 
@@ -34,10 +36,14 @@ class CompileRequest:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled model: its size as a text, and what its weights give for the tokens of an input."""
+    """A compiled model: its name, its size as a text, what its weights give for the tokens of an input, what comes of
+    comparing it with the interpreter, and what writes it to a file."""
 
+    name: str
     report: str
     output: Callable[[Sequence[Atom]], list[Atom]]
+    verify: Callable[[], str]
+    save: Callable[[Path], None]
 
 
 class Rooms(Protocol):
@@ -46,11 +52,29 @@ class Rooms(Protocol):
     def draw(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
         """Draws how an s-op is computed; gives the path of the picture."""
 
-    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool) -> str:
+    def picture(
+        self, name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
+    ) -> str:
+        """Draws an s-op or selector as one of the kinds of pictures; gives the path."""
+
+    def report(self, asked: CompileRequest, given: Input) -> str:
+        """Writes a page on an s-op at work on an input; gives the path."""
+
+    def open(self, path: str) -> None:
+        """Shows a file as the desktop would. DataFault where nothing can."""
+
+    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool, dark: bool) -> str:
         """One head or selector [T, T] as text."""
 
     def heatmaps(
-        self, attention: Any, tokens: Sequence[Atom], *, titles: Sequence[Sequence[str]], width: int, colour: bool
+        self,
+        attention: Any,
+        tokens: Sequence[Atom],
+        *,
+        titles: Sequence[Sequence[str]],
+        width: int,
+        colour: bool,
+        dark: bool,
     ) -> str:
         """All heads, layer by layer, as text."""
 

@@ -86,6 +86,21 @@ class Settings:
     full: bool = False
 
 
+@dataclass(frozen=True)
+class State:
+    """What statements change: the variables, the settings, and how many statements there were."""
+
+    names: dict[str, Value]
+    settings: Settings
+    performed: int
+
+    def sets_like(self, other: State) -> bool:
+        """Whether the same is set, `out` left aside. Values are compared by identity: s-ops have an == of their own."""
+        here, there = self.names.keys() - {"out"}, other.names.keys() - {"out"}
+        same = here == there and all(self.names[name] is other.names[name] for name in here)
+        return same and self.settings == other.settings
+
+
 class Session:
     """A console: its variables, its settings, and what it prints.
 
@@ -170,6 +185,19 @@ class Session:
             self._parts.append(error)
         else:
             self.performed.append(item)
+
+    # -- going back
+
+    def state(self) -> State:
+        """What statements can change, as it is now."""
+        return State(dict(self.scope.names), replace(self.settings), len(self.performed))
+
+    def restore(self, state: State) -> None:
+        """Makes everything as it was."""
+        self.scope.names.clear()
+        self.scope.names.update(state.names)
+        self.settings = replace(state.settings)
+        del self.performed[state.performed :]
 
     # -- names
 

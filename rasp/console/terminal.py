@@ -27,8 +27,10 @@ from prompt_toolkit.output import ColorDepth, Output
 from prompt_toolkit.output.defaults import create_output
 from prompt_toolkit.styles import Style
 
+from rasp.console.background import Background, background
 from rasp.console.banner import BANNER, FIRST_EXAMPLE
 from rasp.console.completion import NO_NAMES, Names, candidates
+from rasp.console.editor import edit_file
 from rasp.console.prompt import INDENT, definitions_begun, goes_on, indentation
 from rasp.language.highlight import RaspLexer
 from rasp.streams import say, warn
@@ -80,6 +82,7 @@ class Terminal:
         self._executor = ThreadPoolExecutor(1)
         self._future: Future[Console] | None = None
         self._color = color
+        self._on: Background | None = None
         self.prompt = self._new_prompt(kept_history(history), input, output)
         self.prompt.app.after_render += lambda _: self.begin()
 
@@ -156,6 +159,7 @@ class Terminal:
         try:
             console = self.wait()
             console.screen = self._screen()
+            console.edit_file, console.ask_background = edit_file, self._background
             reply = console.finish(text)
         except KeyboardInterrupt:
             self._say("interrupted", _YELLOW)
@@ -168,6 +172,12 @@ class Terminal:
         from rasp.console.context import Screen
 
         return Screen(max(40, shutil.get_terminal_size().columns), colored(self._color) and sys.stdout.isatty())
+
+    def _background(self) -> Background:
+        """What the terminal writes on, asked once."""
+        if self._on is None:
+            self._on = background()
+        return self._on
 
     def write(self, reply: Reply) -> None:
         """Writes a reply in its order, errors and warnings to standard error."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rasp.errors import NameFault, TypeFault
-from rasp.operations import Atom, describe
+
+if TYPE_CHECKING:
+    from rasp.operations import Atom
 
 _NUMBERS = (int, float)
 
@@ -25,6 +28,8 @@ class Parameters:
         if type(value) is int and type(default) is float:
             value = float(value)
         if type(value) is not type(default):
+            from rasp.operations import describe
+
             raise TypeFault(f"the parameter {name} was given {describe(value)}, and its default is {describe(default)}")
         self.declared[name] = value
         return value

@@ -203,10 +203,10 @@ class _Run(Silent):
         except RaspError as error:
             if not (isinstance(error, UndefinedName) and error.name in self.broken):
                 self.errors.append(error)
-            self.broken.update(_set_by(item))
+            self.broken.update(set_by(item))
             self.ended = isinstance(error, OverBudget)
         else:
-            for name in _set_by(item):
+            for name in set_by(item):
                 value = self.scope.names.get(name)
                 if name == "out":
                     self.out = value
@@ -258,7 +258,7 @@ def _words_set(source: Source) -> Iterator[str]:
             yield word.text
 
 
-def _set_by(statement: syntax.Statement) -> Iterator[str]:
+def set_by(statement: syntax.Statement) -> Iterator[str]:
     """The names a statement sets where it stands."""
     if isinstance(statement, syntax.Assign):
         yield from (target.name for target in statement.targets)
@@ -271,4 +271,4 @@ def _set_by(statement: syntax.Statement) -> Iterator[str]:
         yield inner.name if isinstance(inner, syntax.Name) else "out"
     elif isinstance(statement, syntax.For):
         for inner_statement in statement.body:
-            yield from _set_by(inner_statement)
+            yield from set_by(inner_statement)

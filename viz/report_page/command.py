@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler.source_map import SourceMap
 from rasp.arguments import examples
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import SOp
-from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import header_of, model_size, read_header, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
@@ -22,6 +23,7 @@ from rasp.operations import Atom
 from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
+from viz.comp_flows import file_name, folder
 from viz.comparison import own_source
 from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
 from viz.report_page.trained import Trained, Training
@@ -124,6 +126,16 @@ def _of_program(asked: _Request) -> Page:
     except RaspError as error:
         program.place(error, sop)
         raise
+
+
+def write_report(
+    sop: SOp, name: str, given: Input, vocab: Sequence[Atom], max_length: int, source_map: SourceMap
+) -> str:
+    """The path of a page on an s-op at work on an input, in comp_flows/ under this folder."""
+    page = report(sop, [tokens_of(given)], name=name, vocab=vocab, max_length=max_length, source_map=source_map)
+    path = folder() / f"{file_name(name, given)}.html"
+    write_whole(path, page)
+    return str(path)
 
 
 def _target(path: str) -> Path:
