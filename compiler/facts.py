@@ -12,8 +12,19 @@ from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.representatives import with_representatives
 from compiler.values.width_bounds import WidthBounds
 from rasp.errors import Failures, Refusal
-from rasp.graph import Aggregate, AggregateLabels, Constant, Node, Select, Selector, SelectorWidth, SOp, topological
-from rasp.operations import describe
+from rasp.graph import (
+    Aggregate,
+    AggregateLabels,
+    Constant,
+    Fits,
+    Node,
+    Select,
+    Selector,
+    SelectorWidth,
+    SOp,
+    topological,
+)
+from rasp.operations import Symbol, describe
 
 
 class Facts:
@@ -135,8 +146,12 @@ def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, 
 
 
 def _check_order(node: Select, values: ValueAnalysis) -> None:
+    if isinstance(node, Fits):
+        return
     keys, queries = values[node.keys].universe, values[node.queries].universe
     kinds = [{isinstance(value, str) for value in side} for side in (keys, queries)]
+    if node.op not in ("==", "!=") and any(isinstance(value, Symbol) for value in (*keys, *queries)):
+        raise Refusal(f"{node!r} orders what may be None or a tuple, which have no order", hint="compare with == or !=")
     if node.op not in ("==", "!=") and all(kinds) and not kinds[0] & kinds[1]:
         raise Refusal(
             f"{node.op} cannot order {describe(keys[0])} and {describe(queries[0])}: {node!r} has no value on any input"

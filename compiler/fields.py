@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from rasp.errors import DataFault
-from rasp.operations import Atom, is_atom
+from rasp.operations import Atom, Symbol, is_atom
 
 _LARGEST = 2**63
 _SHOWN = 60
@@ -24,6 +24,8 @@ def plain(value: Any) -> Any:
     """Atoms, tuples of them and atoms by name, as JSON: every number comes back as it is, however large."""
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, Symbol):
+        return {"python": _plain_python(value.value)}
     if isinstance(value, tuple):
         return list(map(plain, value))
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _LARGEST:
@@ -33,10 +35,22 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _plain_python(value: Any) -> Any:
+    """What a symbol stands for as JSON: null, or the list of a tuple's parts."""
+    return list(map(_plain_python, value)) if isinstance(value, tuple) else None if value is None else plain(value)
+
+
+def _python(found: Any) -> Any:
+    """What `_plain_python` was given."""
+    return tuple(map(_python, found)) if isinstance(found, list) else None if found is None else unplain(found)
+
+
 def unplain(found: Any) -> Any:
     """What `plain` was given. DataFault for anything else."""
     if isinstance(found, list):
         return tuple(map(unplain, found))
+    if isinstance(found, dict) and list(found) == ["python"] and isinstance(found["python"], (list, type(None))):
+        return Symbol(_python(found["python"]))
     if isinstance(found, dict) and len(found) == 1 and all(isinstance(part, str) for part in found.values()):
         if "int" in found:
             return int(found["int"], 16)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, TypeVar, cast
 
 from rasp.errors import LookupFault
-from rasp.graph import Map, Node, SOp, topological
+from rasp.graph import Fits, Map, Node, SOp, topological
 from rasp.operations import Atom, Operation, atom_key, describe, is_atom
 
 T = TypeVar("T", bound=Node)
@@ -56,7 +56,7 @@ class Recorder:
     def __init__(self, roots: Sequence[SOp]) -> None:
         self._rows: dict[Operation, dict[Hashable, Row]] = {}
         nodes = list(topological(roots))
-        functions = {node.op: None for node in nodes if isinstance(node, Map) and is_function(node.op)}
+        functions = {node.op: None for node in nodes if isinstance(node, (Map, Fits)) and is_function(node.op)}
         self._stand_ins = {op: self._stand_in(op) for op in functions}
         self._original = {stand_in: op for op, stand_in in self._stand_ins.items()}
         self._nodes = _with_operations(nodes, self._stand_ins)
@@ -84,17 +84,11 @@ class Recorder:
         def asked(*atoms: Atom) -> Atom:
             key = tuple(map(atom_key, atoms))
             rows[key] = (atoms, None)
-            value = _plain(op.function(*atoms))
+            value = op.function(*atoms)
             rows[key] = (atoms, value if is_atom(value) else None)
             return value
 
         return Operation(op.name, op.arity, (op.key, object()), asked)
-
-
-def _plain(value: Any) -> Any:
-    """An atom of a class of its own (numpy's floats, for one) as the plain atom."""
-    kinds = (bool, int, float, str)
-    return next((kind(value) for kind in kinds if isinstance(value, kind)), value)
 
 
 def _with_operations(nodes: Sequence[Node], new: Mapping[Operation, Operation]) -> dict[Node, Node]:

@@ -25,6 +25,7 @@ from rasp.graph import (
     And,
     Best,
     Constant,
+    Fits,
     Indices,
     Map,
     Node,
@@ -46,7 +47,7 @@ _KINDS: Mapping[str, type[Node]] = {
     kind.__name__: kind
     for kind in (
         *(Tokens, Indices, Constant, Map, Aggregate, SelectorWidth),
-        *(Select, And, Or, Not, Best, Prefer),
+        *(Select, Fits, And, Or, Not, Best, Prefer),
     )
 }
 _NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, EXCESS, DISTANCE)}
@@ -154,6 +155,8 @@ def _is_sound(node: Node) -> bool:
     """Whether the words in a node mean something, and its operation takes as many s-ops."""
     if isinstance(node, Map):
         return isinstance(node.op, Table) or node.op.arity == len(node.args)
+    if isinstance(node, Fits):
+        return isinstance(node.op, Table)
     if isinstance(node, Select):
         return node.op in COMPARISONS
     return not isinstance(node, Tokens) or node.kind in _TOKEN_KINDS

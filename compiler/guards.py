@@ -10,8 +10,8 @@ from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import DEFINED
 from compiler.values.sets import ValueSet
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Map, Node, Select, Selector, SOp, topological
-from rasp.operations import OPERATIONS, Operation
+from rasp.graph import Aggregate, Fits, Map, Node, Select, Selector, SOp, topological
+from rasp.operations import OPERATIONS, Operation, Symbol
 
 KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
 _ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
@@ -63,8 +63,14 @@ def is_unread(node: SOp) -> bool:
 
 
 def holds_both(values: ValueSet) -> bool:
-    """Whether there are strings and numbers among some values."""
-    return len({isinstance(value, str) for value in values.universe}) > 1
+    """Whether there are strings and numbers among some values; symbols go with either.
+
+    Refusal where there are all three: which of them stand together could not be told.
+    """
+    kinds = {isinstance(value, str) for value in values.universe if not isinstance(value, Symbol)}
+    if len(kinds) > 1 and any(isinstance(value, Symbol) for value in values.universe):
+        raise Refusal("strings, numbers and None (or a tuple) may stand in one s-op")
+    return len(kinds) > 1
 
 
 def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:
@@ -73,7 +79,7 @@ def _order_guards(node: Select, values: ValueAnalysis) -> list[Guard]:
     Each side is all strings or all numbers, or has a guard for that, so one position tells of all.
     """
     kinds = {isinstance(value, str) for side in (node.keys, node.queries) for value in values[side].universe}
-    if node.op in ("==", "!=") or len(kinds) < 2:
+    if isinstance(node, Fits) or node.op in ("==", "!=") or len(kinds) < 2:
         return []
     same = Map(OPERATIONS["=="], (Map(KIND, (node.keys,)), Map(KIND, (node.queries,))))
     return [Guard(f"{node.keys!r} and {node.queries!r} can be ordered", "defined", (same,))]

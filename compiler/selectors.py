@@ -18,7 +18,7 @@ import numpy as np
 
 from rasp.errors import Refusal
 from rasp.graph import And, Best, Constant, LabelledRelation, Map, Not, Or, Prefer, Relation, Select, Selector, SOp
-from rasp.operations import COMPARISONS, Atom, Operation, atom_key
+from rasp.operations import COMPARISONS, Atom, ElementFault, Operation, atom_key, describe, evaluate_atoms
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")
@@ -231,16 +231,28 @@ def _column(node: SOp, columns: Columns) -> list[Atom]:
     return [node.value] * len(columns[None]) if isinstance(node, Constant) else columns[node]
 
 
-def _compare(op: str, queries: list[Atom], keys: list[Atom]) -> BoolTable:
+def _compare(op: str | Operation, queries: list[Atom], keys: list[Atom]) -> BoolTable:
     """Distinct atoms are compared once; the grid of all rows and columns is looked up.
 
     A string and a number that are to be ordered do not match: an input with both has no value, which a guard notices.
     """
     query_atoms, query_codes = _codes(queries)
     key_atoms, key_codes = _codes(keys)
-    compare = COMPARISONS[op]
-    small = np.array([[comparable(op, k, q) and compare(k, q) for k in key_atoms] for q in query_atoms], dtype=bool)
+    small = np.array([[_holds(op, k, q) for k in key_atoms] for q in query_atoms], dtype=bool)
     return small.reshape(len(query_atoms), len(key_atoms))[query_codes[:, None], key_codes[None, :]]
+
+
+def _holds(op: str | Operation, key: Atom, query: Atom) -> bool:
+    """Whether a comparison holds, or a Python function is true. Refusal where that has no value."""
+    if isinstance(op, str):
+        return comparable(op, key, query) and COMPARISONS[op](key, query)
+    try:
+        return bool(evaluate_atoms(op, (key, query)))
+    except ElementFault as error:
+        raise Refusal(
+            f"{op.name} has no value for the key {describe(key)} and the query {describe(query)}: {error.message}",
+            hint="a function given to select needs one for all that keys and queries can be",
+        ) from error
 
 
 def comparable(op: str, key: Atom, query: Atom) -> bool:

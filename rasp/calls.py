@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rasp.batch.run import runs
 from rasp.errors import DataFault
 from rasp.graph import Node, SOp
-from rasp.interpret import run
+from rasp.interpret import as_python, run
 from rasp.operations import Atom
 
 Given: TypeAlias = "str | Sequence[Atom] | Sequence[Sequence[Atom]] | NDArray[Any]"
@@ -60,5 +60,5 @@ def call(node: Node, given: Given, *, causal: bool = False) -> list[Any]:
     if not several:
         return run(node, inputs[0], causal=causal)
     if isinstance(node, SOp):
-        return [found.sop(node).tolist() for found in runs(node, inputs, causal=causal)]
+        return [as_python(found.sop(node)) for found in runs(node, inputs, causal=causal)]
     return [run(node, one, causal=causal) for one in inputs]

@@ -20,11 +20,11 @@ from rasp.graph import (
     Tokens,
     topological,
 )
-from rasp.operations import Atom
+from rasp.operations import Atom, Symbol
 from rasp.rules import Rules
 
 _NUMERIC = frozenset({"ints", "floats", "bools", "numbers"})
-_ATOM = {bool: "bools", int: "ints", float: "floats", str: "strings"}
+_ATOM = {bool: "bools", int: "ints", float: "floats", str: "strings", Symbol: "unknown"}
 _BOOLEAN = frozenset({"==", "!=", "<", "<=", ">", ">=", "and", "or", "not", "in"})
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 
 from rasp.display import Displayed
 from rasp.errors import TypeFault
-from rasp.operations import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, is_atom
+from rasp.operations import COMPARISONS, OPERATIONS, Atom, Operation, atom_key, from_python, is_atom
 
 if TYPE_CHECKING:
     from rasp.calls import Given
@@ -119,7 +119,9 @@ class Node(Displayed, metaclass=_Shared):
         return type(self), tuple(getattr(self, name) for name in _field_names(type(self)))
 
 
-SOpLike: TypeAlias = "SOp | Atom"
+# None and tuples are values from Python that are only ever equal or not: `rasp.operations.Symbol`.
+Value: TypeAlias = "Atom | tuple[Any, ...] | None"
+SOpLike: TypeAlias = "SOp | Value"
 
 
 class SOp(Node):
@@ -239,6 +241,9 @@ class Constant(SOp):
 
     value: Atom
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", from_python(self.value))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Map(SOp):
@@ -255,6 +260,9 @@ class Aggregate(SOp):
     selector: Selector
     value: SOp
     default: Atom
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "default", from_python(self.default))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -297,6 +305,13 @@ class LabelledRelation(Selector):
 
     relation: Relation
     wanted: SOp
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fits(Select):
+    """Key k is selected for query q where a Python function of both is true."""
+
+    op: Operation  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -368,11 +383,12 @@ class EdgeLabel:
 
 
 def sop(value: SOpLike) -> SOp:
-    """An s-op as it is, an atom as a Constant. TypeFault for anything else."""
+    """An s-op as it is, an atom (or None, or a tuple) as a Constant. TypeFault for anything else."""
     if isinstance(value, SOp):
         return value
-    if is_atom(value):
-        return Constant(value)
+    atom = from_python(value)
+    if is_atom(atom):
+        return Constant(atom)
     raise TypeFault(f"expected an s-op or an atom, found {type(value).__name__}")
 
 
@@ -388,10 +404,17 @@ def apply(op: str | Operation, *args: SOpLike) -> SOp:
     return Map(operation, tuple(map(sop, args)))
 
 
-def select(keys: SOpLike, queries: SOpLike, op: str = "==") -> Selector:
-    """Selects key k for query q where `keys[k] op queries[q]`; op one of == != < <= > >=."""
+def select(keys: SOpLike, queries: SOpLike, op: str | Callable[[Any, Any], Any] = "==") -> Selector:
+    """Selects key k for query q where `keys[k] op queries[q]`; op one of == != < <= > >=.
+
+    Or any Python function of a key and a query: they fit where it is true. It must depend on these two alone, and to be
+    compiled both s-ops need values that can be listed.
+    """
+    if not isinstance(op, str):
+        _check_arguments(op, 2)
+        return Fits(sop(keys), sop(queries), Operation.python(op, 2))
     if op not in COMPARISONS:
-        raise TypeFault(f"a comparison is one of {' '.join(COMPARISONS)}, not {op!r}")
+        raise TypeFault(f"a comparison is one of {' '.join(COMPARISONS)}, or a function of two values, not {op!r}")
     return Select(sop(keys), sop(queries), op)
 
 
@@ -433,6 +456,11 @@ def _transposed(node: Selector, turned: Mapping[Selector, Selector]) -> Selector
             return Relation(name, not transposed)
         case LabelledRelation(relation=inner, wanted=wanted):
             return LabelledRelation(Relation(inner.name, not inner.transposed), wanted)
+        case Fits(op=function):
+            raise TypeFault(
+                f"{node!r} has no transpose: {function.name} takes a key and a query",
+                hint="write a function that takes them the other way round",
+            )
         case Select(keys=keys, queries=queries, op=op):
             return Select(queries, keys, _MIRRORED[op])
         case And(left=left, right=right):
@@ -459,11 +487,11 @@ def label(relation: Selector) -> EdgeLabel:
     raise TypeFault("label takes a relation: only the edges of the input carry labels")
 
 
-def aggregate(selector: Selector, value: SOpLike | EdgeLabel, default: Atom = 0) -> SOp:
+def aggregate(selector: Selector, value: SOpLike | EdgeLabel, default: Value = 0) -> SOp:
     """The mean of `value` over the selected positions of each row, `default` where there are none."""
     if isinstance(value, EdgeLabel):
-        return AggregateLabels(_selector(selector), value.relation, value.terms, default)
-    return Aggregate(_selector(selector), sop(value), default)
+        return AggregateLabels(_selector(selector), value.relation, value.terms, from_python(default))
+    return Aggregate(_selector(selector), sop(value), from_python(default))
 
 
 def selector_width(selector: Selector) -> SOp:
@@ -481,12 +509,27 @@ def where(condition: SOpLike, then: SOpLike, otherwise: SOpLike) -> SOp:
     return apply("if", condition, then, otherwise)
 
 
-def elementwise(function: Callable[..., Atom], *args: SOpLike) -> SOp:
-    """A Python function of atoms, applied at each position. The same function object is the same operation.
+def elementwise(function: Callable[..., Any], *args: SOpLike) -> SOp:
+    """A Python function, applied at each position. The same function object is the same operation.
 
-    It must depend on its arguments alone: long inputs and batches ask it once for all positions with equal ones.
+    It is given atoms and returns one; None and tuples are values too, which can be compared for equality, looked up,
+    copied and given back, but have no order and no mean. It must depend on its arguments alone: long inputs and batches
+    ask it once for all positions with equal ones, and the compiler asks it for every combination that can occur, and
+    writes down what it says. TypeFault where it does not take so many arguments.
     """
-    return apply(Operation.python(function), *args)
+    _check_arguments(function, len(args))
+    return apply(Operation.python(function, len(args)), *args)
+
+
+def _check_arguments(function: Callable[..., Any], count: int) -> None:
+    import inspect  # takes as long to import as half of the rest
+
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError as error:
+        raise TypeFault(f"the function is given {count} arguments: {error}") from None
+    except ValueError:
+        return  # some built-in functions do not say what they take
 
 
 def indicator(value: SOpLike) -> SOp:

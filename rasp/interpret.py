@@ -15,6 +15,7 @@ from rasp.graph import (
     And,
     Best,
     Constant,
+    Fits,
     Indices,
     LabelledRelation,
     Map,
@@ -40,7 +41,9 @@ from rasp.operations import (
     atom_key,
     column,
     evaluate,
+    evaluate_atoms,
     is_atom,
+    python_value,
     type_of,
 )
 from rasp.relations import Edges, graph_of
@@ -146,8 +149,14 @@ def run(node: Node, tokens: Sequence[Atom] | Mapping[str, Any], *, causal: bool 
     if isinstance(node, Selector):
         return fresh.selector(node).tolist()
     if isinstance(node, SOp):
-        return fresh.sop(node).tolist()
+        return as_python(fresh.sop(node))
     raise TypeFault(f"expected an s-op or a selector, found {type(node).__name__}")
+
+
+def as_python(values: Column) -> list[Any]:
+    """A column as a list of Python values: symbols as None and tuples."""
+    found = values.tolist()
+    return list(map(python_value, found)) if values.dtype == object else found
 
 
 def _checked_input(tokens: Sequence[Atom]) -> list[Atom]:
@@ -224,6 +233,19 @@ def _select(run: Run, node: Select, keys: Column, queries: Column) -> Matrix:
         selected = _compare(node.op, keys, queries)
     except RaspError as error:
         raise EvaluationFault(node, error.message) from error
+    return np.tril(selected) if run.causal else selected
+
+
+def _fits(run: Run, node: Fits, keys: Column, queries: Column) -> Matrix:
+    key_values, key_codes = _distinct(keys)
+    query_values, query_codes = _distinct(queries)
+    pairs = [(key, query) for query in query_values.tolist() for key in key_values.tolist()]
+    try:
+        found = [bool(evaluate_atoms(node.op, pair)) for pair in pairs]
+    except ElementFault as error:
+        raise EvaluationFault(node, error.message, None, error.atoms) from error
+    grid = np.array(found, dtype=bool).reshape(len(query_values), len(key_values))
+    selected = grid[query_codes[:, None], key_codes[None, :]]
     return np.tril(selected) if run.causal else selected
 
 
@@ -325,6 +347,7 @@ _RULES: Rules[Callable[..., Any]] = Rules(
         SelectorWidth: _width,
         AggregateLabels: _aggregate_labels,
         Select: _select,
+        Fits: _fits,
         Relation: _relation,
         LabelledRelation: _labelled,
         And: lambda run, node, left, right: left & right,

@@ -26,8 +26,64 @@ MAX_TEXT = 1 << 20
 _EXACT_FLOAT = 2**53
 
 
+class Symbol(str):
+    """A categorical value from Python that is neither text nor number: None, or a tuple of values.
+
+    It equals itself alone, and has neither an order nor a mean. It is a str so that whatever takes it for a value
+    without arithmetic is right; no text equals it, not even its own. `value` is the Python value.
+    """
+
+    value: tuple[Any, ...] | None
+
+    def __new__(cls, value: tuple[Any, ...] | None) -> Symbol:
+        found = super().__new__(cls, repr(value))
+        found.value = value
+        return found
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return (self.value,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Symbol) and str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(("symbol", str.__hash__(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def is_atom(value: object) -> TypeGuard[Atom]:
     return isinstance(value, (int, float, str))
+
+
+def from_python(value: Any) -> Any:
+    """A value of a Python function, of a constant or a default as an atom; what cannot be one comes back as it is.
+
+    None and tuples of values become symbols, numbers of numpy plain numbers.
+    """
+    if type(value) in (str, int, float, bool, Symbol):
+        return value
+    if isinstance(value, tuple):
+        parts = tuple(python_value(from_python(part)) for part in value)
+        return (
+            Symbol(parts) if all(part is None or is_atom(part) or isinstance(part, tuple) for part in parts) else value
+        )
+    if value is None:
+        return Symbol(None)
+    plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
+    return next((kind(plain) for kind in (bool, int, float, str) if isinstance(plain, kind)), value)
+
+
+def python_value(atom: Any) -> Any:
+    """An atom as Python functions see it and as results give it: a symbol as None or a tuple."""
+    return atom.value if isinstance(atom, Symbol) else atom
 
 
 def atom_key(value: Hashable) -> Hashable:
@@ -55,12 +111,17 @@ def column(values: Sequence[Atom]) -> Column:
 
 
 def type_of(values: Column) -> str:
-    """strings, bools, ints or floats: how a whole column is called. ValueFault where strings stand with numbers."""
+    """strings, bools, ints or floats: how a whole column is called. ValueFault where strings stand with numbers.
+
+    Symbols may stand with either: such a column is called strings, or symbols and numbers.
+    """
     if values.dtype != object:
         return {"i": "ints", "f": "floats", "b": "bools"}[values.dtype.kind]
     kinds = set(map(type, values.tolist()))
-    if kinds == {str}:
-        return "strings"
+    if kinds <= {str, Symbol}:
+        return "strings" if str in kinds else "symbols"
+    if kinds.isdisjoint({str}) and Symbol in kinds:
+        return "symbols and numbers"
     if str in kinds:
         raise ValueFault("strings and numbers stand together in one s-op")
     if kinds == {bool}:
@@ -81,12 +142,23 @@ class Operation:
     vector: Callable[..., Column | None] | None = field(compare=False, default=None)
 
     @staticmethod
-    def python(function: Callable[..., Atom]) -> Operation:
-        """A Python function as an operation, told apart by the function's identity."""
+    def python(function: Callable[..., Any], arity: int = 1) -> Operation:
+        """A Python function as an operation, told apart by the function's identity.
+
+        It is given None and tuples for symbols, and may give them; whatever it raises is a ValueFault.
+        """
         name = getattr(function, "__name__", "function")
-        return Operation(
-            name, function.__code__.co_argcount if hasattr(function, "__code__") else 1, function, function
-        )
+
+        def asked(*atoms: Atom) -> Atom:
+            try:
+                found: Atom = from_python(function(*map(python_value, atoms)))
+            except RaspError:
+                raise
+            except Exception as error:
+                raise ValueFault(f"{name} raises {type(error).__name__}: {error}") from error
+            return found
+
+        return Operation(name, arity, function, asked)
 
     @staticmethod
     def member(items: Sequence[Atom]) -> Operation:
@@ -120,13 +192,13 @@ class Operation:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by name and data; a Python function by reference."""
-        return restored, (self.name, self.key)
+        return restored, (self.name, self.key, self.arity)
 
 
-def restored(name: str, key: Any) -> Operation:
-    """The operation of that name with that key."""
+def restored(name: str, key: Any, arity: int = 1) -> Operation:
+    """The operation of that name with that key; the arity is for a Python function, others know theirs."""
     if callable(key):
-        return Operation.python(key)
+        return Operation.python(key, arity)
     if name == "entry":
         return Operation.entry([(atom_of(k), atom_of(v)) for k, v in key])
     if name in ("in", "element"):
@@ -152,6 +224,8 @@ class ElementFault(ValueFault):
 
 def describe(value: Atom) -> str:
     """An atom with its type, as errors name it."""
+    if isinstance(value, Symbol):
+        return str(value)
     if isinstance(value, str):
         return f'the string "{printable(value)}"'
     kind = {bool: "bool", int: "int", float: "float"}[type(value)]
@@ -171,7 +245,7 @@ def _small(value: Any) -> Any:
 
 
 def add(a: Any, b: Any) -> Atom:
-    if isinstance(a, str) and isinstance(b, str):
+    if isinstance(a, str) and isinstance(b, str) and not isinstance(a, Symbol) and not isinstance(b, Symbol):
         if len(a) + len(b) > MAX_TEXT:
             raise ValueFault(f"the result has more than {MAX_TEXT} characters")
         return a + b
@@ -186,6 +260,8 @@ def subtract(a: Any, b: Any) -> Atom:
 
 
 def multiply(a: Any, b: Any) -> Atom:
+    if isinstance(a, Symbol) or isinstance(b, Symbol):
+        raise TypeFault(f"* needs numbers, or a string and a number, found {describe(a)} and {describe(b)}")
     text, times = (a, b) if isinstance(a, str) else (b, a)
     if isinstance(text, str):
         if not isinstance(times, int):
@@ -227,7 +303,7 @@ def _equal(a: Atom, b: Atom) -> bool:
 
 def _ordered(symbol: str, compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
     def ordered(a: Any, b: Any) -> bool:
-        if isinstance(a, str) is not isinstance(b, str):
+        if isinstance(a, str) is not isinstance(b, str) or isinstance(a, Symbol) or isinstance(b, Symbol):
             raise TypeFault(f"{symbol} cannot order {describe(a)} and {describe(b)}")
         return compare(a, b)
 

@@ -11,6 +11,7 @@ from rasp.graph import (
     And,
     Best,
     Constant,
+    Fits,
     Indices,
     LabelledRelation,
     Map,
@@ -24,7 +25,7 @@ from rasp.graph import (
     Tokens,
     full,
 )
-from rasp.operations import Atom
+from rasp.operations import Atom, Symbol
 from rasp.rules import Rules
 from rasp.visible import printable
 
@@ -46,7 +47,7 @@ def expression(node: Node, names: Mapping[Node, str] | None = None, limit: int =
 
 def literal(value: Atom) -> str:
     """An atom as it is written in a program."""
-    return f'"{printable(value)}"' if isinstance(value, str) else repr(value)
+    return f'"{printable(value)}"' if isinstance(value, str) and not isinstance(value, Symbol) else repr(value)
 
 
 def _write(node: Node, names: Mapping[Node, str], depth: int) -> str:
@@ -132,6 +133,7 @@ _WRITERS: Rules[Callable[[Any, Callable[[Node], str]], str]] = Rules(
         AggregateLabels: _aggregate_labels,
         Relation: lambda node, _: _relation(node),
         LabelledRelation: lambda node, write: _relation(node.relation, f", {write(node.wanted)}"),
+        Fits: lambda node, write: f"select({write(node.keys)}, {write(node.queries)}, {node.op.name})",
         Select: lambda node, write: f"select({write(node.keys)}, {write(node.queries)}, {node.op})",
         And: _selector_pair("and"),
         Or: _selector_pair("or"),

@@ -58,6 +58,7 @@ from rasp.graph import (
     And,
     Best,
     Constant,
+    Fits,
     Map,
     Node,
     Not,
@@ -336,7 +337,8 @@ def _as_sop(condition: Selector) -> SOp:
 
 def _compared(leaf: Selector) -> SOp:
     assert isinstance(leaf, Select)
-    return Map(OPERATIONS[leaf.op], (leaf.keys, leaf.queries))
+    op = leaf.op if isinstance(leaf, Fits) else OPERATIONS[leaf.op]
+    return Map(op, (leaf.keys, leaf.queries))
 
 
 _LOGIC: Mapping[type[Selector], Callable[..., SOp]] = {

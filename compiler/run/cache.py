@@ -11,7 +11,7 @@ from compiler.run.named import Decoded, NamedSOps
 from compiler.run.points import Places, Point
 from rasp.errors import NameFault, ValueFault
 from rasp.graph import SOp
-from rasp.operations import Atom
+from rasp.operations import Atom, python_value
 
 CLEAR = 0.5
 
@@ -66,7 +66,7 @@ class Cache(Mapping[Any, Any]):
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, SOp) or key in self._named.names:
-            found = [decoded.values for decoded in self._decoded(key)]
+            found = [list(map(python_value, decoded.values)) for decoded in self._decoded(key)]
             return found[0] if self._alone else found
         name = self._place(key).name
         if name not in self._tensors:

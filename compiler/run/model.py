@@ -19,7 +19,7 @@ from compiler.tensors import parameter_counts
 from rasp.calls import Given, batch_of, inputs_of
 from rasp.display import Displayed
 from rasp.errors import DataFault, RaspError
-from rasp.operations import Atom, atom_key, describe, is_atom
+from rasp.operations import Atom, atom_key, describe, is_atom, python_value
 
 if TYPE_CHECKING:
     from compiler.run.network import SparseTransformer, Transformer
@@ -197,12 +197,13 @@ class CompiledModel(Research, Displayed):
     def result(self, tokens: Sequence[Atom], trace: Trace, *, strict: bool | None = None) -> Result:
         """The result that a trace of an input is. Errors as for `run`."""
         if self.covered if strict is None else strict:
-            return Result(tuple(tokens), self.decode(trace), trace, covered=self.covered)
+            outputs = {name: _as_python(values) for name, values in self.decode(trace).items()}
+            return Result(tuple(tokens), outputs, trace, covered=self.covered)
         found = {
             output.name: closest(output, logits[1:], self._selected_states(output, trace, ()))
             for output, logits in zip(self.weights.outputs, trace.outputs, strict=True)
         }
-        outputs = {name: values for name, (values, _) in found.items()}
+        outputs = {name: _as_python(values) for name, (values, _) in found.items()}
         margins = {name: margins for name, (_, margins) in found.items()}
         return Result(tuple(tokens), outputs, trace, margins, self._complaints(trace), self.covered)
 
@@ -215,6 +216,11 @@ class CompiledModel(Research, Displayed):
             except RaspError as error:
                 found.append(error.message)
         return tuple(found)
+
+
+def _as_python(values: Sequence[Atom]) -> list[Any]:
+    """Values as results have them: symbols as None and tuples."""
+    return list(map(python_value, values))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from compiler.run.decode import own_gaps
 from rasp.errors import NameFault, RaspError, ValueFault
 from rasp.graph import Constant, Indices, Map, Node, SOp, Tokens, topological
 from rasp.interpret import Run
-from rasp.operations import Atom, Column, column, describe, evaluate
+from rasp.operations import Atom, Column, column, describe, evaluate, from_python
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,9 @@ def _by_number(held: Held, found: Array) -> Decoded:
     return Decoded([held.numbers[code] for code in order[nearest].tolist()], margins.tolist())
 
 
-def looks(held: Held, value: Atom) -> dict[int, float]:
+def looks(held: Held, value: Any) -> dict[int, float]:
     """What each direction of an s-op is where it has a value. ValueFault for a value that it cannot have."""
+    value = from_python(value)
     known = held.values or held.numbers
     if known and not any(one == value and isinstance(one, str) == isinstance(value, str) for one in known):
         shown = ", ".join(map(repr, known[:12])) + (", …" if len(known) > 12 else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from compiler.ir import Array
 from compiler.run.reference import Trace
@@ -23,7 +24,7 @@ class Result(Displayed):
     """
 
     tokens: tuple[Atom, ...]
-    outputs: dict[str, list[Atom]]
+    outputs: dict[str, list[Any]]
     trace: Trace
     margins: dict[str, list[float]] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class Result(Displayed):
         return f"<Result of {list(self.tokens)}: {found}>"
 
     @property
-    def output(self) -> list[Atom]:
+    def output(self) -> list[Any]:
         """The values of the first output, one a token."""
         return next(iter(self.outputs.values()))
 

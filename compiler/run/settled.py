@@ -19,7 +19,7 @@ from compiler.run.decode import Codes, Flags, cast, clearest, nearest, several, 
 from compiler.run.reference import Trace
 from rasp.batch.columns import distinct
 from rasp.batch.run import BatchColumn
-from rasp.operations import Atom
+from rasp.operations import Atom, Symbol
 
 _EXACT_FLOAT = 2**53
 
@@ -112,8 +112,9 @@ class _Given:
 
     def _mixed(self, codes: Codes) -> Flags:
         """Where strings and numbers stand together."""
-        texts = np.array([isinstance(value, str) for value in self.output.values])[codes]
-        return _any(texts) & _any(~texts)
+        symbols = np.array([isinstance(value, Symbol) for value in self.output.values])[codes]
+        texts = np.array([isinstance(value, str) for value in self.output.values])[codes] & ~symbols
+        return _any(texts) & _any(~texts & ~symbols)
 
     def _judged(self, codes: Codes, accuracy: Accuracy) -> Flags:
         """Where each position's value is as wanted; every distinct case is judged once, at one of its positions."""

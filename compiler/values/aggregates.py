@@ -16,7 +16,7 @@ from compiler.values.sets import Floats, ValueSet, grouped, unlisted
 from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
-from rasp.operations import Atom
+from rasp.operations import Atom, Symbol
 
 MAX_MEANS = 60_000
 _MANY_SUMS = 2_000
@@ -52,7 +52,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _kinds(values: ValueSet) -> str:
-    return ", ".join(sorted({type(value).__name__ for value in values.universe}))
+    names = {Symbol: "None or a tuple"}
+    return ", ".join(sorted({names.get(type(value), type(value).__name__) for value in values.universe}))
 
 
 def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, widths: WidthBounds) -> ValueSet:

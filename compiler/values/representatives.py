@@ -35,7 +35,7 @@ from compiler.values.progressions import EXACT_MEANS, Means, Progressions
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Best, Constant, Map, Prefer, Select, Selector, SOp, topological
+from rasp.graph import Aggregate, Best, Constant, Fits, Map, Prefer, Select, Selector, SOp, topological
 from rasp.operations import COMPARISONS, OPERATIONS, Operation
 
 MAX_THRESHOLDS = 20_000
@@ -209,6 +209,9 @@ def with_representatives(analysis: Tables, selector: Selector) -> Selector:
 
 def _leaf_with_representatives(analysis: Tables, leaf: Selector) -> Selector:
     match leaf:
+        case Fits(keys=keys, queries=queries):
+            if not (analysis[keys].listed and analysis[queries].listed):
+                raise Refusal(f"{leaf!r} asks a Python function about numbers that are too many to list")
         case Select(keys=keys, queries=queries, op=op):
             known = analysis[keys].listed, analysis[queries].listed
             if known == (False, True):

@@ -37,6 +37,7 @@ from rasp.graph import (
     And,
     Best,
     Constant,
+    Fits,
     Indices,
     LabelledRelation,
     Map,
@@ -59,6 +60,7 @@ from rasp.operations import (
     Column,
     ElementFault,
     Operation,
+    Symbol,
     atom_key,
     column,
     evaluate,
@@ -69,6 +71,9 @@ from rasp.relations import Edges
 from rasp.rules import Rules
 
 KEPT_POSITIONS = 1 << 16
+
+# Of so many cells at most it is found out one by one whether a Python function is true there.
+MAX_FITS = 1 << 26
 
 
 class Evaluation:
@@ -194,21 +199,28 @@ class Evaluation:
         texts = self._texts(values)
         if not texts.any() or texts.all():
             return None
-        inputs = self.ragged.any(texts) & self.ragged.any(~texts)
+        inputs = self.ragged.any(texts) & self.ragged.any(~texts & ~self._symbols(values))
         return self._fails(inputs, lambda: EvaluationFault(node, "strings and numbers stand together in one s-op"))
 
     def _texts(self, values: Values) -> Flags:
         """Where a value is a string."""
+        return self._levels(values, lambda atom: isinstance(atom, str) and not isinstance(atom, Symbol))
+
+    def _symbols(self, values: Values) -> Flags:
+        return self._levels(values, lambda atom: isinstance(atom, Symbol))
+
+    def _levels(self, values: Values, test: Callable[[Atom], bool]) -> Flags:
+        """Where a test holds that no number passes."""
         if not isinstance(values, Categorical):
             return np.zeros(len(values), dtype=bool)
-        return np.array([isinstance(atom, str) for atom in values.levels.tolist()])[values.codes]
+        return np.array([test(atom) for atom in values.levels.tolist()])[values.codes]
 
     def not_numbers(self, values: Values) -> Flags:
         """Inputs [B] on which a column is labelled neither ints nor floats."""
         if not isinstance(values, Categorical):
             return np.full(len(self.ragged), values.dtype.kind == "b")
         numbers = np.array([not isinstance(atom, (str, bool)) for atom in values.levels.tolist()])[values.codes]
-        return ~self.ragged.any(numbers) | self.ragged.any(self._texts(values))
+        return ~self.ragged.any(numbers) | self.ragged.any(self._texts(values) | self._symbols(values))
 
     # -- one rule a node kind: it sets the values, and returns the inputs on which there are none
 
@@ -246,10 +258,30 @@ class Evaluation:
         if node.op in ("==", "!="):
             return None
         texts = [self._texts(values) for values in (keys, queries)]
-        if not (texts[0] != texts[1]).any():
+        symbols = self._symbols(keys) | self._symbols(queries)
+        if not (texts[0] != texts[1]).any() and not symbols.any():
             return None
-        inputs = self.ragged.any(texts[0]) != self.ragged.any(texts[1])
+        inputs = (self.ragged.any(texts[0]) != self.ragged.any(texts[1])) | self.ragged.any(symbols)
         return self._fails(inputs, lambda: _order_fault(node, expanded(keys), expanded(queries)))
+
+    def of_fits(self, node: Fits) -> Flags | None:
+        """The cells where the function is true; each two values are asked for once, if they meet in an input at all."""
+        keys, queries = factorized(self._values[node.keys]), factorized(self._values[node.queries])
+        if self.ragged.cells > MAX_FITS:
+            fault = EvaluationFault(node, f"{self.ragged.cells:,} cells are too many to ask a Python function about")
+            fault.hint = "give a shorter input"
+            raise fault
+        asked = _Asked(node, keys[0].tolist(), queries[0].tolist())
+        failed = np.zeros(len(self.ragged), dtype=bool)
+        found: list[tuple[Codes, Codes]] = []
+        for at, (start, length) in enumerate(zip(self.ragged.starts, self.ragged.lengths, strict=True)):
+            own = slice(int(start), int(start + length))
+            cells, failed[at] = asked.cells(keys[1][own], queries[1][own])
+            query_places, key_places = np.nonzero(cells)
+            found.append((query_places + start, key_places + start))
+        places = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        self.selection.know(node, Pairs(self.ragged, *places))
+        return self._fails(failed, asked.fault)
 
     def edges(self, node: Relation) -> PooledEdges:
         """A relation on all inputs."""
@@ -461,12 +493,49 @@ def _element_fault(
 
 def _order_fault(node: Select, keys: Column, queries: Column) -> EvaluationFault:
     """The error of the pair of atoms that the interpreter compares first."""
-    key, query = (values if values.dtype == object else np.unique(values) for values in (keys, queries))
-    try:
-        COMPARISONS[node.op](key.tolist()[0], query.tolist()[0])
-    except RaspError as error:
-        return EvaluationFault(node, error.message)
+    key, query = (list(dict.fromkeys(_in_order(values).tolist())) for values in (keys, queries))
+    for at in query:
+        for other in key:
+            try:
+                COMPARISONS[node.op](other, at)
+            except RaspError as error:
+                return EvaluationFault(node, error.message)
     raise AssertionError(f"{node.op} has a value after all")
+
+
+def _in_order(values: Column) -> Column:
+    """The values in the order in which the interpreter compares them."""
+    return values if values.dtype == object else np.unique(values)
+
+
+class _Asked:
+    """What a function of a key and a query says of the values that meet, and the first error it raises."""
+
+    def __init__(self, node: Fits, keys: Sequence[Atom], queries: Sequence[Atom]) -> None:
+        self.node, self.keys, self.queries = node, keys, queries
+        self._known: dict[tuple[int, int], bool | None] = {}
+        self._error: ElementFault | None = None
+
+    def cells(self, keys: Codes, queries: Codes) -> tuple[Flags, bool]:
+        """The cells [queries, keys] of one input, and whether the function fails on some of them."""
+        key_codes, key_places = np.unique(keys, return_inverse=True)
+        query_codes, query_places = np.unique(queries, return_inverse=True)
+        said = [[self._says(key, query) for key in key_codes.tolist()] for query in query_codes.tolist()]
+        grid = np.array([[answer is True for answer in row] for row in said])
+        return grid[query_places[:, None], key_places[None, :]], any(answer is None for row in said for answer in row)
+
+    def _says(self, key: int, query: int) -> bool | None:
+        if (key, query) not in self._known:
+            try:
+                said = bool(evaluate_atoms(self.node.op, (self.keys[key], self.queries[query])))
+                self._known[key, query] = said
+            except ElementFault as error:
+                self._known[key, query], self._error = None, self._error or error
+        return self._known[key, query]
+
+    def fault(self) -> EvaluationFault:
+        assert self._error is not None
+        return EvaluationFault(self.node, self._error.message, None, self._error.atoms)
 
 
 def _made_of_selectors(evaluation: Evaluation, node: And | Or | Not) -> None:
@@ -484,6 +553,7 @@ _RULES: Rules[Callable[[Evaluation, Any], Flags | None]] = Rules(
         AggregateLabels: Evaluation.of_labels,
         SelectorWidth: Evaluation.of_width,
         Select: Evaluation.of_select,
+        Fits: Evaluation.of_fits,
         Relation: Evaluation.of_relation,
         LabelledRelation: Evaluation.of_labelled,
         Best: Evaluation.of_best,

@@ -12,7 +12,7 @@ import numpy as np
 
 from rasp.batch.columns import Categorical, Values, factorized
 from rasp.batch.ragged import Codes, Flags, Ragged
-from rasp.operations import Atom, Column
+from rasp.operations import Atom, Column, Symbol
 
 LESS, EQUAL, GREATER, UNORDERED = 1, 2, 4, 8
 """How a key may stand to a query. A relation is a sum of these, so `and`, `or` and `not` are & and | and 15 −."""
@@ -29,7 +29,7 @@ RELATIONS = {
 
 _EXACT_FLOAT = 2**53
 _Key: TypeAlias = "tuple[int, Any]"
-_NUMBER, _NAN, _TEXT = 0, 1, 2
+_NUMBER, _NAN, _TEXT, _SYMBOL = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +87,8 @@ def _places(keys: Sequence[_Key]) -> tuple[list[_Key], Codes]:
 
 
 def _ordering(atom: Atom) -> _Key:
+    if isinstance(atom, Symbol):
+        return _SYMBOL, str(atom)
     if isinstance(atom, str):
         return _TEXT, atom
     return (_NUMBER, atom) if atom == atom else (_NAN, 0)
