@@ -40,6 +40,7 @@ def _described() -> Sequence[Command]:
 COMMANDS: dict[str, tuple[Callable[[], doors.Subcommand], str]] = {
     "run": (doors.run, "evaluate a program on inputs"),
     "repl": (doors.repl, "a console for statements"),
+    "watch": (doors.watch, "check and run a program on every save, and show what has changed"),
     "check": (doors.check, "read programs without running them: layers, heads, mistakes, surprises"),
     "fmt": (doors.fmt, "lay programs out in one canonical way"),
     "analyse": (doors.analyse, "the layers and heads an s-op needs"),

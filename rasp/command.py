@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,7 +15,7 @@ from rasp.batch.run import runs
 from rasp.console.explain import layers_text
 from rasp.console.rooms import Drawing
 from rasp.console.session import Reply, Session
-from rasp.console.show import Example, View, entry
+from rasp.console.show import Example, View, entry, values
 from rasp.dtypes import types_of
 from rasp.errors import RaspError, TypeFault
 from rasp.files import write_whole
@@ -42,8 +42,9 @@ from rasp.language.parser import parse
 from rasp.language.program import Program, load_program
 from rasp.language.scope import Value
 from rasp.layers import analyse
-from rasp.operations import Atom
-from rasp.printing import expression
+from rasp.operations import Atom, column
+from rasp.printing import expression, literal
+from rasp.puzzles import Judgement, Puzzle, judge, puzzle
 from rasp.source import Source
 from rasp.streams import say, typed_lines, warn
 from rasp.visible import visible
@@ -190,15 +191,63 @@ def analyse_run(args: argparse.Namespace) -> int:
 
 
 def check_arguments(parser: argparse.ArgumentParser) -> None:
-    examples(parser, "rasp check programs/*.rasp")
-    parser.add_argument("files", metavar="FILE", nargs="+", help=".rasp programs")
+    examples(parser, "rasp check programs/*.rasp", "rasp check --puzzle 1")
+    parser.add_argument("files", metavar="FILE", nargs="*", help=".rasp programs")
+    parser.add_argument(
+        "--puzzle",
+        type=int,
+        metavar="N",
+        help="try the last s-op of each file as an answer to puzzle N of docs/puzzles.md; without files, show it",
+    )
     budget_argument(parser)
     parameter_argument(parser)
 
 
 def check_run(args: argparse.Namespace) -> int:
-    """Reads every program without running it: its s-ops and selectors, surprises and mistakes."""
+    """Reads every program without running it: its s-ops and selectors, surprises and mistakes; or tries answers."""
+    if args.puzzle is not None:
+        return _check_answers(args.puzzle, args.files, args.budget, given_parameters(args))
+    if not args.files:
+        args.parser.error("a file is needed, or a puzzle: --puzzle N")
     return int(sum([_check(path, args.budget, given_parameters(args)) for path in args.files]) > 0)
+
+
+def _check_answers(number: int, paths: Sequence[str], budget: int, parameters: Mapping[str, Atom]) -> int:
+    """Tries the answers to a puzzle; exit status 1 if one is wrong. Without any, shows what is asked for."""
+    asked = puzzle(number)
+    if not paths:
+        say(
+            f"{number}. {asked.title}\n   {asked.text}\n   answer({literal(asked.example)}) = {_row_text(asked.answer)}"
+        )
+    wrong = 0
+    for path in paths:
+        found = judge(asked, load_program(path, budget=budget, **parameters).sop())
+        say("\n".join(_judgement(visible(path), asked, found)))
+        wrong += found.mistake is not None
+    return int(wrong > 0)
+
+
+def _judgement(path: str, asked: Puzzle, found: Judgement) -> Iterator[str]:
+    if found.mistake is not None:
+        mistake = found.mistake
+        gives = mistake.found if isinstance(mistake.found, str) else _row_text(mistake.found)
+        yield f"{path}: {asked.title}: not yet"
+        yield f"  input     {literal(mistake.given)}"
+        yield f"  expected  {_row_text(mistake.expected)}"
+        yield f"  found     {gives}"
+        return
+    yield f"{path}: {asked.title}: right on all {found.tried} inputs"
+    best, own = (len(asked.heads), sum(asked.heads)), (len(found.heads), sum(found.heads))
+    better = "as good as the best known" if own == best else "better than the best known" if own < best else ""
+    yield f"  {_size(found.heads)}: {better or f'the best known has {_size(asked.heads)}'}"
+
+
+def _size(heads: Sequence[int]) -> str:
+    return f"{len(heads)} layer{'' if len(heads) == 1 else 's'}, heads {list(heads)}"
+
+
+def _row_text(atoms: Sequence[Atom]) -> str:
+    return values(column(atoms))
 
 
 def _check(path: str, budget: int, parameters: Mapping[str, Atom]) -> bool:

@@ -69,6 +69,13 @@ def fmt() -> Subcommand:
 
 
 @_installed()
+def watch() -> Subcommand:
+    from rasp.watch import watch_arguments, watch_run
+
+    return watch_arguments, watch_run
+
+
+@_installed()
 def analyse() -> Subcommand:
     from rasp.command import analyse_arguments, analyse_run
 

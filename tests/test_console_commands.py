@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -300,3 +303,18 @@ def test_the_background_a_terminal_answers(answer: str, expected: str) -> None:
 def test_the_background_of_the_environment(value: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORFGBG", value)
     assert background() == expected
+
+
+def test_a_terminal_is_asked_what_it_writes_on() -> None:
+    """A pseudo-terminal answers, as a dark one does."""
+    master, slave = os.openpty()
+    code = "from rasp.console.background import background; print(background())"
+    environment = {name: value for name, value in os.environ.items() if name != "COLORFGBG"}
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    asking = subprocess.Popen([sys.executable, "-c", code], stdin=slave, stdout=slave, env=environment)
+    os.close(slave)
+    assert b"\x1b]11;?" in os.read(master, 1024)
+    os.write(master, b"\x1b]11;rgb:1111/2222/3333\x1b\\\x1b[?62;4c")
+    assert asking.wait(20) == 0
+    assert b"dark" in os.read(master, 1024)
+    os.close(master)
