@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from export.circuit import circuit_of
-    from export.doors import load_onnx, load_transformer_lens, to_transformer_lens
+    from export.doors import load_huggingface, load_onnx, load_transformer_lens, to_huggingface, to_transformer_lens
     from export.formats import FORMATS, Format, save
     from export.lens_weights import lens_blocks, lens_values
     from export.runtimes import RUNTIMES, runtime
@@ -19,16 +19,20 @@ __all__ = [
     "circuit_of",
     "lens_blocks",
     "lens_values",
+    "load_huggingface",
     "load_onnx",
     "load_transformer_lens",
     "runtime",
     "save",
+    "to_huggingface",
     "to_transformer_lens",
 ]
 
 # Where each public name is found; what needs another library is imported when it is first used.
 _HOMES: dict[str, tuple[str, str]] = {
     "circuit_of": ("export.circuit", "circuit_of"),
+    "load_huggingface": ("export.doors", "load_huggingface"),
+    "to_huggingface": ("export.doors", "to_huggingface"),
     "load_onnx": ("export.doors", "load_onnx"),
     "load_transformer_lens": ("export.doors", "load_transformer_lens"),
     "to_transformer_lens": ("export.doors", "to_transformer_lens"),

@@ -51,3 +51,35 @@ def load_transformer_lens(folder: str | Path) -> Any:
     with extra("transformer-lens"):
         from export import lens
     return lens.load_transformer_lens(folder)
+
+
+def save_huggingface(model: CompiledModel, path: Path) -> None:
+    """Writes a folder for Hugging Face. DataFault where it cannot be written."""
+    with extra("huggingface"):
+        from export import huggingface
+    huggingface.save_huggingface(model, path)
+
+
+def to_huggingface(model: CompiledModel) -> tuple[Any, Any]:
+    """The model as a `PreTrainedModel`, of a class of our own, and its tokenizer.
+
+    It runs in the dtype it is certified in and refuses others; `model.values(output, index, length)` reads the logits.
+    DataFault for an edited model.
+    """
+    with extra("huggingface"):
+        from export import huggingface
+    return huggingface.to_huggingface(unedited(model))
+
+
+def load_huggingface(folder: str | Path) -> tuple[Any, Any]:
+    """The model and the tokenizer in an exported folder, also those of a stock T5. DataFault where there are none."""
+    with extra("huggingface"):
+        from export import huggingface
+    return huggingface.load_huggingface(folder)
+
+
+def save_t5(model: CompiledModel, path: Path) -> None:
+    """Writes a folder with a stock T5. Refusal where it cannot hold the model exactly."""
+    with extra("huggingface"):
+        from export import stock_t5
+    stock_t5.save_t5(model, path)

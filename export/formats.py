@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.run.model import CompiledModel
-from export.doors import save_onnx, save_transformer_lens
+from export.doors import save_huggingface, save_onnx, save_t5, save_transformer_lens
 from export.extras import unedited
 from rasp.errors import DataFault
 from rasp.files import write_whole
@@ -38,6 +38,8 @@ FORMATS: dict[str, Format] = {
     "onnx": Format("an ONNX graph: logits, guards and the attention of every head", "OUT.onnx", save_onnx),
     "state-dict": Format("the weights alone, by name", "OUT.safetensors, OUT.npz or OUT.pt", _state_dict),
     "circuit": Format("which head and which neurons compute what, and from what", "OUT.json", _circuit),
+    "huggingface": Format("a Hugging Face model of our own class, with tokenizer", "a folder OUT", save_huggingface),
+    "huggingface-t5": Format("a stock Hugging Face T5, with tokenizer", "a folder OUT", save_t5),
     "transformer-lens": Format("a model for TransformerLens 3 and 4", "a folder OUT", save_transformer_lens),
 }
 

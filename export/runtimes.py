@@ -49,6 +49,18 @@ def _lens(model: CompiledModel) -> Runtime:
     return lens_runtime(to_transformer_lens(model), model)
 
 
+def _huggingface(model: CompiledModel) -> Runtime:
+    with extra("huggingface"):
+        from export.huggingface import huggingface_runtime
+    return huggingface_runtime(model)
+
+
+def _t5(model: CompiledModel) -> Runtime:
+    with extra("huggingface"):
+        from export.stock_t5 import t5_runtime, to_t5
+    return t5_runtime(to_t5(model)[0], model.weights)
+
+
 RUNTIMES: dict[str, Engine] = {
     "reference": Engine("numpy", partial(_own, "reference")),
     "torch": Engine("torch on the CPU", partial(_own, "torch")),
@@ -58,6 +70,8 @@ RUNTIMES: dict[str, Engine] = {
     "onnxruntime": Engine("ONNX Runtime on the CPU", partial(_onnxruntime, True)),
     "onnxruntime-plain": Engine("ONNX Runtime without its optimiser", partial(_onnxruntime, False)),
     "transformer-lens": Engine("TransformerLens 3 or 4", _lens),
+    "huggingface": Engine("Hugging Face, saved and loaded", _huggingface),
+    "huggingface-t5": Engine("a stock Hugging Face T5", _t5),
 }
 
 

@@ -33,7 +33,7 @@ DOORS = ("rasp", "rasp.doors", "rasp.compiling")
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.shells", "rasp.watch", "rasp.__main__")
 MAY_IMPORT_TORCH = (*("compiler.run.network", "compiler.run.hooked", "lab.model", "lab.optimizers", "lab.training"),)
-FOREIGN = {"google", "onnx", "onnxruntime", "transformer_lens"}
+FOREIGN = {"google", "onnx", "onnxruntime", "transformer_lens", "transformers"}
 
 
 def imports(path: Path, *, late: bool = True) -> Iterator[str]:
