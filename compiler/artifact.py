@@ -188,11 +188,18 @@ def description(weights: ModelWeights) -> dict[str, Any]:
 
 
 def _layer_description(layer: LayerWeights, number: Mapping[Node, int]) -> dict[str, Any]:
-    heads = [
-        {"selector": number[head.selector], "kind": head.kind, "name": head.name, "line": head.line}
-        for head in layer.heads
-    ]
+    heads = [_head_description(head, number) for head in layer.heads]
     return {"heads": heads, "feed_forwards": list(map(_neurons, layer.feed_forwards))}
+
+
+def _head_description(head: HeadWeights, number: Mapping[Node, int]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "selector": number[head.selector],
+        "kind": head.kind,
+        "name": head.name,
+        "line": head.line,
+    }
+    return found if head.mask is None else {**found, "mask": number[head.mask]}
 
 
 def _neurons(weights: FeedForwardWeights) -> list[tuple[str, int | None]]:
@@ -388,7 +395,8 @@ def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -
     values = take(f"{prefix}.W_V", take.width, None)
     outputs = take(f"{prefix}.W_O", values.shape[1], take.width)
     kind = one_of(found["kind"], *get_args(HeadKind))
-    return HeadWeights(selector, text(found["name"]), line(found["line"]), kind, queries, keys, values, outputs)
+    mask = graph.node(found["mask"], Selector) if "mask" in found else None
+    return HeadWeights(selector, text(found["name"]), line(found["line"]), kind, queries, keys, values, outputs, mask)
 
 
 def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -> Readout:

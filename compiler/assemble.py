@@ -78,7 +78,7 @@ class Assembler:
         outputs = self._columns([{direction: 1.0} for _, direction in head.values]).T
         queries, keys = self._blocks(head.queries), self._blocks(head.keys)
         written = np.ascontiguousarray(outputs)
-        return HeadWeights(head.selector, head.name, head.line, head.kind, queries, keys, values, written)
+        return HeadWeights(head.selector, head.name, head.line, head.kind, queries, keys, values, written, head.mask)
 
     def _feed_forward(self, layer: SymbolicLayer) -> FeedForwardWeights:
         neurons = layer.neurons

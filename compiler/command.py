@@ -25,7 +25,7 @@ from compiler.run.verify import Counterexample, Verification, verify
 from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.graph import SOp
-from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.inputs import given_inputs, input_arguments, json_of, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import MissingSize, header_of, model_size, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
@@ -278,7 +278,7 @@ def verdict(model: CompiledModel) -> str:
 def _difference(example: Counterexample) -> dict[str, Any]:
     return {
         "output": example.output,
-        "input": example.tokens,
+        "input": json_of(example.tokens),
         "engine": example.engine,
         "expected": example.expected,
         "found": example.found,
@@ -287,7 +287,7 @@ def _difference(example: Counterexample) -> dict[str, Any]:
 
 def _shown_difference(example: Counterexample, count: int) -> Iterator[str]:
     yield f"{example.output}: DIFFERENT on input {count:,}"
-    yield f"  input        {json.dumps(example.tokens)}"
+    yield f"  input        {json.dumps(json_of(example.tokens))}"
     yield f"  interpreter  {_side(example.expected)}"
     yield f"  {example.engine:11}  {_side(example.found)}"
 

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from compiler.differences import DISTANCE, EXCESS
-from compiler.fields import atom, count, listed, mapping, plain, shown, text, unplain
+from compiler.fields import atom, count, listed, mapping, plain, shown, text, truth, unplain
 from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
 from compiler.indicator_means import counting, flagging, indicator_at
@@ -22,16 +22,19 @@ from compiler.rewrites.select_best import look_up
 from rasp.errors import DataFault
 from rasp.graph import (
     Aggregate,
+    AggregateLabels,
     And,
     Best,
     Constant,
     Fits,
     Indices,
+    LabelledRelation,
     Map,
     Node,
     Not,
     Or,
     Prefer,
+    Relation,
     Select,
     Selector,
     SelectorWidth,
@@ -48,6 +51,7 @@ _KINDS: Mapping[str, type[Node]] = {
     for kind in (
         *(Tokens, Indices, Constant, Map, Aggregate, SelectorWidth),
         *(Select, Fits, And, Or, Not, Best, Prefer),
+        *(Relation, LabelledRelation, AggregateLabels),
     )
 }
 _NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, EXCESS, DISTANCE)}
@@ -81,7 +85,8 @@ class Graph:
 
 def numbered(weights: ModelWeights) -> dict[Node, int]:
     """The place of every node of a model in its description: the program's, then those of heads and of what is held."""
-    nodes = topological([*weights.sops.values(), *weights.selectors, *(held.node for held in weights.held)])
+    held = [found.node for found in weights.held]
+    nodes = topological([*weights.sops.values(), *weights.selectors, *weights.masks, *held])
     return {node: at for at, node in enumerate(nodes)}
 
 
@@ -184,5 +189,7 @@ _READERS: Mapping[str, Callable[[Any, Sequence[Node]], Any]] = {
     "Operation": lambda found, nodes: _operation_of(found),
     "SOp": lambda found, nodes: _one(found, nodes, SOp),
     "Selector": lambda found, nodes: _one(found, nodes, Selector),
+    "Relation": lambda found, nodes: _one(found, nodes, Relation),
+    "bool": lambda found, nodes: truth(found),
     "tuple[SOp, ...]": lambda found, nodes: tuple(_one(part, nodes, SOp) for part in listed(found)),
 }

@@ -12,7 +12,7 @@ from compiler.run.model import ENGINES, CompiledModel
 from rasp.arguments import examples
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
-from rasp.inputs import Input, given_inputs, input_arguments, positional_inputs, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, json_of, positional_inputs, sequence_of
 from rasp.language.header import header_of
 from rasp.operations import column
 from rasp.progress import Bar
@@ -54,7 +54,7 @@ def infer_run(args: argparse.Namespace, load: Callable[[str], CompiledModel]) ->
     failed = False
     # At a terminal the results themselves show how far it is.
     with Bar("inputs", shown=not sys.stdout.isatty()) as bar:
-        for given, answer in zip(inputs, answers(model, inputs, engine, bar.tell), strict=True):
+        for given, answer in zip(inputs, answers(model, list(map(sequence_of, inputs)), engine, bar.tell), strict=True):
             if isinstance(answer, RaspError):
                 bar.hide()
                 failed = True
@@ -67,7 +67,7 @@ def _write(given: Input, answer: Answer, as_json: bool) -> None:
     if isinstance(answer, RaspError):
         warn(str(answer))
     if as_json:
-        say(json.dumps({"input": tokens_of(given)} | _fields(answer)))
+        say(json.dumps({"input": json_of(sequence_of(given))} | _fields(answer)))
     elif not isinstance(answer, RaspError):
         for name, output in answer.items():
             say(f"{visible(name)}({given_text(given)}) = {values(column(output))}")

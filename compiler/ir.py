@@ -7,7 +7,8 @@ O outputs. Position 0 of every sequence is BOS; attention[q, k] has the query in
     x       = x + relu(x W_in + b_in) W_out       for each input feed-forward  [T, D]
     in each layer
     scores  = (x W_Q) (x W_K)^T            (no division: the scale is in W_Q)  [T, T]
-              (causal: minus infinity where the key is after the query)
+              (causal: minus infinity where the key is after the query; with a mask: where it does not let the query
+              look; BOS sees itself only, and all see BOS)
     x       = x + softmax(scores) (x W_V) W_O     summed over the heads        [T, D]
     x       = x + relu(x W_in + b_in) W_out       for each feed-forward        [T, D]
     after the last one
@@ -61,7 +62,8 @@ class HeadWeights:
     `selector` is the node of the s-op graph that says which keys to attend to: the program's own node where no rewrite
     changed it (then `head.selector is program.selector("s")`), and `Run(tokens).selector(head.selector)` is always what
     the head should attend to. It comes back from a file. `kind` is aggregate or width; `name` is what the selector is
-    called and `line` its source line (if known), both only to be shown.
+    called and `line` its source line (if known), both only to be shown. `mask` says where a query may look at all: a
+    selector of relations of the input and of positions; None: everywhere.
     """
 
     selector: Selector
@@ -72,6 +74,7 @@ class HeadWeights:
     W_K: Array
     W_V: Array
     W_O: Array
+    mask: Selector | None = None
 
     TENSORS: ClassVar = ("W_Q", "W_K", "W_V", "W_O")
 
@@ -213,7 +216,7 @@ class ModelWeights:
     `names` and `lines` are what the program calls its nodes, and where it builds them. `tables` has for each Python
     function in it all that it was asked when it was compiled. `held` says where the s-ops that have names are held, and
     what those are computed from. `texts` are the program's text and those of the files it
-    loads; there are none for s-ops built in Python.
+    loads; there are none for s-ops built in Python. `labels` are those that edges of the input may have.
     """
 
     name: str
@@ -238,6 +241,7 @@ class ModelWeights:
     tables: Mapping[Operation, Table] = field(default_factory=dict)
     texts: tuple[Text, ...] = ()
     held: tuple[Held, ...] = ()
+    labels: tuple[Atom, ...] = ()
 
     @property
     def program(self) -> str:
@@ -253,6 +257,12 @@ class ModelWeights:
     def selectors(self) -> list[Selector]:
         """The selector of every head, layer by layer."""
         return [head.selector for layer in self.layers for head in layer.heads]
+
+    @property
+    def masks(self) -> list[Selector]:
+        """The masks that heads have, each once."""
+        heads = (head for layer in self.layers for head in layer.heads)
+        return list({head.mask: None for head in heads if head.mask is not None})
 
     @property
     def output(self) -> Readout:

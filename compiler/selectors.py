@@ -17,7 +17,22 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from rasp.errors import Refusal
-from rasp.graph import And, Best, Constant, LabelledRelation, Map, Not, Or, Prefer, Relation, Select, Selector, SOp
+from rasp.graph import (
+    And,
+    Best,
+    Constant,
+    Fits,
+    Indices,
+    LabelledRelation,
+    Map,
+    Not,
+    Or,
+    Prefer,
+    Relation,
+    Select,
+    Selector,
+    SOp,
+)
 from rasp.operations import COMPARISONS, Atom, ElementFault, Operation, atom_key, describe, evaluate_atoms
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -111,11 +126,13 @@ class Conjunction:
     """What one head computes: of the keys that satisfy all predicates, those that come first in the preferences.
 
     `preferences` come in order of importance: ties of the first are broken by the second. An s-op prefers keys where
-    it is large, a predicate those that satisfy it. None: all such keys.
+    it is large, a predicate those that satisfy it. None: all such keys. Only keys in the `mask` take part at all: it
+    reads relations of the input and positions, and costs no score.
     """
 
     predicates: tuple[Predicate, ...]
     preferences: tuple[SOp | Predicate, ...] = ()
+    mask: Selector | None = None
 
     @property
     def scores(self) -> tuple[SOp, ...]:
@@ -124,16 +141,56 @@ class Conjunction:
 
 
 def conjunction(selector: Selector) -> Conjunction:
-    """The selector as one head computes it. Refusal where select_best stands inside `or`, `not` or beside keys."""
+    """The selector as one head computes it.
+
+    Refusal where select_best stands inside `or`, `not` or beside keys, and where a relation stands beside data in an
+    `or`: softmax has equal weights only for equal scores, and a mask can take keys away but not bring them back.
+    """
     preferences: list[SOp | Predicate] = []
     plain = selector
-    for leaf in leaves(selector):
-        if isinstance(leaf, (Relation, LabelledRelation)):
-            raise Refusal(f"{leaf!r} comes with the input, which no head can compute yet")
     while (choice := _outer_choice(plain)) is not None:
         preferences.append(choice.score if isinstance(choice, Best) else predicate_of(choice.condition))
         plain = choice.selector
-    return Conjunction(tuple(map(predicate_of, conjuncts(inward(plain)))), tuple(reversed(preferences)))
+    found = conjuncts(inward(plain))
+    masks = [conjunct for conjunct in found if is_mask(conjunct)]
+    mask = reduce(And, masks) if masks else None
+    predicates = tuple(predicate_of(conjunct) for conjunct in found if not is_mask(conjunct))
+    return Conjunction(predicates, tuple(reversed(preferences)), mask)
+
+
+def is_edge(leaf: Selector) -> bool:
+    """Whether a leaf of a formula comes with the input."""
+    return isinstance(leaf, (Relation, LabelledRelation))
+
+
+def is_mask(conjunct: Selector) -> bool:
+    """Whether a part of a selector reads relations and positions, and no data."""
+    found = leaves(conjunct)
+    return any(map(is_edge, found)) and all(map(_reads_no_data, found))
+
+
+def _reads_no_data(leaf: Selector) -> bool:
+    match leaf:
+        case Relation():
+            return True
+        case LabelledRelation(wanted=wanted):
+            return isinstance(wanted, Constant)
+        case Fits():
+            return False
+        case Select(keys=keys, queries=queries):
+            return is_positional(keys) and is_positional(queries)
+    return False
+
+
+def is_positional(node: SOp) -> bool:
+    """Whether an s-op depends on the position alone, by operations that have a value everywhere."""
+    if isinstance(node, (Indices, Constant)):
+        return True
+    return isinstance(node, Map) and node.op.name in _SAFE and all(map(is_positional, node.args))
+
+
+# Operations on numbers that cannot fail; `==` and `!=` may compare anything.
+_SAFE = frozenset({"+", "-", "neg", "pos", "==", "!=", "not", "and", "or", "indicator"})
 
 
 def _outer_choice(selector: Selector) -> Best | Prefer | None:
@@ -196,7 +253,13 @@ def comparisons(formula: Selector) -> list[Select]:
 
 
 def predicate_of(formula: Selector) -> Predicate:
-    """A selector without select_best as one predicate."""
+    """A selector without select_best as one predicate. Refusal where relations are part of it."""
+    edge = next(filter(is_edge, leaves(formula)), None)
+    if edge is not None:
+        raise Refusal(
+            f"{formula!r} joins {edge!r} with data in a way that no single head can compute",
+            hint="join them with `and`; or aggregate over each of the two, and combine what they give",
+        )
     found = comparisons(formula)
     key_parts = _distinct(leaf.keys for leaf in found)
     query_parts = _distinct(leaf.queries for leaf in found)

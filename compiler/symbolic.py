@@ -107,6 +107,7 @@ class SymbolicHead:
     queries: list[Block]
     keys: list[Block]
     values: list[tuple[Functional, Direction]]
+    mask: Selector | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -295,7 +295,7 @@ class Select(Selector):
 class Relation(Selector):
     """What the input gives under this name: edge u → v selects key u for query v; `transposed`, key v for query u."""
 
-    name: str
+    input_name: str
     transposed: bool = False
 
 
@@ -452,10 +452,10 @@ def _transposed_parts(node: Selector) -> list[Selector]:
 
 def _transposed(node: Selector, turned: Mapping[Selector, Selector]) -> Selector:
     match node:
-        case Relation(name=name, transposed=transposed):
+        case Relation(input_name=name, transposed=transposed):
             return Relation(name, not transposed)
         case LabelledRelation(relation=inner, wanted=wanted):
-            return LabelledRelation(Relation(inner.name, not inner.transposed), wanted)
+            return LabelledRelation(Relation(inner.input_name, not inner.transposed), wanted)
         case Fits(op=function):
             raise TypeFault(
                 f"{node!r} has no transpose: {function.name} takes a key and a query",

@@ -162,7 +162,7 @@ def read_graph(path: Path) -> Graph:
     except ModuleNotFoundError as error:
         raise DataFault(
             "reading graphs from files needs networkx, which is not installed",
-            hint='pip install "rasp-compiler[graphs]"',
+            hint="pip install networkx",
         ) from error
     readers = {".graphml": networkx.read_graphml, ".gml": networkx.read_gml}
     try:

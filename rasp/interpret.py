@@ -250,14 +250,14 @@ def _fits(run: Run, node: Fits, keys: Column, queries: Column) -> Matrix:
 
 
 def _relation(run: Run, node: Relation) -> Matrix:
-    cells = run.edges(node, node.name).cells
+    cells = run.edges(node, node.input_name).cells
     selected = cells.T if node.transposed else cells
     return np.tril(selected) if run.causal else selected
 
 
 def _labelled(run: Run, node: LabelledRelation, selected: Matrix, wanted: Column) -> Matrix:
     """The edges with the label that is wanted where they arrive: at the query, unless they are turned round."""
-    edges = run.edges(node, node.relation.name)
+    edges = run.edges(node, node.relation.input_name)
     atoms = wanted.tolist()
     equal = np.array([[level is not None and level == atom for level in edges.levels] for atom in atoms], dtype=bool)
     cells = np.zeros((len(run), len(run)), dtype=bool)
@@ -324,7 +324,7 @@ def _aggregate_labels(run: Run, node: AggregateLabels, selected: Matrix, edges: 
     outside = np.argwhere(selected & ~edges)
     if len(outside):
         raise not_an_edge(node, *outside[0].tolist())
-    found = run.edges(node, node.relation.name)
+    found = run.edges(node, node.relation.input_name)
     codes = found.label_cells.T if node.relation.transposed else found.label_cells
     queries, keys = np.nonzero(selected)
     labels = [found.levels[code] for code in codes[queries, keys].tolist()]

@@ -102,7 +102,7 @@ def _aggregate_labels(node: AggregateLabels, write: Callable[[Node], str]) -> st
 
 
 def _relation(node: Relation, label: str = "") -> str:
-    text = f"relation({literal(node.name)}{label})"
+    text = f"relation({literal(node.input_name)}{label})"
     return f"transpose({text})" if node.transposed else text
 
 

@@ -62,7 +62,7 @@ class Case:
     max_length: int
     dtype: str
     causal: bool
-    inputs: tuple[tuple[Atom, ...], ...]
+    inputs: tuple[Sequence[Atom], ...]
 
     def __str__(self) -> str:
         text = expression(self.root, limit=5_000)

@@ -23,6 +23,7 @@ from rasp.graph import (
 )
 from rasp.operations import Atom
 from rasp.relations import Edges, Graph
+from tests.random_graphs import Case
 
 VOCABULARY = ("1", "2", "3")
 NUMBERS: tuple[Atom, ...] = (1, 2, 0.5, 3)
@@ -122,3 +123,17 @@ class Programs:
             return select_best(inner, self.sop(0)) if self.best else inner
         left, right = self.selector(depth - 1), self.selector(depth - 1)
         return left & right if kind == "and" else left | right
+
+
+LABELS: tuple[Atom, ...] = (1, 2, 0.5)
+"""The labels that edges of compiled programs may have."""
+
+
+def random_relations_compiled(seed: int) -> Case:
+    """A program for the compiler: less deep, and with few values."""
+    chance = random.Random(f"relations {seed}")
+    root = Programs(chance, labels=False).sop(2)
+    longest = chance.randint(2, 6)
+    inputs = [random_graph(chance, chance.randint(1, longest), (*LABELS, None)) for _ in range(12)]
+    dtype = "float64" if chance.random() < 0.2 else "float32"
+    return Case(seed, root, VOCABULARY, longest, dtype, chance.random() < 0.3, tuple(inputs))

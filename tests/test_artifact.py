@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def test_random_models_come_back(path: Path, seed: int) -> None:
         assert outcome(again, given) == outcome(model, given)
 
 
-def outcome(model: CompiledModel, given: tuple[Atom, ...]) -> str:
+def outcome(model: CompiledModel, given: Sequence[Atom]) -> str:
     try:
         return repr(model.run(given).output)
     except RaspError as error:

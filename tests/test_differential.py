@@ -1,13 +1,14 @@
 """Random programs give the same on the interpreter, the numpy reference and torch, or are refused with a reason.
 
-There are two families: programs of any kind, and programs about numbers (`graphs` and `numbers`).
+There are three families: programs of any kind, about numbers, and over relations (`graphs`, `numbers`, `relations`).
 `pytest tests/test_differential.py --programs 5000 --seed 100000` runs other ones and more of them; a failure names its
 family and seed, and `--programs 1 --seed SEED -k FAMILY` runs it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ import pytest
 from compiler.pipeline import compile_sop
 from compiler.rewrites import linear
 from compiler.run.agreement import accuracies, agree, same_types
+from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import ENGINES, CompiledModel
-from compiler.run.verify import compare
+from compiler.run.verify import compare, drawn
 from compiler.values import aggregates
 from rasp.batch.run import BatchRun
 from rasp.errors import Failures, RaspError, Refusal
@@ -24,6 +26,7 @@ from rasp.interpret import run
 from rasp.operations import Atom
 from tests.random_graphs import Case, random_case
 from tests.random_numbers import random_numbers
+from tests.random_relations import LABELS, random_relations_compiled
 
 TOGETHER, ALONE = 40, 3
 """How many inputs of one length are compared at once, and how many one by one."""
@@ -35,7 +38,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("seed", range(first, first + count))
 
 
-FAMILIES: dict[str, Callable[[int], Case]] = {"graphs": random_case, "numbers": random_numbers}
+FAMILIES: dict[str, Callable[[int], Case]] = {
+    "graphs": random_case,
+    "numbers": random_numbers,
+    "relations": random_relations_compiled,
+}
 
 
 def compiled(case: Case) -> CompiledModel | None:
@@ -48,14 +55,14 @@ def compiled(case: Case) -> CompiledModel | None:
         return None
 
 
-def interpreted(case: Case, tokens: tuple[Atom, ...]) -> list[Atom] | str:
+def interpreted(case: Case, tokens: Sequence[Atom]) -> list[Atom] | str:
     try:
         return run(case.root, tokens, causal=case.causal)
     except RaspError as error:
         return error.message
 
 
-def inferred(model: CompiledModel, tokens: tuple[Atom, ...], engine: str) -> list[Atom] | str:
+def inferred(model: CompiledModel, tokens: Sequence[Atom], engine: str) -> list[Atom] | str:
     try:
         return model.run(tokens, engine=engine).output
     except RaspError as error:
@@ -91,9 +98,11 @@ def together(case: Case, model: CompiledModel, seed: int) -> None:
     """Compares on many inputs at once, of the longest length and of another one, as `verify` does."""
     rng = np.random.default_rng(seed)
     outputs, promised = {model.weights.output.name: case.root}, accuracies(model.weights)
+    asked = relation_labels([case.root], LABELS)
     for length in {case.max_length, int(rng.integers(1, case.max_length + 1))}:
         ids = rng.integers(0, len(case.vocabulary), (TOGETHER, length))
-        found = compare(model, outputs, ids, promised)
+        relations = drawn(ids, asked, random.Random(seed))
+        found = compare(model, outputs, ids, promised, ENGINES, relations)
         assert found.counterexample is None, f"{case}\n{found.counterexample}"
 
 

@@ -22,6 +22,7 @@ from rasp.graph import (
     full,
     indicator,
     indices,
+    relation,
     select,
     select_best,
     selector_width,
@@ -29,6 +30,7 @@ from rasp.graph import (
     tokens_asis,
     tokens_float,
     tokens_int,
+    transpose,
     where,
 )
 from rasp.operations import Atom
@@ -36,6 +38,7 @@ from rasp.operations import Atom
 SAME = select(tokens, tokens)
 HISTOGRAM = selector_width(SAME)
 BEFORE = select(indices, indices, "<")
+EDGES = relation("edges")
 BALANCE = aggregate(select(indices, indices, "<="), indicator(tokens == "a") - indicator(tokens == "b"))
 
 MODELS: dict[str, tuple[dict[str, SOp], tuple[Atom, ...]]] = {
@@ -46,6 +49,7 @@ MODELS: dict[str, tuple[dict[str, SOp], tuple[Atom, ...]]] = {
     "balance": ({"x": (BALANCE == 0) & (aggregate(full, indicator(BALANCE < 0)) == 0)}, ("a", "b")),
     "strings or numbers": ({"x": aggregate(full, tokens_asis, "-")}, ("x", 1, 2)),
     "numbers too many to list": ({"x": aggregate(full, tokens_float) * 2 + 1}, tuple(1 + i**3 / 73 for i in range(30))),
+    "over edges": ({"x": aggregate(EDGES & SAME, indices, -1), "y": selector_width(~transpose(EDGES))}, ("a", "b")),
     "means and sums": ({"x": aggregate(BEFORE, tokens_int) * 2 + 1}, (1, 7)),
 }  # fmt: skip
 LENGTH = 4

@@ -12,6 +12,9 @@ value is the default. For a width it is full: with w selected keys BOS weighs 1/
 Among aggregates over full_s the length n is read as a mean: of the n keys the first has 1 and all others 0, so the
 head returns 1/n. There BOS must not weigh anything, for the sake of the other means. The first key is selected in every
 row, also where later keys are hidden from it.
+
+Relations of the input are masks: what a query must not look at has the score −∞ and the weight 0 in any arithmetic, and
+BOS is never hidden, so that no row is empty. The scores then choose among the keys that are left, as above.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, Sy
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Indices, Map, SOp
+from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SOp
 from rasp.layers import Gather, Head
 from rasp.operations import OPERATIONS, Operation
 
@@ -79,6 +82,7 @@ class HeadPlan:
     parts: tuple[ScorePart, ...]
     bos: float
     largest: float
+    mask: Selector | None = None
 
     @property
     def has_halves(self) -> bool:
@@ -121,9 +125,10 @@ def _planned(
     largest = weight * (sum(part.largest for part in parts) + full + 1) + reach + sum(abs(part.full) for part in best)
     every = (*(replace(part, weight=weight) for part in parts), *best)
     if best:
-        return HeadPlan(layer, head, every, weight * full + sum(part.full for part in best) - 1, largest)
+        lowest = sum(part.full for part in best) - 1
+        return HeadPlan(layer, head, every, weight * full + lowest, largest, selector.mask)
     below = 0.0 if head.kind == "width" else 0.5 if competes else 1.0
-    return HeadPlan(layer, head, every, full - below, max(largest, 2 * full))
+    return HeadPlan(layer, head, every, full - below, max(largest, 2 * full), selector.mask)
 
 
 def _best_parts(preferences: Sequence[SOp | Predicate], analysis: ValueAnalysis, storage: Storage) -> list[ScorePart]:
@@ -307,7 +312,7 @@ def lower_head(
     values = [channel for node in gathers for channel in _channels(node, storage, reader)]
     selector = plan.head.selector
     name, line = reader.source_map.text(selector), reader.source_map.line(selector)
-    return SymbolicHead(selector, name, line, plan.head.kind, queries, keys, values)
+    return SymbolicHead(selector, name, line, plan.head.kind, queries, keys, values, plan.mask)
 
 
 def _channels(node: Gather, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:

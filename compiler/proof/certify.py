@@ -27,6 +27,7 @@ from compiler.proof.neurons import Neurons
 from compiler.proof.stream import Stream
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
+from compiler.run.graph_inputs import relations_in
 from compiler.selectors import Conjunction
 from compiler.symbolic import BOS, SymbolicLayer
 from compiler.values.categorical import value_key
@@ -66,7 +67,10 @@ class Certifier:
             self.stream.coefficients(f"guard {readout.name}", readout.W_U, symbolic.logits)
         w = self.weights
         mask = ", causal" if w.causal else ""
-        statement = f"exact for all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)} in {w.dtype}{mask}"
+        names = relations_in(w.masks)
+        relations = f" with every relation {' and '.join(names)}" if names else ""
+        inputs = f"all inputs of 1 to {w.max_length} tokens over {len(w.vocabulary)}{relations}"
+        statement = f"exact for {inputs} in {w.dtype}{mask}"
         near = [f"{output.name} {output.accuracy}" for output in w.outputs if output.accuracy is not None]
         statement = "; ".join([statement, *near])
         return Certificate(statement, self.stream.checks, self.stream.headroom, self.stream.tightest)

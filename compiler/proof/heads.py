@@ -1,7 +1,8 @@
 """What is proved of a head: which keys it selects, and what it reads there.
 
 A head passes if, for every query and key, the scores of selected keys are exactly equal, and every other weight
-underflows to 0.
+underflows to 0. What a mask hides has the weight 0 whatever its score is, and any of the others may be left: so this is
+for every relation that an input may have.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Heads:
     def check(self, head: HeadWeights, symbol: SymbolicHead, plan: HeadPlan) -> None:
         queries, keys = head.W_Q.astype(np.float64), head.W_K.astype(np.float64)
         selector = self.conjunctions[plan.head.selector]
+        if head.mask is not selector.mask:
+            self.stream.fail(head.name, "its mask is not the one that its selector asks for")
         bos_query, bos_key = self.stream.bos_state @ queries, self.stream.bos_state @ keys
         only_bos = keys[:, 0].nonzero()[0].tolist() == self.stream.rows([BOS])
         if np.any(bos_key[1:] != 0) or np.any(bos_query[1:] != 0) or not only_bos:

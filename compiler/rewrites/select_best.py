@@ -44,6 +44,7 @@ from compiler.selectors import (
     conjuncts,
     folded,
     inward,
+    is_edge,
     leaves,
     predicate_of,
     reads_no_key,
@@ -165,6 +166,11 @@ def _conditional(selector: Selector, best: Best) -> Chain:
     for conjunct in conjuncts(inward(condition)):
         if conjunct is full:
             continue
+        if any(map(is_edge, leaves(conjunct))):
+            raise Refusal(
+                f"{selector!r} asks of what is best whether {conjunct!r} selects it, which its head cannot tell",
+                hint="let select_best choose among the edges, or ask in another layer",
+            )
         if reads_no_key(conjunct):
             base = And(base, conjunct)
         else:
@@ -182,10 +188,10 @@ def _another_layer(best: Best) -> str:
 
 def _without(selector: Selector, best: Best) -> bool:
     """Whether the selector selects nothing where `best` selects nothing, whatever else is selected."""
-    return _put(selector, best, nothing) is nothing
+    return put(selector, best, nothing) is nothing
 
 
-def _put(selector: Selector, best: Best, by: Selector) -> Selector:
+def put(selector: Selector, best: Selector, by: Selector) -> Selector:
     """The selector with `full` or `nothing` in the place of `best`, without the parts that do not matter then."""
     return folded(selector, lambda leaf: by if leaf is best else leaf, _SIMPLE)
 
@@ -250,7 +256,7 @@ def _terms(selector: Selector) -> list[tuple[str, Selector]]:
     if _is_chain(selector):
         return [("+", selector)]
     for best in _bests(selector):
-        outside, inside = _put(selector, best, nothing), _put(selector, best, full)
+        outside, inside = put(selector, best, nothing), put(selector, best, full)
         parts = [("+", _only_in(best, inside, outside)), ("-", _only_in(best, outside, inside))]
         found = [(sign, part) for sign, part in parts if part is not nothing]
         rest = _terms(outside) if all(_is_chain(part) for _, part in found) else []
@@ -261,7 +267,7 @@ def _terms(selector: Selector) -> list[tuple[str, Selector]]:
 
 def _only_in(best: Best, inside: Selector, outside: Selector) -> Selector:
     """What is best and in one selector, but not in another."""
-    return _both(best, _both(inside, _put(Not(outside), best, nothing)))
+    return _both(best, _both(inside, put(Not(outside), best, nothing)))
 
 
 def _is_constant(leaf: Selector) -> bool:

@@ -16,6 +16,7 @@ from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
 from compiler.indicator_means import is_indicator, is_indicator_mean
 from compiler.rewrites.change import Change
+from compiler.rewrites.edges import split_edges
 from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
@@ -47,7 +48,7 @@ def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
     What is linear goes first, so that no values are listed of what then is not there, and once more at the end.
     Strings are split from numbers before, for what reads them to be known, and in what then became of select_best.
     """
-    for change in (*LINEAR, split_mixed, *PASSES[prefer], split_mixed, *LINEAR):
+    for change in (split_edges, *LINEAR, split_mixed, *PASSES[prefer], split_mixed, *LINEAR):
         found = _passed(found, change, facts)
     return found
 

@@ -8,9 +8,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from compiler.run.graph_inputs import check_relations
 from compiler.run.model import CompiledModel
 from rasp.errors import RaspError
 from rasp.operations import Atom
+from rasp.relations import relations_of
 
 Answer: TypeAlias = "dict[str, list[Atom]] | RaspError"
 Ids: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
@@ -53,18 +55,22 @@ def _answered(model: CompiledModel, window: Sequence[Sequence[Atom]], engine: st
     by_length: dict[int, list[tuple[int, Ids]]] = {}
     for place, tokens in enumerate(window):
         try:
+            check_relations(model.weights, relations_of(tokens))
             by_length.setdefault(len(tokens), []).append((place, model.encode(tokens)))
         except RaspError as error:
             yield place, error
     for length, group in by_length.items():
         size = min(CHUNK, batch_size(model, length))
         for start in range(0, len(group), size):
-            yield from _chunk(model, group[start : start + size], engine)
+            yield from _chunk(model, group[start : start + size], window, engine)
 
 
-def _chunk(model: CompiledModel, chunk: Sequence[tuple[int, Ids]], engine: str) -> Iterator[tuple[int, Answer]]:
+def _chunk(
+    model: CompiledModel, chunk: Sequence[tuple[int, Ids]], window: Sequence[Sequence[Atom]], engine: str
+) -> Iterator[tuple[int, Answer]]:
     """The places and answers of inputs of one length, which go through the model together."""
-    trace = model.trace(np.stack([ids for _, ids in chunk]), engine, whole=False)
+    graphs = model.graphs([window[place] for place, _ in chunk])
+    trace = model.trace(np.stack([ids for _, ids in chunk]), engine, whole=False, graphs=graphs)
     for at, (place, _) in enumerate(chunk):
         try:
             yield place, model.decode(trace, at)

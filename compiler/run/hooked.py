@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from compiler.ir import ModelWeights
-from compiler.run.network import FeedForward, Head, Layer, Transformer
+from compiler.run.graph_inputs import GraphInputs
+from compiler.run.network import FeedForward, Head, Layer, Transformer, hidden_by, hidden_of
 from compiler.run.points import INPUT, Places, Point, stage_points
 from compiler.run.reference import Trace
 from rasp.errors import DataFault
 
 # What is called with the tensor at a place and, as `hook`, the place; it returns what is to be there instead, or None.
 Hook: TypeAlias = Callable[..., Any]
+# Where the queries of a head must not attend [B or 1, T, T]; None: nowhere.
+MaskOf: TypeAlias = "Callable[[Head], Tensor | None]"
 
 
 class Taps:
@@ -70,7 +73,7 @@ class Taps:
 
 
 def traced(
-    network: Transformer, weights: ModelWeights, token_ids: Any, padding: Any, taps: Taps
+    network: Transformer, weights: ModelWeights, token_ids: Any, padding: Any, taps: Taps, graphs: GraphInputs
 ) -> tuple[Trace, dict[str, Tensor]]:
     """The trace of token ids [B, T] (BOS first) with what was kept of it. `padding` [B, T] is true at no tokens."""
     network._check_precision()
@@ -80,7 +83,8 @@ def traced(
     patterns: list[tuple[Tensor, ...]] = []
     own = taps.wanted
     taps.wanted = {*own, *stages}
-    x = _stream(network, ids, network._mask(ids, hidden), taps, patterns)
+    common, own_masks = network._mask(ids, hidden), hidden_by(graphs, ids)
+    x = _stream(network, ids, lambda head: hidden_of(head, common, own_masks), taps, patterns)
     residuals = tuple(_array(taps.kept[name]) for name in stages)
     alone: Any = 0 if taps.alone else slice(None)
     outputs = tuple(_array((x @ output)[alone]) for output in (network.W_U, *network.more))
@@ -89,9 +93,7 @@ def traced(
     return Trace(outputs, guards, attention, residuals), {name: taps.kept[name] for name in taps.kept if name in own}
 
 
-def _stream(
-    network: Transformer, ids: Tensor, mask: Tensor | None, taps: Taps, patterns: list[tuple[Tensor, ...]]
-) -> Tensor:
+def _stream(network: Transformer, ids: Tensor, mask: MaskOf, taps: Taps, patterns: list[tuple[Tensor, ...]]) -> Tensor:
     """The residual stream after the last layer."""
     embedded = taps(network.W_E[ids], "embed")
     placed = taps(network.W_pos[: ids.shape[1]].expand_as(embedded), "pos_embed")
@@ -105,17 +107,18 @@ def _stream(
     return x
 
 
-def _attended(
-    x: Tensor, layer: Layer, at: int, mask: Tensor | None, taps: Taps, patterns: list[tuple[Tensor, ...]]
-) -> Tensor:
+def _attended(x: Tensor, layer: Layer, at: int, mask: MaskOf, taps: Taps, patterns: list[tuple[Tensor, ...]]) -> Tensor:
     """The stream with what the heads of a layer add to it."""
     heads = [head for head in layer.heads if isinstance(head, Head)]
     queries = taps.by_head([x @ head.W_Q for head in heads], 2, "q", at)
     keys = taps.by_head([x @ head.W_K for head in heads], 2, "k", at)
     values = taps.by_head([x @ head.W_V for head in heads], 2, "v", at)
     scores = [q @ k.transpose(-1, -2) for q, k in zip(queries, keys, strict=True)]
-    if mask is not None:
-        scores = [found.masked_fill(mask, float("-inf")) for found in scores]
+    masks = map(mask, heads)
+    scores = [
+        found if hidden is None else found.masked_fill(hidden, float("-inf"))
+        for found, hidden in zip(scores, masks, strict=True)
+    ]
     scores = taps.by_head(scores, 1, "scores", at)
     attention = taps.by_head([found.softmax(dim=-1) for found in scores], 1, "pattern", at)
     patterns.append(tuple(attention))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
 from compiler.ir import LayerWeights, ModelWeights, Readout
 from compiler.run.decode import check, closest, decode, selected_states
 from compiler.run.edits import Edit
+from compiler.run.graph_inputs import NOTHING, GraphInputs, graph_inputs
 from compiler.run.reference import Trace, forward
 from compiler.run.research import Research, padded, part_of
 from compiler.run.result import Result
@@ -19,13 +20,16 @@ from compiler.tensors import parameter_counts
 from rasp.calls import Given, batch_of, inputs_of
 from rasp.display import Displayed
 from rasp.errors import DataFault, RaspError
+from rasp.graph import Selector
 from rasp.operations import Atom, atom_key, describe, is_atom, python_value
+from rasp.relations import graph_of, relations_of
 
 if TYPE_CHECKING:
     from compiler.run.network import SparseTransformer, Transformer
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 ENGINES = ("reference", "torch")
+_GRAPHS = "model.trace(ids, graphs=model.graphs(inputs)), or model.run(input), which makes them itself"
 
 # What runs a model elsewhere: token ids [T] or [B, T] in, logits out, and if the whole trace is asked for the
 # attention, where the runtime gives it.
@@ -86,7 +90,7 @@ class CompiledModel(Research, Displayed):
         given = batch_of(inputs)
         encoded = [self._encoded(index, tokens) for index, tokens in enumerate(given)]
         ids, padding = padded(encoded)
-        trace = self.trace(ids, whole=False, padding=padding)
+        trace = self.trace(ids, whole=False, padding=padding, graphs=self.graphs(given))
         found = []
         for index, tokens in enumerate(given):
             with _of_input(index):
@@ -148,29 +152,47 @@ class CompiledModel(Research, Displayed):
         *,
         whole: bool = True,
         padding: Flags | None = None,
+        graphs: GraphInputs = NOTHING,
     ) -> Trace:
         """The forward pass on token ids [T] or [B, T]; engine `torch`, `reference`, `sparse` or one of the `runtimes`.
 
         Unless it is `whole`, only logits are kept: neither attention nor the residual stream. `sparse`, which is torch
         without most of the zeros, never keeps them. `padding` [B, T], for torch, is true at tokens that are none.
+        `graphs` (`self.graphs(inputs)`) are the masks, for a model whose heads have any.
         DataFault for an engine that is not known.
         """
+        if self.weights.masks and not graphs.has_any:
+            raise DataFault("heads of the model look along relations or masks, and none are given", hint=_GRAPHS)
+        if engine in self.runtimes and graphs.has_any:
+            raise DataFault(f"{engine} cannot run a model with masks", hint="use torch or the reference")
         if self.edits and engine != "torch":
             raise DataFault(f"an edited model runs on torch, not on {engine}")
         if self.edits:
-            return self.hooked(token_ids, padding)[0]
+            return self.hooked(token_ids, padding, (), graphs)[0]
         if engine in self.runtimes:
             return self.runtimes[engine](token_ids, whole)
         if engine == "reference":
-            return forward(self.weights, token_ids, whole=whole)
+            return forward(self.weights, token_ids, whole=whole, graphs=graphs)
         from compiler.run.network import trace
 
         if engine == "sparse":
-            return trace(self.sparse_network, token_ids, whole=False)
+            return trace(self.sparse_network, token_ids, whole=False, graphs=graphs)
         if engine != "torch":
             known = ", ".join((*ENGINES, "sparse", *self.runtimes))
             raise DataFault(f"there is no engine {engine!r}", hint=f"engines are {known}")
-        return trace(self.network, token_ids, whole=whole, padding=padding)
+        return trace(self.network, token_ids, whole=whole, padding=padding, graphs=graphs)
+
+    def graphs(self, inputs: Sequence[Sequence[Atom]]) -> GraphInputs:
+        """The masks of the model's heads on some inputs. DataFault where an input lacks a relation."""
+        return graph_inputs(self.weights, list(map(len, inputs)), list(map(relations_of, inputs)))
+
+    def masks(self, given: Sequence[Atom] | Mapping[str, Any]) -> dict[Selector, Flags]:
+        """For the heads of one's own: each mask on an input, [T+1, T+1] with BOS in front, True where a query may look.
+
+        `head.mask` of the weights says which is whose. This is what torch's scaled_dot_product_attention takes;
+        nn.MultiheadAttention takes the complement. DataFault where the input lacks a relation.
+        """
+        return dict(self.graphs([graph_of(given) or cast("Sequence[Atom]", given)]).at(0).masks)
 
     def decode(self, trace: Trace, index: int | tuple[()] = ()) -> dict[str, list[Atom]]:
         """The values of each output in a trace (of input `index` of a batch). ValueFault where the program has none."""
@@ -192,7 +214,9 @@ class CompiledModel(Research, Displayed):
         DataFault for an input the model cannot take. Where it is `strict`, as models are that were not edited,
         ValueFault where the program has no value on it; else the result has the nearest values and their margins.
         """
-        return self.result(tokens, self.trace(self.encode(tokens), engine), strict=strict)
+        tokens = graph_of(tokens) or tokens
+        trace = self.trace(self.encode(tokens), engine, graphs=self.graphs([tokens]).at(0))
+        return self.result(tokens, trace, strict=strict)
 
     def result(self, tokens: Sequence[Atom], trace: Trace, *, strict: bool | None = None) -> Result:
         """The result that a trace of an input is. Errors as for `run`."""

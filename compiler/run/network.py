@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.reference import Trace
 from rasp.errors import DataFault
+from rasp.graph import Selector
 
 UNCERTIFIED = ("float16", "bfloat16", "float32", "float64", "tf32", "autocast")
+
+
+Hidden: TypeAlias = "Mapping[Selector, Tensor]"
+"""Where a query must not attend by the mask that a head names, [B or 1, T, T]."""
+
+
+def hidden_of(head: Any, common: Tensor | None, hidden: Hidden | None) -> Tensor | None:
+    """Where the queries of a head must not attend: what is hidden from all heads, and what its own mask hides."""
+    if head.mask is None:
+        return common
+    if hidden is None or head.mask not in hidden:
+        raise DataFault(
+            f"a head looks along {head.mask!r}, and the network is given no such mask",
+            hint="network(ids, masks=...) takes what model.masks(input) gives, as tensors [B, T, T]",
+        )
+    own = hidden[head.mask]
+    return own if common is None else own | common
 
 
 class Head(nn.Module):
@@ -28,6 +47,7 @@ class Head(nn.Module):
         self.W_V = _parameter(weights.W_V)
         self.W_O = _parameter(weights.W_O)
         self.pattern = nn.Identity()
+        self.mask = weights.mask
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the head adds to the residual stream, [B, T, D]. `mask` [B or 1, T, T]: where a query may not attend."""
@@ -66,8 +86,8 @@ class Layer(nn.Module):
         self.resid = nn.Identity()
         self.mlps = nn.ModuleList(map(FeedForward, weights.feed_forwards))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        written = [head(x, mask) for head in self.heads]
+    def forward(self, x: Tensor, mask: Tensor | None = None, hidden: Hidden | None = None) -> Tensor:
+        written = [head(x, hidden_of(head, mask, hidden)) for head in self.heads]
         for update in written:
             x = x + update
         x = self.resid(x)
@@ -130,6 +150,7 @@ class SparseHead(nn.Module):
         super().__init__()
         self.query, self.key, self.value = map(SparseProduct, (weights.W_Q, weights.W_K, weights.W_V))
         self.write = SparseUpdate(weights.W_O)
+        self.mask = weights.mask
 
     def forward(self, stream: Tensor, x: Tensor, hidden: Tensor | None) -> Tensor:
         """The stream [B, T, D] with what the head makes of x added to it."""
@@ -148,10 +169,10 @@ class SparseLayer(nn.Module):
         self.heads = nn.ModuleList(map(SparseHead, weights.heads))
         self.mlps = nn.ModuleList(map(SparseFeedForward, weights.feed_forwards))
 
-    def forward(self, x: Tensor, hidden: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None, hidden: Hidden | None = None) -> Tensor:
         stream = x
         for head in self.heads:
-            stream = head(stream, x, hidden)
+            stream = head(stream, x, hidden_of(head, mask, hidden))
         for mlp in self.mlps:
             stream = mlp(stream)
         return stream
@@ -190,19 +211,27 @@ class Transformer(nn.Module):
         self.allowed |= set(names)
         return self
 
-    def forward(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
-        """Logits of the first output, [B, T, O]. `padding` [B, T] is true at tokens that are none."""
-        return self.residual(token_ids, padding) @ self.W_U
+    def forward(
+        self, token_ids: Tensor, padding: Tensor | None = None, masks: Mapping[Selector, Tensor] | None = None
+    ) -> Tensor:
+        """Logits of the first output, [B, T, O]. `padding` [B, T] is true at tokens that are none.
 
-    def residual(self, token_ids: Tensor, padding: Tensor | None = None) -> Tensor:
+        `masks` [B or 1, T, T] are true where a query may look, by the mask that a head of the weights names.
+        """
+        return self.residual(token_ids, padding, masks) @ self.W_U
+
+    def residual(
+        self, token_ids: Tensor, padding: Tensor | None = None, masks: Mapping[Selector, Tensor] | None = None
+    ) -> Tensor:
         """The residual stream after the last layer, [B, T, D]. DataFault in a dtype that is not the certified one."""
         self._check_precision()
         x: Tensor = self.W_E[token_ids] + self.W_pos[: token_ids.shape[1]]
         mask = self._mask(token_ids, padding)
+        hidden = None if masks is None else {name: ~cells for name, cells in masks.items()}
         for mlp in self.input_mlps:
             x = mlp(x)
         for layer in self.layers:
-            x = layer(x, mask)
+            x = layer(x, mask, hidden)
         return x
 
     def _check_precision(self) -> None:
@@ -254,11 +283,13 @@ def _is_reduced(device: str) -> bool:
     return torch.get_float32_matmul_precision() != "highest"
 
 
-def trace(network: Transformer, token_ids: Any, *, whole: bool = True, padding: Any = None) -> Trace:
+def trace(
+    network: Transformer, token_ids: Any, *, whole: bool = True, padding: Any = None, graphs: GraphInputs = NOTHING
+) -> Trace:
     """Everything one forward pass did, as numpy arrays; `token_ids` [T] or [B, T], BOS first.
 
     Unless it is `whole`, only logits are kept: neither attention nor the residual stream. `padding` [B, T] is true at
-    tokens that are none.
+    tokens that are none; `graphs` has the masks of heads.
     """
     patterns: list[list[Array]] = [[] for _ in network.layers]
     residuals: list[Array] = []
@@ -269,10 +300,26 @@ def trace(network: Transformer, token_ids: Any, *, whole: bool = True, padding: 
             residuals.append(keep(network.W_E[batch] + network.W_pos[: batch.shape[1]]))
             _tap(network, keep, patterns, residuals, hooks)
         hidden = None if padding is None else torch.from_numpy(padding).to(batch.device)
-        x = network.residual(batch, hidden)
+        x = network.residual(batch, hidden, masks_beside(graphs, batch))
         outputs = tuple(keep(x @ output) for output in (network.W_U, *network.more))
         guards = tuple(keep(x @ guard) for guard in network.guards)
     return Trace(outputs, guards, tuple(map(tuple, patterns)) if whole else (), tuple(residuals))
+
+
+def masks_beside(graphs: GraphInputs, batch: Tensor) -> dict[Selector, Tensor]:
+    """The masks [B or 1, T, T] beside a batch of token ids, True where a query may look."""
+    return {mask: _cells(cells, batch) for mask, cells in graphs.masks.items()}
+
+
+def hidden_by(graphs: GraphInputs, batch: Tensor) -> Hidden:
+    """The same, True where a query must not attend."""
+    return {mask: ~cells for mask, cells in masks_beside(graphs, batch).items()}
+
+
+def _cells(cells: Any, batch: Tensor) -> Tensor:
+    """A mask [B or 1, T, T] beside a batch, with or without B in front."""
+    found = torch.from_numpy(np.ascontiguousarray(cells)).to(batch.device)
+    return found if found.ndim == 3 else found[None]
 
 
 def _tap(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +31,21 @@ class Trace:
         return self.outputs[0]
 
 
-def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]], *, whole: bool = True) -> Trace:
+def forward(
+    model: ModelWeights,
+    token_ids: np.ndarray[Any, np.dtype[np.integer[Any]]],
+    *,
+    whole: bool = True,
+    graphs: GraphInputs = NOTHING,
+) -> Trace:
     """The trace of a model on token ids [T] (or [B, T]: every array then has B in front), BOS (0) first.
 
+    `graphs` are the masks of heads that have one, with or without B in front as the ids.
     Unless it is `whole`, it has logits alone: no attention is kept, and nothing of the residual stream.
     """
     attention: list[tuple[Array, ...]] = []
     residuals: list[Array] = []
-    for x, patterns in _stages(model, token_ids):
+    for x, patterns in _stages(model, token_ids, graphs):
         residuals += [x] * whole
         attention += [patterns] * (whole and bool(patterns))
     guards = tuple(_times(x, guard.W_U) for guard in model.guards)
@@ -45,7 +53,7 @@ def forward(model: ModelWeights, token_ids: np.ndarray[Any, np.dtype[np.integer[
     return Trace(outputs, guards, tuple(attention), tuple(residuals))
 
 
-def _stages(model: ModelWeights, token_ids: Any) -> Iterator[tuple[Array, tuple[Array, ...]]]:
+def _stages(model: ModelWeights, token_ids: Any, graphs: GraphInputs) -> Iterator[tuple[Array, tuple[Array, ...]]]:
     """The residual stream at each stage, and the attention of the heads where the step to it was attention."""
     x = model.W_E[token_ids] + model.W_pos[: token_ids.shape[-1]]
     yield x, ()
@@ -53,7 +61,7 @@ def _stages(model: ModelWeights, token_ids: Any) -> Iterator[tuple[Array, tuple[
         x = x + _feed_forward(x, weights)
         yield x, ()
     for layer in model.layers:
-        patterns = tuple(_pattern(x, head, model.causal) for head in layer.heads)
+        patterns = tuple(_pattern(x, head, model.causal, graphs) for head in layer.heads)
         values = [_times(x, head.W_V) for head in layer.heads]
         for head, pattern, value in zip(layer.heads, patterns, values, strict=True):
             x = x + _times(pattern @ value, head.W_O)
@@ -63,11 +71,13 @@ def _stages(model: ModelWeights, token_ids: Any) -> Iterator[tuple[Array, tuple[
             yield x, ()
 
 
-def _pattern(x: Array, head: HeadWeights, causal: bool) -> Array:
+def _pattern(x: Array, head: HeadWeights, causal: bool, graphs: GraphInputs) -> Array:
     """softmax over keys; [T, T], row = query."""
     scores = _times(x, head.W_Q) @ _times(x, head.W_K).swapaxes(-1, -2)
     if causal:
         scores = np.where(np.tri(x.shape[-2], dtype=bool), scores, -np.inf)
+    if head.mask is not None:
+        scores = np.where(graphs.masks[head.mask], scores, -np.inf)
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: Array = weights / weights.sum(axis=-1, keepdims=True)
     return result

@@ -12,6 +12,7 @@ import numpy as np
 from compiler.ir import ModelWeights
 from compiler.run.cache import Cache, Names
 from compiler.run.edits import Edit, Heads, pairs, replaced, without_heads, without_neurons, written
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.named import NamedSOps
 from compiler.run.points import Places, Point, Where
 from compiler.run.reference import Trace
@@ -45,6 +46,9 @@ class Research(ABC):
 
     @abstractmethod
     def encode(self, tokens: Sequence[Atom]) -> np.ndarray[Any, np.dtype[np.int64]]: ...
+
+    @abstractmethod
+    def graphs(self, inputs: Sequence[Sequence[Atom]]) -> GraphInputs: ...
 
     @abstractmethod
     def edited(self, edits: Iterable[Edit], *, covered: bool = False) -> Self: ...
@@ -163,7 +167,8 @@ class Research(ABC):
         inputs, several = inputs_of(given)
         encoded = [self.encode(tokens) for tokens in inputs]
         ids, padding = padded(encoded)
-        trace, kept = self.hooked(ids if several else ids[0], padding if several else None, wanted)
+        graphs = self.graphs(inputs)
+        trace, kept = self.hooked(ids if several else ids[0], padding if several else None, wanted, graphs)
         traces = [part_of(trace, at, len(one)) for at, one in enumerate(encoded)] if several else [trace]
         results = [self.result(tokens, one, strict=strict) for tokens, one in zip(inputs, traces, strict=True)]
         streams = [one.residuals[-1][1:] for one in traces]
@@ -171,13 +176,15 @@ class Research(ABC):
         cache = Cache(self._places, self._named, kept, inputs, streams, alone=not several, strict=strictly)
         return (results if several else results[0]), cache
 
-    def hooked(self, token_ids: Any, padding: Any = None, wanted: Sequence[str] = ()) -> tuple[Trace, dict[str, Any]]:
+    def hooked(
+        self, token_ids: Any, padding: Any = None, wanted: Sequence[str] = (), graphs: GraphInputs = NOTHING
+    ) -> tuple[Trace, dict[str, Any]]:
         """The trace of token ids [T] or [B, T], with the model's edits, and what is at the wanted places."""
         from compiler.run.hooked import Taps, traced
 
         alone = token_ids.ndim == 1
         taps = Taps(self._places, self.edits, wanted, alone=alone)
-        return traced(self.network, self.weights, token_ids[None] if alone else token_ids, padding, taps)
+        return traced(self.network, self.weights, token_ids[None] if alone else token_ids, padding, taps, graphs)
 
 
 def _position(given: int | str, length: int) -> int:

@@ -18,11 +18,13 @@ import numpy as np
 from compiler.functions import is_function
 from compiler.ir import Accuracy
 from compiler.run.batches import batch_size
+from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import CompiledModel
-from compiler.run.verify import Counterexample, compare
+from compiler.run.verify import Counterexample, compare, drawn
 from compiler.values.analysis import ValueAnalysis
 from rasp.errors import InternalFault
 from rasp.graph import Map, Node, SOp, topological
+from rasp.inputs import json_of
 from rasp.operations import Atom
 from rasp.printing import expression
 
@@ -46,12 +48,13 @@ def second_opinion(
     """
     inputs = hurtful(model.weights.vocabulary, model.weights.max_length, lengths)
     place = {id(token): at for at, token in enumerate(model.weights.vocabulary)}
+    asked, chance = relation_labels(sops.values(), model.weights.labels), random.Random(0)
     end, done = time.perf_counter() + seconds, 0
     for batch in _batches(itertools.islice(inputs, MOST), model):
         if done and time.perf_counter() > end:
             break
         ids = np.array([[place[id(token)] for token in tokens] for tokens in batch])
-        found = compare(model, sops, ids, promised, ("reference",))
+        found = compare(model, sops, ids, promised, ("reference",), drawn(ids, asked, chance))
         if found.counterexample is not None:
             raise _fault(sops, model, found.counterexample)
         done += found.count
@@ -169,7 +172,7 @@ def _fault(sops: Mapping[str, SOp], model: CompiledModel, example: Counterexampl
     return InternalFault(
         f"the model of {example.output} does not give the interpreter's answer",
         notes=[
-            f"input        {json.dumps(example.tokens)}",
+            f"input        {json.dumps(json_of(example.tokens))}",
             f"interpreter  {_side(example.expected)}",
             f"model        {_side(example.found)}",
             f"compiled with vocabulary {json.dumps(weights.vocabulary)[:_SHOWN]}, maximum length {weights.max_length}, "

@@ -13,6 +13,7 @@ import numpy as np
 from compiler.ir import Accuracy
 from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.batches import batch_size
+from compiler.run.graph_inputs import graph_inputs, relation_labels
 from compiler.run.model import ENGINES, CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.settled import settled
@@ -21,6 +22,7 @@ from rasp.errors import RaspError
 from rasp.graph import SOp
 from rasp.interpret import Run
 from rasp.operations import Atom
+from rasp.relations import Edges, Graph, Label
 
 EXHAUSTIVE = 200_000
 Outputs: TypeAlias = dict[str, list[Atom]]
@@ -32,7 +34,7 @@ class Counterexample:
     """An input on which an engine and the interpreter disagree; an output is a list, or the text of an error."""
 
     output: str
-    tokens: tuple[Atom, ...]
+    tokens: Sequence[Atom]
     engine: str
     expected: list[Atom] | str
     found: list[Atom] | str
@@ -41,6 +43,8 @@ class Counterexample:
 @dataclass(frozen=True)
 class Verification:
     """How many inputs were compared, whether those are all there are, and the first difference, if any.
+
+    Of relations there are too many: those of a program that reads any are random.
 
     On `undefined` of them the program has no value, and the model said so too.
     """
@@ -68,23 +72,25 @@ def verify(
 ) -> Verification:
     """Compares the interpreter with reference and torch, or with the engines named (as `CompiledModel.trace` has them):
     on every input where there are at most 200,000 (`exhaustive`), else on `count` random ones and the boundary cases
-    (length 1, length N, all tokens equal, sorted, reversed).
+    (length 1, length N, all tokens equal, sorted, reversed). Where programs read relations, on random ones with random
+    graphs.
 
     `sop` is the one s-op compiled, or all of them by name. Stops at the first difference. `progress(done, total)` is
     called as inputs are done.
     """
     outputs = {model.weights.output.name: sop} if isinstance(sop, SOp) else dict(sop)
     vocabulary, longest = model.weights.vocabulary, model.weights.max_length
-    total = input_count(len(vocabulary), longest)
-    every = total <= exhaustive
+    total, asked = input_count(len(vocabulary), longest), relation_labels(outputs.values(), model.weights.labels)
+    every = total <= exhaustive and not asked
     batches = _all_inputs(model)
     if not every:
         inputs = sorted(_some_inputs(len(vocabulary), longest, count, seed), key=len)
         batches, total = _batches(inputs, model), len(inputs)
     promised = accuracies(model.weights)
     done = undefined = 0
+    chance = random.Random(seed)
     for ids in batches:
-        found = compare(model, outputs, ids, promised, engines)
+        found = compare(model, outputs, ids, promised, engines, drawn(ids, asked, chance))
         if found.counterexample is not None:
             return Verification(done + found.count, False, undefined, found.counterexample)
         done += found.count
@@ -125,21 +131,33 @@ def _batches(inputs: Iterable[list[int]], model: CompiledModel) -> Iterator[Ids]
             yield np.array(batch, dtype=np.intp)
 
 
+def drawn(ids: Ids, asked: Mapping[str, Sequence[Label]], chance: random.Random) -> list[dict[str, Edges]]:
+    """Random relations for each input [B, T], if any are asked for."""
+    if not asked:
+        return []
+    from compiler.run.random_graphs import random_relations
+
+    return [random_relations(ids.shape[1], chance, asked) for _ in ids]
+
+
 def compare(
     model: CompiledModel,
     outputs: Mapping[str, SOp],
     ids: Ids,
     promised: Mapping[str, Accuracy],
     engines: Sequence[str] = ENGINES,
+    relations: Sequence[Mapping[str, Edges]] = (),
 ) -> Verification:
-    """Compares interpreter and engines on inputs of one length, given as places in the vocabulary [B, T]."""
-    batch = BatchRun(model.weights.vocabulary, ids, causal=model.weights.causal)
+    """Compares interpreter and engines on inputs of one length, given as places in the vocabulary [B, T], with their
+    relations."""
+    batch = BatchRun(model.weights.vocabulary, ids, None, relations, causal=model.weights.causal)
     columns = {name: batch.sop(sop) for name, sop in outputs.items()}
     token_ids = np.pad(ids + 1, ((0, 0), (1, 0)))
-    traces = [(engine, model.trace(token_ids, engine, whole=False)) for engine in engines]
+    graphs = graph_inputs(model.weights, [ids.shape[1]] * len(ids), relations)
+    traces = [(engine, model.trace(token_ids, engine, whole=False, graphs=graphs)) for engine in engines]
     certain = np.logical_and.reduce([settled(model.weights, trace, columns, promised) for _, trace in traces])
     for at in np.flatnonzero(~certain).tolist():
-        example = difference(model, outputs, batch.tokens(at), [(name, trace, at) for name, trace in traces], promised)
+        example = difference(model, outputs, batch.given(at), [(name, trace, at) for name, trace in traces], promised)
         if example is not None:
             return Verification(at + 1, False, 0, example)
     defined = np.logical_and.reduce([column.defined for column in columns.values()])
@@ -161,8 +179,12 @@ def difference(
         for name in model.weights.output_names:
             sides = _named(want, name), _named(found, name)
             if not agree(*sides, promised[name]) or (name in sure and not same_types(*sides)):
-                return Counterexample(name, tuple(tokens), engine, *sides)
+                return Counterexample(name, _kept(tokens), engine, *sides)
     return None
+
+
+def _kept(tokens: Sequence[Atom]) -> Sequence[Atom]:
+    return tokens if isinstance(tokens, Graph) else tuple(tokens)
 
 
 def _interpreted(outputs: Mapping[str, SOp], tokens: Sequence[Atom], causal: bool) -> Outputs | str:

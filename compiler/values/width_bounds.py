@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
+from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate, folded, is_edge
 from compiler.values.categorical import distinct
 from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Ints, PositionGrid
 from compiler.values.sets import ValueSet, ValueSets, union
 from rasp.errors import Refusal
-from rasp.graph import Map, Select, Selector, SOp
+from rasp.graph import And, Map, Not, Or, Select, Selector, SOp
+from rasp.interpret import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def width_bounds_of(analysis: Comparisons, selector: Conjunction) -> WidthBounds
     grid = analysis.grid
     low = np.zeros(len(grid), dtype=np.intp)
     high = np.zeros(len(grid), dtype=np.intp)
-    for n, some, every in rows(analysis, selector.predicates):
+    for n, some, every in rows(analysis, selector):
         low[grid.row(n)] = every.sum(axis=1)
         high[grid.row(n)] = some.sum(axis=1)
     for predicate in selector.predicates:
@@ -127,11 +128,11 @@ def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
     return True
 
 
-def rows(analysis: Comparisons, predicates: Sequence[Predicate]) -> Iterable[tuple[int, BoolTable, BoolTable]]:
+def rows(analysis: Comparisons, selector: Conjunction) -> Iterable[tuple[int, BoolTable, BoolTable]]:
     """For every length n: which (query, key) pairs may be selected, and which surely are; bool [n, n] each."""
     grid = analysis.grid
     prepared = []
-    for predicate in predicates:
+    for predicate in selector.predicates:
         queries, keys = analysis[predicate.queries], analysis[predicate.keys]
         table = analysis.predicate_table(predicate)
         own = _own(keys, table) if predicate.keys is predicate.queries else None
@@ -148,7 +149,33 @@ def rows(analysis: Comparisons, predicates: Sequence[Predicate]) -> Iterable[tup
                 np.fill_diagonal(every_here, own[1][key_pattern[row]])
             some &= some_here
             every &= every_here
+        if selector.mask is not None:
+            possible, sure = masked_cells(selector.mask, n)
+            some &= possible
+            every &= sure
         yield (n, np.tril(some), np.tril(every)) if analysis.causal else (n, some, every)
+
+
+def masked_cells(mask: Selector, n: int) -> tuple[BoolTable, BoolTable]:
+    """For a length, which cells a mask may leave to the scores, and which it surely does: any edge may be there."""
+    every, none = np.ones((n, n), dtype=bool), np.zeros((n, n), dtype=bool)
+    tokens = Run([0] * n)
+
+    def cells(leaf: Selector) -> tuple[BoolTable, BoolTable]:
+        if is_edge(leaf):
+            return every, none
+        found = tokens.selector(leaf)
+        return found, found
+
+    return folded(mask, cells, _KLEENE)
+
+
+Bounds: TypeAlias = "tuple[BoolTable, BoolTable]"
+_KLEENE: Mapping[type[Selector], Callable[..., Bounds]] = {
+    Not: lambda inner: (~inner[1], ~inner[0]),
+    And: lambda left, right: (left[0] & right[0], left[1] & right[1]),
+    Or: lambda left, right: (left[0] | right[0], left[1] | right[1]),
+}
 
 
 def _own(values: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
@@ -173,7 +200,7 @@ def selected_values(analysis: Comparisons, selector: Selector, value: SOp) -> tu
     arrays: list[Ints] = []
     of_patterns: dict[bytes, int] = {}
     cell_set = np.empty(len(analysis.grid), dtype=np.intp)
-    for n, some, _ in rows(analysis, analysis.conjunctions[selector].predicates):
+    for n, some, _ in rows(analysis, analysis.conjunctions[selector]):
         row = analysis.grid.row(n)
         patterns, selected = _selected_patterns(some, values.cell_pattern[row], len(values.patterns))
         for cell, mask in enumerate(selected, row.start):

@@ -286,14 +286,14 @@ class Evaluation:
     def edges(self, node: Relation) -> PooledEdges:
         """A relation on all inputs."""
         if node not in self._edges:
-            plain = pooled(node.name, self.ragged, self.relations)
+            plain = pooled(node.input_name, self.ragged, self.relations)
             self._edges[node] = plain.transposed() if node.transposed else plain
         return self._edges[node]
 
     def of_relation(self, node: Relation) -> Flags | None:
         edges = self.edges(node)
         self.selection.know(node, edges.pairs)
-        return self._fails(edges.lacking, lambda: MissingRelation(node, node.name))
+        return self._fails(edges.lacking, lambda: MissingRelation(node, node.input_name))
 
     def of_labelled(self, node: LabelledRelation) -> None:
         """The edges whose label equals what is wanted where they arrive; each two atoms are compared once."""

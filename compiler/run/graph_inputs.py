@@ -1,0 +1,92 @@
+"""What heads take besides the stream: masks, where a query may look, as relations of the input and positions say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from compiler.ir import ModelWeights
+from compiler.selectors import is_edge, leaves
+from rasp.batch.run import BatchRun
+from rasp.errors import DataFault
+from rasp.graph import Constant, LabelledRelation, Node, Relation, Selector, topological
+from rasp.operations import atom_key, describe
+from rasp.relations import Edges, Label
+
+Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+Ids: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
+Given: TypeAlias = "Mapping[str, Edges]"
+
+
+@dataclass(frozen=True, eq=False)
+class GraphInputs:
+    """The masks of a batch, [B or 1, T+1, T+1] with BOS in front: True where the query (row) may look at the key.
+
+    Everybody may look at BOS, and BOS at itself only; nobody looks at padding.
+    """
+
+    masks: Mapping[Selector, Flags]
+
+    @property
+    def has_any(self) -> bool:
+        return bool(self.masks)
+
+    def at(self, index: int) -> GraphInputs:
+        """Those of one input of the batch."""
+        return GraphInputs({mask: cells[index if len(cells) > 1 else 0] for mask, cells in self.masks.items()})
+
+
+NOTHING = GraphInputs({})
+
+
+def relations_in(masks: Iterable[Selector]) -> list[str]:
+    """The names of the relations that some masks read, each once."""
+    found = (leaf for mask in masks for leaf in leaves(mask) if is_edge(leaf))
+    names = {leaf.input_name if isinstance(leaf, Relation) else leaf.relation.input_name: None for leaf in found}  # type: ignore[attr-defined]
+    return list(names)
+
+
+def graph_inputs(weights: ModelWeights, lengths: Sequence[int], relations: Sequence[Given]) -> GraphInputs:
+    """What the heads of a model take for some inputs. DataFault where one lacks a relation that a head reads."""
+    masks = weights.masks
+    if not masks:
+        return NOTHING
+    for given in relations or [{}] * len(lengths):
+        check_relations(weights, given)
+    size = np.array(lengths)
+    every = BatchRun((0,), np.zeros((len(size), size.max()), dtype=np.intp), size, relations)
+    alike = not np.ptp(size)
+    one = BatchRun((0,), np.zeros((1, size[0]), dtype=np.intp)) if alike else every
+    return GraphInputs({m: _with_bos((every if relations_in([m]) else one).selector(m)) for m in masks})
+
+
+def _with_bos(cells: Flags) -> Flags:
+    rows, size, _ = cells.shape
+    found = np.zeros((rows, size + 1, size + 1), dtype=bool)
+    found[:, 1:, 1:] = cells
+    found[:, :, 0] = True
+    return found
+
+
+def check_relations(weights: ModelWeights, given: Given) -> None:
+    """DataFault where an input lacks a relation that the heads of a model look along."""
+    for name in relations_in(weights.masks):
+        if name not in given:
+            raise DataFault(
+                f"the input has no relation {describe(name)}, which the model looks along",
+                hint=f'give it with the input: {{"tokens": …, "{name}": [[0, 1], …]}}',
+            )
+
+
+def relation_labels(roots: Iterable[Node], declared: Sequence[Label] = ()) -> dict[str, list[Label]]:
+    """The relations that some nodes read, each with labels to try: those declared, those it is asked for, and none."""
+    asked: dict[str, dict[Any, Label]] = {}
+    for node in topological(roots):
+        if isinstance(node, Relation):
+            asked.setdefault(node.input_name, {atom_key(None): None})
+        if isinstance(node, LabelledRelation) and isinstance(node.wanted, Constant):
+            asked.setdefault(node.relation.input_name, {})[atom_key(node.wanted.value)] = node.wanted.value
+    return {name: [*{**found, **{atom_key(one): one for one in declared}}.values()] for name, found in asked.items()}
