@@ -163,6 +163,16 @@ def is_edge(leaf: Selector) -> bool:
     return isinstance(leaf, (Relation, LabelledRelation))
 
 
+def relations_in(formulas: Iterable[Selector]) -> list[str]:
+    """The names of the relations that some formulas read, each once."""
+    found: dict[str, None] = {}
+    for leaf in (leaf for formula in formulas for leaf in leaves(formula)):
+        relation = leaf.relation if isinstance(leaf, LabelledRelation) else leaf
+        if isinstance(relation, Relation):
+            found[relation.input_name] = None
+    return list(found)
+
+
 def is_mask(conjunct: Selector) -> bool:
     """Whether a part of a selector reads relations and positions, and no data."""
     found = leaves(conjunct)

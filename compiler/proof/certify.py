@@ -27,8 +27,7 @@ from compiler.proof.neurons import Neurons
 from compiler.proof.stream import Stream
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
-from compiler.run.graph_inputs import relations_in
-from compiler.selectors import Conjunction
+from compiler.selectors import Conjunction, relations_in
 from compiler.symbolic import BOS, SymbolicLayer
 from compiler.values.categorical import value_key
 from rasp.graph import Selector, SOp

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.ir import ModelWeights
-from compiler.selectors import is_edge, leaves
+from compiler.selectors import relations_in
 from rasp.batch.run import BatchRun
 from rasp.errors import DataFault
 from rasp.graph import Constant, LabelledRelation, Node, Relation, Selector, topological
@@ -40,13 +40,6 @@ class GraphInputs:
 
 
 NOTHING = GraphInputs({})
-
-
-def relations_in(masks: Iterable[Selector]) -> list[str]:
-    """The names of the relations that some masks read, each once."""
-    found = (leaf for mask in masks for leaf in leaves(mask) if is_edge(leaf))
-    names = {leaf.input_name if isinstance(leaf, Relation) else leaf.relation.input_name: None for leaf in found}  # type: ignore[attr-defined]
-    return list(names)
 
 
 def graph_inputs(weights: ModelWeights, lengths: Sequence[int], relations: Sequence[Given]) -> GraphInputs:
