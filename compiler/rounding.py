@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -13,10 +14,19 @@ from compiler.differences import is_difference
 from compiler.precision import Precision
 from compiler.storage import Storage
 from compiler.values.affine import is_product
-from compiler.values.aggregates import number_at_rest
+from compiler.values.categorical import UNDEFINED
 from compiler.values.linear import LinearForm
-from compiler.values.progressions import gcd_of
-from compiler.values.roundoff import EXACT, UNBOUNDED, Error, Range, largest, of_one_sign, roundoff, sum_error
+from compiler.values.roundoff import (
+    EXACT,
+    SLACK,
+    UNBOUNDED,
+    Error,
+    Range,
+    largest,
+    of_one_sign,
+    roundoff,
+    sum_error,
+)
 from compiler.values.sets import NEAR, ValueSet
 from rasp.graph import Aggregate, Map, SOp
 from rasp.operations import Atom
@@ -142,36 +152,96 @@ def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Erro
     return Error(rounded, off + rounded * (largest(reach) + off) + precision.tiniest)
 
 
-def _error_at_bos(mean: Aggregate, storage: Storage, precision: Precision) -> float:
-    """How far what a head reads at BOS may be from the default.
+@dataclass(frozen=True)
+class Resting:
+    """A term of what a number is at BOS: a weight times the default of an aggregate, which is off by `drift` there."""
 
-    There it reads what the aggregated s-op has at BOS, its own defaults, and takes that off again. Where all of these
-    are multiples of one number, and not too many, the sums are exact; else each is rounded.
+    weight: Fraction
+    default: Fraction
+    drift: float
+
+    @property
+    def product(self) -> Fraction:
+        return self.weight * self.default
+
+    def times(self, weight: Fraction) -> Resting:
+        return Resting(self.weight * weight, self.default, self.drift)
+
+
+def drift_at_bos(node: SOp, storage: Storage, precision: Precision) -> float:
+    """A bound on how far what stands for a number at BOS is from what should: an aggregate's default, else 0.
+
+    Neurons write exact zeros there, except where they read means as they are: products, whose units are all active for
+    what the mean is above its default, and differences.
     """
-    terms = _terms_at_bos(mean.value, storage)
-    exact = [*(term for term, _ in terms), Fraction(number_at_rest(mean))]
-    unit = gcd_of(exact)
-    total = sum(map(abs, exact))
-    inner = sum(abs(float(weight)) * _error_at_bos(part, storage, precision) for _, (weight, part) in terms)
-    if total < Fraction(precision.exact) * unit or not total:
-        return inner
-    return inner + 16 * precision.unit * float(total)
-
-
-def _terms_at_bos(node: SOp, storage: Storage) -> list[tuple[Fraction, tuple[Fraction, Aggregate]]]:
-    """What a number is the sum of at BOS: weights times defaults of the aggregates that it is read off."""
     if isinstance(node, Aggregate):
-        return [(Fraction(number_at_rest(node)), (Fraction(1), node))]
+        default = storage.number_at_bos(node)
+        if storage.is_copy(node):
+            return error_of(node, storage, precision).at(abs(default))
+        rounded = 0.0 if held_exactly([Fraction(default)], precision) else precision.unit * abs(default)
+        return rounded + _error_at_bos(node, storage, precision)
+    if is_difference(node):
+        return 2 * sum(drift_at_bos(mean, storage, precision) for mean in node.args)
+    if is_product(storage.analysis, node):
+        assert isinstance(node, Map)
+        factor, mean = node.args
+        return 2 * sum(map(abs, storage.analysis[factor].universe)) * drift_at_bos(mean, storage, precision)
+    return 0.0
+
+
+def _error_at_bos(mean: Aggregate, storage: Storage, precision: Precision) -> float:
+    """How far what a head reads at BOS may be from the default, apart from rounding the default itself.
+
+    There it reads the terms that the aggregated s-op has at BOS, and adds c, the default less all of these. Where they
+    and c are exact in the dtype, so are all sums. Else let S be the size of the terms and d that of the default, and so
+    S + d at least that of c: rounding c, the weights and defaults, their products and n sums takes no more than n + 5
+    units of S + (S + d).
+    """
+    terms = _terms_at_bos(mean.value, storage, precision)
+    default = Fraction(storage.number_at_bos(mean))
+    drift = sum(abs(float(term.weight)) * term.drift for term in terms) * SLACK
+    numbers = [number for term in terms for number in (term.weight, term.default)]
+    if held_exactly(numbers, precision) and added_exactly([default, *(term.product for term in terms)], precision):
+        return drift
+    size = float(sum(abs(term.product) for term in terms))
+    return drift + (len(terms) + 5) * precision.unit * (2 * size + abs(float(default))) * SLACK if size else drift
+
+
+def held_exactly(numbers: Sequence[Fraction], precision: Precision) -> bool:
+    """Whether every one of some numbers is one that the dtype holds."""
+    return all(added_exactly([number], precision) for number in numbers)
+
+
+def added_exactly(numbers: Sequence[Fraction], precision: Precision) -> bool:
+    """Whether the dtype holds some numbers and all sums of them in any order: multiples of one power of two."""
+    unit = max(number.denominator for number in numbers)
+    is_binary = all(number.denominator & (number.denominator - 1) == 0 for number in numbers)
+    return is_binary and sum(map(abs, numbers)) * unit < precision.exact and unit < 1 / precision.tiniest
+
+
+def _terms_at_bos(node: SOp, storage: Storage, precision: Precision) -> list[Resting]:
+    """What a number is the sum of at BOS."""
     form = storage.form_read(node)
-    parts = form.weights if form is not None else dict.fromkeys(storage.analysis.sources(node), Fraction(1))
-    found = []
-    for part, weight in parts.items():
-        found += (
-            [(weight * term, (weight * inner, mean)) for term, (inner, mean) in _terms_at_bos(part, storage)]
-            if part is not node
-            else []
-        )
-    return found
+    if form is not None:
+        parts = [(weight, _terms_at_bos(part, storage, precision)) for part, weight in form.weights.items()]
+        return [term.times(weight) for weight, terms in parts for term in terms]
+    drift = drift_at_bos(node, storage, precision)
+    if isinstance(node, Aggregate) or drift:
+        default = storage.number_at_bos(node) if isinstance(node, Aggregate) else 0
+        return [Resting(Fraction(1), Fraction(default), drift)]
+    (source, *others) = storage.analysis.sources(node) or (node,)
+    if others or not storage.is_copy(source) or node in storage.numbers:
+        return []
+    return [Resting(Fraction(float(value)), Fraction(1), 0.0) for value in _at_default(node, source, storage)]
+
+
+def _at_default(node: SOp, copy: SOp, storage: Storage) -> list[Atom]:
+    """The value that a function of a copy has for its default, where it has one: at BOS the copy's one-hot shows it."""
+    assert isinstance(copy, Aggregate)
+    tuples, values = storage.analysis.table(node)
+    universe = storage.analysis[tuples.factors[0]].universe
+    pairs = zip(tuples.codes.tolist(), values, strict=True)
+    return [value for (code,), value in pairs if universe[code] == copy.default and value is not UNDEFINED]
 
 
 def _share(values: ValueSet) -> float:

@@ -21,7 +21,6 @@ from compiler.selectors import JOINT
 from compiler.source_map import SourceMap
 from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, combine
 from compiler.values.affine import is_product
-from compiler.values.aggregates import number_at_rest
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
@@ -88,6 +87,12 @@ class Storage:
         if values.numeric and any(isinstance(value, float) for value in values.universe):
             return False
         return self.analysis.width_bounds(node.selector).at_most_one or not self.analysis[node.value].averaged
+
+    def number_at_bos(self, node: Aggregate) -> float:
+        """The default as a number, which BOS carries; 0 where no row is ever empty, as for a string."""
+        if isinstance(node.default, str) or self.analysis.width_bounds(node.selector).never_empty:
+            return 0.0
+        return float(node.default)
 
     def is_mean_length(self, node: SOp) -> bool:
         """Whether the node is a length whose head writes 1/n, the mean of FIRST, and not 1/(n + 1), as for a width."""
@@ -539,7 +544,7 @@ class Reader:
         if is_difference(node):
             return Direction(self.source_map.text(node))
         assert isinstance(node, Aggregate)
-        return Direction(self.source_map.text(node), number_at_rest(node))
+        return Direction(self.source_map.text(node), self.storage.number_at_bos(node))
 
     def _one_hot_directions(self, node: SOp, wanted: set[Hashable] | None) -> list[Direction | None]:
         """For each code of the node's universe its direction (equal numbers share one), None where nothing reads it."""
@@ -673,7 +678,7 @@ def _once(space: Any) -> list[tuple[Direction, Any]]:
 
 
 def _number_at_bos(node: SOp, storage: Storage) -> float:
-    return number_at_rest(node) if isinstance(node, Aggregate) and storage.is_copy(node) else 0.0
+    return storage.number_at_bos(node) if isinstance(node, Aggregate) and storage.is_copy(node) else 0.0
 
 
 def _shown(value: Any) -> str:

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+import compiler.rounding
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.rounding import error_of
@@ -147,6 +148,32 @@ def test_defaults_far_apart_do_not_cancel_at_bos(dtype: str) -> None:
     except Refusal:
         return
     assert verify(program(text), model).counterexample is None
+
+
+DEFAULTS_OF_TWO = (
+    "inner = aggregate(select(indices, indices, <), tokens_float, {});"
+    "x = aggregate(select(tokens_float, 9, ==), inner, {});"
+)
+TENTHS = (0.1, 0.25, 1.7, 3.3, 0.77, 5.21, 9.0)
+
+
+@BOTH
+@pytest.mark.parametrize(("inner", "outer"), [(0.7, -0.1), (3, 2.5), (0.3, 0.9), (0.2, 0.5), (1024, 0.5), (0, 0.1)])
+def test_a_default_that_the_dtype_rounds_is_within_the_promise(inner: float, outer: float, dtype: str) -> None:
+    root = program(DEFAULTS_OF_TWO.format(inner, outer))
+    model = compile_sop(root, TENTHS, 12, dtype=dtype)
+    assert verify(root, model, count=60).counterexample is None
+
+
+def test_what_cancels_at_bos_is_refused() -> None:
+    with pytest.raises(Refusal, match="what is left after numbers cancel may be off by"):
+        compile_sop(program(DEFAULTS_OF_TWO.format(100000.1, 0.1)), TENTHS, 12)
+
+
+def test_the_certificate_adds_up_what_is_read_at_bos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiler.rounding, "_error_at_bos", lambda *_: 0.0)
+    with pytest.raises(Refusal, match="what is read at BOS is not the default"):
+        compile_sop(program(DEFAULTS_OF_TWO.format(1000.7, 0.1)), TENTHS, 12)
 
 
 @BOTH

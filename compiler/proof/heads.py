@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -17,11 +18,13 @@ import numpy as np
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
 from compiler.proof.stream import Stream
+from compiler.proof.units import Vector
+from compiler.rounding import added_exactly, drift_at_bos, held_exactly
 from compiler.selectors import Conjunction, Predicate
 from compiler.storage import FIRST
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
-from compiler.values.aggregates import number_at_rest
 from compiler.values.categorical import value_key
+from compiler.values.roundoff import SLACK
 from rasp.graph import Aggregate, Constant, Selector, SOp, full
 from rasp.layers import Head
 
@@ -32,6 +35,7 @@ class Heads:
     def __init__(self, stream: Stream, conjunctions: Mapping[Selector, Conjunction]) -> None:
         self.stream, self.conjunctions = stream, conjunctions
         self.reader, self.analysis, self.precision = stream.reader, stream.analysis, stream.precision
+        self._drifts: dict[SOp, float] = {}
 
     def check(self, head: HeadWeights, symbol: SymbolicHead, plan: HeadPlan) -> None:
         queries, keys = head.W_Q.astype(np.float64), head.W_K.astype(np.float64)
@@ -215,8 +219,11 @@ class Heads:
         if not np.array_equal(head.W_O, wanted):
             self.stream.fail(head.name, "what it reads is not written where it belongs")
         by_node: dict[SOp, list[tuple[Functional, Direction]]] = defaultdict(list)
-        for functional, direction in symbol.values:
-            by_node[self.stream.node_of[direction]].append((functional, direction))
+        for column, (functional, direction) in enumerate(symbol.values):
+            node = self.stream.node_of[direction]
+            by_node[node].append((functional, direction))
+            if isinstance(node, Aggregate):
+                self._rests(node, direction, head.W_V[:, column].astype(np.float64))
         for node, channels in by_node.items():
             if isinstance(node, Aggregate):
                 self._read_at_keys(node, channels)
@@ -232,18 +239,44 @@ class Heads:
             self.stream.fail(repr(node), "it is not the mean over all keys")
         self.stream.holds(FIRST, functionals, [None])
 
+    def _rests(self, node: Aggregate, direction: Direction, weights: Vector) -> None:
+        """What a channel reads at BOS is the default, within the bound on its drift, in the dtype's arithmetic.
+
+        What is held there has drifted by no more than its own bound. Products and sums round nothing where all are
+        multiples of one power of two, else n products and their sums round n + 2 units of all their sizes.
+        """
+        rows = np.flatnonzero(weights).tolist()
+        held = [Fraction(self.stream.bos_state[row]) for row in rows]
+        terms = [Fraction(weights[row]) * at_bos for row, at_bos in zip(rows, held, strict=True)]
+        is_exact = held_exactly(held, self.precision) and added_exactly([Fraction(0), *terms], self.precision)
+        rounded = 0.0 if is_exact else (len(rows) + 2) * self.precision.unit * float(sum(map(abs, terms)))
+        drift = sum(abs(weights[row]) * self._drift(self.stream.directions[row]) for row in rows)
+        off = float(abs(sum(terms) - Fraction(direction.at_bos)))
+        if off + drift + rounded > SLACK * self._drift(direction):
+            self.stream.fail(repr(node), "what is read at BOS is not the default")
+        self.stream.checks += 1
+
+    def _drift(self, direction: Direction) -> float:
+        """By how much what a direction holds at BOS may be off; one-hots and counts are exact."""
+        node = self.stream.node_of[direction]
+        if direction not in (self.reader.raw.get(node), self.reader.numbers.get(node)):
+            return 0.0
+        if node not in self._drifts:
+            self._drifts[node] = drift_at_bos(node, self.stream.storage, self.precision)
+        return self._drifts[node]
+
     def _read_at_keys(self, node: Aggregate, channels: Sequence[tuple[Functional, Direction]]) -> None:
         """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default."""
         read: list[frozenset[Hashable] | None] = []
-        for functional, direction in channels:
+        for _, direction in channels:
             if direction in (self.reader.raw.get(node), self.reader.numbers.get(node)):
                 read.append(None)
-                default = number_at_rest(node)
+                default = self.stream.storage.number_at_bos(node)
             else:
                 space = zip(self.analysis[node].universe, self.reader.one_hot[node], strict=True)
                 shown = [value for value, found in space if found is direction]
                 read.append(frozenset(map(value_key, shown)))
                 default = float(any(value == node.default for value in shown))
-            if at_bos(functional) != default:
-                self.stream.fail(repr(node), "what is read at BOS is not the default")
+            if direction.at_bos != default:
+                self.stream.fail(repr(node), "what it holds at BOS is not the default")
         self.stream.holds(node.value, [functional for functional, _ in channels], read)

@@ -216,8 +216,3 @@ def _counts(analysis: Gathers, low: Ints, high: Ints) -> ValueSet:
     ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
     sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
     return grouped(analysis.grid, sets, cell_set.reshape(-1), range(analysis.grid.max_length + 1))
-
-
-def number_at_rest(node: Aggregate) -> float:
-    """The default as a number; 0 for a string, which a numeric aggregate has only where no row is ever empty."""
-    return 0.0 if isinstance(node.default, str) else float(node.default)

@@ -19,7 +19,7 @@ from rasp.graph import Aggregate, Map, Node, SOp, topological
 
 UNIT = 2.0**-53
 _TINIEST = 2.0**-1074
-_SLACK = 1 + 2.0**-20
+SLACK = 1 + 2.0**-20
 _EXACT_INT = 2**53
 Range: TypeAlias = tuple[float, float]
 
@@ -37,8 +37,8 @@ class Error:
 
     def then(self, other: Error) -> Error:
         """What two deviations one after the other come to, the second being that of the number found first."""
-        relative = (self.relative + other.relative) * _SLACK
-        return Error(relative, (self.absolute + other.absolute) * _SLACK)
+        relative = (self.relative + other.relative) * SLACK
+        return Error(relative, (self.absolute + other.absolute) * SLACK)
 
     def scaled(self, factor: float) -> Error:
         """The bound for the number times an exact factor."""
@@ -126,7 +126,7 @@ def _plus(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error], sig
 def _times(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
     some, other = (largest(analysis[arg].range) for arg in args)
     absolute = errors[0].absolute * other + errors[1].absolute * some + errors[0].absolute * errors[1].absolute
-    return Error((errors[0].relative + errors[1].relative) * _SLACK, absolute * _SLACK)
+    return Error((errors[0].relative + errors[1].relative) * SLACK, absolute * SLACK)
 
 
 def _over(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
@@ -137,7 +137,7 @@ def _over(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> 
     least = float(min(sizes))
     off = errors[1].absolute / least
     absolute = (errors[0].absolute + 2 * off * largest(dividend.range)) / least
-    return Error((errors[0].relative + 2 * errors[1].relative) * _SLACK, absolute * 2)
+    return Error((errors[0].relative + 2 * errors[1].relative) * SLACK, absolute * 2)
 
 
 def _either(analysis: ValueSets, args: Sequence[SOp], errors: Sequence[Error]) -> Error:
