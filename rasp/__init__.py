@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from rasp.language.program import parse_program as parse
     from rasp.layers import Analysis, Head, analyse
     from rasp.relations import Edges, Graph
+    from rasp.tracr import from_tracr
 
 __all__ = [
     "Analysis",
@@ -90,6 +91,7 @@ __all__ = [
     "compile",
     "elementwise",
     "evaluate",
+    "from_tracr",
     "full",
     "indicator",
     "indices",
@@ -125,6 +127,7 @@ _HOMES: dict[str, tuple[str, str]] = {
     "analyse": ("rasp.layers", "analyse"),
     "Run": ("rasp.interpret", "Run"),
     "evaluate": ("rasp.interpret", "run"),
+    "from_tracr": ("rasp.tracr", "from_tracr"),
     "Program": ("rasp.language.program", "Program"),
     "load": ("rasp.language.program", "load_program"),
     "parse": ("rasp.language.program", "parse_program"),

@@ -31,6 +31,7 @@ from rasp.graph import (
     Tokens,
     topological,
 )
+from rasp.interventions import Interventions, settled
 from rasp.meaning import EvaluationFault, MissingRelation, convert, label_means, mean_of, not_an_edge
 from rasp.operations import (
     COMPARISONS,
@@ -70,14 +71,22 @@ class Run:
 
     `causal` masks every selector to keys at or before the query, as a decoder-only transformer does. The rules in this
     file are the meaning of every node. They make a matrix of each selector; on more than SHORT tokens `rasp.batch`
-    finds the same values without, and matrices are made only to be shown.
+    finds the same values without, and matrices are made only to be shown. `given` are other values that some s-ops have
+    at some positions, whatever their rules say.
     """
 
-    def __init__(self, tokens: Sequence[Atom] | Mapping[str, Any], *, causal: bool = False) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[Atom] | Mapping[str, Any],
+        *,
+        causal: bool = False,
+        given: Mapping[SOp, Mapping[int, Atom]] | None = None,
+    ) -> None:
         graph = graph_of(tokens)
         self.tokens = _checked_input(cast(Sequence[Atom], tokens) if graph is None else graph)
         self.relations: Mapping[str, Edges] = {} if graph is None else graph.relations
         self.causal = causal
+        self._given = given or {}
         self._values: dict[Node, Any] = {}
         self._bytes = 0
 
@@ -91,7 +100,7 @@ class Run:
 
     def sop(self, node: SOp) -> Column:
         """The column of an s-op, one value a position. EvaluationFault where it has none."""
-        if node in self._values or len(self) <= SHORT:
+        if node in self._values or self._is_short:
             return self._value(node)
         return self._long.column(node)
 
@@ -107,11 +116,16 @@ class Run:
 
     def selector(self, node: Selector) -> Matrix:
         """The cells of a selector, bool [T, T]: row = query, column = key."""
-        if len(self) <= SHORT:
+        if self._is_short:
             return self._value(node)
         self._bytes = 0
         self._reserve(node)
         return self._long.matrix(node)
+
+    @property
+    def _is_short(self) -> bool:
+        """Whether the rules of this file find the values: on few tokens, and where some are given."""
+        return len(self) <= SHORT or bool(self._given)
 
     @cached_property
     def _long(self) -> Evaluation:
@@ -129,6 +143,8 @@ class Run:
             self._reserve(node)
         children = [self._values[child] for child in node.children]
         value = _RULES[type(node)](self, node, *children)
+        if node in self._given:
+            value = _replaced(value, self._given[node])  # type: ignore[index]
         if isinstance(node, SOp):
             _check_type(node, value)
         return value
@@ -143,14 +159,32 @@ class Run:
             raise fault
 
 
-def run(node: Node, tokens: Sequence[Atom] | Mapping[str, Any], *, causal: bool = False) -> list[Any]:
-    """The values of an s-op as a list of atoms, or a selector's rows as lists of bools, on an input (see `Run`)."""
+def run(
+    node: Node,
+    tokens: Sequence[Atom] | Mapping[str, Any],
+    *,
+    causal: bool = False,
+    given: Interventions | None = None,
+) -> list[Any]:
+    """The values of an s-op as a list of atoms, or a selector's rows as lists of bools, on an input (see `Run`).
+
+    `given` are interventions: `{"level": {2: 1}}` asks what comes out if the s-op called level were 1 at position 2,
+    however it is computed. The s-op itself may stand for its name. NameFault for one that is not read, DataFault for a
+    position that is none.
+    """
     fresh = Run(tokens, causal=causal)
+    if given:
+        fresh = Run(tokens, causal=causal, given=settled(node, given, len(fresh)))
     if isinstance(node, Selector):
         return fresh.selector(node).tolist()
     if isinstance(node, SOp):
         return as_python(fresh.sop(node))
     raise TypeFault(f"expected an s-op or a selector, found {type(node).__name__}")
+
+
+def _replaced(values: Column, others: Mapping[int, Atom]) -> Column:
+    """A column with other values at some positions."""
+    return column([others.get(at, value) for at, value in enumerate(values.tolist())])
 
 
 def as_python(values: Column) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -20,13 +20,13 @@ from compiler.run.result import Result
 from rasp.calls import Given, inputs_of
 from rasp.errors import DataFault
 from rasp.graph import SOp
+from rasp.interventions import Interventions, position, value_of
 from rasp.operations import Atom
 
 if TYPE_CHECKING:
     from compiler.run.network import Transformer
 
 Hook: TypeAlias = Callable[..., Any]
-Interventions: TypeAlias = "Mapping[str, Mapping[int, Atom]] | Mapping[str, Mapping[str, Atom]]"
 
 
 class Research(ABC):
@@ -153,7 +153,7 @@ class Research(ABC):
             raise DataFault("an intervention is on one input, not on several")
         found: list[Edit] = []
         for name, at in values.items():
-            places = {_position(position, len(inputs[0])): value for position, value in at.items()}
+            places = {position(where, len(inputs[0])): value_of(value) for where, value in at.items()}
             found += written(self.weights, self._places, self._named.find(name), places)
         result: Result = self.edited(found)._run(inputs[0], (), strict)[0]
         return result
@@ -185,13 +185,6 @@ class Research(ABC):
         alone = token_ids.ndim == 1
         taps = Taps(self._places, self.edits, wanted, alone=alone)
         return traced(self.network, self.weights, token_ids[None] if alone else token_ids, padding, taps, graphs)
-
-
-def _position(given: int | str, length: int) -> int:
-    """A position of a token. DataFault where the input has none."""
-    if not str(given).isdecimal() or not 0 <= int(given) < length:
-        raise DataFault(f"the input has no position {given}", hint=f"positions are 0 to {length - 1}")
-    return int(given)
 
 
 def padded(encoded: Sequence[Any]) -> tuple[Any, Any]:
