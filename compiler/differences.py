@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from compiler.indicator_means import is_indicator_count
+from compiler.materialised import is_stored
 from rasp.graph import Map, Node, SOp
 from rasp.operations import Operation
 
@@ -43,4 +44,4 @@ def is_difference(node: Node) -> TypeGuard[Map]:
 
 def is_opaque(node: Node) -> bool:
     """Whether an elementwise s-op is a source of its own, not a function of what it reads."""
-    return is_indicator_count(node) or is_difference(node)
+    return is_indicator_count(node) or is_difference(node) or is_stored(node)

@@ -8,7 +8,7 @@ from compiler.guards import one_key_needed
 from compiler.options import Options
 from compiler.selectors import Conjunction, conjunction
 from compiler.source_map import SourceMap
-from compiler.values.analysis import TooMany, ValueAnalysis
+from compiler.values.analysis import MAX_TUPLES, TooMany, ValueAnalysis
 from compiler.values.representatives import with_representatives
 from compiler.values.width_bounds import WidthBounds
 from rasp.errors import Failures, Refusal
@@ -33,9 +33,11 @@ class Facts:
     `values` holds value sets and width bounds, `conjunctions` every selector as one head computes it.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, most_rows: int = MAX_TUPLES) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
-        self.values = ValueAnalysis(options.vocab, options.max_length, self.conjunctions, options.causal)
+        self.values = ValueAnalysis(
+            options.vocab, options.max_length, self.conjunctions, options.causal, most_rows=most_rows
+        )
         self._refused: dict[Node, Refusal] = {}
         self._ruled_out: dict[Node, Refusal] = {}
         self._tainted: dict[Node, bool] = {}

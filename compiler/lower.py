@@ -13,6 +13,7 @@ from compiler.gadgets.tables import IndistinctError
 from compiler.guards import Guard
 from compiler.indicator_means import is_count
 from compiler.ir import Accuracy, Check, OutputTypes, ReadoutKind
+from compiler.materialised import is_stored
 from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan
@@ -118,7 +119,7 @@ def _with_neurons(
             continue
         if is_count(node):
             stages[1].add(node, _neurons(node, storage, reader, precision))
-        elif not storage.is_view(node):
+        elif is_stored(node) or not storage.is_view(node):
             stages[storage.stage(node)].add(node, _neurons(node, storage, reader, precision))
     return [found for _, found in sorted(stages.items()) if found.heads or found.neurons]
 

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
-from compiler.assemble import Assembler
 from compiler.contract import model_weights, unread_note
 from compiler.facts import Facts
 from compiler.functions import Recorder
 from compiler.held import held
 from compiler.ir import Certificate, ModelWeights
-from compiler.lower import SymbolicModel, lower
+from compiler.lower import SymbolicModel
 from compiler.options import Options
-from compiler.plan import Plan, plan
+from compiler.passes import Passes, timed
+from compiler.plan import Plan
 from compiler.proof.certify import Certifier
-from compiler.rewrites.simplify import Rewritten, settle, split
+from compiler.rewrites.simplify import Rewritten
 from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.source_map import SourceMap
 from compiler.timing import Progress, Stopwatch, silent
-from rasp.errors import Failures, Refusal
+from compiler.values.analysis import MAX_TUPLES
+from rasp.errors import Refusal
 from rasp.graph import Node, SOp
 from rasp.language.program import Program
-from rasp.layers import Analysis, analyse
+from rasp.layers import Analysis
 from rasp.operations import Atom, atom_key
 from rasp.origins import known, program_of
 from rasp.printing import expression
@@ -37,6 +38,7 @@ from rasp.source import Span
 T = TypeVar("T")
 LARGE = 50_000
 MUCH = 4
+TRIED_ROWS = 50_000
 
 
 def compile(
@@ -81,20 +83,6 @@ def _common_program(outputs: Mapping[str, SOp]) -> Program | None:
     return program if all(program.variables.get(name) is sop for name, sop in outputs.items()) else None
 
 
-def _step(name: str) -> Callable[[Callable[[Compilation], T]], cached_property[T]]:
-    """A pass: a value made when first asked for, whose own seconds count to a name of the timings."""
-
-    def of(make: Callable[[Compilation], T]) -> cached_property[T]:
-        def made(self: Compilation) -> T:
-            with deep_stack(), self.stopwatch.running(name):
-                return make(self)
-
-        made.__doc__ = make.__doc__
-        return cached_property(made)
-
-    return of
-
-
 class Compilation:
     """One compilation, pass by pass, in the order in which they stand here: each is a value, made when first asked for.
 
@@ -114,71 +102,84 @@ class Compilation:
         of_program = SourceMap(program.names, program.origins) if program else SourceMap()
         self.source_map = of_program if source_map is None else source_map.of_graph(self.outputs.values())
         self.functions = Recorder(list(self.outputs.values()))
-        self.facts = Facts(options)
         self.stopwatch = Stopwatch(progress)
 
     @property
     def timings(self) -> dict[str, float]:
         return self.stopwatch.seconds
 
-    @_step("graph")
+    @cached_property
+    @timed("graph")
     def given(self) -> Rewritten:
         """The s-ops as the program has them, Python functions as what records their answers."""
         roots = tuple(map(self.functions.stand_in, self.outputs.values()))
         return Rewritten(roots, self.source_map.moved(self.functions.stand_in), ())
 
-    @_step("graph")
+    @cached_property
+    def passes(self) -> Passes:
+        """The way to go: what makes the model small. `auto` is `small` where that makes a large model much smaller."""
+        if self.options.prefer != "auto":
+            return self._smaller(self.options.prefer)
+        few = self._smaller("auto")
+        if few.size <= LARGE:
+            return few
+        many = self._smaller("small")
+        if all(one is other for one, other in zip(few.split.roots, many.split.roots, strict=True)):
+            return few
+        return many if few.size < math.inf and MUCH * many.size <= few.size else few
+
+    def _smaller(self, prefer: str) -> Passes:
+        """In steps where that is smaller, or the only way; then combinations are listed up to TRIED_ROWS only."""
+        steps = self._way(prefer, in_steps=True)
+        if not steps.stores_parts:
+            return steps
+        found = min(steps, self._way(prefer, most_rows=TRIED_ROWS), key=lambda way: way.size)
+        if found.size == math.inf:
+            return self._way(prefer)
+        found.facts.values.most_rows = MAX_TUPLES
+        return found
+
+    def _way(self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES) -> Passes:
+        names = tuple(self.outputs)
+        return Passes(names, self.given, self.options, self.stopwatch, prefer, in_steps=in_steps, most_rows=most_rows)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of s-ops and selectors."""
+        return self.passes.facts
+
+    @property
     def split(self) -> Rewritten:
         """The s-ops rewritten where `prefer` asks for it, and to what single heads compute."""
-        return split(self.given, self.preference, self.facts)
+        return self.passes.split
 
-    @_step("graph")
-    def preference(self) -> str:
-        """What `prefer` comes to: `auto` is `small` where that makes a large model much smaller."""
-        if self.options.prefer != "auto":
-            return self.options.prefer
-        few, many = (_Trial(self, prefer) for prefer in ("auto", "small"))
-        is_same = all(one is other for one, other in zip(few.split.roots, many.split.roots, strict=True))
-        return "auto" if is_same or not many.is_much_smaller(few) else "small"
-
-    @_step("graph")
+    @property
     def graph(self) -> Rewritten:
         """The s-ops to compile: rewritten as their values allow as well."""
-        with self.stopwatch.running("values"):
-            self.facts.examine(self.split.roots)
-        return settle(self.split, self.facts)
+        return self.passes.graph
 
-    @_step("values")
+    @property
     def checked(self) -> Facts:
-        """The values of every s-op, and every selector as one head computes it. All refusals come from here.
+        """The values of every s-op, and every selector as one head computes it."""
+        return self.passes.checked
 
-        They are in the words of the program, where it is refused as well, rather than of what it was rewritten to.
-        """
-        graph = self.graph
-        try:
-            self.facts.check(graph.roots, graph.source_map)
-        except (Refusal, Failures):
-            self.facts.check(self.split.roots, self.split.source_map)
-            raise
-        return self.facts
-
-    @_step("schedule")
+    @property
     def schedule(self) -> Analysis:
         """Which layer and head computes what."""
-        return analyse(self.graph.roots)
+        return self.passes.schedule
 
-    @_step("layout")
+    @property
     def plan(self) -> Plan:
         """What the residual stream holds, and how the heads score."""
-        return plan(self.graph.roots, self.schedule, self.checked, self.options.precision, self.graph.source_map)
+        return self.passes.plan
 
-    @_step("layers")
+    @property
     def symbolic(self) -> SymbolicModel:
         """The network in names: heads and neurons over named directions."""
-        outputs = dict(zip(self.outputs, self.graph.roots, strict=True))
-        return lower(outputs, self.plan, self.graph.source_map, self.options.precision)
+        return self.passes.symbolic
 
-    @_step("weights")
+    @cached_property
+    @timed("weights")
     def weights(self) -> ModelWeights:
         """The arrays, without a certificate."""
         notes = [
@@ -195,7 +196,8 @@ class Compilation:
         """What the nodes to compile are called: as in the program, and outputs as they are asked for."""
         return {**dict(zip(self.graph.roots, self.outputs, strict=True)), **self.graph.source_map.names}
 
-    @_step("certificate")
+    @cached_property
+    @timed("certificate")
     def certificate(self) -> Certificate:
         """The proof that the weights are exact."""
         return self.certify(self.weights)
@@ -220,26 +222,6 @@ class Compilation:
         lengths = telling_lengths(self.graph.roots, self.facts.values)
         seconds = SHARE * sum(self.timings.values()) + AT_LEAST
         second_opinion(self.outputs, model, accuracies(model.weights), lengths, seconds)
-
-
-class _Trial(Compilation):
-    """A compilation with another preference, as far as its size is known."""
-
-    def __init__(self, of: Compilation, prefer: str) -> None:
-        super().__init__(of.outputs, of.options, source_map=of.source_map)
-        self.preference = prefer
-
-    @property
-    def size(self) -> float:
-        """How many parameters the model would have; infinity where it is refused."""
-        try:
-            return Assembler(self.symbolic, self.options.dtype).size
-        except (Refusal, Failures):
-            return math.inf
-
-    def is_much_smaller(self, other: _Trial) -> bool:
-        """Whether the other one is large, and this one a quarter of it or less."""
-        return LARGE < other.size < math.inf and MUCH * self.size <= other.size
 
 
 def compile_sop(

@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeAlias
 
 from compiler.differences import is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
+from compiler.materialised import is_stored, made
 from compiler.selectors import JOINT
 from compiler.source_map import SourceMap
 from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, combine
@@ -105,7 +106,8 @@ class Storage:
 
     def is_clean(self, source: SOp) -> bool:
         """Whether a source can be stored one-hot by the embedding, by its head, or from means (a count)."""
-        return isinstance(source, (Tokens, Indices)) or is_indicator_count(source) or self.is_copy(source)
+        is_made = is_indicator_count(source) or is_stored(source)
+        return isinstance(source, (Tokens, Indices)) or is_made or self.is_copy(source)
 
     def is_view(self, node: SOp) -> bool:
         """Whether every function of the node is a linear view of one one-hot source, or constant."""
@@ -117,12 +119,12 @@ class Storage:
         return max((self._source_layer(source) for source in self.analysis.sources(node)), default=0)
 
     def _source_layer(self, source: SOp) -> int:
-        return self.layer_of.get(source, 0)
+        return self.layer(source.args[0]) if is_stored(source) else self.layer_of.get(source, 0)
 
     def stage(self, node: SOp) -> int:
         """How many feed-forwards of its layer come before the one that computes the node."""
         layer = self.layer(node)
-        before = (part for part in self.waits.get(node, ()) if self.layer(part) == layer)
+        before = (part for part in self.waits.get(made(node), ()) if self.layer(part) == layer)
         return 1 + max((self._ready(part) for part in before), default=-1)
 
     def _ready(self, part: SOp) -> int:
@@ -130,8 +132,9 @@ class Storage:
         if not self.is_view(part):
             return self.stage(part)
         counts = (is_count(source) for source in self.analysis.sources(part))
-        flags = (self.stage(source) for source in self.analysis.sources(part) if is_flag(source))
-        return max((*(1 for count in counts if count), *flags), default=-1)
+        staged = (source for source in self.analysis.sources(part) if is_flag(source) or is_stored(source))
+        at_layer = (self.stage(source) for source in staged if self.layer(source) == self.layer(part))
+        return max((*(1 for count in counts if count), *at_layer), default=-1)
 
     def categorical(self, node: SOp, wanted: set[Hashable] | None = None) -> None:
         """Need: for each wanted value (None: all), whether the node has it, exactly 0 or 1."""
@@ -157,7 +160,10 @@ class Storage:
     def _store(self, sources: Iterable[SOp]) -> None:
         """Need: sources that can be, one-hot."""
         for source in sources:
+            is_fresh = source not in self.one_hot and source not in self.numbers
             self.one_hot[source] = None
+            if is_stored(source) and is_fresh:
+                self._feed(source.args[0])
             if is_indicator_count(source):
                 self._indicator_count(source)
                 if is_count(source):
@@ -300,10 +306,20 @@ class Storage:
             self.number(part, exact=exact)
 
     def _number_of_copy(self, node: SOp, source: SOp) -> None:
-        if node is source and self.analysis[source].numeric:
+        if node is source and is_stored(source):
+            self._number_of_stored(source)
+        elif node is source and self.analysis[source].numeric:
             self.numbers[source] = None
         else:
             self._store([source])
+
+    def _number_of_stored(self, node: Map) -> None:
+        """An integer is stored as one; other numbers are read off a one-hot."""
+        if not all(isinstance(value, int) for value in self.analysis[node].universe):
+            self._store([node])
+        elif node not in self.one_hot and node not in self.numbers:
+            self.numbers[node] = None
+            self._feed(node.args[0])
 
     def _stored_number(self, node: SOp) -> None:
         """Sums of steps are exact only on integers; other numbers are read off a one-hot."""

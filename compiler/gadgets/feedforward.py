@@ -33,6 +33,7 @@ from compiler.differences import MeanDifference
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.indicator_means import is_count, means_of
+from compiler.materialised import made
 from compiler.means import combined_readings, width_reading
 from compiler.precision import Precision
 from compiler.rounding import raw_error_at
@@ -63,11 +64,12 @@ class RawInput:
 
 def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
     """The hidden units that write a stored one-hot or number. Refusal where steps would not be exact."""
+    owner, node = node, made(node)
     if is_product(storage.analysis, node):
         assert isinstance(node, Map)
         return _product_neurons(node, reader)
     if node in storage.deciding_forms:
-        return _line_neurons(node, storage, reader, precision)
+        return _line_neurons(owner, storage, reader, precision)
     tuples, found = storage.analysis.table(node)
     defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
     rows = tuples.codes[defined].tolist()
@@ -76,7 +78,7 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
     clean = [index for index, part in enumerate(parts) if part is not None]
     spaces = [part for part in parts if part is not None]
     contexts = [tuple(space.code[row[index]] for index, space in zip(clean, spaces, strict=True)) for row in rows]
-    targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
+    targets = list(map(_target(owner, reader), values, _codes(node, storage, values)))
     if len(clean) == len(parts):
         return table_neurons(str(node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
     raw, readings = _raw_readings(node, tuples.factors, rows, clean, storage, reader, precision)
@@ -283,19 +285,20 @@ def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[F
     return found
 
 
-def _line_neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
+def _line_neurons(owner: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
     """Steps along a linear form ℓ of exact integers: ReLU(ℓ − v + 1) − ReLU(ℓ − v) is exactly 1 from v on, else 0.
 
     The second unit of a step from v and the first of one from v + 1 are one unit: a spline with a knot a value. Units
     from the highest value on are always 0, and left out.
     """
+    node = made(owner)
     form = storage.deciding_forms[node]
     core = storage.core(node)
     _, pairs = storage.analysis.table(Map(JOINT, (core, node)))
     along = dict(pair for pair in pairs if pair is not UNDEFINED)
     levels = sorted(map(int, along))
     values = [along[level] for level in levels]
-    targets = list(map(_target(node, reader), values, _codes(node, storage, values)))
+    targets = list(map(_target(owner, reader), values, _codes(node, storage, values)))
     knots: dict[int, list[tuple[float, Target]]] = defaultdict(list)
     for level, (before, after) in zip(levels[1:], pairwise(targets), strict=True):
         change = combine((1.0, after), (-1.0, before))

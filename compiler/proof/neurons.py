@@ -17,6 +17,7 @@ import numpy as np
 from compiler.differences import MeanDifference, is_difference
 from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.ir import FeedForwardWeights
+from compiler.materialised import is_stored, made
 from compiler.means import combined_readings
 from compiler.proof.stream import Meaning, States, Stream, code_table
 from compiler.proof.units import Group, Reading, Vector
@@ -58,7 +59,9 @@ class Neurons:
         if is_indicator_count(node) and self.stream.raw(directions):
             self._indicator_count(node, W_in, bias, W_out)
             return
-        readings, states = self._inputs(node, directions)
+        readings, states = self._inputs(made(node), directions)
+        if is_stored(node):
+            states = states.having(node, states.codes[made(node)])
         if any(self.stream.node_of[target] is not node for target in targets):
             self.stream.fail(f"neurons for {node!r}", "they write to another direction")
         raw = self.stream.raw(directions)

@@ -128,10 +128,10 @@ def compare(node: Node, facts: Facts) -> Change | None:
     In one head that is the mean of the differences: it has the sign of the difference of the means, as their sums are
     exact. Else it is their difference.
     """
-    if not isinstance(node, Map) or node.op.name not in _COMPARED or not all(map(facts.compiles, node.args)):
+    if not isinstance(node, Map) or node.op.name not in _COMPARED:
         return None
     left, right = node.args
-    if not isinstance(left, Aggregate) or not isinstance(right, Aggregate):
+    if not isinstance(left, Aggregate) or not isinstance(right, Aggregate) or not all(map(facts.compiles, node.args)):
         return None
     if not _has_many_means(left, facts) or not _has_many_means(right, facts):
         return None

@@ -15,9 +15,11 @@ from typing import Any, TypeAlias, cast
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
 from compiler.indicator_means import is_indicator, is_indicator_mean
+from compiler.materialised import stored
 from compiler.rewrites.change import Change
 from compiler.rewrites.edges import split_edges
 from compiler.rewrites.linear import add_counts, compare, compare_counts
+from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
 from compiler.selectors import comparisons, conjuncts
@@ -42,14 +44,16 @@ class Rewritten:
     notes: tuple[str, ...]
 
 
-def split(found: Rewritten, prefer: str, facts: Facts) -> Rewritten:
+def split(found: Rewritten, prefer: str, facts: Facts, *, in_steps: bool = False) -> Rewritten:
     """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number.
 
     What is linear goes first, so that no values are listed of what then is not there, and once more at the end.
     Strings are split from numbers before, for what reads them to be known, and in what then became of select_best.
     """
-    for change in (split_edges, *LINEAR, split_mixed, *PASSES[prefer], split_mixed, *LINEAR):
-        found = _passed(found, change, facts)
+    for changes in ((split_edges, *LINEAR), (split_mixed, *PASSES[prefer], split_mixed, *LINEAR)):
+        for change in changes:
+            found = _passed(found, change, facts)
+        found = _in_steps(found, facts) if in_steps else found
     return found
 
 
@@ -60,7 +64,34 @@ def settle(found: Rewritten, facts: Facts) -> Rewritten:
     return found
 
 
+def _in_steps(found: Rewritten, facts: Facts) -> Rewritten:
+    """The s-ops with parts of them stored, until each is a small table or cannot be made one."""
+    steps = Steps(facts)
+    while parts := steps.parts(found.roots):
+        found = _with_stored(found, parts)
+    return found
+
+
+def _with_stored(before: Rewritten, parts: Sequence[SOp]) -> Rewritten:
+    """The s-ops with some parts stored, wherever they are read."""
+    kept = {stored(part): None for part in parts}
+
+    def store(node: Node, rebuilt: Node) -> Change | None:
+        if node in kept:
+            return Change(cast(Map, rebuilt).args[0])
+        if any(node is part for part in parts):
+            return Change(stored(cast(SOp, rebuilt)), named={stored(cast(SOp, rebuilt)): "{}"})
+        return None
+
+    return _rewritten(before, store)
+
+
 def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
+    return _rewritten(before, lambda node, rebuilt: change(rebuilt, facts))
+
+
+def _rewritten(before: Rewritten, change: Callable[[Node, Node], Change | None]) -> Rewritten:
+    """The graph with every node changed, given the old node and the same one with its children changed."""
     new: dict[Node, Node] = {}
     notes: list[str] = []
     named: dict[Node, str] = {}
@@ -69,7 +100,7 @@ def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
     origins = dict(known.origins)
     for node in topological(before.roots):
         rebuilt = _rebuilt(node, new)
-        changed = change(rebuilt, facts)
+        changed = change(node, rebuilt)
         if changed is not None:
             notes += [changed.note(known.text(node))] if changed.note else []
             rebuilt = changed.node

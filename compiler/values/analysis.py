@@ -16,6 +16,7 @@ import numpy as np
 
 from compiler.differences import MeanDifference, is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag
+from compiler.materialised import is_stored
 from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
@@ -63,9 +64,10 @@ class ValueAnalysis:
         causal: bool = False,
         bounded: frozenset[SOp] = frozenset(),
         single: frozenset[Selector] = frozenset(),
+        most_rows: int = MAX_TUPLES,
     ) -> None:
         self.vocabulary = tuple(vocabulary)
-        self.bounded, self.single = bounded, single
+        self.bounded, self.single, self.most_rows = bounded, single, most_rows
         self.grid = PositionGrid(max_length)
         self.conjunctions = conjunctions
         self.causal = causal
@@ -233,7 +235,9 @@ class ValueAnalysis:
         return self._anew(frozenset(kept), self.single | {selector})
 
     def _anew(self, bounded: frozenset[SOp], single: frozenset[Selector]) -> ValueAnalysis:
-        return ValueAnalysis(self.vocabulary, self.max_length, self.conjunctions, self.causal, bounded, single)
+        return ValueAnalysis(
+            self.vocabulary, self.max_length, self.conjunctions, self.causal, bounded, single, self.most_rows
+        )
 
     def form(self, node: SOp) -> LinearForm | None:
         """A number as a linear form of numbers: itself where it is stored as it is; None where it is no number."""
@@ -275,21 +279,21 @@ class ValueAnalysis:
         if len(factors) == 1:
             codes = np.arange(len(last.universe), dtype=np.intp)[:, None]
             return Tuples(factors, codes, last.patterns, last.cell_pattern)
-        return _product(factors, self.tuples(factors[:-1]), last)
+        return _product(factors, self.tuples(factors[:-1]), last, self.most_rows)
 
 
-def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet) -> Tuples:
+def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int) -> Tuples:
     width = len(right.universe)
     pairs, cell_pattern = np.unique(left.cell_pattern * len(right.patterns) + right.cell_pattern, return_inverse=True)
     sides = [(left.patterns[p // len(right.patterns)], right.patterns[p % len(right.patterns)]) for p in pairs.tolist()]
     if sum(len(a) * len(b) for a, b in sides) > MAX_PATTERN_ENTRIES:
         sides = [(np.arange(len(left.codes)), np.arange(width))]
         cell_pattern = np.zeros_like(cell_pattern)
-    if max(len(a) * len(b) for a, b in sides) > MAX_TUPLES:
-        raise TooMany(factors, f"over {MAX_TUPLES:,}")
+    if max(len(a) * len(b) for a, b in sides) > most:
+        raise TooMany(factors, f"over {most:,}")
     products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
     reached = np.unique(np.concatenate(products))
-    if len(reached) > MAX_TUPLES:
+    if len(reached) > most:
         raise TooMany(factors, f"{len(reached):,}")
     codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
     return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
@@ -314,6 +318,8 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if isinstance(node, Map) and isinstance(node.op, Representatives):
         return everywhere(analysis.grid, list(map(float, node.op.points)))
+    if is_stored(node):
+        return analysis[node.args[0]]
     if is_difference(node):
         return _difference(analysis, node)
     if is_flag(node):

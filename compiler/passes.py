@@ -1,0 +1,129 @@
+"""The passes from s-ops to a network in names, one way to go: each is a value that can be looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cached_property
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from compiler.assemble import Assembler
+from compiler.facts import Facts
+from compiler.lower import SymbolicModel, lower
+from compiler.materialised import is_stored
+from compiler.options import Options
+from compiler.plan import Plan, plan
+from compiler.rewrites.simplify import Rewritten, settle, split
+from compiler.timing import Stopwatch
+from compiler.values.analysis import MAX_TUPLES
+from rasp.errors import Failures, Refusal
+from rasp.graph import topological
+from rasp.layers import Analysis, analyse
+from rasp.recursion import deep_stack
+
+
+class _Timed(Protocol):
+    stopwatch: Stopwatch
+
+
+S = TypeVar("S", bound=_Timed)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def timed(name: str) -> Callable[[Callable[Concatenate[S, P], T]], Callable[Concatenate[S, P], T]]:
+    """A pass whose own seconds count to a name of the timings."""
+
+    def of(make: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+        def made(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            with deep_stack(), self.stopwatch.running(name):
+                return make(self, *args, **kwargs)
+
+        made.__doc__ = make.__doc__
+        return made
+
+    return of
+
+
+class Passes:
+    """One way from s-ops to a network in names, pass by pass: each is a value, made when first asked for.
+
+    `prefer` says what is rewritten; `in_steps`, whether parts of large s-ops are stored; `most_rows` how many
+    combinations are listed at most.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        given: Rewritten,
+        options: Options,
+        stopwatch: Stopwatch,
+        prefer: str,
+        *,
+        in_steps: bool = False,
+        most_rows: int = MAX_TUPLES,
+    ) -> None:
+        self.names, self.given, self.options, self.stopwatch = names, given, options, stopwatch
+        self.prefer, self.in_steps = prefer, in_steps
+        self.facts = Facts(options, most_rows)
+
+    @cached_property
+    @timed("graph")
+    def split(self) -> Rewritten:
+        """The s-ops rewritten where `prefer` asks for it, and to what single heads compute."""
+        return split(self.given, self.prefer, self.facts, in_steps=self.in_steps)
+
+    @cached_property
+    @timed("graph")
+    def graph(self) -> Rewritten:
+        """The s-ops to compile: rewritten as their values allow as well."""
+        with self.stopwatch.running("values"):
+            self.facts.examine(self.split.roots)
+        return settle(self.split, self.facts)
+
+    @cached_property
+    @timed("values")
+    def checked(self) -> Facts:
+        """The values of every s-op, and every selector as one head computes it. All refusals come from here.
+
+        They are in the words of the program, where it is refused as well, rather than of what it was rewritten to.
+        """
+        graph = self.graph
+        try:
+            self.facts.check(graph.roots, graph.source_map)
+        except (Refusal, Failures):
+            self.facts.check(self.split.roots, self.split.source_map)
+            raise
+        return self.facts
+
+    @cached_property
+    @timed("schedule")
+    def schedule(self) -> Analysis:
+        """Which layer and head computes what."""
+        return analyse(self.graph.roots)
+
+    @cached_property
+    @timed("layout")
+    def plan(self) -> Plan:
+        """What the residual stream holds, and how the heads score."""
+        return plan(self.graph.roots, self.schedule, self.checked, self.options.precision, self.graph.source_map)
+
+    @cached_property
+    @timed("layers")
+    def symbolic(self) -> SymbolicModel:
+        """The network in names: heads and neurons over named directions."""
+        outputs = dict(zip(self.names, self.graph.roots, strict=True))
+        return lower(outputs, self.plan, self.graph.source_map, self.options.precision)
+
+    @property
+    def stores_parts(self) -> bool:
+        """Whether there is an elementwise s-op of which a part is stored."""
+        return any(map(is_stored, topological(self.split.roots)))
+
+    @cached_property
+    def size(self) -> float:
+        """How many parameters the model would have; infinity where it is refused."""
+        try:
+            return Assembler(self.symbolic, self.options.dtype).size
+        except (Refusal, Failures):
+            return math.inf
