@@ -1,0 +1,201 @@
+"""The programs in programs/graphs/: what their headers promise, on every engine, and what networkx says of all graphs.
+
+`pytest tests/test_graph_programs.py --vertices 6` takes all 33,867 graphs of up to 6 vertices.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
+import pytest
+
+from compiler import load, save, verify
+from compiler.run.batches import answers
+from compiler.run.model import ENGINES, CompiledModel
+from rasp import Graph, Program, evaluate
+from rasp import load as load_program
+from rasp.errors import DataFault, RaspError
+from rasp.inputs import parse_input
+from rasp.layers import analyse
+from rasp.operations import Atom
+from rasp.relations import Edges
+from tests.test_programs import printed
+
+FOLDER = Path(__file__).parent.parent / "programs" / "graphs"
+FILES = sorted(path.stem for path in FOLDER.glob("*.rasp"))
+
+
+def program(name: str) -> Program:
+    return load_program(FOLDER / f"{name}.rasp")
+
+
+def header(name: str) -> dict[str, str]:
+    text = re.match(r"(#.*\n)*", (FOLDER / f"{name}.rasp").read_text(encoding="utf-8"))
+    assert text is not None
+    return dict(re.findall(r"^# ([\w-]+): +(.*)$", text[0], re.MULTILINE))
+
+
+def given(name: str) -> Graph:
+    found = parse_input(header(name)["input"])
+    assert isinstance(found, Graph)
+    return found
+
+
+@cache
+def model(name: str) -> CompiledModel:
+    said = header(name)
+    found: CompiledModel = program(name).compile(said["vocab"], int(said["length"]))
+    return found
+
+
+def test_there_are_programs() -> None:
+    assert len(FILES) >= 11
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_header_holds(name: str) -> None:
+    said = header(name)
+    assert printed(evaluate(program(name).sop(), given(name))) == said["output"]
+    assert model(name).weights.depth == int(said["layers"]) == analyse([program(name).sop()]).depth
+    assert ", ".join(map(str, model(name).weights.heads)) == said["heads"]
+
+
+def same(found: list[Any], wanted: list[Any]) -> bool:
+    return found == (wanted if isinstance(wanted[0], str) else pytest.approx(wanted, rel=1e-5))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_engines_files_and_random_graphs_agree(name: str, tmp_path: Path) -> None:
+    own, sop = model(name), program(name).sop()
+    wanted = evaluate(sop, given(name))
+    for engine in (*ENGINES, "sparse"):
+        assert same(own.run(given(name), engine=engine).output, wanted)
+    save(own, tmp_path / "m.safetensors")
+    assert same(load(tmp_path / "m.safetensors")(given(name)), wanted)
+    assert verify(sop, own, count=25, engines=("reference",)).counterexample is None
+
+
+# -- all graphs, as networkx has them
+
+
+def all_graphs(least: int, most: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Every labelled graph of so many vertices, as its pairs."""
+    for length in range(least, most + 1):
+        pairs = list(combinations(range(length), 2))
+        for chosen in range(1 << len(pairs)):
+            yield length, [pair for bit, pair in enumerate(pairs) if chosen >> bit & 1]
+
+
+def input_of(length: int, pairs: Sequence[tuple[int, int]], tokens: Sequence[Atom]) -> Graph:
+    both = sorted({(v, u) for u, v in pairs} | set(pairs))
+    return Graph(tokens[:length], {"edges": Edges.sorted(length, [(u, v, None) for u, v in both])})
+
+
+def hops(graph: Any, most: float) -> list[int]:
+    near = networkx.single_source_shortest_path_length(graph, 0)
+    return [near[v] if near.get(v, most + 1) <= most else -1 for v in graph]
+
+
+def least_vertex(graph: Any) -> list[int]:
+    return [min(networkx.node_connected_component(graph, v)) for v in graph]
+
+
+def bipartite(graph: Any) -> list[bool]:
+    found = {
+        v: networkx.is_bipartite(graph.subgraph(part)) for part in networkx.connected_components(graph) for v in part
+    }
+    return [found[v] for v in graph]
+
+
+ORACLES: Mapping[str, tuple[str, Callable[[Any], list[Any]]]] = {
+    "degree": ("aaaaaa", lambda graph: [graph.degree(v) for v in graph]),
+    "k_hops": ("*.....", lambda graph: [found >= 0 for found in hops(graph, 2)]),
+    "components": ("......", least_vertex),
+    "distance": ("*.....", lambda graph: hops(graph, 9)),
+    "triangles": ("......", lambda graph: list(networkx.triangles(graph).values())),
+    "bipartite": ("......", bipartite),
+}
+
+
+@cache
+def model_of(name: str, vertices: int) -> CompiledModel:
+    """The model for so many vertices; its parameter n says how many there are, where it has one."""
+    own = program(name)
+    sized = load_program(FOLDER / f"{name}.rasp", n=vertices) if "n" in own.parameters else own
+    found: CompiledModel = sized.compile(header(name)["vocab"], vertices)
+    return found
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_all_graphs_are_as_networkx_has_them(name: str, request: pytest.FixtureRequest) -> None:
+    vertices = int(request.config.getoption("--vertices"))
+    tokens, oracle = ORACLES[name]
+    graphs = list(all_graphs(1, vertices))
+    found = answers(model_of(name, vertices), [input_of(*each, tokens) for each in graphs])
+    for (length, pairs), answer in zip(graphs, found, strict=True):
+        graph = networkx.Graph(pairs)
+        wanted = networkx.Graph()
+        wanted.add_nodes_from(range(length))
+        wanted.add_edges_from(graph.edges)
+        assert isinstance(answer, dict), answer
+        assert next(iter(answer.values())) == oracle(wanted), (length, pairs)
+
+
+def test_how_many_graphs_there_are() -> None:
+    assert sum(2 ** (n * (n - 1) // 2) for n in range(1, 7)) == 33_867
+
+
+def test_colours_are_the_partition_of_weisfeiler_and_leman() -> None:
+    rng = np.random.default_rng(0)
+    sop, own = program("colour_refinement").sop(), model("colour_refinement")
+    for _ in range(30):
+        graph = networkx.gnp_random_graph(5, rng.random(), int(rng.integers(1 << 30)))
+        found = own(input_of(5, list(graph.edges), "....."))
+        networkx.set_node_attributes(graph, ".", "token")
+        hashes = networkx.weisfeiler_lehman_subgraph_hashes(graph, iterations=2, node_attr="token")
+        rounds = [hashes[v] for v in graph]
+        assert found == evaluate(sop, input_of(5, list(graph.edges), "....."))
+        last = [each[-1] if each else "" for each in rounds]
+        same = [[a == b for b in last] for a in last]
+        assert same == [[a == b for b in found] for a in found]
+
+
+# -- graphs that are none, or too large
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"tokens": "abc", "edges": [[0, 3]]}', "names position 3"),
+        ('{"tokens": "", "edges": []}', "at least one token"),
+        (json.dumps({"tokens": "a" * 13, "edges": []}), "the model takes at most 12"),
+        ('{"tokens": "abc"}', "no relation"),
+        ('{"tokens": "ab?", "edges": []}', "not in the vocabulary"),
+    ],
+)
+def test_bad_graphs_are_told_apart(text: str, words: str) -> None:
+
+    with pytest.raises(RaspError, match=words):
+        model("degree").run(parse_input(text))
+
+
+def test_more_edges_than_pairs_are_too_many() -> None:
+    edges = [[u, v, mark] for u in range(2) for v in range(2) for mark in ("x", "y")]
+    with pytest.raises(DataFault, match="is there twice"):
+        parse_input(json.dumps({"tokens": "ab", "edges": edges}))
+
+
+def test_a_self_loop_where_one_is_subtracted() -> None:
+    from rasp import parse
+
+    sop = parse('d = selector_width(relation("edges")); x = 1 / (d - 1);').sop()
+    with pytest.raises(RaspError, match="division by zero"):
+        evaluate(sop, {"tokens": "a", "edges": [[0, 0]]})
