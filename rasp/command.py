@@ -7,6 +7,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -65,23 +66,26 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     budget_argument(parser)
     parameter_argument(parser)
     parser.add_argument("--show", metavar="NAME", help="the s-op or selector to show (default: the last s-op)")
+    parser.add_argument("--causal", action="store_true", help="no position attends to later ones")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 
 
 def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
     """Evaluates a program on each input; without inputs, runs its statements as the console would, on the header's."""
     header = read_header(Path(args.file))
-    if not has_inputs(args) and not (args.json or args.show):
+    if not has_inputs(args) and not (args.json or args.show or args.causal):
         return _run_as_console(Path(args.file), args.budget, given_parameters(args), drawing, header)
     inputs = header.said_inputs(given_inputs(args))
     if not has_inputs(args) and not inputs:
-        args.parser.error("--json and --show need an input: -i, --inputs or --graph, or # input: in its header")
+        args.parser.error(
+            "--json, --show and --causal need an input: -i, --inputs or --graph, or # input: in its header"
+        )
     program = load_program(args.file, budget=args.budget, **given_parameters(args))
     shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
     if shown.json and not isinstance(shown.value, Node):
         found = described(shown.value)
         raise TypeFault(f"{shown.name} of {args.file} is {found}; only s-ops and selectors have an output")
-    return int(_run_on(inputs, shown))
+    return int(_run_on(inputs, shown, causal=args.causal))
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,13 @@ def _named(program: Program, name: str | None) -> tuple[str, Value]:
     return name, program.variable(name)
 
 
-def _run_on(inputs: list[Input], shown: _Shown) -> bool:
+def _run_on(inputs: list[Input], shown: _Shown, *, causal: bool) -> bool:
     """Whether there was an input on which the value could not be shown."""
     value, failed = shown.value, False
-    each = runs(value, map(sequence_of, inputs)) if isinstance(value, SOp) else map(Run, inputs)
+    sequences = map(sequence_of, inputs)
+    each = (
+        runs(value, sequences, causal=causal) if isinstance(value, SOp) else map(partial(Run, causal=causal), sequences)
+    )
     for given, run in zip(inputs, each, strict=True):
         try:
             shown.write(Example(given, run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from compiler.source_map import SourceMap
 from rasp.arguments import examples
+from rasp.desktop import open_file
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
 from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
@@ -25,12 +26,13 @@ from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.comp_flows import file_name, folder
-from viz.comparison import compare, head_titles, own_source
+from viz.comparison import chosen_heads, compare, head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads
+from viz.look import Look, look_arguments, restyled
 from viz.residual_stream import residual
 from viz.saving import check_target, save
-from viz.single import selector
+from viz.single import head, selector
 from viz.weight_tables import weights
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "rasp draw programs/reverse.rasp reverse -i hello -o reverse.svg",
         "rasp draw programs/reverse.rasp reverse -i hello --kind flow -o flow.pdf",
+        "rasp draw programs/sort.rasp -i hello --layer 2 --head 1 --numbers --dark -o head.png",
         "rasp compile programs/reverse.rasp -o reverse.safetensors",
         "rasp draw reverse.safetensors -i hello -o heads.png",
     )
@@ -60,7 +63,30 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     )
     size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="each position attends only to itself and those before")
+    parser.add_argument("--layer", type=int, metavar="N", help="only the heads of this layer, counted from 1")
+    parser.add_argument(
+        "--head", type=int, metavar="N", help="only the head of this number, counted from 1 in its layer"
+    )
+    parser.add_argument("--numbers", action="store_true", help="write the weights in the cells")
+    look_arguments(parser)
+    parser.add_argument("--dpi", type=int, default=160, metavar="N", help="pixels an inch of a .png (default 160)")
+    larger = parser.add_mutually_exclusive_group()
+    larger.add_argument("--scale", type=float, default=1.0, metavar="X", help="draw a .png or .svg X times as large")
+    larger.add_argument("--width", type=float, metavar="INCHES", help="scale a .png or .svg to this width")
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True, help="a .png, .svg or .pdf file to write")
+    parser.add_argument("--open", action="store_true", help="show the picture at once")
+
+
+@dataclass(frozen=True)
+class _Heads:
+    """Which heads are drawn, all where nothing is said, and whether their weights are written in the cells."""
+
+    layer: int | None = None
+    head: int | None = None
+    numbers: bool = False
+
+
+_ALL_HEADS = _Heads()
 
 
 @dataclass(frozen=True)
@@ -76,6 +102,7 @@ class _Request:
     causal: bool
     budget: int
     parameters: Mapping[str, Atom]
+    heads: _Heads
 
 
 def draw_run(args: argparse.Namespace) -> int:
@@ -85,9 +112,16 @@ def draw_run(args: argparse.Namespace) -> int:
     header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
     size = args.vocab, args.max_length, args.causal
     inputs = _only(header.said_inputs(given_inputs(args)))
-    asked = _Request(args.file, args.name, args.kind, inputs, *size, args.budget, given_parameters(args))
+    chosen = _Heads(args.layer, args.head, args.numbers)
+    asked = _Request(args.file, args.name, args.kind, inputs, *size, args.budget, given_parameters(args), chosen)
     figure = _of_program(asked) if model is None else _of_model(model, asked)
-    say(visible(str(save(figure, target))))
+    figure = restyled(figure, Look(args.colors, args.dark))
+    scale = args.scale if args.width is None else args.width / figure.get_size_inches()[0]
+    if min(args.dpi, scale) <= 0:
+        raise DataFault("a picture needs a size above 0")
+    say(visible(str(save(figure, target, dpi=args.dpi, scale=scale))))
+    if args.open:
+        open_file(target)
     return 0
 
 
@@ -136,21 +170,49 @@ def _of_model(model: CompiledModel, asked: _Request) -> Figure:
             "a compiled model is drawn as it is, with its own s-op, vocabulary, length and mask",
             hint="draw the program for another name, or a selector",
         )
-    return _picture(model, asked.kind or "heads", asked.tokens)
+    return _picture(model, asked.kind or "heads", asked.tokens, asked.heads)
 
 
-def _picture(model: CompiledModel, kind: str, tokens: list[Atom]) -> Figure:
+def _picture(model: CompiledModel, kind: str, tokens: list[Atom], chosen: _Heads = _ALL_HEADS) -> Figure:
     """A picture of a compiled model."""
+    if kind == "compare":
+        return compare(model, tokens, **asdict(chosen))
+    if kind == "heads":
+        return _heads(model, tokens, chosen)
+    _refuse_choice(kind, chosen)
     if kind == "residual":
         return residual(model, tokens)
     if kind == "weights":
         return weights(model)
-    if kind == "compare":
-        return compare(model, tokens)
-    if kind == "flow":
-        own = model.weights
-        return flow(own.sops[own.output.name], tokens, names=own.names, causal=own.causal)
-    return heads(model.run(tokens).attention, tokens, titles=head_titles(model))
+    own = model.weights
+    return flow(own.sops[own.output.name], tokens, names=own.names, causal=own.causal)
+
+
+def _refuse_choice(kind: str, chosen: _Heads) -> None:
+    """DataFault where heads are chosen of a picture that does not show heads."""
+    if chosen != _ALL_HEADS:
+        raise DataFault(f"--layer, --head and --numbers are for pictures of heads, not for --kind {kind}")
+
+
+def _heads(model: CompiledModel, tokens: list[Atom], chosen: _Heads) -> Figure:
+    """All heads, or those chosen; one alone is drawn large."""
+    attention = model.run(tokens).attention
+    shown = chosen_heads(attention, chosen.layer, chosen.head)
+    titles = head_titles(model)
+    if len(shown) == 1 and chosen.head is not None:
+        ((at, number, pattern),) = shown
+        figure = head(pattern, tokens, title=f"layer {at}, head {number}: {titles[at - 1][number - 1]}").figure
+        assert isinstance(figure, Figure)
+        return figure
+    every = chosen.layer is None and chosen.head is None
+    layers = range(1, len(attention) + 1) if every else sorted({at for at, _, _ in shown})
+    return heads(
+        [[pattern for at, _, pattern in shown if at == layer] for layer in layers],
+        tokens,
+        titles=[[titles[at - 1][number - 1] for at, number, _ in shown if at == layer] for layer in layers],
+        rows=[f"layer {layer}" for layer in layers],
+        numbers=chosen.numbers,
+    )
 
 
 def _of_program(asked: _Request) -> Figure:
@@ -171,6 +233,7 @@ def _node(program: Program, name: str | None) -> SOp | Selector:
 
 
 def _draw_selector(node: Selector, program: Program, asked: _Request) -> Figure:
+    _refuse_choice("selector", asked.heads)
     return _selector_figure(node, asked.tokens, asked.kind, title=program.names.get(node), causal=asked.causal)
 
 
@@ -189,8 +252,9 @@ def _draw_sop(node: SOp, program: Program, asked: _Request) -> Figure:
     if asked.kind == "selector":
         raise TypeFault("an s-op has no pattern of its own", hint="use --kind heads or flow, or name a selector")
     if asked.kind == "flow":
+        _refuse_choice("flow", asked.heads)
         return flow(node, asked.tokens, names=program.names, causal=asked.causal)
-    return _picture(_compiled(node, program, asked), asked.kind or "heads", asked.tokens)
+    return _picture(_compiled(node, program, asked), asked.kind or "heads", asked.tokens, asked.heads)
 
 
 def _compiled(node: SOp, program: Program, asked: _Request) -> CompiledModel:

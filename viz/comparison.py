@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,11 +12,14 @@ from matplotlib.figure import Figure
 from compiler.ir import HeadWeights
 from compiler.run.model import CompiledModel
 from compiler.source_map import SourceMap
+from rasp.errors import DataFault
 from rasp.interpret import Run
 from rasp.language.program import Program
 from rasp.operations import Atom
 from viz.attention import Weights
 from viz.head_grid import HeadsPlan, draw_heads, plan_heads
+
+T = TypeVar("T")
 
 _ROUNDING = 1e-6
 _DIFFERENCE = 2
@@ -85,15 +89,43 @@ def attention_asked(marked: np.ndarray[tuple[int, int], np.dtype[np.bool_]], kin
     return np.asarray(keys / keys.sum(axis=1, keepdims=True))
 
 
-def compare(model: CompiledModel, tokens: Sequence[Atom]) -> Figure:
+def compare(
+    model: CompiledModel,
+    tokens: Sequence[Atom],
+    *,
+    layer: int | None = None,
+    head: int | None = None,
+    numbers: bool = False,
+) -> Figure:
     """A figure with one row a head: what its selector asks for, what the model's softmax gives, and how far it is off.
 
-    The third panel is left out for a head that is as asked for but for rounding.
+    The third panel is left out for a head that is as asked for but for rounding. Of one `layer` or `head`, counted from
+    1, only those are shown; with `numbers`, weights are written in the cells. DataFault where there is no such head.
     """
-    return draw_heads(plan_compare(computed(model, tokens), tokens))
+    shown = chosen_heads(computed(model, tokens), layer, head)
+    layers = [[found for at, _, found in shown if at == number] for number in range(1, len(model.layers) + 1)]
+    return draw_heads(plan_compare(layers, tokens, numbers=numbers))
 
 
-def plan_compare(layers: Sequence[Sequence[Computed]], tokens: Sequence[Atom]) -> HeadsPlan:
+def chosen_heads(layers: Sequence[Sequence[T]], layer: int | None, head: int | None) -> list[tuple[int, int, T]]:
+    """The heads of one layer, of one number in every layer, or all: with their layer and number, from 1 on.
+
+    DataFault where there are none.
+    """
+    found = [
+        (at, number, one)
+        for at, heads in enumerate(layers, 1)
+        for number, one in enumerate(heads, 1)
+        if layer in (None, at) and head in (None, number)
+    ]
+    if not found and (layer, head) != (None, None):
+        asked = [f"head {head}"] * (head is not None) + [f"layer {layer}"] * (layer is not None)
+        counts = ", ".join(f"layer {at} has {len(heads)}" for at, heads in enumerate(layers, 1))
+        raise DataFault(f"there is no {' in '.join(asked)}", hint=f"of heads, {counts}" if counts else None)
+    return found
+
+
+def plan_compare(layers: Sequence[Sequence[Computed]], tokens: Sequence[Atom], *, numbers: bool = False) -> HeadsPlan:
     """Two panels a head, and a third one with the differences for a head that is off by more than rounding.
 
     The largest difference of a head is drawn as 1, and its title says what it is. Empty rows are not hatched there.
@@ -104,6 +136,7 @@ def plan_compare(layers: Sequence[Sequence[Computed]], tokens: Sequence[Atom]) -
         tokens,
         titles=list(map(_titles, rows)),
         rows=[name for at, layer in enumerate(layers, 1) for name in _row_names(at, len(layer))],
+        numbers=numbers,
     )
     panels = tuple(
         replace(panel, matrix=replace(panel.matrix, empty=())) if panel.head == _DIFFERENCE else panel

@@ -19,6 +19,7 @@ from viz.attention import Weights, layer_weights
 from viz.fonts import drawable, unwritten
 from viz.labels import NOTHING_SELECTED, label
 from viz.matrix import (
+    WRITTEN_CELL,
     MatrixPlan,
     cell_size,
     draw_bar,
@@ -103,14 +104,16 @@ def heads(
     *,
     titles: Sequence[Sequence[str]] | None = None,
     rows: Sequence[str] | None = None,
+    numbers: bool = False,
 ) -> Figure:
     """A figure of all heads: one row a layer, one column a head.
 
     `attention` holds layers, each with heads [T, T]; layers may differ in their number of heads, and have none.
     `tokens` are the T tokens, or T − 1 where position 0 is BOS. `titles` name the heads, layer by layer, `rows` the
-    layers (else by number). DataFault where these do not fit together.
+    layers (else by number); with `numbers`, cells have their weights written in, and are large enough for that.
+    DataFault where these do not fit together.
     """
-    return draw_heads(plan_heads(attention, tokens, titles=titles, rows=rows))
+    return draw_heads(plan_heads(attention, tokens, titles=titles, rows=rows, numbers=numbers))
 
 
 def plan_heads(
@@ -119,6 +122,7 @@ def plan_heads(
     *,
     titles: Sequence[Sequence[str]] | None = None,
     rows: Sequence[str] | None = None,
+    numbers: bool = False,
 ) -> HeadsPlan:
     """Where everything stands in the figure of all heads, in inches. DataFault where sizes do not fit."""
     layers = [layer_weights(layer, tokens, number) for number, layer in enumerate(attention, 1)]
@@ -127,7 +131,8 @@ def plan_heads(
     size = _one_size(layers)
     columns = max(map(len, layers), default=0)
     cell = cell_size(size, min(_SIDE, _WIDEST_GRID / max(columns, 1)), _SMALLEST_CELL, _LARGEST_CELL)
-    plans = [[plan_matrix(head, tokens, cell) for head in layer] for layer in layers]
+    cell = max(cell, WRITTEN_CELL) if numbers else cell
+    plans = [[plan_matrix(head, tokens, cell, written=numbers) for head in layer] for layer in layers]
     first = next((plan for row in plans for plan in row), None)
     slot = _slot(first, cell * size) if first else _Slot(0.0, 0.0, 0.0)
     texts = [*map(label, tokens), *(title for row in names for title in row), *row_names]

@@ -22,6 +22,7 @@ from viz.attention import Weights, empty_rows, faintest, weights_of
 from viz.fonts import drawable, families
 from viz.labels import BOS, position_labels
 from viz.style import (
+    CELL_TEXT,
     DIVIDER,
     GRID,
     HATCHED,
@@ -40,7 +41,8 @@ from viz.style import (
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _RULED_CELL = 0.07
 _VECTOR_CELLS = 300
-_WRITTEN_CELL = 0.3
+WRITTEN_CELL = 0.3
+"""Inches of the smallest cell that has room for a number."""
 _PAD = 0.05
 
 
@@ -108,7 +110,7 @@ def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bo
         divider=min(1.0, max(0.4, cell * 12)),
         ruled=cell >= _RULED_CELL,
         raster=int((weights >= faintest(weights)).sum()) > _VECTOR_CELLS,
-        written=_cell_texts(weights) if written and not boolean and cell >= _WRITTEN_CELL else (),
+        written=_cell_texts(weights) if written and not boolean and cell >= WRITTEN_CELL else (),
         query=_ticks(labels, bos, cell, along_keys=False),
         key=_ticks(labels, bos, cell, along_keys=True),
     )
@@ -160,7 +162,7 @@ def draw_matrix(ax: Axes, plan: MatrixPlan) -> None:
         ax.axvline(0.5, color=DIVIDER, linewidth=plan.divider)
     for query, key, text in plan.written:
         colour = PAPER if UNIT(plan.weights[query, key]) > 0.6 else INK
-        ax.text(key, query, text, ha="center", va="center", size=LABEL_SIZE, color=colour)
+        ax.text(key, query, text, ha="center", va="center", size=LABEL_SIZE, color=colour, gid=CELL_TEXT)
     ax.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal")
     _label(ax, plan)
 

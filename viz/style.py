@@ -30,6 +30,9 @@ PAPER = "#ffffff"
 HATCHED: dict[str, Any] = {"facecolor": "#f4f1ea", "edgecolor": "#d5cdbd", "linewidth": 0, "hatch": "////"}
 MARKED = "#1f5f99"
 
+CELL_TEXT = "cell"
+"""What numbers written in cells are known by."""
+
 TITLE_SIZE = 8.0
 LABEL_SIZE = 7.0
 SMALLEST_SIZE = 5.5
@@ -64,7 +67,7 @@ _LAB_TO_XYZ_WHITE = np.array([0.95047, 1.0, 1.08883])
 _XYZ_TO_RGB = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 
 
-def _rgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:
+def rgb_of(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     """sRGB in 0..1 of CIELAB colours, [N, 3] to [N, 3]; what lies outside sRGB is clipped."""
     y = (lab[:, 0] + 16) / 116
     cubes = np.stack([y + lab[:, 1] / 500, y, y - lab[:, 2] / 200], axis=1)
@@ -74,13 +77,22 @@ def _rgb(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     return rgb
 
 
+def lab_of(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
+    """CIELAB of sRGB colours in 0..1, [N, 3] to [N, 3]: the opposite of `rgb_of`."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    cubes = linear @ np.linalg.inv(_XYZ_TO_RGB).T / _LAB_TO_XYZ_WHITE
+    roots = np.where(cubes > (6 / 29) ** 3, np.cbrt(cubes), cubes / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = roots.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
 def _scale(steps: int = 256) -> ListedColormap:
     """The colour map: lightness linear from the first end to the last, hue bent through the middle one."""
     t = np.linspace(0.0, 1.0, steps)[:, None]
     first, middle, last = _LAB_ENDS
     lab = (1 - t) ** 2 * first + 2 * t * (1 - t) * middle + t**2 * last
     lab[:, 0] = ((1 - t) * first[0] + t * last[0])[:, 0]
-    return ListedColormap(_rgb(lab).tolist(), name="rasp")
+    return ListedColormap(rgb_of(lab).tolist(), name="rasp")
 
 
 SCALE = _scale()
