@@ -35,7 +35,7 @@ class Facts:
 
     def __init__(self, options: Options, most_rows: int = MAX_TUPLES) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
-        self.values = ValueAnalysis(
+        self.values: ValueAnalysis = ValueAnalysis(
             options.vocab, options.max_length, self.conjunctions, options.causal, most_rows=most_rows
         )
         self._refused: dict[Node, Refusal] = {}

@@ -98,11 +98,13 @@ class Compilation:
         program: Program | None = None,
         progress: Progress = silent,
     ) -> None:
-        self.outputs, self.options, self.program = dict(outputs), options, program
+        self.outputs: dict[str, SOp] = dict(outputs)
+        self.options: Options = options
+        self.program: Program | None = program
         of_program = SourceMap(program.names, program.origins) if program else SourceMap()
-        self.source_map = of_program if source_map is None else source_map.of_graph(self.outputs.values())
-        self.functions = Recorder(list(self.outputs.values()))
-        self.stopwatch = Stopwatch(progress)
+        self.source_map: SourceMap = of_program if source_map is None else source_map.of_graph(self.outputs.values())
+        self.functions: Recorder = Recorder(list(self.outputs.values()))
+        self.stopwatch: Stopwatch = Stopwatch(progress)
 
     @property
     def timings(self) -> dict[str, float]:

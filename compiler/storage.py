@@ -63,7 +63,7 @@ class Storage:
     def __init__(self, analysis: ValueAnalysis, layer_of: Mapping[Any, int], length_is_mean: bool = False) -> None:
         self.analysis = analysis
         self.length_is_mean = length_is_mean
-        self.layer_of = dict(layer_of)
+        self.layer_of: dict[Any, int] = dict(layer_of)
         self.one_hot: dict[SOp, set[Hashable] | None] = {}
         self.numbers: dict[SOp, None] = {}
         self.raw: dict[SOp, None] = {}
@@ -528,7 +528,7 @@ class Reader:
 
     def __init__(self, storage: Storage, source_map: SourceMap) -> None:
         self.storage = storage
-        self.analysis = storage.analysis
+        self.analysis: ValueAnalysis = storage.analysis
         self.one_hot: dict[SOp, list[Direction | None]] = {}
         self.numbers: dict[SOp, Direction] = {}
         self.raw: dict[SOp, Direction] = {}

@@ -180,17 +180,19 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig, masks: Masks | None = None) -> None:
         super().__init__()
-        self.config, self.masks = config, dict(masks or {})
+        self.config: EncoderConfig = config
+        self.masks: Masks = dict(masks or {})
         for layer, head in self.masks:
             if not (0 <= layer < config.layers and 0 <= head < config.heads):
                 raise DataFault(f"there is no head {head} in layer {layer} to mask, both counted from 0")
         self.W_E = nn.Embedding(config.vocabulary + 1, config.d_model)
         learned = config.positions == "learned"
-        self.W_pos = nn.Embedding(config.max_length + config.bos, config.d_model) if learned else None
-        self.blocks = nn.ModuleList(Block(config, self._kinds(layer)) for layer in range(config.layers))
+        positions = nn.Embedding(config.max_length + config.bos, config.d_model) if learned else None
+        self.W_pos: nn.Embedding | None = positions
+        self.blocks: nn.ModuleList = nn.ModuleList(Block(config, self._kinds(layer)) for layer in range(config.layers))
         if not config.layers:
             self.blocks.append(Block(config, {}, attends=False))
-        self.norm = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
+        self.norm: nn.Module = nn.LayerNorm(config.d_model) if config.norm == "pre" else nn.Identity()
         self.W_U = nn.Linear(config.d_model, config.outputs)
 
     def forward(

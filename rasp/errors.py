@@ -27,7 +27,7 @@ class RaspError(Exception):
         self.message = message
         self.span = span
         self.hint = hint
-        self.notes = list(notes)
+        self.notes: list[str] = list(notes)
 
     def at(self, span: Span | None) -> RaspError:
         """This error, placed at `span` unless it already has a place."""
@@ -96,7 +96,7 @@ class Failures(RaspError):
     """Several errors at once, in the order of their places."""
 
     def __init__(self, errors: Iterable[RaspError]) -> None:
-        self.errors = list(errors)
+        self.errors: list[RaspError] = list(errors)
         super().__init__(f"{len(self.errors)} errors")
 
     def __str__(self) -> str:

@@ -113,7 +113,13 @@ class Node(Displayed, metaclass=_Shared):
             hint="use &, | and ~ in place of and, or and not; compare nodes with `is`",
         )
 
-    __hash__ = object.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+
+    else:
+        # Nodes are looked up all the time: this one is called without Python between.
+        __hash__ = object.__hash__
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, name) for name in _field_names(type(self)))
@@ -205,7 +211,12 @@ class SOp(Node):
     def __invert__(self) -> SOp:
         return apply("not", self)
 
-    __hash__ = Node.__hash__
+    if TYPE_CHECKING:
+
+        def __hash__(self) -> int: ...
+
+    else:
+        __hash__ = Node.__hash__
 
 
 class Selector(Node):
@@ -219,8 +230,6 @@ class Selector(Node):
 
     def __invert__(self) -> Selector:
         return Not(self)
-
-    __hash__ = Node.__hash__
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -551,11 +560,11 @@ def topological(roots: Iterable[Node], known: Container[Node] = ()) -> Iterator[
             stack += [(child, False) for child in reversed(node.children) if id(child) not in seen]
 
 
-tokens = Tokens("str")
-tokens_int = Tokens("int")
-tokens_float = Tokens("float")
-tokens_bool = Tokens("bool")
-tokens_asis = Tokens("asis")
-indices = Indices()
-full = Select(Constant(1), Constant(1), "==")
-length = SelectorWidth(full)
+tokens: Tokens = Tokens("str")
+tokens_int: Tokens = Tokens("int")
+tokens_float: Tokens = Tokens("float")
+tokens_bool: Tokens = Tokens("bool")
+tokens_asis: Tokens = Tokens("asis")
+indices: Indices = Indices()
+full: Select = Select(Constant(1), Constant(1), "==")
+length: SelectorWidth = SelectorWidth(full)

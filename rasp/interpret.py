@@ -83,7 +83,7 @@ class Run:
         given: Mapping[SOp, Mapping[int, Atom]] | None = None,
     ) -> None:
         graph = graph_of(tokens)
-        self.tokens = _checked_input(cast(Sequence[Atom], tokens) if graph is None else graph)
+        self.tokens: list[Atom] = _checked_input(cast(Sequence[Atom], tokens) if graph is None else graph)
         self.relations: Mapping[str, Edges] = {} if graph is None else graph.relations
         self.causal = causal
         self._given = given or {}

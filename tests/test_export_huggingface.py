@@ -93,9 +93,10 @@ def test_other_dtypes_are_refused(tmp_path: Path) -> None:
 def test_tokens_that_are_no_characters() -> None:
     model = compiler.compile(tokens_asis, [3, "3", True, "ab", "<bos>", 0.5], 4)
     network, tokenizer = export.to_huggingface(model)
-    batch = tokenizer('"3" 3 true "ab"', return_tensors="pt")
-    assert network.values(network(**batch), 0, 4) == ["3", 3, True, "ab"]
-    assert tokenizer.decode(batch["input_ids"][0]) == '<bos> "3" 3 true "ab"'
+    for text, given in (("3 true 0.5", [3, True, 0.5]), ('"3" "ab"', ["3", "ab"])):
+        batch = tokenizer(text, return_tensors="pt")
+        assert network.values(network(**batch)) == given
+        assert tokenizer.decode(batch["input_ids"][0]) == f"<bos> {text}"
     words = export.to_huggingface(compiler.compile(tokens, ["<bos>", "x"], 4))[1]
     assert words("x <bos>")["input_ids"] == [0, 2, 1]
     with pytest.raises(DataFault, match="'y' is not in the vocabulary"):

@@ -54,9 +54,9 @@ class CompiledModel(Research, Displayed):
         covered: bool = True,
     ) -> None:
         self.weights = weights
-        self.timings = dict(timings or {})
+        self.timings: dict[str, float] = dict(timings or {})
         self.runtimes: dict[str, Runtime] = {}
-        self.edits = tuple(edits)
+        self.edits: tuple[Edit, ...] = tuple(edits)
         self.covered = covered
         self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
 

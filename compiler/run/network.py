@@ -190,16 +190,16 @@ class Transformer(nn.Module):
     def __init__(self, weights: ModelWeights) -> None:
         super().__init__()
         feed_forward, layer = self.PARTS
-        self.dtype = weights.dtype
+        self.dtype: str = weights.dtype
         self.allowed: frozenset[str] = frozenset()
-        self.causal = weights.causal
-        self.W_E = _parameter(weights.W_E)
-        self.W_pos = _parameter(weights.W_pos)
-        self.input_mlps = nn.ModuleList(map(feed_forward, weights.input_feed_forwards))
-        self.layers = nn.ModuleList(map(layer, weights.layers))
-        self.W_U = _parameter(weights.output.W_U)
-        self.more = nn.ParameterList([_parameter(output.W_U) for output in weights.outputs[1:]])
-        self.guards = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
+        self.causal: bool = weights.causal
+        self.W_E: nn.Parameter = _parameter(weights.W_E)
+        self.W_pos: nn.Parameter = _parameter(weights.W_pos)
+        self.input_mlps: nn.ModuleList = nn.ModuleList(map(feed_forward, weights.input_feed_forwards))
+        self.layers: nn.ModuleList = nn.ModuleList(map(layer, weights.layers))
+        self.W_U: nn.Parameter = _parameter(weights.output.W_U)
+        self.more: nn.ParameterList = nn.ParameterList([_parameter(output.W_U) for output in weights.outputs[1:]])
+        self.guards: nn.ParameterList = nn.ParameterList([_parameter(guard.W_U) for guard in weights.guards])
 
     def allow(self, *names: str) -> Transformer:
         """This network, which now also runs in ways that its certificate says nothing about; answers may be wrong.

@@ -84,7 +84,7 @@ class Places:
     """The places of a model, found by any of their names."""
 
     def __init__(self, weights: ModelWeights) -> None:
-        self.all = points(weights)
+        self.all: list[Point] = points(weights)
         self._depth = weights.depth
         self._known: dict[object, Point] = {point.short: point for point in self.all}
         self._known |= {point.name: point for point in self.all}

@@ -66,9 +66,11 @@ class ValueAnalysis:
         single: frozenset[Selector] = frozenset(),
         most_rows: int = MAX_TUPLES,
     ) -> None:
-        self.vocabulary = tuple(vocabulary)
-        self.bounded, self.single, self.most_rows = bounded, single, most_rows
-        self.grid = PositionGrid(max_length)
+        self.vocabulary: tuple[Atom, ...] = tuple(vocabulary)
+        self.bounded: frozenset[SOp] = bounded
+        self.single: frozenset[Selector] = single
+        self.most_rows: int = most_rows
+        self.grid: PositionGrid = PositionGrid(max_length)
         self.conjunctions = conjunctions
         self.causal = causal
         self._values: dict[SOp, ValueSet] = {}
@@ -79,8 +81,8 @@ class ValueAnalysis:
         self._width_bounds: dict[Selector, WidthBounds] = {}
         self._checked: dict[tuple[SOp, SOp | None], None] = {}
         self.partial: dict[SOp, None] = {}
-        self.progressions = Progressions(self)
-        self.linear = LinearForms()
+        self.progressions: Progressions = Progressions(self)
+        self.linear: LinearForms = LinearForms()
 
     @property
     def max_length(self) -> int:

@@ -58,10 +58,11 @@ class BatchRun:
         *,
         causal: bool = False,
     ) -> None:
-        self.ids = np.asarray(ids, dtype=np.intp)
+        self.ids: Codes = np.asarray(ids, dtype=np.intp)
         rows, width = self.ids.shape
-        self.lengths = np.full(rows, width) if lengths is None else np.asarray(lengths, dtype=np.intp)
-        self.vocabulary, self.causal = parse_vocabulary(vocab) if isinstance(vocab, str) else tuple(vocab), causal
+        self.lengths: Codes = np.full(rows, width) if lengths is None else np.asarray(lengths, dtype=np.intp)
+        self.vocabulary: tuple[Atom, ...] = parse_vocabulary(vocab) if isinstance(vocab, str) else tuple(vocab)
+        self.causal: bool = causal
         self.relations = relations
         self._given = np.arange(width) < self.lengths[:, None]
         self._check()

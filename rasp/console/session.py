@@ -117,11 +117,11 @@ class Session:
         budget: int = 1,
         parameters: Mapping[str, Atom] | None = None,
     ) -> None:
-        self.scope = new_scope(kind, "console")
-        self.elaborator = Elaborator(self, files, Budget(budget), parameters)
+        self.scope: Scope = new_scope(kind, "console")
+        self.elaborator: Elaborator = Elaborator(self, files, Budget(budget), parameters)
         self.drawing = drawing
         first = Example(FIRST_EXAMPLE, Run(FIRST_EXAMPLE))
-        self.settings = Settings(first, first)
+        self.settings: Settings = Settings(first, first)
         self.performed: list[syntax.Statement] = []
         self._kept: list[tuple[Settings, Settings]] = []
         self._parts: list[str | RaspError] = []

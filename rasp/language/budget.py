@@ -36,9 +36,9 @@ class Budget:
 
     def renew(self) -> None:
         """Gives everything back, as for a new program."""
-        self.steps = LIMITS["steps"] * self.factor
-        self.nodes = LIMITS["nodes"] * self.factor
-        self.elements = LIMITS["elements"] * self.factor
+        self.steps: int = LIMITS["steps"] * self.factor
+        self.nodes: int = LIMITS["nodes"] * self.factor
+        self.elements: int = LIMITS["elements"] * self.factor
 
     def spend_steps(self, count: int = 1) -> None:
         """Counts statements and expressions. OverBudget where they are too many."""

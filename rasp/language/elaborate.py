@@ -117,13 +117,13 @@ class Elaborator:
         parameters: Mapping[str, Atom] | None = None,
     ) -> None:
         self.host = host
-        self.files = Disk() if files is None else files
-        self.budget = budget or Budget()
-        self.parameters = Parameters(parameters)
+        self.files: Files = Disk() if files is None else files
+        self.budget: Budget = budget or Budget()
+        self.parameters: Parameters = Parameters(parameters)
         self.origins: dict[Node, Origin] = {}
         self.local_names: dict[Node, str] = {}
         self.frame: Frame | None = None
-        self.depth = 0
+        self.depth: int = 0
         self.loading: list[str] = []
         self._placed: RaspError | None = None
 
