@@ -12,7 +12,7 @@ from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key, is_atom
 from rasp.vocabulary import parse_vocabulary
 
-MAX_LENGTH = 512
+MAX_LENGTH = 8192
 PREFERENCES = ("auto", "depth", "small")
 
 
@@ -57,7 +57,10 @@ class Options:
 
     def _check(self) -> None:
         if not 1 <= self.max_length <= MAX_LENGTH:
-            raise DataFault(f"the maximum length must be from 1 to {MAX_LENGTH}, not {self.max_length}")
+            raise DataFault(
+                f"the maximum length must be from 1 to {MAX_LENGTH:,}, not {self.max_length:,}",
+                hint="what every length and position can have is kept, and beyond that it takes gigabytes",
+            )
         if self.dtype not in PRECISIONS:
             raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {self.dtype!r}")
         if self.prefer not in PREFERENCES:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias, TypeVar
@@ -37,6 +37,15 @@ from rasp.operations import COMPARISONS, Atom, ElementFault, Operation, atom_key
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")
+_NAN = -1
+_ORDER: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 
 
 # -- formulas: selectors as `and`, `or` and `not` of comparisons and of choices among keys
@@ -293,22 +302,48 @@ def _parts(values: Iterable[Any], parts: tuple[SOp, ...]) -> Columns:
 
 
 def _truth(formula: Selector, queries: Columns, keys: Columns) -> BoolTable:
-    def compared(leaf: Selector) -> BoolTable:
+    def holds(leaf: Selector) -> BoolTable:
         assert isinstance(leaf, Select)
-        return _compare(leaf.op, _column(leaf.queries, queries), _column(leaf.keys, keys))
+        return compared(leaf.op, _column(leaf.queries, queries), _column(leaf.keys, keys))
 
-    return folded(formula, compared, {Not: operator.invert, And: operator.and_, Or: operator.or_})
+    return folded(formula, holds, {Not: operator.invert, And: operator.and_, Or: operator.or_})
 
 
 def _column(node: SOp, columns: Columns) -> list[Atom]:
     return [node.value] * len(columns[None]) if isinstance(node, Constant) else columns[node]
 
 
-def _compare(op: str | Operation, queries: list[Atom], keys: list[Atom]) -> BoolTable:
-    """Distinct atoms are compared once; the grid of all rows and columns is looked up.
+def compared(op: str | Operation, queries: Sequence[Atom], keys: Sequence[Atom]) -> BoolTable:
+    """Whether a comparison holds, or a Python function is true, for every query (row) and key (column)."""
+    if not isinstance(op, str) or (op not in ("==", "!=") and not all(map(_has_order, (*queries, *keys)))):
+        return _applied(op, queries, keys)
+    rank, texts_from = _ranks({*queries, *keys}, in_order=op not in ("==", "!="))
+    query_ranks, key_ranks = (np.array([rank[atom] for atom in side], dtype=np.int32) for side in (queries, keys))
+    found: BoolTable = _ORDER[op](key_ranks[None, :], query_ranks[:, None])
+    if op not in ("==", "!="):
+        found &= (query_ranks >= texts_from)[:, None] == (key_ranks >= texts_from)[None, :]
+    found[query_ranks == _NAN] = found[:, key_ranks == _NAN] = op == "!="
+    return found
 
-    A string and a number that are to be ordered do not match: an input with both has no value, which a guard notices.
+
+def _has_order(atom: Atom) -> bool:
+    return isinstance(atom, (str, int, float))
+
+
+def _ranks(atoms: set[Atom], *, in_order: bool) -> tuple[dict[Atom, int], int]:
+    """A number for each atom, the same for equal ones, and that from which on they are strings; nan has none.
+
+    In order, larger numbers have larger ones, and strings after them. A string and a number that are to be ordered do
+    not match: an input with both has no value, which a guard notices.
     """
+    texts = [atom for atom in atoms if isinstance(atom, str)]
+    others = [atom for atom in atoms if not isinstance(atom, str) and atom == atom]
+    every = (*sorted(others), *sorted(texts)) if in_order else (*others, *texts)
+    return dict.fromkeys(atoms, _NAN) | {atom: rank for rank, atom in enumerate(every)}, len(others)
+
+
+def _applied(op: str | Operation, queries: Sequence[Atom], keys: Sequence[Atom]) -> BoolTable:
+    """The same, one pair of distinct atoms after the other."""
     query_atoms, query_codes = _codes(queries)
     key_atoms, key_codes = _codes(keys)
     small = np.array([[_holds(op, k, q) for k in key_atoms] for q in query_atoms], dtype=bool)
@@ -333,7 +368,7 @@ def comparable(op: str, key: Atom, query: Atom) -> bool:
     return op in ("==", "!=") or isinstance(key, str) is isinstance(query, str)
 
 
-def _codes(atoms: list[Atom]) -> tuple[list[Atom], np.ndarray[Any, np.dtype[np.intp]]]:
+def _codes(atoms: Sequence[Atom]) -> tuple[list[Atom], np.ndarray[Any, np.dtype[np.intp]]]:
     found: dict[Any, int] = {}
     codes = np.array([found.setdefault(atom_key(atom), len(found)) for atom in atoms], dtype=np.intp)
     first: dict[int, Atom] = {}

@@ -18,11 +18,11 @@ from typing import Any, Literal, TypeAlias
 from compiler.differences import is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.materialised import is_stored, made
-from compiler.selectors import JOINT
 from compiler.source_map import SourceMap
 from compiler.symbolic import ONE, Block, Direction, Functional, Matrix, combine
 from compiler.values.affine import is_product
-from compiler.values.analysis import ValueAnalysis
+from compiler.values.along import along
+from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import largest, roundoff
@@ -388,11 +388,9 @@ class Storage:
             return None
         if any(weight.denominator != 1 for weight in (*form.weights.values(), form.constant)):
             return None
-        along: dict[Any, Any] = {}
-        for value in self.analysis.table(Map(JOINT, (core, node)))[1]:
-            if value is UNDEFINED:
-                continue
-            if value[0] != int(value[0]) or along.setdefault(value[0], value[1]) != value[1]:
+        found: dict[Any, Any] = {}
+        for level, value in along(self.analysis, core, node):
+            if level != int(level) or found.setdefault(level, value) != value:
                 return None
         return form
 
@@ -401,9 +399,8 @@ class Storage:
         form = self.deciding_form(node)
         if form is None:
             return False
-        tuples, values = self.analysis.table(Map(JOINT, (self.core(node), node)))
-        steps = 2 * len({level for level, _ in (value for value in values if value is not UNDEFINED)})
-        if steps >= (_DEAR if raw == 1 else len(tuples.codes) * (2 if raw else 1)):
+        steps = 2 * len({level for level, _ in along(self.analysis, self.core(node), node)})
+        if steps >= (_DEAR if raw == 1 else self._combinations(node) * (2 if raw else 1)):
             return False
         for part in form.weights:
             self.number(part, exact=True)
@@ -412,6 +409,13 @@ class Storage:
         self.deciding_forms[node] = form
         self._wait(node, form.weights)
         return True
+
+    def _combinations(self, node: SOp) -> float:
+        """How many combinations the s-op's factors have; infinitely many where they are too many to list."""
+        try:
+            return len(self.analysis.tuples(self.analysis.factors(node)).codes)
+        except TooMany:
+            return math.inf
 
     def core(self, node: SOp) -> SOp:
         """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""

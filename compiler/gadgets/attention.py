@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from compiler.precision import Precision
-from compiler.selectors import BoolTable, Conjunction, Predicate
+from compiler.selectors import BoolTable, Conjunction, Predicate, compared
 from compiler.storage import FIRST, Reader, Storage, class_operation
 from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
 from compiler.values.analysis import ValueAnalysis
@@ -97,11 +97,13 @@ def plan_head(
 ) -> HeadPlan:
     """The plan of a head; what it reads is asked of the storage. Refusal where scores would not be exact.
 
-    Squares are used where their scores are exact integers together with all others, else codes, whose scores are small.
+    Squares are used where their scores are exact integers together with all others: of the numbers, or of how far they
+    are from the middle, which have a quarter of the size. Else codes are, whose scores are small.
     """
-    scored = _planned(layer, head, selector, analysis, storage, squares=True)
-    if scored.largest >= limit:
-        scored = _planned(layer, head, selector, analysis, storage, squares=False)
+    for squares in ("plain", "centred", "none"):
+        scored = _planned(layer, head, selector, analysis, storage, squares)
+        if scored.largest < limit:
+            break
     if scored.largest >= limit:
         raise Refusal(
             f"the scores of {head.selector!r} reach {scored.largest:,.0f}, beyond exact integers", hint=_WIDER
@@ -113,7 +115,7 @@ def plan_head(
 
 
 def _planned(
-    layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, *, squares: bool
+    layer: int, head: Head, selector: Conjunction, analysis: ValueAnalysis, storage: Storage, squares: str
 ) -> HeadPlan:
     """The parts of a score, a preference weighing less than a predicate: see `_best_parts`."""
     best = _best_parts(selector.preferences, analysis, storage)
@@ -169,21 +171,28 @@ def _integer_score(score: SOp, analysis: ValueAnalysis, storage: Storage) -> SOp
 
 
 def _plan_part(
-    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, squares: bool
+    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, squares: str
 ) -> ScorePart:
     table = analysis.predicate_table(predicate)
     if table.all():
         return ScorePart((), 0, 0)
+    if squares != "none" and table.any(axis=1).sum() > _SMALL_TABLE and _is_equality(predicate, analysis, table):
+        middle = _middle(predicate, analysis) if squares == "centred" else 0
+        by_square = _square_part(predicate, analysis, storage, competes, middle)
+        if by_square is not None:
+            return by_square
     by_table = _table_part(predicate, storage, table)
     if by_table.largest <= _SMALL_TABLE:
         return replace(by_table, largest=1)
-    if squares and _is_equality(predicate, analysis, table):
-        by_square = _square_part(predicate, analysis, storage, competes)
-        if by_square is not None:
-            return by_square
     is_free = storage.is_view(predicate.queries) and storage.is_view(predicate.keys)
-    by_code = _code_part(predicate, analysis, table) if is_free or not squares else None
+    by_code = _code_part(predicate, analysis, table) if is_free or squares == "none" else None
     return by_code or replace(by_table, largest=1)
+
+
+def _middle(predicate: Predicate, analysis: ValueAnalysis) -> int:
+    """The int in the middle of all that are compared."""
+    ends = [end for side in (predicate.queries, predicate.keys) for end in analysis[side].range]
+    return int(min(ends) + max(ends) + 1) // 2
 
 
 def _table_part(predicate: Predicate, storage: Storage, table: BoolTable) -> ScorePart:
@@ -266,16 +275,17 @@ def _is_equality(predicate: Predicate, analysis: ValueAnalysis, table: BoolTable
     queries, keys = analysis[predicate.queries].universe, analysis[predicate.keys].universe
     if not all(isinstance(value, int) for value in (*queries, *keys)):
         return False
-    same = np.array(queries, dtype=object)[:, None] == np.array(keys, dtype=object)[None, :]
-    return bool((same == table).all())
+    return np.array_equal(compared("==", queries, keys), table)
 
 
-def _square_part(predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool) -> ScorePart | None:
+def _square_part(
+    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, middle: int
+) -> ScorePart | None:
     """Score 2qk − k² − q² = −(q − k)² on integers: 0 where equal, at most −1 elsewhere; three dimensions.
 
     Where BOS does not compete, −q² is the same for all keys of a row and softmax does not see it: two dimensions.
     """
-    queries, keys = predicate.queries, predicate.keys
+    queries, keys = (_moved(node, middle) for node in (predicate.queries, predicate.keys))
     key_square, query_square = _square(keys), _square(queries)
     exact = [queries, keys, key_square, query_square] if competes else [queries, keys, key_square]
     if not all(map(storage.can_be_exact, exact)):
@@ -288,7 +298,11 @@ def _square_part(predicate: Predicate, analysis: ValueAnalysis, storage: Storage
     if competes:
         sides.append((Side(query_square, -1.0), Side(one)))
     q, k = (max(map(abs, analysis[node].range)) for node in (queries, keys))
-    return ScorePart(tuple(sides), 0, 2 * q * k + k * k + q * q)
+    return ScorePart(tuple(sides), 0, 2 * q * k + k * k + (q * q if competes else 0))
+
+
+def _moved(node: SOp, by: int) -> SOp:
+    return Map(OPERATIONS["-"], (node, Constant(by))) if by else node
 
 
 def _square(node: SOp) -> SOp:

@@ -4,12 +4,19 @@ One-hot inputs are exactly 0 or 1. A raw number (a head's mean or reciprocal) ca
 
 *Box.* The conjunction of m one-hot indicators b is ReLU(Σb − (m − 1)): exactly 1 where all hold, 0 elsewhere.
 
-*Step.* Between two neighbouring values of the raw number x lies a threshold t. With L a power of two and gap·L ≥ 8, let
-    a = round(L·x) − round(L·t).
-Then a ≥ 1 at the upper value and a ≤ 0 at the lower one, each with 2/L to spare for noise, and because a is an integer,
-ReLU(a) − ReLU(a − 1) is exactly 1 or 0. The rounding is done by the float addition itself: the hidden unit reads
-L·x + R·one with R = 1.5·2^23 (float32) or 1.5·2^52 (float64), where floats are the integers, and its bias takes R off
-again. L·x is exact (a power of two) and there are no further nonzero terms, so there is one rounding, in any order.
+*Step.* Between two neighbouring values of the raw number x lies a threshold t. With L a power of two and gap·L ≥ 2, let
+    a = round(L·x) − T,    T + ½ being the half nearest to L·t, in the middle of the gap.
+L·x is at least T + ½ + (gap·L − 1)/2 at the upper value, so a ≥ 1 there, and a ≤ 0 at the lower one likewise; most of
+the rest, (gap·L − 1)/2 on either side, is for noise. Because a is an integer, ReLU(a) − ReLU(a − 1) is exactly 1 or 0.
+The rounding is done by the float addition itself: the hidden unit reads L·x + R·one with R = 1.5·2^23 (float32) or
+1.5·2^52 (float64), where floats are the integers, and its bias takes R off again. L·x is exact (a power of two) and
+there are no further nonzero terms, so there is one rounding, in any order.
+
+*From the small side.* Every step has a slope of its own. The values 1/(w+1) of a width lie ever closer together, so
+that steps between small ones are steep, L ≈ 2w². Going down from the largest, with −x for x, such a step is active only
+below its threshold, where L·x ≤ L·t ≈ 2w is small. Above it L·x may be as large as L and is not rounded to an integer
+then; but rounding keeps order, so a is no larger than right above the threshold, where it is at most 0, and both units
+are off. So R and the sums are never at stake, and 1/(w+1) is read exactly up to w = 4,096 and beyond in float32.
 
 *Gate.* A step that should act only in some contexts gets −B for every indicator outside of them: nothing is added where
 it acts, so it stays exact, and a − B < 0 switches it off elsewhere.
@@ -27,6 +34,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import groupby, pairwise
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from compiler.differences import MeanDifference
@@ -37,10 +45,10 @@ from compiler.materialised import made
 from compiler.means import combined_readings, width_reading
 from compiler.precision import Precision
 from compiler.rounding import raw_error_at
-from compiler.selectors import JOINT
 from compiler.storage import Reader, Storage
 from compiler.symbolic import ONE, Direction, Functional, Neuron, combine, masked
 from compiler.values.affine import is_product
+from compiler.values.along import along
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.representatives import points_of
 from rasp.errors import Refusal
@@ -48,6 +56,8 @@ from rasp.graph import Map, SelectorWidth, SOp
 
 Entry: TypeAlias = tuple[Context, Target, Fraction]
 _WIDER = "use float64, or a smaller maximum length"
+_STEEPNESS = (8, 4, 2)
+_NOISE = 2 / 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +151,26 @@ def _cheapest_steps(
     raw: RawInput,
     precision: Precision,
 ) -> list[Neuron]:
-    """Steps upwards or downwards along the raw number, whichever keeps the sums smaller."""
+    """Steps upwards or downwards along the raw number, whichever keeps the sums smaller; steep ones where they fit."""
     entries = _run_ends(entries)
-    built = [_StepBuilder(name, entries, spaces, replace(raw, sign=sign), precision) for sign in (1, -1)]
-    neurons = {id(builder): builder.neurons() for builder in built}
-    best = min(built, key=lambda builder: max(builder.sums.values(), default=0.0))
-    _check_sums(best.sums, precision)
-    return neurons[id(best)]
+    refusal: Refusal | None = None
+    for steepness in _STEEPNESS:
+        built: list[tuple[float, list[Neuron]]] = []
+        for sign in (1, -1):
+            builder = _StepBuilder(name, entries, spaces, replace(raw, sign=sign), precision, steepness)
+            try:
+                neurons = builder.neurons()
+                _check_sums(builder.sums, precision)
+            except IndistinctError:
+                raise
+            except Refusal as error:
+                refusal = refusal or error
+            else:
+                built.append((max(builder.sums.values(), default=0.0), neurons))
+        if built:
+            return min(built, key=itemgetter(0))[1]
+    assert refusal is not None
+    raise refusal
 
 
 def _run_ends(entries: Sequence[Entry]) -> list[Entry]:
@@ -294,10 +317,9 @@ def _line_neurons(owner: SOp, storage: Storage, reader: Reader, precision: Preci
     node = made(owner)
     form = storage.deciding_forms[node]
     core = storage.core(node)
-    _, pairs = storage.analysis.table(Map(JOINT, (core, node)))
-    along = dict(pair for pair in pairs if pair is not UNDEFINED)
-    levels = sorted(map(int, along))
-    values = [along[level] for level in levels]
+    value_of = dict(along(storage.analysis, core, node))
+    levels = sorted(map(int, value_of))
+    values = [value_of[level] for level in levels]
     targets = list(map(_target(owner, reader), values, _codes(node, storage, values)))
     knots: dict[int, list[tuple[float, Target]]] = defaultdict(list)
     for level, (before, after) in zip(levels[1:], pairwise(targets), strict=True):
@@ -367,8 +389,10 @@ class _StepBuilder:
         spaces: Sequence[Space],
         raw: RawInput,
         precision: Precision,
+        steepness: int = _STEEPNESS[0],
     ) -> None:
         self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
+        self.steepness = steepness
         self.levels = sorted({raw.sign * reading for _, _, reading in entries}, key=_size)
         rank = {level: index for index, level in enumerate(self.levels)}
         self.tables: dict[Context, dict[int, Target]] = defaultdict(dict)
@@ -407,25 +431,25 @@ class _StepBuilder:
 
     def _step(self, level: int, change: Functional, box: Box) -> list[Neuron]:
         lower, upper = self.levels[level - 1], self.levels[level]
-        slope = 2.0 ** math.ceil(math.log2(8 / (upper - lower)))
-        if max(self.raw.error(lower), self.raw.error(upper)) * slope > 2:
+        slope = 2.0 ** math.ceil(math.log2(self.steepness / (upper - lower)))
+        if max(self.raw.error(lower), self.raw.error(upper)) * slope > (slope * float(upper - lower) - 1) * _NOISE:
             raise Refusal(
                 f"{self.name}: {self.raw.direction.name} may be {float(lower):.9g} or {float(upper):.9g}, too close to "
                 f"tell apart in {self.precision.name}",
                 hint=_WIDER,
             )
-        threshold = round(slope * float((lower + upper) / 2))
-        largest = slope * float(self.levels[-1]) - threshold + 2
+        threshold = math.floor(slope * float((lower + upper) / 2))
+        top = slope * float(self.levels[-1])
+        largest = top - threshold + 2
         gate = self._gate(box, 2.0 ** math.ceil(math.log2(max(largest, 1) + 2)))
         rounder = self.precision.rounder
         inputs = combine((self.raw.sign * slope, {self.raw.direction: 1.0}), (rounder, {ONE: 1.0}), (1.0, gate))
-        reach = slope * float(max(abs(self.levels[0]), abs(self.levels[-1])))
-        at_bos = slope * abs(self.raw.direction.at_bos)
-        if max(reach, abs(threshold), at_bos / 2) >= self.precision.exact / 4:
+        at_bos = slope * self.raw.sign * self.raw.direction.at_bos
+        if max(abs(top), abs(threshold), at_bos / 2) >= self.precision.exact / 4:
             raise Refusal(f"{self.name}: steps on {self.raw.direction.name} are too steep", hint=_WIDER)
         negative = {direction: -weight for direction, weight in change.items()}
         for direction, weight in change.items():
-            self.sums[direction] += abs(weight) * 2 * largest
+            self.sums[direction] += abs(weight) * largest
         return [
             Neuron(inputs, -rounder - threshold, change),
             Neuron(inputs, -rounder - threshold - 1, negative),

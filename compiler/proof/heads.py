@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -17,16 +18,36 @@ import numpy as np
 
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
-from compiler.proof.stream import Stream
+from compiler.proof.stream import Stream, code_table, multiples
 from compiler.proof.units import Vector
 from compiler.rounding import added_exactly, drift_at_bos, held_exactly
-from compiler.selectors import Conjunction, Predicate
+from compiler.selectors import BoolTable, Conjunction, Predicate
 from compiler.storage import FIRST
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
+from compiler.values.along import along, reads_only
 from compiler.values.categorical import value_key
 from compiler.values.roundoff import SLACK
 from rasp.graph import Aggregate, Constant, Selector, SOp, full
 from rasp.layers import Head
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class _RowScores:
+    """Of some queries the largest and smallest score of the keys each selects, and the largest score of other keys.
+
+    `reach` bounds all partial sums that lead to them.
+    """
+
+    ends: tuple[Vector, Vector, Vector]
+    reach: float
+
+
+def _blocks(table: BoolTable) -> list[slice]:
+    """The rows of a table in blocks that are not too large to compute with."""
+    size = max(1, _BLOCK // table.shape[1])
+    return [slice(start, start + size) for start in range(0, len(table), size)]
 
 
 class Heads:
@@ -87,20 +108,28 @@ class Heads:
         """Smallest and largest full score of a predicate, and by how much every other score falls short of it."""
         query_states, query_vectors = self._queries(head, columns, predicate.queries)
         key_states, key_vectors = self._keys(head, columns, predicate.keys)
-        scores = self._scores(query_vectors, key_vectors)
         truth = predicate.table(query_states, key_states)
+        rows = [self._row_scores(query_vectors[at], key_vectors, truth[at]) for at in _blocks(truth)]
+        self.reach += max((found.reach for found in rows), default=0.0)
+        largest, smallest, others = (np.concatenate(side) for side in zip(*(found.ends for found in rows), strict=True))
         if not truth.any():
             full = part.full * part.weight * self._unit(head)
-            return full, full, full - float(scores.max(initial=0.0))
-        largest = np.where(truth, scores, -np.inf).max(axis=1)
-        smallest = np.where(truth, scores, np.inf).min(axis=1)
+            return full, full, full - max(0.0, float(others.max()))
         some = truth.any(axis=1)
         if np.any(largest[some] != smallest[some]):
             self.stream.fail(head.name, f"selected keys have different scores for {predicate.formula!r}")
-        ceiling = np.where(some, largest, largest[some].min())
-        gaps = ceiling[:, None] - np.where(truth, -np.inf, scores)
         self.stream.checks += truth.size
-        return float(largest[some].min()), float(largest[some].max()), float(gaps.min())
+        low, high = float(largest[some].min()), float(largest[some].max())
+        return low, high, float((np.where(some, largest, low) - others).min())
+
+    def _row_scores(self, queries: Matrix, keys: Matrix, truth: BoolTable) -> _RowScores:
+        scores = queries @ keys.T
+        ends = (
+            np.where(truth, scores, -np.inf).max(axis=1),
+            np.where(truth, scores, np.inf).min(axis=1),
+            np.where(truth, -np.inf, scores).max(axis=1),
+        )
+        return _RowScores(ends, float((np.abs(queries) @ np.abs(keys).T).max(initial=0.0)))
 
     def _unit(self, head: HeadWeights) -> float:
         """What the scores of keys are multiples of; that of BOS may be a multiple of half of it."""
@@ -132,6 +161,9 @@ class Heads:
         directions = [d for d in self.stream.read(matrix) if d is not BOS]
         if self.stream.raw(directions):
             self.stream.fail(repr(node), "a score reads a number that is not exact")
+        multiple = self._multiple(head, matrix, directions, node, unit)
+        if multiple is not None:
+            return multiple
         states = self.stream.states(directions, node)
         held, weights = self.stream.ideal(directions, states), matrix[self.stream.rows(directions)]
         reach = (np.abs(held) @ np.abs(weights)).max(initial=0.0)
@@ -141,6 +173,47 @@ class Heads:
         rows: Matrix = np.unique(np.column_stack([codes, held @ weights]), axis=0)
         universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
         return [universe[int(code)] for code in rows[:, 0].tolist()], rows[:, 1:]
+
+    def _multiple(
+        self, head: HeadWeights, matrix: Matrix, directions: Sequence[Direction], node: SOp, unit: float
+    ) -> tuple[list[Any], Matrix] | None:
+        """The same where all that is read follows from the node's value, whatever ints that is the sum of.
+
+        It is a linear form of stored ints that is the node, times a factor, a constant, and stored functions of the
+        node. None elsewhere.
+        """
+        storage = self.stream.storage
+        if len(self.analysis.sources(node)) < 2 or not storage.can_be_exact(node) or storage.form_read(node) is None:
+            return None
+        read = self.reader.number(node)
+        moving = [direction for direction in read if direction not in (ONE, BOS)]
+        factors = multiples(matrix[self.stream.rows(moving)], [read[direction] for direction in moving])
+        others = [direction for direction in directions if direction not in {ONE, *moving}]
+        if factors is None or not all(reads_only(self.stream.node_of[direction], node) for direction in others):
+            return None
+        self.stream.holds(node, [read], [None])
+        self._exact_reading(head, matrix, directions, unit)
+        universe = self.analysis[node].universe
+        constant = matrix[self.stream.rows([ONE])[0]] - read.get(ONE, 0.0) * factors
+        found = np.array(universe, dtype=np.float64)[:, None] * factors + constant
+        for direction in others:
+            found = found + self._held_along(node, direction)[:, None] * matrix[self.stream.rows([direction])]
+        return list(universe), found
+
+    def _held_along(self, node: SOp, direction: Direction) -> Vector:
+        """What a direction, a function of a node, holds for each value of the node."""
+        meaning = self.stream.meaning(direction)
+        value_of = dict(along(self.analysis, node, meaning.node))
+        number = code_table(self.analysis[meaning.node].universe)
+        return meaning.levels[[number[value_key(value_of[value])] for value in self.analysis[node].universe]]
+
+    def _exact_reading(self, head: HeadWeights, matrix: Matrix, directions: Sequence[Direction], unit: float) -> None:
+        """Nothing, or a Refusal where sums of what is read may not be exact integers."""
+        levels = [self.stream.meaning(direction).levels for direction in directions]
+        weights = matrix[self.stream.rows(directions)]
+        reach = np.array([np.abs(held).max() for held in levels]) @ np.abs(weights)
+        if np.any(reach >= self.precision.exact * unit) or np.any(weights % unit) or any(np.any(v % 1) for v in levels):
+            self.stream.fail(head.name, "scores are not exact integers")
 
     def _best_range(self, head: HeadWeights, selector: Conjunction, plan: HeadPlan) -> tuple[float, float]:
         """The smallest and the largest score that select_best adds; its order and its ties are checked.

@@ -19,12 +19,13 @@ from compiler.indicator_means import is_count, is_flag, is_indicator_count, mean
 from compiler.ir import FeedForwardWeights
 from compiler.materialised import is_stored, made
 from compiler.means import combined_readings
-from compiler.proof.stream import Meaning, States, Stream, code_table
+from compiler.proof.stream import Meaning, States, Stream, code_table, multiples
 from compiler.proof.units import Group, Reading, Vector
 from compiler.rounding import number_error, raw_error_at
 from compiler.selectors import BoolTable
 from compiler.symbolic import BOS, ONE, Direction, Matrix
 from compiler.values.affine import is_product
+from compiler.values.along import along, reads_only
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.grid import Ints
 from rasp.graph import Aggregate, Constant, Map, SOp
@@ -59,15 +60,18 @@ class Neurons:
         if is_indicator_count(node) and self.stream.raw(directions):
             self._indicator_count(node, W_in, bias, W_out)
             return
-        readings, states = self._inputs(made(node), directions)
-        if is_stored(node):
-            states = states.having(node, states.codes[made(node)])
         if any(self.stream.node_of[target] is not node for target in targets):
             self.stream.fail(f"neurons for {node!r}", "they write to another direction")
         raw = self.stream.raw(directions)
-        group = Group(
-            W_in[self.stream.rows(directions)], bias, W_out[:, self.stream.rows(targets)], raw, self.precision
-        )
+        written = W_out[:, self.stream.rows(targets)]
+        line = self._line(node, W_in, bias, written, directions)
+        if line is not None:
+            group, readings, states = line
+        else:
+            readings, states = self._inputs(made(node), directions)
+            if is_stored(node):
+                states = states.having(node, states.codes[made(node)])
+            group = Group(W_in[self.stream.rows(directions)], bias, written, raw, self.precision)
         self.stream.checks += states.count * len(targets)
         if not raw:
             if not group.adds_exactly(readings):
@@ -90,6 +94,53 @@ class Neurons:
             self.stream.fail(f"neurons for {node!r}", f"they do not give {targets[0].name} for every input")
         if raw:
             self.stream.note(passed, f"neurons for {node!r}: rounding of {directions[raw[0]].name}")
+
+    def _line(
+        self,
+        node: SOp,
+        W_in: Matrix,  # noqa: N803
+        bias: Vector,
+        W_out: Matrix,  # noqa: N803
+        directions: Sequence[Direction],
+    ) -> tuple[Group, list[Reading], States] | None:
+        """Units that read one linear form of stored ints, which alone decides the s-op: what they see of it.
+
+        That is the form's value and `one`, whatever ints the form comes from. None for other units. Refusal where their
+        sums of those ints are not exact.
+        """
+        form = self.storage.deciding_forms.get(made(node))
+        if form is None or not reads_only(made(node), self.storage.core(made(node))):
+            return None
+        read = self.reader.form(form)
+        moving = [direction for direction in read if direction not in (ONE, BOS)]
+        slopes = multiples(W_in[self.stream.rows(moving)], [read[direction] for direction in moving])
+        if slopes is None or set(directions) - {ONE, *moving} or self.stream.raw(moving):
+            return None
+        for part in form.weights:
+            self.stream.holds(part, [self.reader.number(part)], [None])
+        most = [np.abs(self.stream.meaning(direction).levels).max() for direction in directions]
+        reach = np.abs(bias) + np.array(most) @ np.abs(W_in[self.stream.rows(directions)])
+        if np.any(reach >= self.precision.exact):
+            self.stream.fail(f"neurons for {node!r}", "their sums are not exact integers")
+        return self._along(node, slopes, W_in[self.stream.rows([ONE])[0]] - read.get(ONE, 0.0) * slopes, bias, W_out)
+
+    def _along(
+        self,
+        node: SOp,
+        slopes: Vector,
+        constant: Vector,
+        bias: Vector,
+        W_out: Matrix,  # noqa: N803
+    ) -> tuple[Group, list[Reading], States]:
+        pairs = along(self.analysis, self.storage.core(made(node)), made(node))
+        levels, number = np.array([float(level) for level, _ in pairs]), code_table(self.analysis[node].universe)
+        codes, zeros = np.arange(len(pairs)), np.zeros(len(pairs), dtype=np.intp)
+        readings = [
+            Reading([0], (codes, codes), levels[:, None], np.zeros((len(levels), 1))),
+            Reading([1], (zeros, zeros), np.ones((1, 1)), np.zeros((1, 1))),
+        ]
+        states = States(len(pairs), {node: np.array([number[value_key(value)] for _, value in pairs], dtype=np.intp)})
+        return Group(np.stack([slopes, constant]), bias, W_out, [], self.precision), readings, states
 
     def _gap_units(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
         """One unit is the difference of the two means, for a distance another one is minus that, and nothing else."""

@@ -195,6 +195,14 @@ def _feature(universe: Sequence[Any], keys: frozenset[Hashable] | None) -> Vecto
     return found
 
 
+def multiples(rows: Matrix, weights: Sequence[float]) -> Vector | None:
+    """The factor by which every column is the weights; None where one is not, or there is no weight."""
+    if not len(weights):
+        return None
+    factors: Vector = rows[0] / weights[0]
+    return factors if np.array_equal(rows, np.array(weights)[:, None] * factors) else None
+
+
 def code_table(universe: Sequence[Any]) -> dict[Any, int]:
     """The code of each value, by its key."""
     return {value_key(value): code for code, value in enumerate(universe)}

@@ -132,12 +132,24 @@ class Group:
         if not np.array_equal(low @ self._written, want):
             return False
         if not self.raw:
-            return bool(np.all(low @ abs(self._written) < self.precision.exact))
+            return self._sums_are_exact(low)
         high = self._hidden(len(want), last)
         active = low > 0
+        if not self._sums_are_exact(np.maximum(low, high)):
+            return False
         if not np.array_equal(high @ self._written, want) or not np.array_equal(active, high > 0):
             return False
         return not any(np.any(active.astype(np.float64) @ slopes) for slopes in self._slopes)
+
+    def _sums_are_exact(self, hidden: Matrix) -> bool:
+        """Whether what is added up in any order, and what is taken off, each stays below the exact range."""
+        return all(bool(np.all(hidden @ side < self.precision.exact)) for side in self._sides)
+
+    @cached_property
+    def _sides(self) -> list[Any]:
+        """The output weights above 0, and those below it without their signs, if there are any."""
+        sides = (np.maximum(self.W_out, 0), np.maximum(-self.W_out, 0))
+        return [_sparse(side) for side in sides if side.any()]
 
     def _part(
         self, reading: Reading, tables: tuple[Matrix, Matrix] | None, side: int, shift: float

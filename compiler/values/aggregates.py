@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from compiler.indicator_means import is_indicator_mean, means_of
-from compiler.values.categorical import value_key
+from compiler.values.categorical import distinct, value_key
 from compiler.values.grid import Ints
 from compiler.values.sets import Floats, ValueSet, grouped, unlisted
 from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
@@ -82,7 +82,7 @@ def _copies(
         len(values.universe),
     )
     empty = (widths.low == 0).astype(np.intp)
-    kinds, cell_set = np.unique(cell_selected * 2 + empty, return_inverse=True)
+    kinds, cell_set = distinct(cell_selected * 2 + empty, 2 * len(selected))
     sets = [
         np.union1d(selected[kind // 2], [default]) if kind % 2 or not len(selected[kind // 2]) else selected[kind // 2]
         for kind in kinds.tolist()
@@ -98,16 +98,18 @@ def _means(
     selected: tuple[Ints, ...],
     cell_selected: Ints,
 ) -> ValueSet:
-    keys = np.stack([cell_selected, widths.low, widths.high], axis=1)
-    kinds, cell_set = np.unique(keys, axis=0, return_inverse=True)
+    size = analysis.grid.max_length + 1
+    keys = (cell_selected * size + widths.low) * size + widths.high
+    kinds, cell_set = distinct(keys, len(selected) * size**2)
+    ends = zip((kinds // size**2).tolist(), (kinds // size % size).tolist(), (kinds % size).tolist(), strict=True)
     numbering = _Numbering()
     sets: list[Ints] = []
-    for place, low, high in kinds.tolist():
+    for place, low, high in ends:
         found = _mean_values([values.universe[code] for code in selected[place].tolist()], low, high, node.default)
         if found is None or numbering.count > MAX_MEANS:
             return _mean_of_unlisted(analysis, node, values, widths)
         sets.append(numbering.codes(*found))
-    return grouped(analysis.grid, sets, cell_set.reshape(-1), numbering.universe())
+    return grouped(analysis.grid, sets, cell_set, numbering.universe())
 
 
 class _Numbering:
@@ -213,6 +215,7 @@ def indicator_counted(analysis: Gathers, node: Map) -> ValueSet:
 
 
 def _counts(analysis: Gathers, low: Ints, high: Ints) -> ValueSet:
-    ends, cell_set = np.unique(np.stack([low, high], axis=1), axis=0, return_inverse=True)
-    sets = [np.arange(low, high + 1) for low, high in ends.tolist()]
-    return grouped(analysis.grid, sets, cell_set.reshape(-1), range(analysis.grid.max_length + 1))
+    size = analysis.grid.max_length + 1
+    ends, cell_set = distinct(low * size + high, size**2)
+    sets = [np.arange(low, high + 1) for low, high in zip((ends // size).tolist(), (ends % size).tolist(), strict=True)]
+    return grouped(analysis.grid, sets, cell_set, range(size))

@@ -21,11 +21,12 @@ from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
 from compiler.values.categorical import Categorical, Tuples, evaluate, joined
-from compiler.values.grid import PositionGrid
+from compiler.values.grid import Ints, PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Progressions
 from compiler.values.representatives import Representatives, ThresholdTest, check_test, represented
 from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
+from compiler.values.sums import whole_sum
 from compiler.values.width_bounds import WidthBounds, width_bounds_of
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SelectorWidth, SOp, Tokens
@@ -328,9 +329,11 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
         return everywhere(analysis.grid, (0, 1))
     if is_count(node):
         return indicator_counted(analysis, node)
+    if isinstance(node, Map) and (summed := whole_sum(analysis, node)) is not None:
+        return summed
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
         return _bounded(analysis, node)
-    tuples, known = analysis.evaluated(node)
+    patterns, cell_pattern, known = _evaluated_patterns(analysis, node)
     found = known[node]
     if found.undefined is not None:
         _note_failures(analysis, node, known)
@@ -338,10 +341,30 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     new = np.full(len(found.categories), len(order), dtype=np.intp)
     new[order] = np.arange(len(order))
     of_tuple = new[found.codes]
-    sets = [union([of_tuple[pattern]], len(order) + 1) for pattern in tuples.patterns]
+    sets = [union([of_tuple[pattern]], len(order) + 1) for pattern in patterns]
     if found.undefined is not None:
         sets = [codes[codes < len(order)] for codes in sets]
-    return grouped(analysis.grid, sets, tuples.cell_pattern, [found.categories[code] for code in order])
+    return grouped(analysis.grid, sets, cell_pattern, [found.categories[code] for code in order])
+
+
+def _evaluated_patterns(
+    analysis: ValueAnalysis, node: Map | Tokens
+) -> tuple[tuple[Ints, ...], Ints, Mapping[SOp, Categorical]]:
+    """What an s-op is in many rows, which of the rows are possible in each pattern, and the pattern of each cell.
+
+    The rows are combinations of its factors, or the values of a sum that is all it reads.
+    """
+    moving = {arg for arg in node.args if not isinstance(arg, Constant)} if isinstance(node, Map) else set()
+    if len(moving) == 1 and _is_sum(analysis, arg := moving.pop()):
+        values = analysis[arg]
+        column = Categorical(values.universe, np.arange(len(values.universe), dtype=np.intp))
+        return values.patterns, values.cell_pattern, evaluate(node, {arg: column}, len(values.universe))
+    tuples, known = analysis.evaluated(node)
+    return tuples.patterns, tuples.cell_pattern, known
+
+
+def _is_sum(analysis: ValueAnalysis, node: SOp) -> bool:
+    return len(analysis.sources(node)) > 1 and isinstance(node, Map) and whole_sum(analysis, node) is not None
 
 
 def _reason(analysis: ValueAnalysis, node: SOp) -> str:

@@ -1,0 +1,98 @@
+"""Sums of ints, found for all cells at once: of what a cell decides, such as length and position, and of ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from compiler.values.categorical import distinct
+from compiler.values.grid import Ints, PositionGrid
+from compiler.values.linear import LinearForm, LinearForms
+from compiler.values.sets import ValueSet, ValueSets, grouped
+from rasp.graph import Constant, Map, SOp, topological
+
+_EXACT = 2**53
+_WHOLE = {"+", "-", "*", "neg", "pos"}
+
+
+class Summed(ValueSets, Protocol):
+    """Where it is known besides which s-ops are linear forms of others, and for which cells."""
+
+    @property
+    def grid(self) -> PositionGrid: ...
+
+    @property
+    def linear(self) -> LinearForms: ...
+
+    def sources(self, node: SOp, /) -> tuple[SOp, ...]: ...
+
+
+def whole_sum(analysis: Summed, node: Map) -> ValueSet | None:
+    """The values of a weighted sum of ints that each cell decides, or of ranges of ints; None for anything else.
+
+    It is made of nothing but ints, so the interpreter computes it without rounding, and so does this. The ranges are of
+    s-ops of their own, so that no value of one is bound to a value of another for all that is known, and every sum of
+    theirs is possible.
+    """
+    form = analysis.linear[node]
+    if form is None or len(form.weights) < 2 or node in form.weights or not _is_whole(node, form):
+        return None
+    parts = [(int(weight), analysis[part]) for part, weight in form.weights.items()]
+    if not all(values.listed and all(map(_is_int, values.universe)) for _, values in parts):
+        return None
+    reach = abs(int(form.constant)) + sum(abs(weight) * max(map(abs, values.universe)) for weight, values in parts)
+    are_decided = all(len(codes) == 1 for _, values in parts for codes in values.patterns)
+    are_free = all(_is_own_source(analysis, part) and abs(weight) == 1 for part, weight in form.weights.items())
+    if reach >= _EXACT or not (are_decided or are_free):
+        return None
+    return _summed(analysis.grid, parts, int(form.constant))
+
+
+def _is_own_source(analysis: Summed, part: SOp) -> bool:
+    sources = analysis.sources(part)
+    return len(sources) == 1 and sources[0] is part
+
+
+def _summed(grid: PositionGrid, parts: Sequence[tuple[int, ValueSet]], constant: int) -> ValueSet | None:
+    """The sums between the sum of the lowest values and that of the highest, per cell; None where one is no range."""
+    low = high = np.full(len(grid), constant, dtype=np.intp)
+    for weight, values in parts:
+        ends = _ranges(values)
+        if ends is None:
+            return None
+        least, most = (weight * end[values.cell_pattern] for end in (ends if weight > 0 else ends[::-1]))
+        low, high = low + least, high + most
+    start, size = int(low.min()), int(high.max()) - int(low.min()) + 1
+    found, cell_set = distinct((low - start) * size + high - start, size**2)
+    ranges = zip((found // size).tolist(), (found % size).tolist(), strict=True)
+    sets = [np.arange(first, last + 1) for first, last in ranges]
+    return grouped(grid, sets, cell_set, range(start, start + size))
+
+
+def _ranges(values: ValueSet) -> tuple[Ints, Ints] | None:
+    """The lowest and the highest int of each pattern, where all between are in it too; else None."""
+    numbers = np.array(values.universe, dtype=np.intp)
+    sizes = np.array(list(map(len, values.patterns)))
+    if not sizes.all():
+        return None
+    starts = np.cumsum(sizes) - sizes
+    every = numbers[np.concatenate(values.patterns)]
+    low, high = np.minimum.reduceat(every, starts), np.maximum.reduceat(every, starts)
+    return (low, high) if np.array_equal(high - low + 1, sizes) else None
+
+
+def _is_whole(node: Map, form: LinearForm) -> bool:
+    """Whether the form is computed by adding, subtracting and multiplying ints alone."""
+    between = topological([node], form.weights)
+    kinds = ((isinstance(part, Map) and part.op.name in _WHOLE) or _is_whole_constant(part) for part in between)
+    return all(kinds) and all(weight.denominator == 1 for weight in (*form.weights.values(), form.constant))
+
+
+def _is_whole_constant(part: object) -> bool:
+    return isinstance(part, Constant) and _is_int(part.value)
+
+
+def _is_int(value: object) -> bool:
+    return type(value) is int

@@ -1,0 +1,86 @@
+"""Models for long inputs: exact numbers where they lie close together, and work that grows no faster than it must."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from compiler.gadgets.feedforward import RawInput, _cheapest_steps
+from compiler.options import Options
+from compiler.pipeline import Compilation, compile
+from compiler.precision import PRECISIONS
+from compiler.selectors import compared
+from compiler.symbolic import ONE, Direction
+from compiler.values.width_bounds import width_bounds_of
+from rasp.graph import SelectorWidth, aggregate, indices, length, select, tokens
+from rasp.language.program import load_program
+from rasp.operations import COMPARISONS, Atom
+from tests.counting import calls
+
+FLOAT32 = PRECISIONS["float32"]
+
+
+def test_every_width_up_to_4096_is_exact_in_float32() -> None:
+    raw, out = Direction("1/(w + 1)", 1.0), Direction("w")
+    entries = [((), {out: float(w)} if w else {}, Fraction(1, w + 1)) for w in range(4097)]
+    neurons = _cheapest_steps("w", entries, [], RawInput(raw, lambda x: 4 * FLOAT32.unit * float(x)), FLOAT32)
+    weights = np.array([[n.inputs.get(raw, 0), n.inputs.get(ONE, 0), n.bias, n.outputs[out]] for n in neurons])
+    slope, one, bias, change = weights.astype(np.float32).T
+    for noise in (1 - 2.0**-22, 1, 1 + 2.0**-22):
+        read = (noise / np.arange(1, 4098)).astype(np.float32)
+        hidden = np.maximum((read[:, None] * slope + one) + bias, 0)
+        assert np.array_equal(hidden @ change, np.arange(4097, dtype=np.float32))
+
+
+@pytest.mark.parametrize("size", [600, 900])
+def test_beyond_512_tokens(size: int) -> None:
+    model = compile({"reverse": load_program("programs/reverse.rasp").sop(), "n": length}, "ab", size)
+    given = tuple("ab"[at % 3 == 0] for at in range(size))
+    for part in (given, given[:-1], given[:1]):
+        found = model.run(part, engine="reference").outputs
+        assert (found["reverse"], found["n"]) == (list(reversed(part)), [len(part)] * len(part))
+
+
+def test_digits_compare_positions_in_few_dimensions() -> None:
+    shifted = aggregate(select(indices, indices - 7, "=="), tokens, "-")
+    model = compile(shifted, "ab", 2100)
+    assert model.weights.layers[0].heads[0].W_Q.shape[1] <= 8
+    assert model.run(tuple("ab" * 1050), engine="reference").output == [*"-------", *("ab" * 1047)[:2093]]
+
+
+def test_how_many_keys_are_selected_is_counted_for_all_lengths_at_once() -> None:
+    def work(size: int) -> int:
+        sorted_ = load_program("programs/reverse.rasp").sop()
+        facts = Compilation({"": sorted_}, Options("abc", size)).checked
+        head = next(iter(facts.conjunctions.values()))
+        return calls(lambda: width_bounds_of(facts.values, head))
+
+    assert work(80) == work(40)
+
+
+def test_a_sum_of_length_and_position_grows_with_their_number_not_with_their_pairs() -> None:
+    def work(size: int) -> int:
+        facts = Compilation({"": length - 1 - indices}, Options("abc", size)).facts
+        facts.examine([length, indices])
+        return calls(lambda: facts.values[length - 1 - indices])
+
+    assert work(160) < 2.2 * work(80)
+
+
+@pytest.mark.parametrize("op", COMPARISONS)
+def test_comparisons_of_all_pairs_are_those_of_atoms(op: str) -> None:
+    atoms: list[Atom] = [0, True, 1.0, -0.0, 2**60, 2**60 + 1, float(2**60), float("inf"), float("nan"), "", "a", "b"]
+    is_one = [[op in ("==", "!=") or isinstance(k, str) is isinstance(q, str) for k in atoms] for q in atoms]
+    wanted = [
+        [one and COMPARISONS[op](k, q) for one, k in zip(row, atoms, strict=True)]
+        for row, q in zip(is_one, atoms, strict=True)
+    ]
+    assert compared(op, atoms, atoms).tolist() == wanted
+
+
+def test_widths_of_ties_and_orders_count_as_before() -> None:
+    before = SelectorWidth(select(tokens, tokens, "==") & select(indices, indices, "<"))
+    facts = Compilation({"": before}, Options("ab", 5)).checked
+    bounds = facts.values.width_bounds(before.selector)
+    assert bounds.high.tolist() == [i for n in range(1, 6) for i in range(n)]
+    assert not bounds.low.any()
