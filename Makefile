@@ -9,7 +9,7 @@ REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
 CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: setup demo test lint browser interop fuzz benchmark gallery clean
+.PHONY: setup demo test lint browser interop docs fuzz benchmark gallery clean
 
 setup: $(READY)
 
@@ -68,8 +68,21 @@ benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/compile.py
 
+# The pages of docs/ as a site in out/docs, in an environment of its own; a link that leads nowhere is an error.
+DOCS := $(VENV)-docs
+
+docs: $(DOCS)/.ready
+	$(DOCS)/bin/python -m sphinx -W --keep-going -q -c docs . out/docs
+	$(DOCS)/bin/python -m pytest -q tests/test_documents.py tests/test_notebooks.py
+	@echo "out/docs/index.html"
+
+$(DOCS)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet -c constraints.txt -e ".[test,docs]"
+	touch $@
+
 gallery: setup
 	$(BIN)/python -m viz.gallery
 
 clean:
-	rm -rf $(VENV) $(INTEROP) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DOCS) $(INTEROP) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
