@@ -75,7 +75,7 @@ def commands_of(page: Path) -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_command_that_a_page_names_can_be_read(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its subcommand, its options and its programs are there; what runs in the tutorial and the README runs elsewhere."""
+    """Its subcommand, its options and its programs are there; those of the tutorial and the README are also run."""
     monkeypatch.chdir(ROOT)
     for words in commands_of(page):
         assert words[0] in COMMANDS, words

@@ -137,3 +137,20 @@ def test_a_loaded_file_is_tried_on_its_own_input() -> None:
 def test_a_comment_that_is_no_input_does_not_stop_a_load() -> None:
     Path("odd.rasp").write_text('# input: ""\n\nx = 1;\n')
     assert Session().push('load "odd";').errors == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# length: many", "p.rasp:1:11: data error: a maximum length is a number"),
+        ("# vocab: ab\n# input: abc", 'p.rasp:2:10: data error: the header\'s vocabulary has no "c"'),
+        ("# length: 2\n# input: abc", "p.rasp:2:10: data error: the header's input is longer than 2 tokens"),
+        ("# input: abc\n# vocab: a-c", ""),
+    ],
+)
+def test_check_warns_of_a_header_that_is_no_use(text: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("p.rasp").write_text(f"{text}\n\nx = indices;\n")
+    status, _, err = rasp(capsys, "check", "p.rasp")
+    assert status == 0
+    assert err.startswith(said)
+    assert bool(err) is bool(said)

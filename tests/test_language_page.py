@@ -36,7 +36,8 @@ def test_groupings_are_as_they_are_said_to_be(text: str, same: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("-2^2", "4"), ("2^3^2", "64"), ("3 > 2 > 1", "False"), ("7 % -3", "-2"), ("4 / 2", "2.0"), ('"a" + "b"', '"ab"'),
+        ("-2^2", "4"), ("2^3^2", "64"), ("3 > 2 > 1", "False"), ("7 % -3", "-2"), ("4 / 2", "2.0"),
+        ('"a" + "b"', '"ab"'),
         ("1 if True else 2 if False else 3", "3"), ('1 == "1"', "False"), ("round(2.5)", "2"), ("[1, 2][-1]", "2"),
     ],
 )  # fmt: skip

@@ -96,9 +96,9 @@ def page(shown: Sequence[Exhibit]) -> str:
         "to all it counts. Shades follow the square root of the attention, so that an even share of many shows.",
         "`rasp draw` has further kinds: `--kind compare` (each selector beside the softmax), `residual` (the residual "
         "stream after each layer), `weights` (the matrices by name) and `selector`, and draws saved models too. On "
-        "long inputs the tables go on in blocks of positions, so that every value is there. `--layer` and `--head` choose "
-        "heads, `--numbers` writes their weights in the cells, `--dark` and `--colors` change the look. `rasp report` puts all of "
-        "it on one HTML page in which the model runs on inputs that you type:",
+        "long inputs the tables go on in blocks of positions, so that every value is there. `--layer` and `--head` "
+        "choose heads, `--numbers` writes their weights in the cells, `--dark` and `--colors` change the look. "
+        "`rasp report` puts all of it on one HTML page in which the model runs on inputs that you type:",
         "    rasp report programs/reverse.rasp -i hello --vocab a-z -o reverse.html",
         *map(_section, shown),
     ]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rasp.errors import DataFault
-from rasp.inputs import Input, json_of, parse_input
+from rasp.inputs import Input, json_of, parse_input, tokens_of
 from rasp.language.loading import read_source
 from rasp.operations import Atom, atom_key
 from rasp.source import Source, Span
 from rasp.streams import warn
 from rasp.vocabulary import FORMS, parse_vocabulary, remark_on, shown, vocabulary_of
+
+T = TypeVar("T")
 
 _COMMENT = re.compile(r"(?:[ \t]*#.*(?:\n|\Z))*")
 # Blanks at the end of a line belong to what is said: a vocabulary may end in one.
@@ -61,6 +64,19 @@ class Header:
         except DataFault as error:
             raise error.at(place) from None
 
+    def faults(self) -> list[DataFault]:
+        """What cannot be read in it, and an input that is not made of its tokens or is longer than its inputs are."""
+        found: list[DataFault] = []
+        vocabulary, length = _or_fault(lambda: self.vocabulary, found), _or_fault(lambda: self.length, found)
+        given = [token for one in _or_fault(lambda: self.own_inputs, found) or [] for token in tokens_of(one)]
+        known = {atom_key(token) for token in (given if vocabulary is None else vocabulary)}
+        others = vocabulary_of([[token for token in given if atom_key(token) not in known]])
+        if others:
+            found.append(DataFault(f"the header's vocabulary has no {shown(others)}", self.fields["input"]))
+        if length is not None and len(given) > length:
+            found.append(DataFault(f"the header's input is longer than {length} tokens", self.fields["input"]))
+        return found
+
     @property
     def own_inputs(self) -> list[Input]:
         """The input of the header, or none."""
@@ -72,6 +88,15 @@ class Header:
         for found in own:
             warn(f"from the header: input {json.dumps(json_of(found), ensure_ascii=False)}")
         return [*given, *own]
+
+
+def _or_fault(read: Callable[[], T], faults: list[DataFault]) -> T | None:
+    """What is read, or None and one fault more."""
+    try:
+        return read()
+    except DataFault as error:
+        faults.append(error)
+        return None
 
 
 def header_of(source: Source) -> Header:
