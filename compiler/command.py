@@ -16,7 +16,7 @@ from compiler.artifact import save
 from compiler.audit import Audit, audit
 from compiler.emit import STAGES, emit
 from compiler.ir import Certificate
-from compiler.options import PREFERENCES, Options
+from compiler.options import MASKS, PREFERENCES, Options
 from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
@@ -53,6 +53,13 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
         help="whether two narrow heads stand for a wide one: auto (default): where it would need more than 1,024 score "
         "dimensions, or a model of over 50,000 parameters becomes a quarter as large; depth: never, so that heads are "
         "as predicted; small: wherever they can",
+    )
+    parser.add_argument(
+        "--masks",
+        choices=list(MASKS),
+        default="scores",
+        help="what depends on positions alone, such as a window: scores (default), as in the paper; auto: masks, which "
+        "make the model smaller",
     )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     parser.add_argument(
@@ -108,6 +115,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     for remark in size.remarks:
         warn(remark)
     chosen = {"dtype": args.dtype, "causal": args.causal, "prefer": args.prefer, "tolerance": args.tolerance}
+    chosen["masks"] = args.masks
     return _Subject(program, args.names, Options(size.vocabulary, size.max_length, **chosen))
 
 

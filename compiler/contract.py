@@ -10,6 +10,8 @@ from compiler.functions import Recorder
 from compiler.ir import Held, LayerWeights, ModelWeights
 from compiler.lower import SymbolicModel
 from compiler.options import Options
+from compiler.plan import Plan
+from compiler.selectors import relations_in
 from compiler.source_map import SourceMap
 from rasp.graph import SOp
 from rasp.language.loading import Text
@@ -46,6 +48,7 @@ def model_weights(
         guards=tuple(map(assembler.readout, symbolic.guards)),
         causal=options.causal,
         prefer=options.prefer,
+        static_masks=options.masks == "auto",
         tolerance=options.precision.tolerance,
         predicted_heads=tuple(analyse(outputs.values()).heads),
         notes=(*notes, *_untyped(symbolic)),
@@ -66,6 +69,19 @@ def _linked(layer: LayerWeights, functions: Recorder) -> LayerWeights:
 def unread_note(layer: int, head: Head, source_map: SourceMap) -> str:
     """What is said of a head that the analysis has and nothing reads."""
     return f"no {head.kind} head for {expression(head.selector, source_map.names)} in layer {layer}: nothing reads it"
+
+
+def static_notes(planned: Plan, source_map: SourceMap) -> list[str]:
+    """What is said of heads whose masks say what depends on positions alone."""
+    found = {
+        plan.head.selector: plan.mask
+        for plan, _ in planned.heads
+        if plan.mask is not None and not relations_in([plan.mask])
+    }
+    return [
+        f"{source_map.text(selector)}: a mask says {expression(mask)}, which then takes no scores (--masks scores)"
+        for selector, mask in found.items()
+    ]
 
 
 def _untyped(symbolic: SymbolicModel) -> list[str]:

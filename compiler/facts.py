@@ -35,6 +35,7 @@ class Facts:
 
     def __init__(self, options: Options, most_rows: int = MAX_TUPLES) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
+        self._static = options.masks == "auto"
         self.values: ValueAnalysis = ValueAnalysis(
             options.vocab, options.max_length, self.conjunctions, options.causal, most_rows=most_rows
         )
@@ -108,7 +109,7 @@ class Facts:
             try:
                 if node in self._ruled_out:
                     raise self._ruled_out[node]
-                _check_node(node, self.values, self.conjunctions)
+                self._check_node(node)
             except TooMany as error:
                 if (mean := self.values.widest(error.factors)) is not None:
                     return self.values.without(mean)
@@ -118,6 +119,20 @@ class Facts:
                 self._refused[node] = error
                 self._tainted[node] = True
         return None
+
+    def _check_node(self, node: Node) -> None:
+        if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in self.conjunctions:
+            plain = with_representatives(self.values, node.selector)
+            found = conjunction(plain, self.max_length, static=self._static)
+            for score in found.scores:
+                _check_score(score, self.values)
+            self.conjunctions[node.selector] = found
+        if isinstance(node, AggregateLabels):
+            raise Refusal(f"{node!r} reads the labels of edges, which no head can compute yet")
+        if isinstance(node, SOp):
+            self.values[node]
+        if isinstance(node, Select):
+            _check_order(node, self.values)
 
 
 def head_for(selector: Selector) -> Aggregate:
@@ -131,20 +146,6 @@ def _check_score(score: SOp, values: ValueAnalysis) -> None:
         raise Refusal(f"the scores {score!r} of select_best are too many to list")
     if not found.averaged or found.may_be_bools:
         raise Refusal(f"select_best needs a score of numbers, and {score!r} may be something else")
-
-
-def _check_node(node: Node, values: ValueAnalysis, conjunctions: dict[Selector, Conjunction]) -> None:
-    if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in conjunctions:
-        found = conjunction(with_representatives(values, node.selector))
-        for score in found.scores:
-            _check_score(score, values)
-        conjunctions[node.selector] = found
-    if isinstance(node, AggregateLabels):
-        raise Refusal(f"{node!r} reads the labels of edges, which no head can compute yet")
-    if isinstance(node, SOp):
-        values[node]
-    if isinstance(node, Select):
-        _check_order(node, values)
 
 
 def _check_order(node: Select, values: ValueAnalysis) -> None:

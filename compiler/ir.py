@@ -217,6 +217,7 @@ class ModelWeights:
     function in it all that it was asked when it was compiled. `held` says where the s-ops that have names are held, and
     what those are computed from. `texts` are the program's text and those of the files it
     loads; there are none for s-ops built in Python. `labels` are those that edges of the input may have.
+    `static_masks` says whether what depends on positions alone was to become masks.
     """
 
     name: str
@@ -242,6 +243,7 @@ class ModelWeights:
     texts: tuple[Text, ...] = ()
     held: tuple[Held, ...] = ()
     labels: tuple[Atom, ...] = ()
+    static_masks: bool = False
 
     @property
     def program(self) -> str:

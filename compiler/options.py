@@ -14,6 +14,7 @@ from rasp.vocabulary import parse_vocabulary
 
 MAX_LENGTH = 8192
 PREFERENCES = ("auto", "depth", "small")
+MASKS = ("scores", "auto")
 
 
 @dataclass(frozen=True, init=False)
@@ -28,6 +29,8 @@ class Options:
     that no single head can tell. Layers are as predicted. `tolerance` is how near
     numbers too many to list must come to the interpreter's, as a share of the larger of the result and the smallest
     number averaged: None for 1e-5 in float32 and 1e-12 in float64.
+    `masks` says what becomes of what depends on positions alone, such as a window: `scores`, as in the paper, or masks
+    (`auto`), which take no dimension.
     DataFault for a bad vocabulary, length, dtype, preference or tolerance.
     """
 
@@ -37,6 +40,7 @@ class Options:
     causal: bool
     prefer: str
     tolerance: float | None
+    masks: str
 
     def __init__(
         self,
@@ -47,9 +51,10 @@ class Options:
         causal: bool = False,
         prefer: str = "auto",
         tolerance: float | None = None,
+        masks: str = "scores",
     ) -> None:
         tokens = parse_vocabulary(vocab) if isinstance(vocab, str) and vocab else tuple(vocab)
-        given = (tokens, max_length, dtype, causal, prefer, tolerance)
+        given = (tokens, max_length, dtype, causal, prefer, tolerance, masks)
         for name, value in zip(self.__dataclass_fields__, given, strict=True):
             object.__setattr__(self, name, value)
         _check_vocabulary(tokens)
@@ -65,6 +70,8 @@ class Options:
             raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {self.dtype!r}")
         if self.prefer not in PREFERENCES:
             raise DataFault(f"prefer is one of {', '.join(PREFERENCES)}, not {self.prefer!r}")
+        if self.masks not in MASKS:
+            raise DataFault(f"masks is one of {', '.join(MASKS)}, not {self.masks!r}")
         if self.tolerance is not None and not 0 < self.tolerance < 1:
             raise DataFault(f"the tolerance is a number between 0 and 1, not {self.tolerance}")
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TypeVar
 
-from compiler.contract import model_weights, unread_note
+from compiler.contract import model_weights, static_notes, unread_note
 from compiler.facts import Facts
 from compiler.functions import Recorder
 from compiler.held import held
@@ -50,6 +50,7 @@ def compile(
     causal: bool = False,
     prefer: str = "auto",
     tolerance: float | None = None,
+    masks: str = "scores",
     name: str | None = None,
     source_map: SourceMap | None = None,
     program: Program | None = None,
@@ -64,7 +65,7 @@ def compile(
     pass begins, with the share of the work that is done by then, about. Raises DataFault for a bad vocabulary or
     option, and Refusal (or Failures, all at once) for what cannot be compiled exactly.
     """
-    options = Options(vocab, max_length, dtype=dtype, causal=causal, prefer=prefer, tolerance=tolerance)
+    options = Options(vocab, max_length, dtype=dtype, causal=causal, prefer=prefer, tolerance=tolerance, masks=masks)
     alone = source_map is None and program is None
     if alone:
         source_map = SourceMap(*known([sop] if isinstance(sop, SOp) else sop.values()))
@@ -187,6 +188,7 @@ class Compilation:
         notes = [
             *self.graph.notes,
             *(unread_note(layer, head, self.graph.source_map) for layer, head in self.plan.unread),
+            *static_notes(self.plan, self.graph.source_map),
         ]
         texts = self.program.texts if self.program else ()
         found = held(self.symbolic, self.graph.roots, self.graph_names, self.functions.original)

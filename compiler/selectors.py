@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from rasp.errors import Refusal
+from rasp.errors import RaspError, Refusal
 from rasp.graph import (
     And,
     Best,
@@ -33,7 +33,8 @@ from rasp.graph import (
     Selector,
     SOp,
 )
-from rasp.operations import COMPARISONS, Atom, ElementFault, Operation, atom_key, describe, evaluate_atoms
+from rasp.interpret import Run
+from rasp.operations import COMPARISONS, OPERATIONS, Atom, ElementFault, Operation, atom_key, describe, evaluate_atoms
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")
@@ -149,8 +150,10 @@ class Conjunction:
         return tuple(found for found in self.preferences if isinstance(found, SOp))
 
 
-def conjunction(selector: Selector) -> Conjunction:
-    """The selector as one head computes it.
+def conjunction(selector: Selector, longest: int = 1, *, static: bool = False) -> Conjunction:
+    """The selector as one head computes it, on inputs of at most so many tokens.
+
+    With `static` what depends on positions alone is a mask too, and not only where it is joined with a relation.
 
     Refusal where select_best stands inside `or`, `not` or beside keys, and where a relation stands beside data in an
     `or`: softmax has equal weights only for equal scores, and a mask can take keys away but not bring them back.
@@ -161,9 +164,11 @@ def conjunction(selector: Selector) -> Conjunction:
         preferences.append(choice.score if isinstance(choice, Best) else predicate_of(choice.condition))
         plain = choice.selector
     found = conjuncts(inward(plain))
-    masks = [conjunct for conjunct in found if is_mask(conjunct)]
+    masks = [part for part in found if is_mask(part) or (static and _is_static(part, longest))]
+    for leaf in (leaf for part in masks for leaf in leaves(part)):
+        _check_positions(leaf, longest)
     mask = reduce(And, masks) if masks else None
-    predicates = tuple(predicate_of(conjunct) for conjunct in found if not is_mask(conjunct))
+    predicates = tuple(predicate_of(part) for part in found if part not in masks)
     return Conjunction(predicates, tuple(reversed(preferences)), mask)
 
 
@@ -202,14 +207,35 @@ def _reads_no_data(leaf: Selector) -> bool:
 
 
 def is_positional(node: SOp) -> bool:
-    """Whether an s-op depends on the position alone, by operations that have a value everywhere."""
+    """Whether an s-op depends on the position alone, by operations of the language."""
     if isinstance(node, (Indices, Constant)):
         return True
-    return isinstance(node, Map) and node.op.name in _SAFE and all(map(is_positional, node.args))
+    known = isinstance(node, Map) and (OPERATIONS.get(node.op.name) == node.op or node.op.name in _LOOKED_UP)
+    return known and all(map(is_positional, node.args))  # type: ignore[attr-defined]
 
 
-# Operations on numbers that cannot fail; `==` and `!=` may compare anything.
-_SAFE = frozenset({"+", "-", "neg", "pos", "==", "!=", "not", "and", "or", "indicator"})
+_LOOKED_UP = frozenset({"in", "element", "entry"})
+
+
+def _is_static(conjunct: Selector, longest: int) -> bool:
+    """Whether a part of a selector reads positions alone, has a value at all of them, and hides something."""
+    found = leaves(conjunct)
+    if any(map(is_edge, found)) or not all(map(_reads_no_data, found)):
+        return False
+    try:
+        return not Run([0] * longest).selector(conjunct).all()
+    except RaspError:
+        return False
+
+
+def _check_positions(leaf: Selector, longest: int) -> None:
+    """Refusal where positions that are compared in a mask have no value on some input."""
+    if is_edge(leaf):
+        return
+    try:
+        Run([0] * longest).selector(leaf)
+    except RaspError as error:
+        raise Refusal(f"{leaf!r} is part of a mask, and has no value everywhere: {error.message}") from error
 
 
 def _outer_choice(selector: Selector) -> Best | Prefer | None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from compiler import pipeline
-from compiler.pipeline import compile_sop
+from compiler.pipeline import compile
 from compiler.rewrites import linear, materialise
 from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.graph_inputs import relation_labels
@@ -47,9 +47,12 @@ FAMILIES: dict[str, Callable[[int], Case]] = {
 
 
 def compiled(case: Case) -> CompiledModel | None:
-    """The model, or None where it is refused; any other error is a failure of the test."""
+    """The model, or None where it is refused; any other error is a failure of the test. Every third one has masks for
+    what depends on positions alone."""
+    masks = "auto" if case.seed % 3 == 1 else "scores"
+    options = {"dtype": case.dtype, "causal": case.causal, "masks": masks}
     try:
-        return compile_sop(case.root, case.vocabulary, case.max_length, dtype=case.dtype, causal=case.causal)
+        return compile(case.root, case.vocabulary, case.max_length, **options)  # type: ignore[arg-type]
     except (Refusal, Failures) as error:
         reasons = error.errors if isinstance(error, Failures) else [error]
         assert all(isinstance(reason, Refusal) and reason.message for reason in reasons), case

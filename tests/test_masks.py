@@ -18,6 +18,7 @@ from compiler.pipeline import compile as compiled
 from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import CompiledModel
 from compiler.run.random_graphs import FAMILIES, random_edges
+from compiler.tensors import parameter_counts
 from export.formats import save as export
 from rasp import evaluate, parse
 from rasp.__main__ import main
@@ -243,3 +244,51 @@ def test_looking_inside_with_masks(models: dict[str, CompiledModel]) -> None:
     assert result.output == evaluate(PROGRAMS["mean"], GIVEN)
     assert cache["pattern", 0].shape == (1, 5, 5)
     assert model.ablate(head=(0, 0)).run(GIVEN, strict=False).outputs != result.outputs
+
+
+# -- masks of positions
+
+
+WINDOW = select(indices, indices - 3, ">") & select(indices, indices, "<=")
+STRIDE = select(indices % 5, indices % 5, "==")
+
+
+@pytest.mark.parametrize("sop", [aggregate(WINDOW, tokens_int), aggregate(STRIDE, tokens_int)])
+@pytest.mark.parametrize("causal", [False, True])
+def test_static_masks_take_no_scores(sop: SOp, causal: bool) -> None:
+    model = compiled(sop, "12", 7, masks="auto", causal=causal)
+    assert model.layers[0].heads[0].W_Q.shape[1] == 1
+    assert verify(sop, model, engines=("reference", "torch", "sparse")).exhaustive
+    assert any("a mask says" in note for note in model.weights.notes)
+
+
+def test_static_masks_are_rules_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    save(compiled(aggregate(WINDOW & select(tokens, tokens, "=="), indices), "12", 40, masks="auto"), path)
+    again = load(path)
+    assert path.stat().st_size < 60_000
+    assert again("1212") == evaluate(aggregate(WINDOW & select(tokens, tokens, "=="), indices), "1212")
+    assert again.batch(["12", "1"]) == [[0, 1], [0]]
+    assert audit(again, str(path)).certificate == again.weights.certificate
+
+
+@pytest.mark.parametrize("selector", [WINDOW, STRIDE])
+def test_long_windows_and_strides_are_small(selector: Any) -> None:
+    model = compiled(aggregate(selector, tokens_int), "12", 128, masks="auto")
+    own = model.weights
+    assert parameter_counts(own)["total"] - own.W_pos.size < 10_000
+    assert model(["1"] * 128) == [1] * 128
+
+
+def test_scores_stay_the_default() -> None:
+    assert not compiled(aggregate(WINDOW, tokens_int), "12", 4).weights.masks
+    with pytest.raises(DataFault, match="masks is one of"):
+        compiled(DEGREE, "12", 4, masks="none")
+
+
+def test_positions_without_a_value_are_no_mask() -> None:
+    failing = select(indices / indices, 1, "==")
+    sop = aggregate(failing, tokens_int)
+    with pytest.raises((Refusal, Failures)):
+        compiled(aggregate(failing | EDGES, tokens_int), "12", 3, masks="auto")
+    assert not compiled(sop, "12", 3, masks="auto").weights.masks

@@ -16,6 +16,7 @@ from compiler.run.graph_inputs import NOTHING, GraphInputs, graph_inputs
 from compiler.run.reference import Trace, forward
 from compiler.run.research import Research, padded, part_of
 from compiler.run.result import Result
+from compiler.selectors import relations_in
 from compiler.tensors import parameter_counts
 from rasp.calls import Given, batch_of, inputs_of
 from rasp.display import Displayed
@@ -161,6 +162,8 @@ class CompiledModel(Research, Displayed):
         `graphs` (`self.graphs(inputs)`) are the masks, for a model whose heads have any.
         DataFault for an engine that is not known.
         """
+        if self.weights.masks and not graphs.has_any and not relations_in(self.weights.masks):
+            graphs = self._static(token_ids, padding)
         if self.weights.masks and not graphs.has_any:
             raise DataFault("heads of the model look along relations or masks, and none are given", hint=_GRAPHS)
         if engine in self.runtimes and graphs.has_any:
@@ -181,6 +184,13 @@ class CompiledModel(Research, Displayed):
             known = ", ".join((*ENGINES, "sparse", *self.runtimes))
             raise DataFault(f"there is no engine {engine!r}", hint=f"engines are {known}")
         return trace(self.network, token_ids, whole=whole, padding=padding, graphs=graphs)
+
+    def _static(self, token_ids: np.ndarray[Any, np.dtype[np.int64]], padding: Flags | None) -> GraphInputs:
+        """The masks that positions alone decide, for inputs of the lengths that token ids [T] or [B, T] have."""
+        size = token_ids.shape[-1] - 1
+        lengths = [size] if padding is None else [size - int(row.sum()) for row in padding]
+        found = graph_inputs(self.weights, lengths, ())
+        return found if token_ids.ndim == 2 else found.at(0)
 
     def graphs(self, inputs: Sequence[Sequence[Atom]]) -> GraphInputs:
         """The masks of the model's heads on some inputs. DataFault where an input lacks a relation."""
