@@ -1,5 +1,6 @@
 """Models for long inputs: exact numbers where they lie close together, and work that grows no faster than it must."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -84,3 +85,29 @@ def test_widths_of_ties_and_orders_count_as_before() -> None:
     bounds = facts.values.width_bounds(before.selector)
     assert bounds.high.tolist() == [i for n in range(1, 6) for i in range(n)]
     assert not bounds.low.any()
+
+
+@pytest.mark.parametrize("engine", ["reference", "torch", "sparse"])
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_in_blocks_of_queries_gives_the_same(
+    engine: str, causal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from compiler.run import network, reference
+
+    model = compile(load_program("programs/most_frequent.rasp").sop(), "abc", 9, causal=causal)
+    ids = np.stack([model.encode("abcabbcca"), model.encode("ccccababb")])
+    whole = model.trace(ids, engine, whole=False).logits
+    monkeypatch.setattr(reference, "BLOCK", 70)
+    monkeypatch.setattr(network, "BLOCK", 70)
+    assert np.array_equal(model.trace(ids, engine, whole=False).logits, whole)
+
+
+def test_no_attention_is_larger_than_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.run.reference.BLOCK", 1 << 17)
+    model = compile(aggregate(select(indices, indices - 1, "=="), tokens, "-"), "ab", 1200)
+    ids = model.encode("ab" * 600)
+    tracemalloc.start()
+    model.trace(ids, "reference", whole=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1200 * 1200 * 4

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights
 from compiler.run.graph_inputs import NOTHING, GraphInputs
-from compiler.run.reference import Trace
+from compiler.run.reference import BLOCK, Trace
 from rasp.errors import DataFault
 from rasp.graph import Selector
 
@@ -51,11 +51,33 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the head adds to the residual stream, [B, T, D]. `mask` [B or 1, T, T]: where a query may not attend."""
-        scores = (x @ self.W_Q) @ (x @ self.W_K).transpose(-1, -2)  # [B, T, T]
-        if mask is not None:
-            scores = scores.masked_fill(mask, float("-inf"))
-        pattern: Tensor = self.pattern(scores.softmax(dim=-1))
-        return pattern @ (x @ self.W_V) @ self.W_O
+        queries, keys, values = x @ self.W_Q, (x @ self.W_K).transpose(-1, -2), x @ self.W_V
+
+        def read(rows: slice) -> Tensor:
+            pattern: Tensor = self.pattern(_softmax(queries[:, rows] @ keys, mask, rows))
+            return pattern @ values
+
+        # Whoever taps the pattern gets it in one piece.
+        return in_blocks(read, x, x.shape[1], whole=bool(self.pattern._forward_hooks)) @ self.W_O
+
+
+def _softmax(scores: Tensor, mask: Tensor | None, rows: slice) -> Tensor:
+    """Attention of some queries [B, R, T] by their scores; where the mask [B or 1, T or 1, T] is true there is none."""
+    if mask is None:
+        return scores.softmax(dim=-1)
+    hidden = mask if mask.shape[1] == 1 else mask[:, rows]
+    return scores.masked_fill(hidden, float("-inf")).softmax(dim=-1)
+
+
+def in_blocks(compute: Callable[[slice], Tensor], x: Tensor, width: int, *, whole: bool = False) -> Tensor:
+    """What is computed for all positions of x [B, T, D]: in blocks where each takes `width` numbers for a while.
+
+    Compiled and exported networks have no blocks, as their graph does not depend on the length.
+    """
+    if whole or torch.compiler.is_compiling() or x.shape[0] * x.shape[1] * width <= BLOCK:
+        return compute(slice(None))
+    size = max(1, BLOCK // (x.shape[0] * width))
+    return torch.cat([compute(slice(start, start + size)) for start in range(0, x.shape[1], size)], dim=1)
 
 
 class FeedForward(nn.Module):
@@ -72,8 +94,11 @@ class FeedForward(nn.Module):
         self.resid = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = x @ self.W_in  # [B, T, M]
-        result: Tensor = self.resid(x + torch.relu(hidden + self.b_in) @ self.W_out)
+        def update(rows: slice) -> Tensor:
+            hidden = x[:, rows] @ self.W_in  # [B, T, M], or fewer positions
+            return torch.relu(hidden + self.b_in) @ self.W_out
+
+        result: Tensor = self.resid(x + in_blocks(update, x, len(self.b_in)))
         return result
 
 
@@ -139,8 +164,11 @@ class SparseFeedForward(nn.Module):
         self.write = SparseUpdate(weights.W_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = self.write(x, torch.relu(self.read(x) + self.b_in))
-        return result
+        def changed(rows: slice) -> Tensor:
+            result: Tensor = self.write(x[:, rows], torch.relu(self.read(x[:, rows]) + self.b_in))
+            return result
+
+        return in_blocks(changed, x, len(self.b_in))
 
 
 class SparseHead(nn.Module):
@@ -154,10 +182,12 @@ class SparseHead(nn.Module):
 
     def forward(self, stream: Tensor, x: Tensor, hidden: Tensor | None) -> Tensor:
         """The stream [B, T, D] with what the head makes of x added to it."""
-        scores = self.query(x) @ self.key(x).transpose(-1, -2)  # [B, T, T]
-        if hidden is not None:
-            scores = scores.masked_fill(hidden, float("-inf"))
-        result: Tensor = self.write(stream, scores.softmax(dim=-1) @ self.value(x))
+        queries, keys, values = self.query(x), self.key(x).transpose(-1, -2), self.value(x)
+
+        def read(rows: slice) -> Tensor:
+            return _softmax(queries[:, rows] @ keys, hidden, rows) @ values
+
+        result: Tensor = self.write(stream, in_blocks(read, x, x.shape[1]))
         return result
 
 
