@@ -22,7 +22,7 @@ from lab.training import DEVICES, PRECISIONS, SUPERVISIONS, Measurement, device_
 from rasp.arguments import examples
 from rasp.console.show import values
 from rasp.errors import DataFault
-from rasp.inputs import given_inputs, input_arguments, tokens_of
+from rasp.inputs import given_inputs, input_arguments, sequence_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import Header, MissingSize, header_of, model_size
 from rasp.language.parameters import given_parameters, parameter_argument
@@ -203,7 +203,7 @@ def _draw(pictures: Pictures, folder: Path, results: Sequence[Result], shown: Sh
     pictures.curves(folder / "curves.svg", _curves(results), baseline=task.majority_rate)
     pictures.lengths(folder / "lengths.svg", {"predicted": shown.lengths()}, trained=task.max_length)
     longest = int(task.held_out.lengths.argmax())
-    found = shown.on(task.batch(task.held_out).tokens(longest))
+    found = shown.on(task.batch(task.held_out).given(longest))
     if found.pairs:
         pictures.heads(folder / "heads.svg", found.tokens, found.pairs)
 
@@ -263,7 +263,7 @@ def compare_arguments(parser: argparse.ArgumentParser) -> None:
 def compare_run(args: argparse.Namespace, *, pictures: Pictures) -> int:
     """Compares the learned heads of a run with the program's; draws both on an input, beside the answers."""
     use_threads(1)
-    inputs = [tokens_of(given) for given in given_inputs(args)]
+    inputs = [sequence_of(given) for given in given_inputs(args)]
     if len(inputs) > 1:
         raise DataFault(f"a picture shows one input, and {len(inputs)} are given", hint="give one with -i")
     if args.output and not inputs:

@@ -10,6 +10,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from compiler.fields import atom, plain
 from lab.ablation import Result, Variant, ablations, conclusion, predicted, table
-from lab.masks import Mask, Place, named_mask
+from lab.masks import Mask, Place, edge_aware, named_mask
 from lab.task import FEWEST, Examples, Task
 from lab.training import Measurement, Trained, TrainingConfig, load_model, train
 from rasp.errors import DataFault
@@ -82,7 +83,7 @@ class Plan:
         )
         long = np.flatnonzero(other.held_out.lengths > task.max_length)
         run = other.batch(other.held_out)
-        return task.examples([run.tokens(row) for row in long.tolist()])
+        return task.examples([run.given(row) for row in long.tolist()])
 
     def variants(self, task: Task) -> tuple[list[Variant], list[str]]:
         """The sizes to train, the predicted one first, and what is left out and why."""
@@ -103,9 +104,12 @@ class Plan:
         return replace(self.training, seed=seed, learning_rate=rate, decay=decay)
 
     def masks_of(self, variant: Variant) -> dict[Place, Mask]:
-        """The masks of the heads that a model has."""
-        config = variant.config
-        given = dict(named_mask(text, self.program()) for text in self.masks)
+        """The masks of the heads that a model has: those given, else where there are relations what tells the edges."""
+        config, program = variant.config, self.program()
+        places = product(range(config.layers), range(config.heads))
+        aware = edge_aware(program.sop(self.name))
+        given: dict[Place, Mask] = {} if aware is None else dict.fromkeys(places, aware)
+        given |= dict(named_mask(text, program) for text in self.masks)
         return {place: mask for place, mask in given.items() if place[0] < config.layers and place[1] < config.heads}
 
     def as_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 from rasp.batch.ragged import Flags
 from rasp.batch.run import BatchRun
 from rasp.errors import DataFault
-from rasp.graph import Selector, indices, select
+from rasp.graph import Constant, LabelledRelation, Node, Relation, Selector, full, indices, select, topological
 from rasp.language.program import Program
 
 Place: TypeAlias = "tuple[int, int]"
@@ -57,6 +57,21 @@ def _from_one(size: int) -> int:
     if size < 1:
         raise DataFault(f"a window or stride is a number from 1 on, not {size}")
     return size
+
+
+def edge_aware(root: Node) -> Relational | None:
+    """What lets a head see all keys, and the edges of each relation that a program reads; None where it reads none.
+
+    A token's embedding knows nothing of the edges, so that without it no head could tell them.
+    """
+    read = {node for node in topological([root]) if isinstance(node, (Relation, LabelledRelation))}
+    kinds = sorted((node for node in read if _is_fixed(node)), key=repr)
+    return Relational((*kinds, full)) if kinds else None
+
+
+def _is_fixed(node: Selector) -> bool:
+    """Whether a relation is one of the input alone: a label that the program works out is for the model to find."""
+    return not isinstance(node, LabelledRelation) or isinstance(node.wanted, Constant)
 
 
 def cells(mask: Mask, run: BatchRun) -> Flags:

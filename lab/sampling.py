@@ -1,11 +1,13 @@
 """Distinct inputs of a task: drawn evenly, grown so that rare labels are as frequent as others, or those of a file.
 
-Inputs are rows of ids [B, N], −1 beyond an input's end. Lengths are as even as the number of distinct inputs allows.
+Lengths are as even as the number of distinct inputs allows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,22 +15,69 @@ import numpy as np
 from rasp.batch.ragged import Codes
 from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key
+from rasp.relations import Edges, relations_of
 
 Generator: TypeAlias = np.random.Generator
 Shares: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
-# What share of each input's positions has each label [B, L]; all zero where the program has no value.
-LabelShares: TypeAlias = Callable[[Codes], Shares]
-# So many inputs, drawn with a generator; a capacity for each length says how many there may be of it.
-Sampler: TypeAlias = "Callable[[Codes, int, Generator], Codes]"
+Relations: TypeAlias = "tuple[Mapping[str, Edges], ...]"
 
 _ENUMERATED = 1 << 16
 _CONTINUATIONS = 8
 _ROUNDS = 30
 
 
-def capacities(vocabulary: int, longest: int) -> Codes:
-    """How many inputs there are of each length from 1 on; large numbers are cut off."""
-    return np.array([min(vocabulary**length, 1 << 40) for length in range(1, longest + 1)], dtype=np.intp)
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Rows of ids [B, N], −1 beyond an input's end, and where programs read any the `relations` of each."""
+
+    ids: Codes
+    relations: Relations = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def lengths(self) -> Codes:
+        """How many tokens each input has, [B]."""
+        return np.asarray((self.ids >= 0).sum(axis=1))
+
+    def take(self, rows: Codes | Sequence[int]) -> Inputs:
+        """Some of the inputs."""
+        return Inputs(self.ids[rows], tuple(self.relations[row] for row in rows) if self.relations else ())
+
+    def keys(self) -> list[object]:
+        """Of each input what no other has."""
+        rows = [row.tobytes() for row in np.ascontiguousarray(self.ids)]
+        edges = [tuple((name, tuple(own[name])) for name in sorted(own)) for own in self.relations]
+        return list(zip(rows, edges, strict=True)) if self.relations else list(rows)
+
+    def distinct(self) -> Inputs:
+        """The inputs, each once."""
+        return self.take(list({key: row for row, key in reversed(list(enumerate(self.keys())))}.values())[::-1])
+
+    def outside(self, others: Inputs) -> Inputs:
+        """The inputs that are not among others."""
+        known = set(others.keys())
+        return self.take([row for row, key in enumerate(self.keys()) if key not in known])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Inputs], longest: int) -> Inputs:
+        """The inputs of several parts one after the other, [B, longest]."""
+        relations = tuple(own for part in parts for own in part.relations)
+        return cls(np.concatenate([_padded(part.ids, longest) for part in parts]), relations)
+
+
+# What share of each input's positions has each label [B, L]; all zero where the program has no value.
+LabelShares: TypeAlias = Callable[[Inputs], Shares]
+# So many inputs, drawn with a generator; a capacity for each length says how many there may be of it.
+Sampler: TypeAlias = Callable[[Codes, int, Generator], Inputs]
+
+
+def capacities(vocabulary: int, longest: int, *, relations: int = 0) -> Codes:
+    """How many inputs there are of each length from 1 on, with so many relations between two different positions each;
+    large numbers are cut off."""
+    counts = (vocabulary**n << min(relations * n * (n - 1), 40) for n in range(1, longest + 1))
+    return np.array([min(count, 1 << 40) for count in counts], dtype=np.intp)
 
 
 def quotas(available: Codes, count: int) -> Codes:
@@ -42,10 +91,9 @@ def quotas(available: Codes, count: int) -> Codes:
 def random_inputs(vocabulary: int) -> Sampler:
     """Every token of an input is drawn evenly from the vocabulary, whatever the others are."""
 
-    def sample(available: Codes, count: int, rng: Generator) -> Codes:
-        longest = len(available)
+    def sample(available: Codes, count: int, rng: Generator) -> Inputs:
         wanted = enumerate(quotas(available, count).tolist(), 1)
-        return np.concatenate([_padded(_distinct(vocabulary, n, size, rng), longest) for n, size in wanted])
+        return Inputs.joined([Inputs(_distinct(vocabulary, n, size, rng)) for n, size in wanted], len(available))
 
     return sample
 
@@ -57,16 +105,16 @@ def balanced_inputs(vocabulary: int, shares: LabelShares) -> Sampler:
     that all labels together are equally frequent (as far as candidates allow), and a sample is drawn by these weights.
     """
 
-    def sample(available: Codes, count: int, rng: Generator) -> Codes:
+    def sample(available: Codes, count: int, rng: Generator) -> Inputs:
         wanted = quotas(available, count)
         size, longest = int(wanted.max()), len(available)
         population = np.empty((1, 0), dtype=np.intp)
         found = []
         for share in wanted.tolist():
             candidates = _continued(population, vocabulary, rng)
-            population = candidates[_weighted(log_weights(shares(candidates)), size, rng)]
-            found.append(_padded(population[rng.permutation(len(population))[:share]], longest))
-        return np.concatenate(found)
+            population = candidates[weighted(log_weights(shares(Inputs(candidates))), size, rng)]
+            found.append(Inputs(population[rng.permutation(len(population))[:share]]))
+        return Inputs.joined(found, longest)
 
     return sample
 
@@ -86,7 +134,7 @@ def log_weights(shares: Shares) -> Shares:
     return np.asarray(present @ scores)
 
 
-def _weighted(logs: Shares, size: int, rng: Generator) -> Codes:
+def weighted(logs: Shares, size: int, rng: Generator) -> Codes:
     """Places of `size` draws without replacement: those with the largest logarithm plus Gumbel noise."""
     return np.argsort(-(logs + rng.gumbel(size=len(logs))), kind="stable")[:size]
 
@@ -114,21 +162,17 @@ def _padded(rows: Codes, longest: int) -> Codes:
     return np.pad(rows, ((0, 0), (0, longest - rows.shape[1])), constant_values=-1)
 
 
-def encoded(inputs: Iterable[Sequence[Atom]], vocabulary: Sequence[Atom], longest: int) -> Codes:
+def encoded(inputs: Iterable[Sequence[Atom]], vocabulary: Sequence[Atom], longest: int) -> Inputs:
     """The different ones of some inputs. DataFault for one that is too long, and for unknown tokens."""
     known = {atom_key(token): number for number, token in enumerate(vocabulary)}
-    rows: dict[tuple[int, ...], None] = {}
+    rows, relations = [], []
     for number, tokens in enumerate(inputs, 1):
         if len(tokens) > longest:
             raise DataFault(f"input {number} has {len(tokens)} tokens, and the maximum length is {longest}")
         if (unknown := next((token for token in tokens if atom_key(token) not in known), None)) is not None:
             raise DataFault(f"input {number} has the token {unknown!r}, which is not in the vocabulary")
         ids = [known[atom_key(token)] for token in tokens]
-        rows[(*ids, *[-1] * (longest - len(ids)))] = None
-    return np.array(list(rows), dtype=np.intp).reshape(-1, longest)
-
-
-def outside(rows: Codes, excluded: Codes) -> Codes:
-    """The rows that are not among others."""
-    known = {row.tobytes() for row in np.ascontiguousarray(excluded)}
-    return rows[[row.tobytes() not in known for row in np.ascontiguousarray(rows)]]
+        rows.append([*ids, *[-1] * (longest - len(ids))])
+        relations.append(relations_of(tokens))
+    given = tuple(relations) if any(relations) else ()
+    return Inputs(np.array(rows, dtype=np.intp).reshape(-1, longest), given).distinct()

@@ -14,12 +14,23 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from lab.sampling import Generator, Sampler, Shares, balanced_inputs, capacities, encoded, outside, random_inputs
+from lab.graphs import RelationRead, random_graphs, relations_read
+from lab.sampling import (
+    Generator,
+    Inputs,
+    Relations,
+    Sampler,
+    Shares,
+    balanced_inputs,
+    capacities,
+    encoded,
+    random_inputs,
+)
 from rasp.batch.ragged import Codes, Flags
 from rasp.batch.run import BatchColumn, BatchRun
 from rasp.errors import DataFault
-from rasp.graph import SOp
-from rasp.inputs import read_inputs, tokens_of
+from rasp.graph import AggregateLabels, LabelledRelation, Relation, SOp, topological
+from rasp.inputs import read_inputs, sequence_of
 from rasp.layers import Analysis, analyse
 from rasp.operations import Atom, atom_key
 from rasp.vocabulary import parse_vocabulary
@@ -33,6 +44,7 @@ MOST_CLASSES = 256
 """Numbers with more values than this are regressed."""
 
 _BINS = 64
+_RELATIONS = (Relation, LabelledRelation, AggregateLabels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +52,13 @@ class Examples:
     """Inputs with their labels.
 
     ids [B, N] are −1 beyond the end of an input, lengths [B]. labels [B, N] are the places of classes, or standardised
-    numbers; beyond the end they mean nothing.
+    numbers; beyond the end they mean nothing. `relations` are those of each input, where programs read any.
     """
 
     ids: Codes
     lengths: Codes
     labels: Codes | Numbers
+    relations: Relations = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -57,7 +70,8 @@ class Examples:
 
     def take(self, rows: Codes) -> Examples:
         """Some of the examples."""
-        return Examples(self.ids[rows], self.lengths[rows], self.labels[rows])
+        relations = tuple(self.relations[row] for row in rows) if self.relations else ()
+        return Examples(self.ids[rows], self.lengths[rows], self.labels[rows], relations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,20 +108,20 @@ class Task:
     ) -> Task:
         """The task of an s-op on inputs of up to `max_length` tokens: `random` ones, `balanced` ones, or a file's.
 
-        `balanced` makes rare labels as frequent as others. `count` inputs are for training, `held_out` others for
-        measuring; where there are too few different inputs, fewer. A file has one input a line, a tenth of which are
-        held out. DataFault for a vocabulary of one token, too few inputs, a single label, and a program that has no
-        value on any of them.
+        `balanced` makes rare labels as frequent as others. Where the program reads relations, inputs are graphs with
+        random edges; labels on edges are those that the program asks for, and none. `count` inputs are for training,
+        `held_out` others for measuring; where there are too few different inputs, fewer. A file has one input a line,
+        a tenth of which are held out. DataFault for a vocabulary of one token (but for graphs), too few inputs, a
+        single label, and a program that has no value on any of them.
         """
         vocabulary = parse_vocabulary(vocab) if isinstance(vocab, str) else tuple(vocab)
-        _check(vocabulary, max_length)
         program = _Evaluated(sop, vocabulary, causal)
+        _check(vocabulary, max_length, graphs=program.reads_relations)
         rng = np.random.default_rng(seed)
         if inputs in ("random", "balanced"):
-            sampler = random_inputs(len(vocabulary))
-            if inputs == "balanced":
-                sampler = balanced_inputs(len(vocabulary), program.shares)
-            split = _sampled(sampler, capacities(len(vocabulary), max_length), (count, held_out), rng)
+            sampler = program.sampler(balanced=inputs == "balanced")
+            available = capacities(len(vocabulary), max_length, relations=len(program.relations))
+            split = _sampled(sampler, available, (count, held_out), rng)
         else:
             split = _of_file(str(inputs), vocabulary, max_length, rng)
         return program.task(*split)
@@ -119,21 +133,20 @@ class Task:
 
     def batch(self, examples: Examples) -> BatchRun:
         """The program on some inputs."""
-        return BatchRun(self.vocabulary, examples.ids, examples.lengths, causal=self.causal)
+        return BatchRun(self.vocabulary, examples.ids, examples.lengths, examples.relations, causal=self.causal)
 
     def examples(self, inputs: Sequence[Sequence[Atom]]) -> Examples:
         """These inputs, which may be longer than those of the task; a label is −1 where it is no class of the task.
 
         DataFault for unknown tokens; the program's own error where it has no value on one.
         """
-        rows = [encoded([tokens], self.vocabulary, len(tokens))[0] for tokens in inputs]
-        longest = max(map(len, rows))
-        ids = np.stack([np.pad(row, (0, longest - len(row)), constant_values=-1) for row in rows])
-        run = BatchRun(self.vocabulary, ids, np.array(list(map(len, rows))), causal=self.causal)
+        parts = [encoded([tokens], self.vocabulary, len(tokens)) for tokens in inputs]
+        given = Inputs.joined(parts, max(part.ids.shape[1] for part in parts))
+        run = BatchRun(self.vocabulary, given.ids, given.lengths, given.relations, causal=self.causal)
         found = run.sop(self.sop)
         if not found.defined.all():
             raise run.error(self.sop, int(np.argmin(found.defined))) or DataFault("the program has no value here")
-        return Examples(ids, found.lengths, self._labels(found))
+        return Examples(given.ids, found.lengths, self._labels(found), given.relations)
 
     def _labels(self, found: BatchColumn) -> Codes | Numbers:
         atoms = found.levels.astype(object)
@@ -158,12 +171,12 @@ class Task:
         return float(counts.max() / counts.sum())
 
 
-def _check(vocabulary: Sequence[Atom], longest: int) -> None:
-    if len(vocabulary) < 2:
+def _check(vocabulary: Sequence[Atom], longest: int, *, graphs: bool) -> None:
+    if len(vocabulary) < 2 and not graphs:
         raise DataFault("a vocabulary of one token has nothing to learn", hint="give at least two tokens")
     if longest < 1:
         raise DataFault(f"a maximum length is a number from 1 on, not {longest}")
-    inputs = int(capacities(len(vocabulary), longest).sum())
+    inputs = int(capacities(len(vocabulary), longest, relations=int(graphs)).sum())
     if inputs < FEWEST:
         raise DataFault(
             f"{len(vocabulary)} tokens make {inputs} different inputs of up to {longest}, and a task needs {FEWEST}",
@@ -171,21 +184,21 @@ def _check(vocabulary: Sequence[Atom], longest: int) -> None:
         )
 
 
-def _sampled(sampler: Sampler, available: Codes, wanted: tuple[int, int], rng: Generator) -> tuple[Codes, Codes]:
+def _sampled(sampler: Sampler, available: Codes, wanted: tuple[int, int], rng: Generator) -> tuple[Inputs, Inputs]:
     """Inputs for training, and others that are held out: of each length a tenth of all at most."""
     count, held_out = wanted
     spared = np.maximum(available // 10, available > 1)
     measured = sampler(spared, held_out, rng)
-    others = outside(sampler(available, count + len(measured), rng), measured)
-    return others[rng.permutation(len(others))[:count]], measured
+    others = sampler(available, count + len(measured), rng).outside(measured)
+    return others.take(rng.permutation(len(others))[:count]), measured
 
 
-def _of_file(name: str, vocabulary: tuple[Atom, ...], longest: int, rng: Generator) -> tuple[Codes, Codes]:
-    rows = encoded(map(tokens_of, read_inputs(name)), vocabulary, longest)
-    if len(rows) < FEWEST:
-        raise DataFault(f"{name} has {len(rows)} different inputs, and a task needs {FEWEST}")
-    rows = rows[rng.permutation(len(rows))]
-    return rows[len(rows) // 10 :], rows[: len(rows) // 10]
+def _of_file(name: str, vocabulary: tuple[Atom, ...], longest: int, rng: Generator) -> tuple[Inputs, Inputs]:
+    found = encoded(map(sequence_of, read_inputs(name)), vocabulary, longest)
+    if len(found) < FEWEST:
+        raise DataFault(f"{name} has {len(found)} different inputs, and a task needs {FEWEST}")
+    order = rng.permutation(len(found))
+    return found.take(order[len(found) // 10 :]), found.take(order[: len(found) // 10])
 
 
 class _Evaluated:
@@ -194,36 +207,52 @@ class _Evaluated:
     def __init__(self, sop: SOp, vocabulary: tuple[Atom, ...], causal: bool) -> None:
         self.sop, self.vocabulary, self.causal = sop, vocabulary, causal
 
-    def run(self, rows: Codes) -> BatchRun:
-        return BatchRun(self.vocabulary, rows, (rows >= 0).sum(axis=1), causal=self.causal)
+    @property
+    def reads_relations(self) -> bool:
+        return any(isinstance(node, _RELATIONS) for node in topological([self.sop]))
 
-    def shares(self, rows: Codes) -> Shares:
+    @cached_property
+    def relations(self) -> tuple[RelationRead, ...]:
+        """The relations that the program reads. DataFault where their labels cannot be told."""
+        return relations_read(self.sop)
+
+    def sampler(self, *, balanced: bool) -> Sampler:
+        """What draws inputs for the program."""
+        if self.relations:
+            return random_graphs(len(self.vocabulary), self.relations, self.shares if balanced else None)
+        return balanced_inputs(len(self.vocabulary), self.shares) if balanced else random_inputs(len(self.vocabulary))
+
+    def run(self, inputs: Inputs) -> BatchRun:
+        return BatchRun(self.vocabulary, inputs.ids, inputs.lengths, inputs.relations, causal=self.causal)
+
+    def shares(self, inputs: Inputs) -> Shares:
         """What share of each input's positions has each label; of many numbers, each range of them."""
-        found = self.run(rows).sop(self.sop)
+        found = self.run(inputs).sop(self.sop)
         labels = found.codes if len(found.levels) <= _BINS else _binned(found)
-        given = (rows >= 0) & found.defined[:, None]
-        counts = np.zeros((len(rows), int(labels.max()) + 1))
+        given = (inputs.ids >= 0) & found.defined[:, None]
+        counts = np.zeros((len(inputs), int(labels.max()) + 1))
         np.add.at(counts, (np.nonzero(given)[0], labels[given]), 1)
-        return np.asarray(counts / (rows >= 0).sum(axis=1)[:, None])
+        return np.asarray(counts / inputs.lengths[:, None])
 
-    def task(self, training: Codes, held_out: Codes) -> Task:
+    def task(self, training: Inputs, held_out: Inputs) -> Task:
         """The task on these inputs."""
-        rows = np.concatenate([training, held_out])
-        run = self.run(rows)
+        inputs = Inputs.joined([training, held_out], training.ids.shape[1])
+        run = self.run(inputs)
         found = run.sop(self.sop)
         if not found.defined.any():
             reason = run.error(self.sop, 0)
             why = reason.message if reason is not None else "it fails"
-            raise DataFault(f"the program has no value on any of {len(rows):,} inputs: {why}")
-        given = (rows >= 0) & found.defined[:, None]
-        labels = _Labels.of(found, given)
-        parts = np.split(np.arange(len(rows)), [len(training)])
-        sides = [Examples(rows[p], found.lengths[p], labels.values[p]) for p in (q[found.defined[q]] for q in parts)]
+            raise DataFault(f"the program has no value on any of {len(inputs):,} inputs: {why}")
+        labels = _Labels.of(found, (inputs.ids >= 0) & found.defined[:, None])
+        whole = Examples(inputs.ids, found.lengths, labels.values, inputs.relations)
+        parts = np.split(np.arange(len(inputs)), [len(training)])
+        sides = [whole.take(part[found.defined[part]]) for part in parts]
         if not all(map(len, sides)):
-            raise DataFault(f"the program has a value on only {int(found.defined.sum())} of {len(rows):,} inputs")
+            raise DataFault(f"the program has a value on only {int(found.defined.sum())} of {len(inputs):,} inputs")
         undefined = int((~found.defined).sum())
         scale = (labels.classes, labels.mean, labels.deviation)
-        return Task(self.sop, self.vocabulary, rows.shape[1], self.causal, *scale, sides[0], sides[1], undefined)
+        longest = inputs.ids.shape[1]
+        return Task(self.sop, self.vocabulary, longest, self.causal, *scale, sides[0], sides[1], undefined)
 
 
 def _binned(found: BatchColumn) -> Codes:

@@ -399,6 +399,8 @@ def fingerprint(task: Task) -> str:
     digest = hashlib.sha256(repr((task.vocabulary, task.classes, task.causal)).encode())
     for side in (task.training, task.held_out):
         digest.update(side.ids.tobytes() + side.labels.tobytes())
+        if side.relations:
+            digest.update(repr([sorted((name, tuple(own[name])) for name in own) for own in side.relations]).encode())
     return digest.hexdigest()
 
 
