@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lab.comparison import Comparison, HeadComparison, compare
+    from lab.distillation import distil, task_of
     from lab.masks import Relational, causal, stride, window
     from lab.model import Encoder, EncoderConfig
+    from lab.noise import noise_curve, without_rounding
     from lab.patterns import HeadTarget, targets
     from lab.task import Examples, Task
     from lab.training import Trained, TrainingConfig, load_model, train
@@ -24,11 +26,15 @@ __all__ = [
     "TrainingConfig",
     "causal",
     "compare",
+    "distil",
     "load_model",
+    "noise_curve",
     "stride",
     "targets",
+    "task_of",
     "train",
     "window",
+    "without_rounding",
 ]
 
 # Where each public name is found; what needs torch is imported when it is first used.
@@ -38,6 +44,10 @@ _HOMES = {
     "compare": "lab.comparison",
     "Encoder": "lab.model",
     "EncoderConfig": "lab.model",
+    "distil": "lab.distillation",
+    "task_of": "lab.distillation",
+    "noise_curve": "lab.noise",
+    "without_rounding": "lab.noise",
     "Examples": "lab.task",
     "HeadTarget": "lab.patterns",
     "Task": "lab.task",

@@ -45,7 +45,7 @@ def _label(node: LabelledRelation | AggregateLabels) -> Atom:
     if isinstance(node, LabelledRelation) and isinstance(node.wanted, Constant):
         return node.wanted.value
     raise DataFault(
-        f"which labels the edges of {node.relation.input_name} have is not told by the program, so no graphs can be drawn",
+        f"which labels the edges of {node.relation.input_name} have is not told by the program: no graphs can be drawn",
         hint="give graphs in a file: --inputs FILE",
     )
 

@@ -5,6 +5,7 @@ Letters of shapes: B batch, T positions, S = T + 1 with BOS and T without, D d_m
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -217,6 +218,14 @@ class Encoder(nn.Module):
             x, pattern = block(x, self._masked(layer, hidden, masks or {}), own, self._edges(layer, masks or {}))
             found += [] if pattern is None else [pattern]
         return Forward(self.W_U(self.norm(x))[:, int(self.config.bos) :], tuple(found))
+
+    def with_noise(self, level: float, seed: int) -> Encoder:
+        """A copy whose weights are each multiplied by 1 + level·z, z normal."""
+        found, drawn = copy.deepcopy(self), torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for weights in found.parameters():
+                weights.mul_(1 + level * torch.randn(weights.shape, generator=drawn))
+        return found
 
     def visible(self, run: BatchRun) -> dict[Place, Tensor]:
         """What masked heads see on a batch."""

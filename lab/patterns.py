@@ -30,10 +30,7 @@ def targets(task: Task, examples: Examples, *, bos: bool = True) -> list[list[He
     shares of BOS and the keys it selects. Without BOS nothing is asked for in rows that select nothing.
     """
     run = task.batch(examples)
-    return [
-        [_target(head, run.selector(head.selector), examples.given, bos) for head in layer]
-        for layer in task.analysis.layers
-    ]
+    return [[_target(head, run.selector(head.selector), examples.given, bos) for head in layer] for layer in task.heads]
 
 
 def _target(head: Head, selected: Flags, given: Flags, bos: bool) -> HeadTarget:

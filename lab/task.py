@@ -31,7 +31,7 @@ from rasp.batch.run import BatchColumn, BatchRun
 from rasp.errors import DataFault
 from rasp.graph import AggregateLabels, LabelledRelation, Relation, SOp, topological
 from rasp.inputs import read_inputs, sequence_of
-from rasp.layers import Analysis, analyse
+from rasp.layers import Analysis, Head, analyse
 from rasp.operations import Atom, atom_key
 from rasp.vocabulary import parse_vocabulary
 
@@ -79,7 +79,8 @@ class Task:
     """What a program asks of whoever should learn it.
 
     `classes` are the labels, or None where numbers are regressed: then a label is (number − mean)/deviation. So many
-    inputs as `undefined` says were left out, as the program has no value on them.
+    inputs as `undefined` says were left out, as the program has no value on them. `taught` are the heads of each layer
+    that a model is taught and compared with, where they are not those of the analysis.
     """
 
     sop: SOp
@@ -92,6 +93,7 @@ class Task:
     training: Examples
     held_out: Examples
     undefined: int
+    taught: tuple[tuple[Head, ...], ...] | None = None
 
     @classmethod
     def from_program(
@@ -130,6 +132,11 @@ class Task:
     def analysis(self) -> Analysis:
         """The layers and heads of the program."""
         return analyse([self.sop])
+
+    @property
+    def heads(self) -> tuple[tuple[Head, ...], ...]:
+        """The heads of each layer that a model is taught and compared with."""
+        return self.analysis.layers if self.taught is None else self.taught
 
     def batch(self, examples: Examples) -> BatchRun:
         """The program on some inputs."""
