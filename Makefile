@@ -9,7 +9,7 @@ REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
 CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: setup demo test lint browser interop docs fuzz benchmark gallery clean
+.PHONY: setup demo test lint browser interop docs fuzz benchmark lab gallery clean
 
 setup: $(READY)
 
@@ -80,6 +80,9 @@ $(DOCS)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet -c constraints.txt -e ".[test,docs]"
 	touch $@
+
+lab: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.lab_page
 
 gallery: setup
 	$(BIN)/python -m viz.gallery

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from statistics import fmean
 
@@ -93,14 +93,16 @@ def whole(runs: Sequence[Run]) -> str:
 
 def lines(runs: Sequence[Run]) -> str:
     """A line for each run: the sizes side by side, and the heads of the predicted one."""
-    columns = ("`rasp train` …", "size", *_SIZES, "steps to 99 %", "agreement (uniform)", "answers kept")
-    return markdown(columns, [_line(run) for run in runs])
+    trained = {result.variant.name for run in runs for result in run.results}
+    sizes = [name for name in _SIZES if name in trained]
+    columns = ("`rasp train` …", "size", *sizes, "steps to 99 %", "agreement (uniform)", "answers kept")
+    return markdown(columns, [_line(run, sizes) for run in runs])
 
 
-def _line(run: Run) -> list[str]:
+def _line(run: Run, sizes: Sequence[str]) -> list[str]:
     found: Mapping[str, Result] = {result.variant.name: result for result in run.results}
     config = run.results[0].variant.config
-    tokens = [found[name].tokens_spread if name in found else "" for name in _SIZES]
+    tokens = [found[name].tokens_spread if name in found else "" for name in sizes]
     heads = [pair for pair in run.shown.compared.heads if pair.informative]
     agreement = " ".join(
         [f"{fmean(pair.agreement for pair in heads):.3f}", f"({fmean(pair.uniform for pair in heads):.3f})"]
@@ -129,13 +131,19 @@ def _share(found: Mapping[int, float], length: int) -> str:
 KINDS: Mapping[str, Callable[[Sequence[Run]], str]] = {"run": whole, "runs": lines, "lengths": by_length}
 
 
+@cache
+def carried_out(command: str) -> Run:
+    """The run of a command, which has come to its end."""
+    run = Run(command)
+    run.carry_out()
+    return run
+
+
 def written(page: str) -> str:
     """The page with its blocks written anew; their runs are carried out."""
 
     def block(found: re.Match[str]) -> str:
-        runs = [Run(line) for line in found[2].splitlines()]
-        for run in runs:
-            run.carry_out()
+        runs = list(map(carried_out, found[2].splitlines()))
         return f"<!-- {found[1]}\n{found[2]}-->\n{KINDS[found[1]](runs)}\n<!-- end -->"
 
     return _BLOCK.sub(block, page)
