@@ -66,7 +66,10 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, prec
         heads = [
             lower_head(head, members, storage, reader, precision) for head, members in planned.heads if head.layer == at
         ]
-        layers += _with_neurons(at, heads, storage, reader, precision)
+        found = _with_neurons(at, heads, storage, reader, precision)
+        if layers and found and not layers[-1].neurons and not found[0].heads:
+            layers.append(replace(found.pop(0), heads=layers.pop().heads))
+        layers += found
     token_features, position_features = _embeddings(storage, reader)
     directions = [ONE, BOS, *reader.directions()]
     return SymbolicModel(

@@ -514,3 +514,9 @@ def test_parts_that_never_have_values_together_are_refused() -> None:
     root = where(tokens == "b", 1 / indicator(length < 2), where(length < first_two, 3 / indices, 1))
     with pytest.raises(Refusal, match="has no value on any input"):
         compile_sop(root, "abc", 4)
+
+
+def test_neurons_of_a_layer_whose_head_nothing_reads_go_to_the_layer_before() -> None:
+    copied = aggregate(select(indices, indices, ">"), "a", "a")
+    always = sop(True) | (selector_width(select(copied, copied, "!=")) != indices)
+    exact(where(aggregate(select(tokens, "b"), always, True), "x", "x"), "ab", 4)

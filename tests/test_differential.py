@@ -1,6 +1,7 @@
 """Random programs give the same on the interpreter, the numpy reference and torch, or are refused with a reason.
 
-There are three families: programs of any kind, about numbers, and over relations (`graphs`, `numbers`, `relations`).
+There are four families: programs of any kind, about numbers, over relations, and of a dozen lines (`graphs`, `numbers`,
+`relations`, `programs`).
 `pytest tests/test_differential.py --programs 5000 --seed 100000` runs other ones and more of them; a failure names its
 family and seed, and `--programs 1 --seed SEED -k FAMILY` runs it again.
 """
@@ -27,6 +28,7 @@ from rasp.interpret import run
 from rasp.operations import Atom
 from tests.random_graphs import Case, random_case
 from tests.random_numbers import random_numbers
+from tests.random_programs import random_program
 from tests.random_relations import LABELS, random_relations_compiled
 
 TOGETHER, ALONE = 40, 3
@@ -43,6 +45,7 @@ FAMILIES: dict[str, Callable[[int], Case]] = {
     "graphs": random_case,
     "numbers": random_numbers,
     "relations": random_relations_compiled,
+    "programs": random_program,
 }
 
 
