@@ -44,7 +44,7 @@ class Steps:
         if not all(map(self.facts.compiles, self.facts.values.sources(node))):
             return ()
         now = rows(node, self.facts.values)
-        if now <= FEW:
+        if now <= FEW or now == math.inf:
             return ()
         inner = (part for part in reversed(list(_within(node))) if rows(part, self.facts.values) > FEW)
         return self._hiding(node, now) or next((found for part in inner if (found := self._arguments(part))), ())
@@ -116,7 +116,7 @@ def _with_stored(node: Map, chosen: tuple[SOp, ...]) -> Map:
 
 
 def rows(node: SOp, values: ValueAnalysis) -> float:
-    """A bound on the combinations that an s-op is a table of; 0 where it needs no table."""
+    """A bound on the combinations that an s-op is a table of; 0 where it needs no table, ∞ where parts have no value."""
     try:
         parts = [values[factor] for factor in values.factors(node)]
     except Refusal:
