@@ -9,10 +9,12 @@ from fractions import Fraction
 import pytest
 
 import compiler.rounding
+from compiler.facts import Facts
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile_sop
 from compiler.rounding import error_of
 from compiler.run.verify import verify
+from compiler.source_map import SourceMap
 from compiler.values.roundoff import Error, roundoff, sum_error
 from rasp.errors import DataFault, Refusal
 from rasp.graph import SOp, aggregate, full, indices, select, tokens_float
@@ -76,6 +78,16 @@ MANY = tuple(round(0.1 + 0.7 * number, 1) for number in range(12))
 def test_what_only_rounding_decides_is_refused(condition: str, dtype: str) -> None:
     with pytest.raises(Refusal, match="depends on how floats are rounded"):
         compile_sop(program(f"{MEAN}x = {condition};"), MANY, 7, dtype=dtype)
+
+
+def test_what_only_rounding_decides_is_refused_each_time_it_is_asked() -> None:
+    root = program(f"{MEAN}x = m - 0.1 + 0.1 == m;")
+    facts = Facts(Options(MANY, 7))
+    with pytest.raises(Refusal):
+        facts.check([root], SourceMap())
+    for _ in range(2):
+        with pytest.raises(Refusal, match="depends on how floats are rounded"):
+            facts.values.factors(root)
 
 
 @BOTH

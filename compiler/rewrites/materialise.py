@@ -116,7 +116,7 @@ def _with_stored(node: Map, chosen: tuple[SOp, ...]) -> Map:
 
 
 def rows(node: SOp, values: ValueAnalysis) -> float:
-    """A bound on the combinations that an s-op is a table of; 0 where it needs no table, ∞ where parts have no value."""
+    """A bound on the combinations that an s-op is a table of; 0 where it needs none, ∞ where parts have no value."""
     try:
         parts = [values[factor] for factor in values.factors(node)]
     except Refusal:

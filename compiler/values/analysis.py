@@ -80,7 +80,7 @@ class ValueAnalysis:
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
         self._evaluated: dict[Tuples, dict[SOp, Categorical]] = {}
         self._width_bounds: dict[Selector, WidthBounds] = {}
-        self._checked: dict[tuple[SOp, SOp | None], None] = {}
+        self._checked: dict[tuple[SOp, SOp | None], Refusal | None] = {}
         self.partial: dict[SOp, None] = {}
         self.progressions: Progressions = Progressions(self)
         self.linear: LinearForms = LinearForms()
@@ -252,10 +252,19 @@ class ValueAnalysis:
         return LinearForm({node: Fraction(1)}, Fraction(0))
 
     def check_test(self, test: ThresholdTest, source: SOp) -> None:
-        """Nothing, or a Refusal where representatives do not stand for what lies between them. Checked once."""
-        if (test.left, test.right) not in self._checked:
-            self._checked[test.left, test.right] = None
-            check_test(self, test, source)
+        """Nothing, or a Refusal where representatives do not stand for what lies between them: each time it is asked.
+
+        It is checked once. What is asked on the way is part of the check itself, and so nothing then.
+        """
+        key = test.left, test.right
+        if key not in self._checked:
+            self._checked[key] = None
+            try:
+                check_test(self, test, source)
+            except Refusal as error:
+                self._checked[key] = error
+        if (reason := self._checked[key]) is not None:
+            raise reason
 
     def width_bounds(self, selector: Selector) -> WidthBounds:
         """How many keys a selector can select in each cell."""
