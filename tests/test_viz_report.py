@@ -191,6 +191,19 @@ def test_a_mistake_is_said(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_report_is_opened_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def browse(uri: str) -> bool:
+        opened.append(uri)
+        return True
+
+    monkeypatch.setattr("webbrowser.open", browse)
+    target = tmp_path / "page.html"
+    assert main(["report", str(REVERSE), "-o", str(target), "--open"]) == 0
+    assert opened == [target.as_uri()]
+
+
 def test_without_an_input_a_report_takes_the_headers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, plain = tmp_path / "page.html", tmp_path / "plain.rasp"
     assert main(["report", str(REVERSE), "-o", str(target)]) == 0

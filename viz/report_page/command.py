@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from compiler.source_map import SourceMap
 from rasp.arguments import examples
+from rasp.desktop import open_file
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import SOp
@@ -50,6 +51,7 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
         "--trained", metavar="DIR", help="what `rasp train` has written, to show beside the compiled model"
     )
     parser.add_argument("-o", "--output", metavar="PAGE", required=True, help="an .html file to write")
+    parser.add_argument("--open", action="store_true", help="show the page at once")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ def report_run(args: argparse.Namespace, *, training: Training) -> int:
     asked = _Request(args.file, args.name, inputs, *size, args.budget, given_parameters(args), trained)
     write_whole(target, _of_program(asked) if model is None else _of_model(model, asked))
     say(visible(str(target)))
+    if args.open:
+        open_file(target)
     return 0
 
 
