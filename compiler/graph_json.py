@@ -17,6 +17,7 @@ from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
 from compiler.indicator_means import counting, flagging, indicator_at
 from compiler.ir import ModelWeights
+from compiler.materialised import STORED
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up
 from rasp.errors import DataFault
@@ -54,7 +55,9 @@ _KINDS: Mapping[str, type[Node]] = {
         *(Relation, LabelledRelation, AggregateLabels),
     )
 }
-_NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, EXCESS, DISTANCE)}
+_NAMED: Mapping[str, Operation] = {
+    op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, EXCESS, DISTANCE, STORED)
+}
 _TOKEN_KINDS = ("str", "int", "float", "bool", "asis")
 
 _MADE: Mapping[str, Callable[[int, Any], Operation]] = {

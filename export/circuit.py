@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +23,7 @@ import numpy as np
 from compiler.fields import plain
 from compiler.graph_json import described, numbered
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, Held, ModelWeights, Readout
+from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import CompiledModel
 from compiler.symbolic import BOS, ONE
 from compiler.tensors import guard_tensor, input_mlp, layer_head, layer_mlp, output_tensor
@@ -31,6 +32,7 @@ from export.lens_weights import lens_blocks, lens_config
 from rasp.errors import RaspError
 from rasp.operations import Atom
 from rasp.printing import expression
+from rasp.relations import Edges, Graph, Label
 
 FORMAT, VERSION = "rasp-compiler circuit", 1
 SCHEMA = Path(__file__).parent / "circuit.schema.json"
@@ -118,7 +120,10 @@ def _components(weights: ModelWeights) -> Iterator[Component]:
     for at, layer in enumerate(weights.layers):
         for number, head in enumerate(layer.heads):
             place = {"layer": at, "head": number}
-            about = {"selector": number_of[head.selector], "computes": head.kind, "name": head.name, "line": head.line}
+            about = {
+                **{"selector": number_of[head.selector], "computes": head.kind, "name": head.name, "line": head.line},
+                "mask": None if head.mask is None else number_of[head.mask],
+            }
             yield _head(head, layer_head(at, number), place | about)
         for number, part in enumerate(layer.feed_forwards):
             yield _mlp(part, layer_mlp(at, number), {"layer": at, "mlp": number})
@@ -189,27 +194,58 @@ def _same_step(writer: Component, reader: Component) -> bool:
 
 
 def _cases(model: CompiledModel, seed: int) -> Iterator[Described]:
-    """Pairs of inputs that differ in one token and in the outputs."""
+    """Pairs of inputs that differ in the output: in one token, or where relations are read, in them."""
     rng = random.Random(seed)
-    vocabulary, longest = model.weights.vocabulary, model.weights.max_length
+    asked = relation_labels(model.weights.sops.values(), model.weights.labels)
     found = 0
     for _ in range(_TRIES):
-        clean = [rng.choice(vocabulary) for _ in range(rng.randint(1, longest))]
-        at = rng.randrange(len(clean))
-        corrupted = [*clean[:at], rng.choice(vocabulary), *clean[at + 1 :]]
+        clean, corrupted, position = _pair(model.weights, rng, asked)
         outputs = _output(model, clean), _output(model, corrupted)
         if None not in outputs and outputs[0] != outputs[1] and found < _CASES:
             found += 1
             yield {
-                "clean": {"input": plain(tuple(clean)), "output": outputs[0]},
-                "corrupted": {"input": plain(tuple(corrupted)), "output": outputs[1]},
-                "position": at,
+                "clean": {"input": _plain_input(clean), "output": outputs[0]},
+                "corrupted": {"input": _plain_input(corrupted), "output": outputs[1]},
+                "position": position,
             }
 
 
-def _output(model: CompiledModel, tokens: Sequence[Atom]) -> list[Any] | None:
+def _pair(
+    weights: ModelWeights, rng: random.Random, asked: Mapping[str, Sequence[Label]]
+) -> tuple[Sequence[Atom], Sequence[Atom], int | None]:
+    """Two inputs of one length, and the position of the token in which they differ."""
+    clean = [rng.choice(weights.vocabulary) for _ in range(rng.randint(1, weights.max_length))]
+    if asked:
+        return _graph(clean, rng, asked), _graph(clean, rng, asked), None
+    at = rng.randrange(len(clean))
+    return clean, [*clean[:at], rng.choice(weights.vocabulary), *clean[at + 1 :]], at
+
+
+def _graph(tokens: list[Atom], rng: random.Random, asked: Mapping[str, Sequence[Label]]) -> Graph:
+    """The tokens with random relations, of any density."""
+    size = range(len(tokens))
+    return Graph(
+        tokens,
+        {
+            name: Edges.sorted(
+                len(tokens), [(u, v, rng.choice(labels)) for u in size for v in size if rng.random() < density]
+            )
+            for name, labels in asked.items()
+            for density in [rng.random()]
+        },
+    )
+
+
+def _plain_input(given: Sequence[Atom]) -> Any:
+    """An input as JSON: a list of tokens, or an object with relations."""
+    if isinstance(given, Graph):
+        return given.as_dict() | {"tokens": plain(tuple(given.tokens))}
+    return plain(tuple(given))
+
+
+def _output(model: CompiledModel, given: Sequence[Atom]) -> list[Any] | None:
     """The first output as JSON; None where the program has no value."""
     try:
-        return list(plain(tuple(model.run(tokens, engine="reference").output)))
+        return list(plain(tuple(model.run(given, engine="reference").output)))
     except RaspError:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from compiler.run.model import CompiledModel
-from rasp.errors import DataFault
+from rasp.errors import DataFault, Refusal
 
 
 @contextmanager
@@ -19,6 +19,16 @@ def extra(name: str) -> Iterator[None]:
         raise DataFault(
             f"this needs {library}, which is not installed", hint=f'pip install "rasp-compiler[{name}]"'
         ) from error
+
+
+def unmasked(model: CompiledModel, name: str) -> CompiledModel:
+    """The model. Refusal for one whose heads look along masks, which something of that name has no place for."""
+    if model.weights.masks:
+        raise Refusal(
+            f"heads of this model look along relations or masks, and {name} takes none",
+            hint="ONNX, --to huggingface and torch take them as inputs",
+        )
+    return model
 
 
 def unedited(model: CompiledModel) -> CompiledModel:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from compiler.run.model import CompiledModel
 from export.doors import save_huggingface, save_onnx, save_t5, save_transformer_lens
-from export.extras import unedited
-from rasp.errors import DataFault, Refusal
+from export.extras import unedited, unmasked
+from rasp.errors import DataFault
 from rasp.files import write_whole
 
 
@@ -25,7 +25,7 @@ class Format:
 def _state_dict(model: CompiledModel, path: Path) -> None:
     from export.state_dict import state_dict_bytes
 
-    write_whole(path, state_dict_bytes(model.weights, path.suffix))
+    write_whole(path, state_dict_bytes(unmasked(model, "a state dict").weights, path.suffix))
 
 
 def _circuit(model: CompiledModel, path: Path) -> None:
@@ -52,9 +52,4 @@ def save(model: CompiledModel, path: str | Path, to: str) -> None:
     """
     if to not in FORMATS:
         raise DataFault(f"there is no format {to!r}", hint=f"formats are {', '.join(FORMATS)}")
-    if model.weights.masks:
-        raise Refusal(
-            f"{to} holds no masks, and heads of {model.weights.name} look along {model.weights.masks[0]!r}",
-            hint="model.masks(input) gives the masks, and `rasp compile -o` keeps them in its own files",
-        )
     FORMATS[to].write(unedited(model), Path(path))

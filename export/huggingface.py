@@ -35,6 +35,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from compiler.artifact import description, model_of
 from compiler.fields import atom, plain
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.model import CompiledModel, Runtime
 from compiler.run.network import FeedForward, Head, Layer, Transformer
 from compiler.run.reference import Trace
@@ -93,11 +94,15 @@ class RaspModel(PreTrainedModel):  # type: ignore[misc]
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
+        masks: Sequence[Tensor] = (),
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> RaspOutput:
-        """Logits on input ids [B, T]; `attention_mask` [B, T] is 0 at padding."""
+        """Logits on input ids [B, T]; `attention_mask` [B, T] is 0 at padding.
+
+        `masks` [B or 1, T, T], in the order of the model's, are true where queries of heads that have them may look.
+        """
         network = self.network
         if input_ids.shape[1] > len(network.W_pos):
             raise DataFault(f"the input has {input_ids.shape[1] - 1} tokens, the model takes {len(network.W_pos) - 1}")
@@ -105,7 +110,8 @@ class RaspModel(PreTrainedModel):  # type: ignore[misc]
         patterns: list[list[Tensor]] = [[] for _ in network.layers]
         with ExitStack() as hooks:
             _keep(network, stages, patterns, hooks)
-            x = network.residual(input_ids, None if attention_mask is None else attention_mask == 0)
+            padding = None if attention_mask is None else attention_mask == 0
+            x = network.residual(input_ids, padding, dict(zip(self._compiled.weights.masks, masks, strict=True)))
         return RaspOutput(
             logits=x @ network.W_U,
             outputs=tuple(x @ output for output in network.more),
@@ -263,9 +269,10 @@ def huggingface_runtime(model: CompiledModel) -> Runtime:
         to_huggingface(model)[0].save_pretrained(place)
         loaded = AutoModel.from_pretrained(place).eval()
 
-    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool) -> Trace:
+    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool, graphs: GraphInputs = NOTHING) -> Trace:
+        masks = [torch.from_numpy(graphs.masks[mask]) for mask in model.weights.masks]
         with torch.no_grad():
-            found = loaded(torch.from_numpy(np.atleast_2d(token_ids)), output_attentions=whole)
+            found = loaded(torch.from_numpy(np.atleast_2d(token_ids)), masks=masks, output_attentions=whole)
         alone: Any = slice(None) if token_ids.ndim == 2 else 0
         attention = tuple(tuple(layer.unbind(1)) for layer in found.attentions) if whole else ()
         return Trace(

@@ -21,9 +21,11 @@ from torch import Tensor
 
 from compiler.artifact import description
 from compiler.ir import Array
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.model import CompiledModel, Runtime
 from compiler.run.reference import Trace
 from compiler.run.verify import verify
+from export.extras import unmasked
 from export.folders import write_folder
 from export.lens_weights import lens_blocks, lens_config, lens_tensors, lens_trace
 from rasp.errors import DataFault, Refusal
@@ -59,6 +61,7 @@ def to_transformer_lens(model: CompiledModel) -> Any:
     Refusal where one of the inputs replayed in it gives anything else than the program, or where TransformerLens cannot
     hold the model exactly.
     """
+    unmasked(model, "TransformerLens")
     lens = lens_of(lens_config(model.weights), lens_tensors(model.weights))
     own = CompiledModel(model.weights)
     own.runtimes["transformer-lens"] = lens_runtime(lens, model)
@@ -105,7 +108,7 @@ def lens_runtime(lens: Any, model: CompiledModel) -> Runtime:
     weights = model.weights
     hooks = [f"blocks.{block}.attn.hook_pattern" for block in lens_blocks(model)]
 
-    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool) -> Trace:
+    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool, graphs: GraphInputs = NOTHING) -> Trace:
         with torch.no_grad():
             batch = torch.from_numpy(np.atleast_2d(token_ids))
             logits, cache = lens.run_with_cache(batch, return_type="logits", names_filter=hooks if whole else [])

@@ -22,6 +22,7 @@ from compiler.artifact import KEY, description
 from compiler.ir import FeedForwardWeights, LayerWeights, ModelWeights
 from compiler.tensors import guard_tensor, input_mlp, layer_head, layer_mlp, named_tensors, output_tensor
 from rasp.errors import DataFault
+from rasp.printing import expression
 
 OPSET = 17
 IR_VERSION = 9
@@ -38,6 +39,11 @@ def logits_names(weights: ModelWeights) -> list[str]:
 def pattern_name(layer: int, head: int) -> str:
     """What the graph calls the attention of a head, [B, T, T], row = query."""
     return f"{layer_head(layer, head)}.pattern"
+
+
+def mask_name(number: int) -> str:
+    """What the graph calls the input for a mask, by its place in `weights.masks`: [B or 1, T, T], row = query."""
+    return f"masks.{number}"
 
 
 def onnx_model(weights: ModelWeights) -> onnx.ModelProto:
@@ -73,6 +79,8 @@ class _Graph:
         """Adds all nodes: embedding, input feed-forwards, layers, logits."""
         weights = self.weights
         x = self._embedding()
+        if weights.causal or weights.masks:
+            self._constant("hidden", -np.inf, weights.dtype)
         if weights.causal:
             self._mask()
         for number, part in enumerate(weights.input_feed_forwards):
@@ -95,7 +103,16 @@ class _Graph:
             for at, layer in enumerate(self.weights.layers)
             for number, _ in enumerate(layer.heads)
         ]
-        return helper.make_graph(self.nodes, "rasp", [ids], [*logits, *patterns], tensors)
+        return helper.make_graph(self.nodes, "rasp", [ids, *self._masks()], [*logits, *patterns], tensors)
+
+    def _masks(self) -> list[onnx.ValueInfoProto]:
+        """The inputs that say where the queries of heads may look at all, each with the mask as RASP in its text."""
+        return [
+            helper.make_tensor_value_info(
+                mask_name(at), TensorProto.BOOL, [f"B{at}", "T", "T"], expression(mask, self.weights.names)
+            )
+            for at, mask in enumerate(self.weights.masks)
+        ]
 
     def _output(self, name: str, last: int | str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, _TYPES[self.weights.dtype], ["B", "T", last])
@@ -118,27 +135,29 @@ class _Graph:
     def _mask(self) -> None:
         """Minus infinity where a key is after the query, [T, T]: what is added to the scores of a causal model."""
         square = self._node("Concat", "square", "length", "length", axis=0)
-        hidden = self._constant("hidden", -np.inf, self.weights.dtype)
-        full = self._node("Expand", "all_hidden", hidden, square)
+        full = self._node("Expand", "all_hidden", "hidden", square)
         self._node("Trilu", "mask", full, self._constant("after", 1, "int64"), upper=1)
 
     def _layer(self, x: str, layer: LayerWeights, at: int) -> str:
         stream = x
-        for number, _ in enumerate(layer.heads):
+        for number, head in enumerate(layer.heads):
             prefix = layer_head(at, number)
-            stream = self._node("Add", f"{prefix}.resid", stream, self._head(x, prefix))
+            mask = None if head.mask is None else mask_name(self.weights.masks.index(head.mask))
+            stream = self._node("Add", f"{prefix}.resid", stream, self._head(x, prefix, mask))
         for number, part in enumerate(layer.feed_forwards):
             stream = self._feed_forward(stream, part, layer_mlp(at, number))
         return stream
 
-    def _head(self, x: str, prefix: str) -> str:
+    def _head(self, x: str, prefix: str, mask: str | None) -> str:
         """softmax((x W_Q) (x W_K)^T) (x W_V) W_O, [B, T, D]."""
         q, k, v = (self._node("MatMul", f"{prefix}.{part.lower()}", x, f"{prefix}.W_{part}") for part in "QKV")
         scores = self._node(
             "MatMul", f"{prefix}.scores", q, self._node("Transpose", f"{prefix}.k_T", k, perm=[0, 2, 1])
         )
         if self.weights.causal:
-            scores = self._node("Add", f"{prefix}.masked_scores", scores, "mask")
+            scores = self._node("Add", f"{prefix}.causal_scores", scores, "mask")
+        if mask is not None:
+            scores = self._node("Where", f"{prefix}.masked_scores", mask, scores, "hidden")
         pattern = self._node("Softmax", f"{prefix}.pattern", scores, axis=-1)
         return self._node(
             "MatMul", f"{prefix}.result", self._node("MatMul", f"{prefix}.z", pattern, v), f"{prefix}.W_O"

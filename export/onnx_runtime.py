@@ -9,9 +9,10 @@ import numpy as np
 import onnxruntime
 
 from compiler.ir import ModelWeights
+from compiler.run.graph_inputs import NOTHING, Flags, GraphInputs
 from compiler.run.model import Runtime
 from compiler.run.reference import Trace
-from export.onnx_graph import logits_names, onnx_bytes, pattern_name
+from export.onnx_graph import logits_names, mask_name, onnx_bytes, pattern_name
 
 RUNTIME = "onnxruntime"
 _ERRORS_ONLY = 3
@@ -32,9 +33,10 @@ def session(content: bytes, weights: ModelWeights, *, optimised: bool = True) ->
     logits = logits_names(weights)
     patterns = [pattern_name(at, head) for at, layer in enumerate(weights.layers) for head, _ in enumerate(layer.heads)]
 
-    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool) -> Trace:
+    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool, graphs: GraphInputs = NOTHING) -> Trace:
         batch = np.atleast_2d(token_ids).astype(np.int64)
-        found = iter(opened.run([*logits, *patterns] if whole else logits, {"token_ids": batch}))
+        given = {mask_name(at): _batched(graphs.masks[mask]) for at, mask in enumerate(weights.masks)}
+        found = iter(opened.run([*logits, *patterns] if whole else logits, {"token_ids": batch, **given}))
         if token_ids.ndim == 1:
             found = (array[0] for array in found)
         outputs, guards = (tuple(islice(found, len(part))) for part in (weights.outputs, weights.guards))
@@ -42,3 +44,8 @@ def session(content: bytes, weights: ModelWeights, *, optimised: bool = True) ->
         return Trace(outputs, guards, tuple(tuple(islice(found, len(layer.heads))) for layer in layers), ())
 
     return run
+
+
+def _batched(cells: Flags) -> Flags:
+    """A mask with the batch axis in front, which that of a lone input lacks."""
+    return cells if cells.ndim == 3 else cells[None]

@@ -22,7 +22,7 @@ class Engine:
 def _own(name: str, model: CompiledModel) -> Runtime:
     """One of the model's own engines, whatever else has its name among the model's runtimes."""
     own = CompiledModel(model.weights)
-    return lambda token_ids, whole: own.trace(token_ids, name, whole=whole)
+    return lambda token_ids, whole, graphs: own.trace(token_ids, name, whole=whole, graphs=graphs)
 
 
 def _compiled(model: CompiledModel) -> Runtime:

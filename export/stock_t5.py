@@ -25,10 +25,12 @@ from transformers import T5Config, T5ForTokenClassification
 
 from compiler.artifact import description
 from compiler.ir import Array, ModelWeights
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.model import CompiledModel, Runtime
 from compiler.run.reference import Trace
 from compiler.run.verify import verify
 from export.biasless import biasless
+from export.extras import unmasked
 from export.folders import write_folder
 from export.huggingface import RaspTokenizer
 from export.lens_weights import lens_config, lens_tensors, lens_trace
@@ -43,7 +45,7 @@ def to_t5(model: CompiledModel) -> tuple[Any, RaspTokenizer]:
 
     Refusal for a causal model, one in float64, and where an input replayed in it gives anything else than the program.
     """
-    weights = model.weights
+    weights = unmasked(model, "a stock T5").weights
     if weights.dtype != "float32" or weights.causal:
         raise Refusal(
             f"a stock T5 holds no {'causal' if weights.causal else weights.dtype} model exactly",
@@ -116,7 +118,7 @@ def t5_runtime(found: Any, weights: ModelWeights) -> Runtime:
     """What runs a model as T5; its traces have logits only."""
     stride = len(weights.vocabulary) + 1
 
-    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool) -> Trace:
+    def run(token_ids: np.ndarray[Any, np.dtype[np.int64]], whole: bool, graphs: GraphInputs = NOTHING) -> Trace:
         ids = token_ids + stride * np.arange(token_ids.shape[-1])
         with torch.no_grad():
             logits = found(torch.from_numpy(np.atleast_2d(ids))).logits.numpy()

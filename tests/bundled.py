@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-import compiler
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from export.runtimes import runtime
+from rasp.language.header import header_of
 from rasp.language.program import load_program
-from rasp.vocabulary import parse_vocabulary
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 NAMES = sorted(path.stem for path in PROGRAMS.glob("*.rasp"))
+GRAPHS = sorted(f"graphs/{path.stem}" for path in PROGRAMS.glob("graphs/*.rasp"))
 EVERY = pytest.mark.parametrize("name", NAMES)
+EVERY_GRAPH = pytest.mark.parametrize("name", GRAPHS)
 
 
 @cache
 def bundled(name: str, max_length: int = 8, dtype: str = "float32", causal: bool = False) -> CompiledModel:
     """A bundled program over the vocabulary in its header."""
     program = load_program(PROGRAMS / f"{name}.rasp")
-    vocabulary = re.search(r"^# vocab: +(.*)$", program.source.text, re.MULTILINE)
+    vocabulary = header_of(program.source).vocabulary
     assert vocabulary is not None
-    return compiler.compile(
-        program.sop(), parse_vocabulary(vocabulary[1]), max_length, dtype=dtype, causal=causal, name=program.default
-    )
+    model = program.compile(vocabulary, max_length, dtype=dtype, causal=causal)
+    assert isinstance(model, CompiledModel)
+    return model
 
 
 def replay(model: CompiledModel, engine: str, count: int) -> None:

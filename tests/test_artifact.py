@@ -23,6 +23,7 @@ from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_asis, where
 from rasp.language.program import parse_program
 from rasp.operations import Atom
+from tests.bundled import EVERY_GRAPH, bundled
 from tests.random_graphs import random_case
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
@@ -314,3 +315,11 @@ def test_every_field_has_its_type(path: Path, content: bytes, damage: Damage) ->
 def test_a_field_that_stands_twice(path: Path, content: bytes) -> None:
     text = json.dumps(description(content))
     check_refused(path, to_bytes(tensors_of(content), {"rasp": '{"name": "x", ' + text[1:]}))
+
+
+@EVERY_GRAPH
+def test_programs_over_graphs_read_back(path: Path, name: str) -> None:
+    save(bundled(name, 5), path)
+    first = path.read_bytes()
+    save(load(path), path)
+    assert path.read_bytes() == first

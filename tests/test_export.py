@@ -63,7 +63,7 @@ def test_torch_compile(name: str, replayed: int) -> None:
 
 def test_a_difference_in_a_runtime_is_a_counterexample() -> None:
     model = compiler.compile(tokens, "ab", 2)
-    model.runtimes["broken"] = lambda ids, whole: model.trace(np.where(ids > 0, 3 - ids, 0), "reference")
+    model.runtimes["broken"] = lambda ids, whole, graphs: model.trace(np.where(ids > 0, 3 - ids, 0), "reference")
     found = compiler.verify(model.weights.sops, model, engines=["broken"]).counterexample
     assert found is not None
     assert found.engine == "broken"

@@ -16,7 +16,7 @@ from export.circuit import SCHEMA
 from rasp.__main__ import main
 from rasp.errors import DataFault
 from rasp.interpret import run
-from tests.bundled import EVERY, bundled
+from tests.bundled import EVERY, EVERY_GRAPH, GRAPHS, NAMES, bundled
 
 
 def edges(found: dict[str, Any]) -> set[tuple[str, str, str]]:
@@ -37,10 +37,10 @@ def test_reverse() -> None:
     assert found["case"]["task_description"] == "Reverses the input."
 
 
-@EVERY
+@pytest.mark.parametrize("name", [*NAMES, *GRAPHS])
 def test_every_program_by_the_schema(name: str) -> None:
     jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
-    found = json.loads(json.dumps(export.circuit_of(bundled(name))))
+    found = json.loads(json.dumps(export.circuit_of(bundled(name, 5))))
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(found)
 
 
@@ -55,6 +55,20 @@ def test_inputs_differ_at_one_position_and_in_the_output(name: str) -> None:
         assert differing == [case["position"]]
         assert all(run(model.weights.sops[model.weights.name], given["input"]) == given["output"] for given in pair)
         assert pair[0]["output"] != pair[1]["output"]
+
+
+@EVERY_GRAPH
+def test_programs_over_graphs_have_masks_and_differ_in_relations(name: str) -> None:
+    model = bundled(name, 5)
+    found = export.circuit_of(model)
+    assert any(part["about"].get("mask") is not None for part in found["components"])
+    for case in found["cases"]:
+        pair = [case["clean"], case["corrupted"]]
+        assert case["position"] is None
+        assert pair[0]["input"] != pair[1]["input"]
+        for given in pair:
+            assert run(model.weights.sops[model.weights.name], given["input"]) == pytest.approx(given["output"])
+    assert found["cases"]
 
 
 @pytest.mark.parametrize("name", ["dyck2", "sort", "long_addition"])

@@ -11,9 +11,10 @@ import torch
 
 import compiler
 import export
+from compiler.run.graph_inputs import NOTHING
 from rasp import tokens, tokens_asis
 from rasp.errors import DataFault, Refusal
-from tests.bundled import EVERY, bundled, replay
+from tests.bundled import EVERY, EVERY_GRAPH, bundled, replay
 from tests.documented import ROOT, example
 
 transformers: Any = pytest.importorskip("transformers", reason="transformers is not installed: make interop runs this")
@@ -39,8 +40,15 @@ def test_logits_are_those_of_torch(name: str) -> None:
     ids = np.pad(np.random.default_rng(0).integers(1, len(model.weights.vocabulary) + 1, (50, 7)), ((0, 0), (1, 0)))
     own = model.trace(ids)
     for engine in ("huggingface", "huggingface-t5"):
-        found = export.runtime(engine, model)(ids, True)
+        found = export.runtime(engine, model)(ids, True, NOTHING)
         assert all(map(np.array_equal, (*found.outputs, *found.guards), (*own.outputs, *own.guards)))
+
+
+@EVERY_GRAPH
+def test_masks_are_an_input(name: str, replayed: int) -> None:
+    replay(bundled(name, 5), "huggingface", replayed)
+    with pytest.raises(Refusal, match="a stock T5 takes none"):
+        export.runtime("huggingface-t5", bundled(name, 5))
 
 
 def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +76,11 @@ def test_a_stock_model_is_loaded_by_stock_code(tmp_path: Path) -> None:
     ids = np.array([model.encode("cab"), model.encode("zba")])
     for attention in ("eager", "sdpa"):
         found = transformers.T5ForTokenClassification.from_pretrained(tmp_path / "t5", attn_implementation=attention)
-        assert np.array_equal(t5_runtime(found.eval(), model.weights)(ids, False).logits, model.trace(ids).logits)
+        logits = t5_runtime(found.eval(), model.weights)(ids, False, NOTHING).logits
+        assert np.array_equal(logits, model.trace(ids).logits)
     network, tokenizer = export.load_huggingface(tmp_path / "t5")
-    logits = network(**tokenizer("cab", return_tensors="pt")).logits
-    assert export.lens_values(model, logits[0]) == list("abc")
+    given = network(**tokenizer("cab", return_tensors="pt"))
+    assert export.lens_values(model, given.logits[0]) == list("abc")
 
 
 def test_a_stock_model_is_refused_where_it_is_not_exact() -> None:

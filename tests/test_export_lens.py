@@ -11,12 +11,13 @@ import pytest
 
 import compiler
 import export
+from compiler.run.graph_inputs import NOTHING
 from compiler.run.model import CompiledModel
 from export.lens_weights import lens_config, lens_tensors
 from rasp import tokens
 from rasp.__main__ import main
 from rasp.errors import DataFault, Refusal
-from tests.bundled import EVERY, bundled, replay
+from tests.bundled import EVERY, EVERY_GRAPH, bundled, replay
 from tests.documented import ROOT, example
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own and those of what it imports
@@ -49,10 +50,16 @@ def test_every_program_in_float64_and_causal(name: str, replayed: int, lens: Any
 def test_logits_and_attention_are_those_of_torch(name: str, lens: Any) -> None:
     model = bundled(name)
     ids = np.pad(np.random.default_rng(0).integers(1, len(model.weights.vocabulary) + 1, (50, 7)), ((0, 0), (1, 0)))
-    own, found = model.trace(ids), export.runtime("transformer-lens", model)(ids, True)
+    own, found = model.trace(ids), export.runtime("transformer-lens", model)(ids, True, NOTHING)
     assert all(map(np.array_equal, (*found.outputs, *found.guards), (*own.outputs, *own.guards)))
     for mine, theirs in zip(own.attention, found.attention, strict=True):
         assert all(map(np.array_equal, theirs, mine))
+
+
+@EVERY_GRAPH
+def test_models_with_masks_are_refused(name: str, lens: Any) -> None:
+    with pytest.raises(Refusal, match="look along relations or masks, and TransformerLens takes none"):
+        export.to_transformer_lens(bundled(name, 5))
 
 
 def test_the_example_of_the_page(monkeypatch: pytest.MonkeyPatch, lens: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 
 import compiler
 import export
+from compiler.run.graph_inputs import NOTHING
 from compiler.tensors import named_tensors
 from rasp import elementwise, tokens
 from rasp.__main__ import main
 from rasp.errors import DataFault, ValueFault
-from tests.bundled import EVERY, bundled, replay
+from tests.bundled import EVERY, EVERY_GRAPH, bundled, replay
 
 pytest.importorskip("onnx", reason="onnx is not installed: make interop runs this")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: make interop runs this")
@@ -40,13 +42,27 @@ def test_logits_are_those_of_torch(name: str) -> None:
     model = bundled(name)
     size = len(model.weights.vocabulary)
     ids = np.pad(np.random.default_rng(0).integers(1, size + 1, (50, 7)), ((0, 0), (1, 0)))
-    own, found = model.trace(ids), export.runtime("onnxruntime", model)(ids, True)
+    own, found = model.trace(ids), export.runtime("onnxruntime", model)(ids, True, NOTHING)
     for want, has in zip((*own.outputs, *own.guards), (*found.outputs, *found.guards), strict=True):
         assert np.allclose(has, want, rtol=1e-6, atol=1e-6)
         if model.weights.output.kind == "categorical":
             assert np.array_equal(has[:, 1:], want[:, 1:])
     for mine, theirs in zip(own.attention, found.attention, strict=True):
         assert np.allclose(theirs, mine, atol=1e-6)
+
+
+@EVERY_GRAPH
+def test_masks_are_inputs_of_the_graph(name: str, replayed: int) -> None:
+    replay(bundled(name, 5), "onnxruntime", replayed)
+    model = bundled(name, 5)
+    given = onnx.load_from_string(onnx_bytes(model.weights)).graph.input
+    assert [found.name for found in given[1:]] == [f"masks.{at}" for at, _ in enumerate(model.weights.masks)]
+
+
+def test_a_graph_file_runs_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    export.save(bundled("graphs/degree", 5), tmp_path / "m.onnx", to="onnx")
+    assert main(["infer", str(tmp_path / "m.onnx"), "-i", '{"tokens": "ab", "edges": [[0, 1]]}', "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["output"] == [0, 1]
 
 
 def test_the_bias_is_not_fused_into_the_product(tmp_path: Path) -> None:

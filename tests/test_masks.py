@@ -161,7 +161,7 @@ def test_torch_takes_masks(models: dict[str, CompiledModel]) -> None:
 
 
 def test_other_formats_refuse_masks(models: dict[str, CompiledModel], tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="holds no masks"):
+    with pytest.raises(Refusal, match="look along relations or masks, and a state dict takes none"):
         export(models["degree"], tmp_path / "m.npz", "state-dict")
 
 

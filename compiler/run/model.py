@@ -33,8 +33,8 @@ ENGINES = ("reference", "torch")
 _GRAPHS = "model.trace(ids, graphs=model.graphs(inputs)), or model.run(input), which makes them itself"
 
 # What runs a model elsewhere: token ids [T] or [B, T] in, logits out, and if the whole trace is asked for the
-# attention, where the runtime gives it.
-Runtime: TypeAlias = "Callable[[np.ndarray[Any, np.dtype[np.int64]], bool], Trace]"
+# attention, where the runtime gives it. The last argument are the masks of heads that have any.
+Runtime: TypeAlias = "Callable[[np.ndarray[Any, np.dtype[np.int64]], bool, GraphInputs], Trace]"
 
 
 class CompiledModel(Research, Displayed):
@@ -166,14 +166,12 @@ class CompiledModel(Research, Displayed):
             graphs = self._static(token_ids, padding)
         if self.weights.masks and not graphs.has_any:
             raise DataFault("heads of the model look along relations or masks, and none are given", hint=_GRAPHS)
-        if engine in self.runtimes and graphs.has_any:
-            raise DataFault(f"{engine} cannot run a model with masks", hint="use torch or the reference")
         if self.edits and engine != "torch":
             raise DataFault(f"an edited model runs on torch, not on {engine}")
         if self.edits:
             return self.hooked(token_ids, padding, (), graphs)[0]
         if engine in self.runtimes:
-            return self.runtimes[engine](token_ids, whole)
+            return self.runtimes[engine](token_ids, whole, graphs)
         if engine == "reference":
             return forward(self.weights, token_ids, whole=whole, graphs=graphs)
         from compiler.run.network import trace
