@@ -12,6 +12,7 @@ from compiler.report import report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.values import aggregates
+from compiler.values.analysis import TooMany
 from rasp.errors import Refusal
 from rasp.graph import (
     Best,
@@ -340,3 +341,11 @@ def test_a_compiled_graph_gives_what_the_program_gives() -> None:
 def test_the_report_says_what_stands_for_a_width() -> None:
     assert "at most one key is best" in report(compile_sop(selector_width(LAST), ("a",), 3))
     assert "one mean for each of 3 positions" in report(compile_sop(selector_width(COMMON), ("a", "b"), 3))
+
+
+def test_a_refusal_says_each_name_once() -> None:
+    first, second = select_best(full, indices), select_best(select(tokens, "a"), indices)
+    with pytest.raises(Refusal, match=r"best by indices among two sets of keys at once"):
+        compile_sop(aggregate(first & second, tokens, ""), "ab", 4)
+    counts = [selector_width(select(tokens, token) & select(indices, indices, "<=")) for token in "ab"]
+    assert "2 s-ops like selector_width" in TooMany(tuple(counts), "9").message

@@ -157,9 +157,11 @@ def _conditional(selector: Selector, best: Best) -> Chain:
     """
     chain, condition = _chain(best), _with(selector, best)
     if others := _bests(condition):
+        other = others[0].score
+        scores = f"{best.score!r} among two sets of keys" if other is best.score else f"{best.score!r} and by {other!r}"
         raise Refusal(
-            f"{selector!r} selects what is best by {best.score!r} and by {others[0].score!r} at once, and no one head "
-            "can compute that: of two orders of the keys, the scores of a head follow one",
+            f"{selector!r} selects what is best by {scores} at once, and no one head can compute that: of two orders "
+            "of the keys, the scores of a head follow one",
             hint=_another_layer(best),
         )
     base, steps = chain.base, list(chain.steps)

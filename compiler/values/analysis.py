@@ -8,6 +8,7 @@ with bounds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -45,7 +46,9 @@ class TooMany(Refusal):
     """Some s-ops have too many possible combinations."""
 
     def __init__(self, factors: tuple[SOp, ...], count: str) -> None:
-        super().__init__(f"{' and '.join(map(repr, factors))} have {count} possible combinations")
+        names = Counter(map(repr, factors))
+        shown = [name if times == 1 else f"{times} s-ops like {name}" for name, times in names.items()]
+        super().__init__(f"{' and '.join(shown)} have {count} possible combinations")
         self.factors = factors
 
 
