@@ -66,10 +66,9 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, prec
         heads = [
             lower_head(head, members, storage, reader, precision) for head, members in planned.heads if head.layer == at
         ]
-        found = _with_neurons(at, heads, storage, reader, precision)
-        if layers and found and not layers[-1].neurons and not found[0].heads:
-            layers.append(replace(found.pop(0), heads=layers.pop().heads))
-        layers += found
+        for layer in _with_neurons(at, heads, storage, reader, precision):
+            belongs = bool(layers) and not layers[-1].neurons and not layer.heads
+            layers.append(replace(layer, heads=layers.pop().heads) if belongs else layer)
     token_features, position_features = _embeddings(storage, reader)
     directions = [ONE, BOS, *reader.directions()]
     return SymbolicModel(

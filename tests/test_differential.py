@@ -138,3 +138,9 @@ def test_a_seed_is_one_program(family: str) -> None:
     first, again = FAMILIES[family](7), FAMILIES[family](7)
     assert first == again
     assert first.root is again.root
+
+
+@pytest.mark.parametrize(("family", "case"), [("programs", 1117), ("programs", 30109)])
+def test_feed_forwards_after_heads_without_neurons(family: str, case: int) -> None:
+    """They belong to the layer before, in the network in names as in the arrays: else there would be no certificate."""
+    assert compiled(FAMILIES[family](case)) is not None
