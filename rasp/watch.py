@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rasp.arguments import examples
+from rasp.console.banner import FIRST_EXAMPLE
 from rasp.console.explain import cost_text
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
@@ -29,7 +30,6 @@ from rasp.streams import say
 from rasp.visible import visible
 
 _PAUSE = 0.3
-_ASIDE = "hello"
 
 
 def watch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,7 +135,7 @@ class _Looking:
             source = read_source(self.path)
             warnings = tuple(map(str, lint(parse(source).program)))
             program = load_program(self.path, budget=self.budget, **self.parameters)
-            inputs = self.given or header_of(source).own_inputs or [_ASIDE]
+            inputs = self.given or header_of(source).own_inputs or [FIRST_EXAMPLE]
         except RaspError as error:
             return Look(mistakes=(str(error),))
         self.files = tuple(sorted(_files(program, self.path)))
