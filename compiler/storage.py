@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
-from compiler.differences import is_difference, is_opaque
+from compiler.differences import is_difference
 from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.materialised import is_stored, made
 from compiler.source_map import SourceMap
@@ -26,10 +26,10 @@ from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import largest, roundoff
+from compiler.whole import is_whole
 from rasp.errors import Refusal
 from rasp.graph import (
     Aggregate,
-    Constant,
     Indices,
     Map,
     Selector,
@@ -40,7 +40,7 @@ from rasp.graph import (
     indices,
     length,
 )
-from rasp.operations import COMPARISONS, OPERATIONS, Operation
+from rasp.operations import Operation
 
 RAW_TOKENS = Tokens("asis")
 FIRST = indicator(indices == 0)
@@ -314,8 +314,8 @@ class Storage:
             self._store([source])
 
     def _number_of_stored(self, node: Map) -> None:
-        """An integer is stored as one; other numbers are read off a one-hot."""
-        if not all(isinstance(value, int) for value in self.analysis[node].universe):
+        """An integer is stored as one, if it does not jump along a raw number; other numbers are read off a one-hot."""
+        if is_whole(node.args[0]) or not all(isinstance(value, int) for value in self.analysis[node].universe):
             self._store([node])
         elif node not in self.one_hot and node not in self.numbers:
             self.numbers[node] = None
@@ -380,7 +380,7 @@ class Storage:
 
     def deciding_form(self, node: SOp) -> LinearForm | None:
         """The linear form of several exact integers that alone decides the node's value, if there is one."""
-        core = self.core(node)
+        core = self.analysis.linear.core(node)
         form = self.analysis.linear[core]
         if form is None or len(form.weights) < 2 or not all(map(self.can_be_exact, form.weights)):
             return None
@@ -399,7 +399,7 @@ class Storage:
         form = self.deciding_form(node)
         if form is None:
             return False
-        steps = 2 * len({level for level, _ in along(self.analysis, self.core(node), node)})
+        steps = 2 * len({level for level, _ in along(self.analysis, self.analysis.linear.core(node), node)})
         if steps >= (_DEAR if raw == 1 else self._combinations(node) * (2 if raw else 1)):
             return False
         for part in form.weights:
@@ -416,20 +416,6 @@ class Storage:
             return len(self.analysis.tuples(self.analysis.factors(node)).codes)
         except TooMany:
             return math.inf
-
-    def core(self, node: SOp) -> SOp:
-        """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
-        while isinstance(node, Map) and not is_opaque(node):
-            form = self.analysis.linear[node]
-            if form is not None and set(form.weights) != {node}:
-                return node
-            moving = list({arg: None for arg in node.args if not isinstance(arg, Constant)})
-            if len(moving) == 2 and len(node.args) == 2 and node.op.name in COMPARISONS:
-                return Map(OPERATIONS["-"], (moving[0], moving[1]))
-            if len(moving) != 1:
-                return node
-            node = moving[0]
-        return node
 
     def _distinctions(self, node: SOp, factor: SOp) -> SOp:
         """A factor reduced to what the node needs to know of it: a Map to class numbers.
@@ -465,7 +451,7 @@ class Storage:
 
     def _combine(self, node: SOp, raw: list[SOp]) -> bool:
         """Whether the node depends on its means only through one linear form that a single head can compute."""
-        form = self.analysis.linear[self.core(node)]
+        form = self.analysis.linear[self.analysis.linear.core(node)]
         means = [source for source in raw if isinstance(source, Aggregate)]
         if form is None or len(means) < len(raw) or set(form.weights) != set(raw):
             return False

@@ -62,7 +62,7 @@ TRUSTED = {
     *("compiler.assemble", "compiler.ir", "compiler.lower", "compiler.outputs", "compiler.plan", "compiler.symbolic"),
     *("compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.precision", "compiler.run.decode"),
     *("compiler.differences", "compiler.indicator_means", "compiler.means", "compiler.gadgets.attention"),
-    *("compiler.materialised", "compiler.values.roundoff", "compiler.values.along"),
+    *("compiler.materialised", "compiler.values.roundoff", "compiler.values.along", "compiler.whole"),
 }
 
 

@@ -43,3 +43,21 @@ def test_the_sign_of_a_difference_of_counts_is_that_of_one_mean() -> None:
 def test_a_product_with_another_number_than_the_width_is_no_count() -> None:
     text = 'round((indices + 2) * aggregate(select(indices, indices, <=), indicator(tokens == "a"))) - indices > 0;'
     exact(program("found = " + text), "ab", 6)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'aggregate(select(indices + (length - plus), indices, ==), tokens, "?");',
+        'aggregate(select(indices, plus - indices, ==), tokens, "?");',
+        "selector_width(select(plus + 1, indices, !=));",
+        "has_focus(select(indices, 2 - plus, ==));",
+        'aggregate(select(indices, plus + round(plus), ==), tokens, "?");',
+        'selector_width(select(aggregate(select(tokens, "b", ==), indices, -1), plus, ==));',
+        "selector_width(select(indices, 2 * plus, ==));",
+    ],
+)
+@pytest.mark.parametrize("length", [1, 2, 6])
+def test_a_mean_looks_up_an_integer_where_it_is_one(text: str, length: int) -> None:
+    plus = 'plus = aggregate(select(tokens, "+", ==), indices);'
+    exact(program(f"{plus} found = {text}"), "+ab", length)

@@ -316,7 +316,7 @@ def _line_neurons(owner: SOp, storage: Storage, reader: Reader, precision: Preci
     """
     node = made(owner)
     form = storage.deciding_forms[node]
-    core = storage.core(node)
+    core = storage.analysis.linear.core(node)
     value_of = dict(along(storage.analysis, core, node))
     levels = sorted(map(int, value_of))
     values = [value_of[level] for level in levels]

@@ -37,8 +37,17 @@ class Steps:
             found = () if node in self._done else self._parts_of(node)
             if found:
                 return found
+            if self._is_revised(node):
+                self._done.clear()
+                return self.parts(roots)
             self._done[node] = None
         return ()
+
+    def _is_revised(self, node: Map) -> bool:
+        """Whether an s-op is known only since some mean counts as a number with bounds."""
+        before = self.facts.values
+        self.facts.compiles(node)
+        return self.facts.values is not before
 
     def _parts_of(self, node: Map) -> tuple[SOp, ...]:
         if not all(map(self.facts.compiles, self.facts.values.sources(node))):
@@ -121,4 +130,6 @@ def rows(node: SOp, values: ValueAnalysis) -> float:
         parts = [values[factor] for factor in values.factors(node)]
     except Refusal:
         return math.inf
-    return math.prod(len(part.universe) for part in parts) if all(part.listed for part in parts) else 0
+    if not all(part.listed for part in parts):
+        return 0
+    return math.prod(float(len(part.universe)) for part in parts)

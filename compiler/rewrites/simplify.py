@@ -22,6 +22,7 @@ from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
+from compiler.rewrites.whole import look_up
 from compiler.selectors import comparisons, conjuncts
 from compiler.source_map import SourceMap
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
@@ -213,7 +214,7 @@ def split_wide_widths(node: Node, facts: Facts) -> Change | None:
     return _split(node.selector, is_wide, lambda: f"one of up to {max(wide.values()):,} score dimensions")
 
 
-LINEAR: tuple[Pass, ...] = (add_counts, compare_counts, compare)
+LINEAR: tuple[Pass, ...] = (add_counts, compare_counts, compare, look_up)
 PASSES: Mapping[str, tuple[Pass, ...]] = {
     "auto": (count_apart, choose, split_wide_widths),
     "depth": (choose,),

@@ -40,6 +40,7 @@ MAX_PATTERN_ENTRIES = 30_000_000
 MANY = 64
 MAX_REMEMBERED = 20_000_000
 _MAX_BITS = 1000
+_MOST_CELLS = 100_000_000
 
 
 class TooMany(Refusal):
@@ -307,7 +308,8 @@ def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int)
     if max(len(a) * len(b) for a, b in sides) > most:
         raise TooMany(factors, f"over {most:,}")
     products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
-    reached = np.unique(np.concatenate(products))
+    size = len(left.codes) * width
+    reached = union(products, size) if size <= _MOST_CELLS else np.unique(np.concatenate(products))
     if len(reached) > most:
         raise TooMany(factors, f"{len(reached):,}")
     codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from compiler.differences import is_opaque
 from rasp.graph import Constant, Map, SOp, topological
+from rasp.operations import COMPARISONS, OPERATIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,20 @@ class LinearForms:
             if isinstance(node, SOp):
                 self._known[node] = _form(node, self._known)
         return self._known[root]
+
+    def core(self, node: SOp) -> SOp:
+        """What a chain of one-argument operations and comparisons with constants starts from, as one linear s-op."""
+        while isinstance(node, Map) and not is_opaque(node):
+            form = self[node]
+            if form is not None and set(form.weights) != {node}:
+                return node
+            moving = list({arg: None for arg in node.args if not isinstance(arg, Constant)})
+            if len(moving) == 2 and len(node.args) == 2 and node.op.name in COMPARISONS:
+                return Map(OPERATIONS["-"], (moving[0], moving[1]))
+            if len(moving) != 1:
+                return node
+            node = moving[0]
+        return node
 
 
 def _form(node: SOp, forms: Mapping[SOp, LinearForm | None]) -> LinearForm | None:

@@ -34,6 +34,7 @@ from compiler.values.grid import Ints
 from compiler.values.progressions import EXACT_MEANS, Means, Progressions
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
+from compiler.whole import Whole
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Best, Constant, Fits, Map, Prefer, Select, Selector, SOp, topological
 from rasp.operations import COMPARISONS, OPERATIONS, Operation
@@ -102,6 +103,8 @@ class _Finder:
             return False
         if isinstance(node.op, Representatives):
             return True
+        if isinstance(node.op, Whole):
+            return all(self._test(node.args[0], Constant(integer)) for integer in node.op.integers)
         if node.op.name in COMPARISONS and self._test(*node.args):
             return True
         if node.op.name == "round" and self._test(node.args[0], None):
