@@ -109,7 +109,7 @@ class Neurons:
         sums of those ints are not exact.
         """
         form = self.storage.deciding_forms.get(made(node))
-        if form is None or not reads_only(made(node), self.storage.core(made(node))):
+        if form is None or not reads_only(made(node), self.analysis.linear.core(made(node))):
             return None
         read = self.reader.form(form)
         moving = [direction for direction in read if direction not in (ONE, BOS)]
@@ -132,7 +132,7 @@ class Neurons:
         bias: Vector,
         W_out: Matrix,  # noqa: N803
     ) -> tuple[Group, list[Reading], States]:
-        pairs = along(self.analysis, self.storage.core(made(node)), made(node))
+        pairs = along(self.analysis, self.analysis.linear.core(made(node)), made(node))
         levels, number = np.array([float(level) for level, _ in pairs]), code_table(self.analysis[node].universe)
         codes, zeros = np.arange(len(pairs)), np.zeros(len(pairs), dtype=np.intp)
         readings = [
