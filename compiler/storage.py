@@ -310,8 +310,17 @@ class Storage:
             self._number_of_stored(source)
         elif node is source and self.analysis[source].numeric:
             self.numbers[source] = None
+        elif self._is_whole_multiple(node, source):
+            self.number(source)
         else:
             self._store([source])
+
+    def _is_whole_multiple(self, node: SOp, source: SOp) -> bool:
+        """Whether an integer is another one times an integer, and one more, so that it is read off it without error."""
+        form = self.analysis.linear[node]
+        if form is None or set(form.weights) != {source} or not self.can_be_exact(source):
+            return False
+        return form.weights[source].denominator == form.constant.denominator == 1 and self.can_be_exact(node)
 
     def _number_of_stored(self, node: Map) -> None:
         """An integer is stored as one, if it does not jump along a raw number; other numbers are read off a one-hot."""
