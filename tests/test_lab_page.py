@@ -57,7 +57,7 @@ def commands() -> list[str]:
 
 
 def test_the_page_names_runs_that_can_be_asked_for() -> None:
-    assert commands() or "<!-- run" not in (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    assert len(commands()) > 20
     for command in dict.fromkeys(commands()):
         parser = argparse.ArgumentParser()
         train_arguments(parser)
