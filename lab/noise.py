@@ -1,7 +1,7 @@
 """How much noise weights bear: each is multiplied by 1 + level·z with z normal, and the tokens still right are counted.
 
 Compiled weights round by adding and subtracting 1.5·2²³ inside of a neuron, so that noise of 1e-7 on either number is
-more than 1 in the sum. `without_rounding` leaves the two out: no answer changes, though no proof covers the weights.
+more than 1 in the sum. `without_rounding` leaves the two out.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def _right(model: CompiledModel, task: Task, examples: Examples) -> float:
 
 
 def without_rounding(model: CompiledModel) -> CompiledModel:
-    """A compiled model whose neurons add no large number: what reads the direction that is 1 at tokens, and the bias
+    """A compiled model whose neurons add no large number: the weight on the direction that is 1 at tokens, and the bias
     that takes it away again, become their sum.
 
-    Neurons are then no longer off at BOS, whose row is read by no answer, but for its values in heads of later layers:
-    those see other BOS values where a layer follows. Nothing proves the weights; `noise_curve` at 0 measures them.
+    Neurons are then no longer off at BOS: where a later head reads a default there, answers may change. No proof covers
+    these weights; `noise_curve` at level 0 says what share of tokens is right.
     """
     tensors = named_tensors(model.weights)
     return CompiledModel(with_tensors(model.weights, _folded(tensors)))
