@@ -170,7 +170,7 @@ class Folder:
         try:
             found = json.loads(read_text(file))
             if found["format"] != FORMAT or found["version"] != VERSION:
-                raise DataFault(f"{file} is not a run of this version")
+                raise DataFault(f"{file} is not a run of this version", hint="train it again, in another folder")
             return cls(path, Plan.of_json(found["plan"]))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise DataFault(f"{file} is damaged: {error}") from error

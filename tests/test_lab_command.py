@@ -203,6 +203,9 @@ def test_a_folder_without_a_run_or_with_a_damaged_one_is_an_error(run: Path, tmp
         (tmp_path / "run.json").write_text(text)
         with pytest.raises(DataFault, match="is damaged"):
             Folder.open(tmp_path)
+    (tmp_path / "run.json").write_text((run / "run.json").read_text().replace('"version": 2', '"version": 1'))
+    with pytest.raises(DataFault, match="not a run of this version"):
+        Folder.open(tmp_path)
     with pytest.raises(DataFault, match="cannot make the folder"):
         Folder.start(tmp_path / "run.json" / "below", Folder.open(run).plan)
 
