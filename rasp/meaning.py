@@ -29,7 +29,7 @@ class MissingRelation(EvaluationFault):
     """The input does not have a relation that a node reads."""
 
     def __init__(self, node: Node, name: str) -> None:
-        super().__init__(node, f"the input has no relation {describe(name)}")
+        super().__init__(node, f'the input has no relation "{name}"')
         self.name = name
         self.hint = f'give it with the input: {{"tokens": …, "{name}": [[0, 1], …]}}'
 

@@ -22,6 +22,7 @@ from compiler.run.batches import answers
 from compiler.run.model import ENGINES, CompiledModel
 from rasp import Graph, Program, evaluate
 from rasp import load as load_program
+from rasp.__main__ import main
 from rasp.errors import DataFault, RaspError
 from rasp.inputs import parse_input
 from rasp.layers import analyse
@@ -199,3 +200,23 @@ def test_a_self_loop_where_one_is_subtracted() -> None:
     sop = parse('d = selector_width(relation("edges")); x = 1 / (d - 1);').sop()
     with pytest.raises(RaspError, match="division by zero"):
         evaluate(sop, {"tokens": "a", "edges": [[0, 0]]})
+
+
+def test_the_page_on_graphs_is_right() -> None:
+    text = (FOLDER.parent.parent / "docs" / "graphs.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(code, "docs/graphs.md", "exec"), {})
+    assert all(f"`{name}`" in text for name in FILES)
+
+
+@pytest.mark.parametrize("kind", ["heads", "flow", "compare", "residual"])
+def test_graphs_are_drawn(kind: str, tmp_path: Path) -> None:
+    picture = tmp_path / "p.svg"
+    assert main(["draw", str(FOLDER / "k_hops.rasp"), "--kind", kind, "-o", str(picture)]) == 0
+    assert picture.stat().st_size > 1000
+
+
+def test_graphs_are_reported(tmp_path: Path) -> None:
+    page = tmp_path / "p.html"
+    assert main(["report", str(FOLDER / "degree.rasp"), "-o", str(page)]) == 0
+    assert "which a page does not compute" in page.read_text(encoding="utf-8")

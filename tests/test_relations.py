@@ -242,7 +242,7 @@ def test_bad_graphs(given: dict[object, object], words: str) -> None:
 
 
 def test_an_input_that_lacks_the_relation() -> None:
-    with pytest.raises(MissingRelation, match='no relation the string "edges"'):
+    with pytest.raises(MissingRelation, match='no relation "edges"'):
         evaluate(DEGREE, "abc")
 
 

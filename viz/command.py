@@ -15,7 +15,7 @@ from rasp.arguments import examples
 from rasp.desktop import open_file
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
-from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, sequence_of
 from rasp.language.budget import budget_argument
 from rasp.language.builtins import described
 from rasp.language.header import ModelSize, header_of, model_size, read_header, size_arguments
@@ -96,7 +96,7 @@ class _Request:
     file: str
     name: str | None
     kind: str | None
-    tokens: list[Atom]
+    tokens: Sequence[Atom]
     vocab: str | None
     max_length: int | None
     causal: bool
@@ -127,7 +127,7 @@ def draw_run(args: argparse.Namespace) -> int:
 
 def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
     """The path of the picture of an s-op's computation on an input: comp_flows/NAME(INPUT).pdf under this folder."""
-    figure = flow(node, tokens_of(given), names={**names, node: name})
+    figure = flow(node, sequence_of(given), names={**names, node: name})
     return str(save(figure, folder() / f"{file_name(name, given)}.pdf"))
 
 
@@ -135,7 +135,7 @@ def draw_kind(
     name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
 ) -> str:
     """The path of a picture of one kind of an s-op or selector, in comp_flows/ under this folder."""
-    tokens, known = tokens_of(given), {**names, node: name}
+    tokens, known = sequence_of(given), {**names, node: name}
     if isinstance(node, Selector):
         figure = _selector_figure(node, tokens, kind, title=name)
     elif kind == "flow":
@@ -151,10 +151,10 @@ def _model(node: SOp, name: str, size: ModelSize, source_map: SourceMap) -> Comp
     return compile(node, size.vocabulary, size.max_length, name=name, source_map=source_map)
 
 
-def _only(found: Sequence[Input]) -> list[Atom]:
+def _only(found: Sequence[Input]) -> Sequence[Atom]:
     if len(found) != 1:
         raise DataFault(f"a picture shows one input, and {len(found)} are given", hint="give one with -i")
-    return tokens_of(found[0])
+    return sequence_of(found[0])
 
 
 def _loaded(path: str) -> CompiledModel:
@@ -173,7 +173,7 @@ def _of_model(model: CompiledModel, asked: _Request) -> Figure:
     return _picture(model, asked.kind or "heads", asked.tokens, asked.heads)
 
 
-def _picture(model: CompiledModel, kind: str, tokens: list[Atom], chosen: _Heads = _ALL_HEADS) -> Figure:
+def _picture(model: CompiledModel, kind: str, tokens: Sequence[Atom], chosen: _Heads = _ALL_HEADS) -> Figure:
     """A picture of a compiled model."""
     if kind == "compare":
         return compare(model, tokens, **asdict(chosen))
@@ -194,7 +194,7 @@ def _refuse_choice(kind: str, chosen: _Heads) -> None:
         raise DataFault(f"--layer, --head and --numbers are for pictures of heads, not for --kind {kind}")
 
 
-def _heads(model: CompiledModel, tokens: list[Atom], chosen: _Heads) -> Figure:
+def _heads(model: CompiledModel, tokens: Sequence[Atom], chosen: _Heads) -> Figure:
     """All heads, or those chosen; one alone is drawn large."""
     attention = model.run(tokens).attention
     shown = chosen_heads(attention, chosen.layer, chosen.head)
@@ -238,7 +238,7 @@ def _draw_selector(node: Selector, program: Program, asked: _Request) -> Figure:
 
 
 def _selector_figure(
-    node: Selector, tokens: list[Atom], kind: str | None, *, title: str | None, causal: bool = False
+    node: Selector, tokens: Sequence[Atom], kind: str | None, *, title: str | None, causal: bool = False
 ) -> Figure:
     if kind not in (None, "selector"):
         hint = f"leave out --kind {kind}, or name an s-op"

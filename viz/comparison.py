@@ -66,7 +66,8 @@ def computed(model: CompiledModel, tokens: Sequence[Atom]) -> list[list[Computed
 
     DataFault for an input the model cannot take; ValueFault where its selectors have no value on it.
     """
-    attention = model.trace(model.encode(tokens), "reference").attention
+    graphs = model.graphs([tokens]).at(0)
+    attention = model.trace(model.encode(tokens), "reference", graphs=graphs).attention
     run = Run(tokens, causal=model.weights.causal)
     return [
         [

@@ -13,7 +13,7 @@ from compiler.selectors import relations_in
 from rasp.batch.run import BatchRun
 from rasp.errors import DataFault
 from rasp.graph import Constant, LabelledRelation, Node, Relation, Selector, topological
-from rasp.operations import atom_key, describe
+from rasp.operations import atom_key
 from rasp.relations import Edges, Label
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -69,7 +69,7 @@ def check_relations(weights: ModelWeights, given: Given) -> None:
     for name in relations_in(weights.masks):
         if name not in given:
             raise DataFault(
-                f"the input has no relation {describe(name)}, which the model looks along",
+                f'the input has no relation "{name}", which the model looks along',
                 hint=f'give it with the input: {{"tokens": …, "{name}": [[0, 1], …]}}',
             )
 

@@ -15,7 +15,7 @@ from rasp.desktop import open_file
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import SOp
-from rasp.inputs import Input, given_inputs, input_arguments, tokens_of
+from rasp.inputs import Input, given_inputs, input_arguments, sequence_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import header_of, model_size, read_header, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
@@ -60,7 +60,7 @@ class _Request:
 
     file: str
     name: str | None
-    inputs: list[list[Atom]]
+    inputs: list[Sequence[Atom]]
     vocab: str | None
     max_length: int | None
     causal: bool
@@ -78,7 +78,7 @@ def report_run(args: argparse.Namespace, *, training: Training) -> int:
     target = _target(args.output)
     model = _loaded(args.file) if args.file.endswith(".safetensors") else None
     header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
-    inputs = [tokens_of(given) for given in header.said_inputs(given_inputs(args))]
+    inputs = [sequence_of(given) for given in header.said_inputs(given_inputs(args))]
     if not inputs:
         hint = "give one with -i, or write it at the beginning of the program: # input: hello"
         raise DataFault("a report shows one input at least, and none is given", hint=hint)
@@ -136,7 +136,7 @@ def write_report(
     sop: SOp, name: str, given: Input, vocab: Sequence[Atom], max_length: int, source_map: SourceMap
 ) -> str:
     """The path of a page on an s-op at work on an input, in comp_flows/ under this folder."""
-    page = report(sop, [tokens_of(given)], name=name, vocab=vocab, max_length=max_length, source_map=source_map)
+    page = report(sop, [sequence_of(given)], name=name, vocab=vocab, max_length=max_length, source_map=source_map)
     path = folder() / f"{file_name(name, given)}.html"
     write_whole(path, page)
     return str(path)

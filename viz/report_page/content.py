@@ -50,7 +50,7 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
     lines, found = _lines(weights), groups(weights.directions)
     why_not = _why_not_live(weights)
     live = why_not is None
-    traces = [model.trace(model.encode(tokens), "reference") for tokens in inputs]
+    traces = [model.trace(model.encode(tokens), "reference", graphs=model.graphs([tokens]).at(0)) for tokens in inputs]
     runs = [Run(tokens, causal=weights.causal) for tokens in inputs]
     named = _named(weights, found, runs, traces)
     return {
@@ -79,6 +79,8 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
 
 def _why_not_live(weights: ModelWeights) -> str | None:
     """Why a model does not run in the page, or None where it does."""
+    if weights.masks:
+        return "its heads have masks, which a page does not compute"
     if parameter_counts(weights)["nonzero"] > LIVE_LIMIT:
         return f"it has more than {LIVE_LIMIT:,} weights that are not 0"
     return None if weights.dtype == "float64" else f"it is made for {weights.dtype}, and a page computes in float64"
