@@ -12,6 +12,7 @@ from compiler.pipeline import Compilation, compile
 from compiler.precision import PRECISIONS
 from compiler.selectors import compared
 from compiler.symbolic import ONE, Direction
+from compiler.values import width_bounds
 from compiler.values.width_bounds import width_bounds_of
 from rasp.graph import SelectorWidth, aggregate, indices, length, select, tokens
 from rasp.language.program import load_program
@@ -111,3 +112,19 @@ def test_no_attention_is_larger_than_a_block(monkeypatch: pytest.MonkeyPatch) ->
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1200 * 1200 * 4
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("name", ["sort", "most_frequent", "dyck2", "induction", "reverse"])
+def test_counts_of_selected_keys_are_those_of_all_pairs(
+    name: str, causal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sop = load_program(f"programs/{name}.rasp").sop()
+    facts = Compilation({"": sop}, Options("ab(){}", 7, causal=causal, prefer="small")).checked
+    for most in (1, 1 << 24):
+        monkeypatch.setattr(width_bounds, "_MOST_PAIRS", most)
+        for conjunction in facts.conjunctions.values():
+            pairs = width_bounds.Pairs(facts.values, conjunction)
+            for part in (pairs.some, pairs.every):
+                every = [pairs.of_length(part, n).sum(axis=1) for n in range(1, 8)]
+                assert np.array_equal(pairs.counts(part), np.concatenate(every))

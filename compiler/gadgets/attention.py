@@ -155,7 +155,7 @@ def _preference_part(preference: SOp | Predicate, analysis: ValueAnalysis, stora
     """A preference by itself: `full` is its smallest value, `largest` its range."""
     if isinstance(preference, Predicate):
         table = analysis.predicate_table(preference)
-        return replace(_table_part(preference, storage, table), full=0, largest=1)
+        return replace(_table_part(preference, storage, table), full=0)
     node = _integer_score(preference, analysis, storage)
     low, high = analysis[node].range
     return ScorePart(((Side(Constant(1)), Side(node)),), int(low), high - low)
@@ -181,12 +181,10 @@ def _plan_part(
         by_square = _square_part(predicate, analysis, storage, competes, middle)
         if by_square is not None:
             return by_square
-    by_table = _table_part(predicate, storage, table)
-    if by_table.largest <= _SMALL_TABLE:
-        return replace(by_table, largest=1)
     is_free = storage.is_view(predicate.queries) and storage.is_view(predicate.keys)
-    by_code = _code_part(predicate, analysis, table) if is_free or squares == "none" else None
-    return by_code or replace(by_table, largest=1)
+    is_coded = (is_free or squares == "none") and _matching_classes(table) > _SMALL_TABLE
+    by_code = _code_part(predicate, analysis, table) if is_coded else None
+    return by_code or _table_part(predicate, storage, table)
 
 
 def _middle(predicate: Predicate, analysis: ValueAnalysis) -> int:
@@ -195,8 +193,14 @@ def _middle(predicate: Predicate, analysis: ValueAnalysis) -> int:
     return int(min(ends) + max(ends) + 1) // 2
 
 
+def _matching_classes(table: BoolTable) -> int:
+    """How many dimensions `_table_part` needs: the classes of queries, or of keys, that match something."""
+    small = _classes(_classes(table)[0].T)[0]
+    return int(min(small.any(axis=0).sum(), small.any(axis=1).sum()))
+
+
 def _table_part(predicate: Predicate, storage: Storage, table: BoolTable) -> ScorePart:
-    """Score M[q, k], the predicate's own truth table, full score 1. `largest` counts the dimensions.
+    """Score M[q, k], the predicate's own truth table, full score 1.
 
     Equal rows and equal columns are merged to classes. With one-hot key classes, dimension d holds [k in class d] on
     the key side and M[q, d] on the query side, so the sum over d is M[q, k]; or the sides change places. Classes
@@ -215,7 +219,7 @@ def _table_part(predicate: Predicate, storage: Storage, table: BoolTable) -> Sco
         Side(query_node, row_of=query_rows, table=query_table),
         Side(key_node, row_of=key_rows, table=key_table),
     )
-    return ScorePart((sides,), 1, min(len(by_key), len(by_query)))
+    return ScorePart((sides,), 1, 1)
 
 
 def _classes(table: BoolTable) -> tuple[BoolTable, list[int]]:

@@ -30,7 +30,7 @@ from compiler.values.roundoff import SLACK
 from rasp.graph import Aggregate, Constant, Selector, SOp, full
 from rasp.layers import Head
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)

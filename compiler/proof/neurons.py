@@ -31,6 +31,7 @@ from compiler.values.grid import Ints
 from rasp.graph import Aggregate, Constant, Map, SOp
 
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_MANY_CELLS = 1 << 19
 _BLOCK = 1 << 23
 
 
@@ -81,7 +82,7 @@ class Neurons:
         size = max(1024, _BLOCK // max(1, len(targets)))
         blocks = [np.arange(start, min(start + size, states.count)) for start in range(0, states.count, size)]
         passed = 0.0
-        for factor in _HEADROOMS if raw else (1.0,):
+        for factor in _headrooms(states.count * len(bias)) if raw else (1.0,):
             if not all(
                 group.gives(
                     self.stream.ideal(targets, states.at(rows)), [reading.at(rows) for reading in readings], factor
@@ -363,6 +364,11 @@ class Neurons:
             else:
                 self.stream.fail(f"neurons for {node!r}", f"they read {direction.name}")
         return readings, states.at(starts)
+
+
+def _headrooms(cells: int) -> tuple[float, ...]:
+    """The multiples of the error bound to look at: of large groups fewer, as each takes as long as the first."""
+    return _HEADROOMS if cells <= _MANY_CELLS else _HEADROOMS[:2]
 
 
 def _stretches(levels: Vector, others: Sequence[Ints], targets: Ints) -> tuple[Ints, Ints]:

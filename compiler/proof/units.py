@@ -16,7 +16,7 @@ from compiler.values.grid import Ints
 
 Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _FEW_SUMS = 4
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _MANY_CODES = 4096
 _MANY_WEIGHTS = 1 << 18
 _SPARSE = 0.05

@@ -140,7 +140,7 @@ def _random(vocabulary: Sequence[Atom], longest: int) -> Iterator[tuple[Atom, ..
     rng = random.Random(0)
     for number in range(MOST):
         part = vocabulary if number % 2 else rng.sample(list(vocabulary), min(len(vocabulary), rng.randint(1, 3)))
-        yield tuple(rng.choice(part) for _ in range(rng.randint(1, longest)))
+        yield tuple(rng.choices(part, k=rng.randint(1, longest)))
 
 
 def telling_lengths(roots: Sequence[SOp], values: ValueAnalysis) -> list[int]:

@@ -20,7 +20,7 @@ from rasp.graph import And, Map, Not, Or, Select, Selector, SOp
 from rasp.interpret import Run
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
-_MOST_PAIRS = 1 << 22
+_MOST_PAIRS = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,11 +182,20 @@ class Pairs:
         elif self.mask is not None:
             lengths = range(1, grid.max_length + 1)
             return np.concatenate([self.of_length(selected, n).sum(axis=1) for n in lengths])
+        elif selected.query_kinds * selected.key_kinds <= _MOST_PAIRS and not self.causal:
+            found = self._counts_by_kind(selected)[self.query_kind, grid.length - 1]
         else:
             found = np.concatenate([self._counts_of(selected, n) for n in range(1, grid.max_length + 1)])
         if selected.itself is None:
             return found
         return found + selected.itself - selected.pairs(self.query_kind, self.key_kind)
+
+    def _counts_by_kind(self, selected: Selected) -> Ints:
+        """How many keys each kind of query selects at each length, [kinds, lengths]."""
+        longest, count = self.grid.max_length, selected.key_kinds
+        keys = np.bincount(self.key_kind * longest + self.grid.length - 1, minlength=count * longest)
+        table = selected.table(np.arange(selected.query_kinds), np.arange(count)).astype(np.float32)
+        return np.asarray((table @ keys.reshape(count, longest).astype(np.float32)).astype(np.intp))
 
     def _counts_of(self, selected: Selected, n: int) -> Ints:
         row = self.grid.row(n)
