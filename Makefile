@@ -9,7 +9,7 @@ REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
 CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: setup demo test lint browser interop docs fuzz benchmark lab gallery clean
+.PHONY: setup demo test lint browser interop types dist docs fuzz benchmark lab gallery clean
 
 setup: $(READY)
 
@@ -42,7 +42,8 @@ browser:
 
 # Other libraries run what is exported to them, in an environment each beside .venv.
 INTEROP := $(VENV)-interop
-ENVIRONMENTS := onnx huggingface transformer-lens transformer-lens-3
+ENVIRONMENTS := onnx treescope huggingface transformer-lens transformer-lens-3
+TESTS_treescope := tests/test_viz_notebook.py
 TESTS_onnx := tests/test_export.py tests/test_export_onnx.py
 TESTS_huggingface := tests/test_export_huggingface.py
 TESTS_transformer-lens := tests/test_export_lens.py
@@ -58,6 +59,24 @@ $(INTEROP)/%/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(INTEROP)/$*
 	$(INTEROP)/$*/bin/python -m pip install --quiet -c constraints.txt -e ".[test,$(*:-3=)]" $(if $(filter %-3,$*),"$(*:-3=)<4")
 	touch $@
+
+# Public names have full types, as pyright sees them where the package is installed and not in editable mode.
+TYPED := $(VENV)-types
+
+types: $(TYPED)/.ready
+	$(TYPED)/bin/python -m pip install --quiet --force-reinstall --no-deps .
+	PATH="$(CURDIR)/$(TYPED)/bin:$$PATH" VIRTUAL_ENV="$(CURDIR)/$(TYPED)" $(TYPED)/bin/python -P tests/public_types.py
+
+$(TYPED)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TYPED)
+	$(TYPED)/bin/python -m pip install --quiet -c constraints.txt . pyright
+	touch $@
+
+# What is published: a source archive and a wheel in dist/.
+dist: setup
+	rm -rf dist build
+	$(BIN)/python -m pip install --quiet build
+	$(BIN)/python -m build --outdir dist
 
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_differential.py --programs 5000
@@ -88,4 +107,4 @@ gallery: setup
 	$(BIN)/python -m viz.gallery
 
 clean:
-	rm -rf $(VENV) $(DOCS) $(INTEROP) out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(DOCS) $(INTEROP) $(TYPED) dist out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -63,3 +64,17 @@ def test_pictures_are_found_when_something_is_shown() -> None:
 
 def test_without_the_libraries_that_draw_there_is_text() -> None:
     done("sys.modules['matplotlib'] = None; assert rasp.indices._repr_svg_() is None")
+
+
+@pytest.mark.filterwarnings("ignore")  # the library's own
+def test_treescope_shows_models_and_results() -> None:
+    treescope: Any = pytest.importorskip("treescope", reason="treescope is not installed: make interop runs this")
+    model = compile_sop(reverse, "ab", 2)
+    shown = treescope.render_to_text(model)
+    assert shown.startswith("CompiledModel(")
+    assert "'W_U'" in shown
+    assert "tokens=('a', 'b')" in treescope.render_to_text(model.run("ab"))
+
+
+def test_treescope_shows_nodes_as_anything_else() -> None:
+    assert reverse.__treescope_repr__(None, None) is NotImplemented

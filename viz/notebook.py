@@ -13,8 +13,8 @@ from typing import Any
 
 from compiler.run.model import CompiledModel
 from compiler.run.result import Result
-from compiler.tensors import parameter_counts
-from rasp.display import as_html, as_svg
+from compiler.tensors import named_tensors, parameter_counts
+from rasp.display import as_html, as_svg, as_tree
 from rasp.errors import RaspError
 from rasp.graph import Selector, SOp
 from rasp.interpret import Run
@@ -37,6 +37,8 @@ def install() -> None:
     as_svg(Result, _result)
     as_html(Analysis, _analysis)
     as_html(CompiledModel, _model)
+    as_tree(CompiledModel, _model_tree)
+    as_tree(Result, _result_tree)
 
 
 def _sop(node: SOp) -> str | None:
@@ -103,4 +105,33 @@ def _table(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]]) ->
     body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return (
         f"<table><caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _model_tree(model: CompiledModel, path: str | None, subtree_renderer: Any) -> Any:
+    """A model in Treescope: what it is, and its weights by name."""
+    weights = model.weights
+    shown = {
+        "name": weights.name,
+        "heads": weights.heads,
+        "d_model": weights.d_model,
+        "vocabulary": weights.vocabulary,
+        "max_length": weights.max_length,
+        "certificate": None if weights.certificate is None else weights.certificate.statement,
+        "weights": named_tensors(weights),
+    }
+    return _tree(model, shown, path, subtree_renderer)
+
+
+def _result_tree(found: Result, path: str | None, subtree_renderer: Any) -> Any:
+    """A result in Treescope: values, and the attention of every head."""
+    shown = {"tokens": found.tokens, "outputs": found.outputs, "attention": found.attention}
+    return _tree(found, shown, path, subtree_renderer)
+
+
+def _tree(value: object, shown: dict[str, Any], path: str | None, subtree_renderer: Any) -> Any:
+    from treescope.repr_lib import render_object_constructor
+
+    return render_object_constructor(
+        object_type=type(value), attributes=shown, path=path, subtree_renderer=subtree_renderer
     )
