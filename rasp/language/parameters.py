@@ -19,7 +19,7 @@ class Parameters:
     """The values given for parameters by name, and what a program has declared so far: name and value in force."""
 
     def __init__(self, given: Mapping[str, Atom] | None = None) -> None:
-        self.given = dict(given or {})
+        self.given: dict[str, Atom] = dict(given or {})
         self.declared: dict[str, Atom] = {}
 
     def declare(self, name: str, default: Atom) -> Atom:
