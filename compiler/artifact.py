@@ -181,6 +181,7 @@ def description(weights: ModelWeights) -> dict[str, Any]:
         "layers": [_layer_description(layer, number) for layer in weights.layers],
         "outputs": [_output_description(output, number) for output in weights.outputs],
         "guards": list(map(_guard_description, weights.guards)),
+        "interventions": weights.interventions,
         "held": [_held_description(held, number) for held in weights.held],
         "predicted_heads": weights.predicted_heads,
         "notes": weights.notes,
@@ -270,6 +271,7 @@ def _weights(found: Mapping[str, Any], tensors: dict[str, Array]) -> ModelWeight
         certificate=None if found["certificate"] is None else _certificate(mapping(found["certificate"])),
         names=graph.names,
         lines=graph.lines,
+        interventions=tuple(map(text, listed(found["interventions"]))),
         held=tuple(_held(mapping(held), graph, take.width) for held in listed(found["held"])),
     )
     take.check_all_taken()

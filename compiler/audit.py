@@ -85,6 +85,7 @@ def _compilation(weights: ModelWeights, name: str, budget: int) -> Compilation:
         prefer=weights.prefer,
         tolerance=weights.tolerance,
         masks="auto" if weights.static_masks else "scores",
+        interventions=weights.interventions,
     )
     source_map = SourceMap(weights.names, _origins(weights.lines)) if program is None else None
     return Compilation(sops, options, source_map=source_map, program=program)

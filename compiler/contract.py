@@ -57,6 +57,7 @@ def model_weights(
         tables=functions.tables,
         texts=texts,
         held=held,
+        interventions=options.interventions,
     )
 
 

@@ -17,7 +17,7 @@ from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
 from compiler.indicator_means import counting, flagging, indicator_at
 from compiler.ir import ModelWeights
-from compiler.materialised import STORED
+from compiler.materialised import INTERVENED, STORED
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up
 from rasp.errors import DataFault
@@ -55,9 +55,8 @@ _KINDS: Mapping[str, type[Node]] = {
         *(Relation, LabelledRelation, AggregateLabels),
     )
 }
-_NAMED: Mapping[str, Operation] = {
-    op.name: op for op in (*OPERATIONS.values(), KIND, UNREAD, NUMBER, EXCESS, DISTANCE, STORED)
-}
+_OWN = (KIND, UNREAD, NUMBER, EXCESS, DISTANCE, STORED, INTERVENED)
+_NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), *_OWN)}
 _TOKEN_KINDS = ("str", "int", "float", "bool", "asis")
 
 _MADE: Mapping[str, Callable[[int, Any], Operation]] = {

@@ -8,6 +8,7 @@ from typing import Any
 from compiler.differences import is_difference
 from compiler.ir import Held
 from compiler.lower import SymbolicModel
+from compiler.materialised import is_intervened, is_stored
 from compiler.outputs import distinct_numbers
 from compiler.storage import Reader
 from compiler.symbolic import Direction
@@ -23,10 +24,18 @@ def held(
     `roots` are the outputs as they were compiled; `original` gives a node with the program's own functions in it.
     """
     row = {direction: at for at, direction in enumerate(symbolic.directions)}
+    names = _once(roots, names)
     named = [node for node in topological(roots) if isinstance(node, SOp) and node in names]
     parts = {part: None for node in named for part in _parts(node)}
     found = [_held(node, names.get(node), symbolic.reader, row, original) for node in parts]
     return tuple(one for one in found if one.name is not None or one.is_stored)
+
+
+def _once(roots: Sequence[SOp], names: Mapping[Node, str]) -> dict[Node, str]:
+    """The names, without those of s-ops that are stored under the same name: what reads them reads what is stored."""
+    copies = [(node.args[0], node) for node in topological(roots) if is_stored(node)]
+    again = {inner for inner, node in copies if inner in names and names[inner] == names.get(node)}
+    return {node: name for node, name in names.items() if node not in again}
 
 
 def _parts(node: SOp) -> list[SOp]:
@@ -37,7 +46,7 @@ def _parts(node: SOp) -> list[SOp]:
         part = waiting.pop()
         if part not in found and not isinstance(part, (Tokens, Indices, Constant)):
             found[part] = None
-            waiting += part.args if isinstance(part, Map) else ()
+            waiting += part.args if isinstance(part, Map) and not is_intervened(part) else ()
     return list(found)
 
 

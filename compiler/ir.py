@@ -215,9 +215,9 @@ class ModelWeights:
 
     `names` and `lines` are what the program calls its nodes, and where it builds them. `tables` has for each Python
     function in it all that it was asked when it was compiled. `held` says where the s-ops that have names are held, and
-    what those are computed from. `texts` are the program's text and those of the files it
-    loads; there are none for s-ops built in Python. `labels` are those that edges of the input may have.
-    `static_masks` says whether what depends on positions alone was to become masks.
+    what those are computed from; those in `interventions` may have any other value. `texts` are the program's text and
+    those of the files it loads; there are none for s-ops built in Python. `labels` are those that edges of the input
+    may have. `static_masks` says whether what depends on positions alone was to become masks.
     """
 
     name: str
@@ -242,6 +242,7 @@ class ModelWeights:
     tables: Mapping[Operation, Table] = field(default_factory=dict)
     texts: tuple[Text, ...] = ()
     held: tuple[Held, ...] = ()
+    interventions: tuple[str, ...] = ()
     labels: tuple[Atom, ...] = ()
     static_masks: bool = False
 

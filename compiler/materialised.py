@@ -4,6 +4,10 @@ An elementwise s-op is a table over all that it reads, or it is made in steps: a
 integer, and read like what a head has written. That is as exact, as a stored value is exactly 0 or 1, or an integer.
 What is no longer known is how the part goes together with what it is made of, so that combinations are listed that
 never occur. A *stored* s-op has the values of the s-op it stores and is a source of its own.
+
+An *intervened* s-op is one that is stored for another value to be put in its place. It may have any of the values of
+the s-op it stores at any position, whatever that one can be there: so all that is proved of what reads it holds for
+whatever is put in.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from rasp.graph import Map, Node, SOp
 from rasp.operations import Operation
 
 STORED = Operation("stored", 1, (), lambda value: value)
+INTERVENED = Operation("intervened", 1, (), lambda value: value)
 
 
 def stored(node: SOp) -> Map:
@@ -21,8 +26,17 @@ def stored(node: SOp) -> Map:
     return Map(STORED, (node,))
 
 
+def intervened(node: SOp) -> Map:
+    """The s-op as it is stored for other values to be put in."""
+    return Map(INTERVENED, (node,))
+
+
 def is_stored(node: Node) -> TypeGuard[Map]:
-    return isinstance(node, Map) and node.op is STORED
+    return isinstance(node, Map) and (node.op is STORED or node.op is INTERVENED)
+
+
+def is_intervened(node: Node) -> TypeGuard[Map]:
+    return isinstance(node, Map) and node.op is INTERVENED
 
 
 def made(node: SOp) -> SOp:

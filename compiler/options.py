@@ -31,7 +31,8 @@ class Options:
     number averaged: None for 1e-5 in float32 and 1e-12 in float64.
     `masks` says what becomes of what depends on positions alone, such as a window: `scores`, as in the paper, or masks
     (`auto`), which take no dimension.
-    DataFault for a bad vocabulary, length, dtype, preference or tolerance.
+    `interventions` are the names of s-ops that are stored for `model.intervene` to put other values in, with all of
+    which the certificate holds. DataFault for a bad vocabulary, length, dtype, preference or tolerance.
     """
 
     vocab: tuple[Atom, ...]
@@ -41,6 +42,7 @@ class Options:
     prefer: str
     tolerance: float | None
     masks: str
+    interventions: tuple[str, ...]
 
     def __init__(
         self,
@@ -52,9 +54,11 @@ class Options:
         prefer: str = "auto",
         tolerance: float | None = None,
         masks: str = "scores",
+        interventions: Iterable[str] = (),
     ) -> None:
         tokens = parse_vocabulary(vocab) if isinstance(vocab, str) and vocab else tuple(vocab)
-        given = (tokens, max_length, dtype, causal, prefer, tolerance, masks)
+        named = (interventions,) if isinstance(interventions, str) else tuple(interventions)
+        given = (tokens, max_length, dtype, causal, prefer, tolerance, masks, named)
         for name, value in zip(self.__dataclass_fields__, given, strict=True):
             object.__setattr__(self, name, value)
         _check_vocabulary(tokens)

@@ -18,7 +18,7 @@ from compiler.options import Options
 from compiler.passes import Passes, timed
 from compiler.plan import Plan
 from compiler.proof.certify import Certifier
-from compiler.rewrites.simplify import Rewritten
+from compiler.rewrites.simplify import Rewritten, opened
 from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
@@ -26,7 +26,8 @@ from compiler.source_map import SourceMap
 from compiler.timing import Progress, Stopwatch, silent
 from compiler.values.analysis import MAX_TUPLES
 from rasp.errors import Refusal
-from rasp.graph import Node, SOp
+from rasp.graph import Node, SOp, topological
+from rasp.interventions import sop_called
 from rasp.language.program import Program
 from rasp.layers import Analysis
 from rasp.operations import Atom, atom_key
@@ -54,6 +55,7 @@ def compile(
     name: str | None = None,
     source_map: SourceMap | None = None,
     program: Program | None = None,
+    interventions: str | SOp | Iterable[str | SOp] = (),
     progress: Progress = silent,
 ) -> CompiledModel:
     """Exact weights for an s-op (or several, by name) over a vocabulary, for inputs of 1 to `max_length` tokens.
@@ -61,18 +63,42 @@ def compile(
     `Options` says what the vocabulary and the options mean. `program` is where the s-ops come from: it names the parts,
     places the errors, and its texts are kept in the file, for `rasp verify` to start from. It need not be given: an
     s-op knows the program that it was taken from, and those built in Python know their lines and what `named` called
-    them (their graph is kept in the file). `source_map` says otherwise. `progress(done, total, name)` is called as each
-    pass begins, with the share of the work that is done by then, about. Raises DataFault for a bad vocabulary or
-    option, and Refusal (or Failures, all at once) for what cannot be compiled exactly.
+    them (their graph is kept in the file). `source_map` says otherwise. `interventions` are s-ops, or their names, that
+    are stored so that `model.intervene` may put any value they can take in their place, at any position: the
+    certificate then holds for that as well, and the model gives what `rasp.evaluate(…, given=…)` gives.
+    `progress(done, total, name)` is called as each pass begins, with the share of the work that is done by then, about.
+    Raises DataFault for a bad vocabulary or option, NameFault for an intervention on what is not there, and Refusal (or
+    Failures, all at once) for what cannot be compiled exactly.
     """
-    options = Options(vocab, max_length, dtype=dtype, causal=causal, prefer=prefer, tolerance=tolerance, masks=masks)
     alone = source_map is None and program is None
     if alone:
         source_map = SourceMap(*known([sop] if isinstance(sop, SOp) else sop.values()))
-    names = source_map.names if source_map else program.names if program else None
+    names = dict(source_map.names if source_map else program.names if program else {})
     outputs = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
     program = _common_program(outputs) if alone else program
+    nodes = [one for one in _each(interventions) if isinstance(one, SOp)]
+    nameless: dict[Node, str] = {one: expression(one, names) for one in nodes if one not in names}
+    if nameless:  # its text would not say which these are: the graph does
+        of_program = SourceMap(program.names, program.origins) if program else SourceMap()
+        source_map, program = (source_map or of_program).with_names(nameless), None
+    names |= nameless
+    asked = [one if isinstance(one, str) else names[one] for one in _each(interventions)]
+    options = Options(
+        vocab,
+        max_length,
+        dtype=dtype,
+        causal=causal,
+        prefer=prefer,
+        tolerance=tolerance,
+        masks=masks,
+        interventions=asked,
+    )
     return Compilation(outputs, options, source_map=source_map, program=program, progress=progress).model()
+
+
+def _each(interventions: str | SOp | Iterable[str | SOp]) -> Iterable[str | SOp]:
+    """One name, or several, as several."""
+    return (interventions,) if isinstance(interventions, (str, SOp)) else interventions
 
 
 def _common_program(outputs: Mapping[str, SOp]) -> Program | None:
@@ -116,7 +142,14 @@ class Compilation:
     def given(self) -> Rewritten:
         """The s-ops as the program has them, Python functions as what records their answers."""
         roots = tuple(map(self.functions.stand_in, self.outputs.values()))
-        return Rewritten(roots, self.source_map.moved(self.functions.stand_in), ())
+        found = Rewritten(roots, self.source_map.moved(self.functions.stand_in), ())
+        return opened(found, [self._intervened(name, found) for name in self.options.interventions])
+
+    def _intervened(self, name: str, found: Rewritten) -> SOp:
+        """The s-op of that name. NameFault where there is none, or several."""
+        names: dict[Node, str] = dict(zip(found.roots, self.outputs, strict=True))
+        names |= found.source_map.names
+        return sop_called(name, {node: [names[node]] for node in topological(found.roots) if node in names})
 
     @cached_property
     def passes(self) -> Passes:

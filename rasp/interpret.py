@@ -143,10 +143,11 @@ class Run:
             self._reserve(node)
         children = [self._values[child] for child in node.children]
         value = _RULES[type(node)](self, node, *children)
-        if node in self._given:
-            value = _replaced(value, self._given[node])  # type: ignore[index]
         if isinstance(node, SOp):
             _check_type(node, value)
+            if node in self._given:
+                value = _replaced(value, self._given[node])
+                _check_type(node, value)
         return value
 
     def _reserve(self, node: Selector) -> None:

@@ -7,13 +7,13 @@ and positions may be texts, so that what was written as JSON can be read back as
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rasp.errors import DataFault, NameFault
 from rasp.graph import Node, SOp, topological
 from rasp.operations import Atom, from_python, is_atom
-from rasp.origins import known
+from rasp.origins import all_names
 
 Interventions: TypeAlias = "Mapping[Any, Mapping[Any, Any]]"
 
@@ -21,20 +21,21 @@ Interventions: TypeAlias = "Mapping[Any, Mapping[Any, Any]]"
 def settled(root: Node, given: Interventions, length: int) -> dict[SOp, dict[int, Atom]]:
     """Interventions by s-op and position. NameFault for one that the root does not read, DataFault for no position."""
     parts = {part: None for part in topological([root]) if isinstance(part, SOp)}
-    names, _ = known([root])
+    names = all_names([root])
     found: dict[SOp, dict[int, Atom]] = {}
     for asked, values in given.items():
-        node = asked if isinstance(asked, SOp) else _named(str(asked), names)
+        node = asked if isinstance(asked, SOp) else sop_called(str(asked), names)
         if node not in parts:
             raise NameFault(f"{root!r} does not read {asked}")
         found[node] = {position(at, length): value_of(value) for at, value in values.items()}
     return found
 
 
-def _named(name: str, names: Mapping[Node, str]) -> SOp:
-    found = [node for node, called in names.items() if called == name and isinstance(node, SOp)]
+def sop_called(name: str, names: Mapping[Node, Sequence[str]]) -> SOp:
+    """The one s-op of that name, of several that it may have. NameFault where there is none, or several s-ops."""
+    found = [node for node, called in names.items() if name in called and isinstance(node, SOp)]
     if not found:
-        every = [called for node, called in names.items() if isinstance(node, SOp)]
+        every = [one for node, called in names.items() if isinstance(node, SOp) for one in called]
         close = difflib.get_close_matches(name, every, 3) or every
         raise NameFault(f"no s-op here is called {name}", hint=f"there is {', '.join(close)}" if close else None)
     if len(found) > 1:

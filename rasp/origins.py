@@ -44,16 +44,32 @@ def known(roots: Iterable[Node]) -> tuple[dict[Node, str], dict[Node, Span]]:
 
     A name that was given in Python goes before one of a program, and a place in a program before a line of Python.
     """
-    nodes = list(topological(roots))
-    programs: list[Known] = list({id(p): p for node in nodes if (p := vars(node).get(_PROGRAM)) is not None}.values())
     names: dict[Node, str] = {}
     origins: dict[Node, Span] = {}
+    nodes = list(topological(roots))
+    programs = _programs(nodes)
     for node in nodes:
-        called = given_name(node) or next((p.names[node] for p in programs if node in p.names), None)
+        called = next(iter(_names(node, programs)), None)
         names |= {} if called is None else {node: called}
         place = next((p.origins[node] for p in programs if node in p.origins), None) or _python_line(node)
         origins |= {} if place is None else {node: place}
     return names, origins
+
+
+def all_names(roots: Iterable[Node]) -> dict[Node, list[str]]:
+    """Every name of each node that some nodes need: given in Python, and in programs. What has none is left out."""
+    nodes = list(topological(roots))
+    programs = _programs(nodes)
+    return {node: found for node in nodes if (found := _names(node, programs))}
+
+
+def _programs(nodes: Iterable[Node]) -> list[Known]:
+    return list({id(p): p for node in nodes if (p := vars(node).get(_PROGRAM)) is not None}.values())
+
+
+def _names(node: Node, programs: Iterable[Known]) -> list[str]:
+    own = given_name(node)
+    return [*([] if own is None else [own]), *(p.names[node] for p in programs if node in p.names)]
 
 
 def _python_line(node: Node) -> Span | None:

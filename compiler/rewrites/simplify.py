@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, cast
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
 from compiler.indicator_means import is_indicator, is_indicator_mean
-from compiler.materialised import stored
+from compiler.materialised import intervened, stored
 from compiler.rewrites.change import Change
 from compiler.rewrites.edges import split_edges
 from compiler.rewrites.linear import add_counts, compare, compare_counts
@@ -83,6 +83,15 @@ def _with_stored(before: Rewritten, parts: Sequence[SOp]) -> Rewritten:
         if any(node is part for part in parts):
             return Change(stored(cast(SOp, rebuilt)), named={stored(cast(SOp, rebuilt)): "{}"})
         return None
+
+    return _rewritten(before, store)
+
+
+def opened(before: Rewritten, parts: Sequence[SOp]) -> Rewritten:
+    """The s-ops with some parts stored for other values to be put in, wherever they are read."""
+
+    def store(node: Node, rebuilt: Node) -> Change | None:
+        return Change(intervened(cast(SOp, rebuilt))) if any(node is part for part in parts) else None
 
     return _rewritten(before, store)
 

@@ -41,6 +41,8 @@ class NamedSOps:
         found = [held for held in self.weights.held if held.node is asked]
         name = self.weights.names.get(asked) if isinstance(asked, SOp) else asked
         found = found or [held for held in self.weights.held if held.name == name and name is not None]
+        if not found and name in self.weights.interventions:
+            raise NameFault(f"{name} has one value on every input, so that nothing computes it or reads another")
         if not found:
             close = difflib.get_close_matches(str(name), self.names, 3)
             known = f"did you mean {' or '.join(close)}?" if close else f"its s-ops are {', '.join(self.names)}"

@@ -152,10 +152,13 @@ class Research(ABC):
         if several:
             raise DataFault("an intervention is on one input, not on several")
         found: list[Edit] = []
+        covered = True
         for name, at in values.items():
+            held = self._named.find(name)
+            covered = covered and held.name in self.weights.interventions
             places = {position(where, len(inputs[0])): value_of(value) for where, value in at.items()}
-            found += written(self.weights, self._places, self._named.find(name), places)
-        result: Result = self.edited(found)._run(inputs[0], (), strict)[0]
+            found += written(self.weights, self._places, held, places)
+        result: Result = self.edited(found, covered=covered)._run(inputs[0], (), strict)[0]
         return result
 
     def _some(self, names: Iterable[Where]) -> list[Point]:

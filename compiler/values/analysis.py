@@ -17,7 +17,7 @@ import numpy as np
 
 from compiler.differences import MeanDifference, is_difference, is_opaque
 from compiler.indicator_means import is_count, is_flag
-from compiler.materialised import is_stored
+from compiler.materialised import is_intervened, is_stored
 from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
@@ -335,6 +335,8 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if isinstance(node, Map) and isinstance(node.op, Representatives):
         return everywhere(analysis.grid, list(map(float, node.op.points)))
+    if is_intervened(node):
+        return _anything_of(analysis, node.args[0])
     if is_stored(node):
         return analysis[node.args[0]]
     if is_difference(node):
@@ -379,6 +381,17 @@ def _evaluated_patterns(
 
 def _is_sum(analysis: ValueAnalysis, node: SOp) -> bool:
     return len(analysis.sources(node)) > 1 and isinstance(node, Map) and whole_sum(analysis, node) is not None
+
+
+def _anything_of(analysis: ValueAnalysis, node: SOp) -> ValueSet:
+    """All values of an s-op, at every position. Refusal where they cannot be listed."""
+    found = analysis[node]
+    if not found.listed:
+        raise Refusal(
+            f"{node!r} has too many values to list, so that no other can be put in its place",
+            hint="intervene on what it is made of, or on a rounded number",
+        )
+    return everywhere(analysis.grid, found.universe)
 
 
 def _reason(analysis: ValueAnalysis, node: SOp) -> str:

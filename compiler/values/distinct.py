@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Protocol
 
+from compiler.materialised import is_intervened
 from compiler.values.sets import ValueSets
 from rasp.graph import Aggregate, And, Constant, Indices, Map, Or, Select, Selector, SelectorWidth, SOp
 
@@ -51,7 +52,8 @@ def _is_uniform(analysis: Masked, node: SOp) -> bool:
         return True
     if isinstance(node, (SelectorWidth, Aggregate)):
         return not analysis.causal and _reads_no_query(node.selector)
-    return isinstance(node, Map) and all(_is_uniform(analysis, arg) for arg in node.args)
+    is_free = is_intervened(node)
+    return isinstance(node, Map) and not is_free and all(_is_uniform(analysis, arg) for arg in node.args)
 
 
 def _reads_no_query(selector: Selector) -> bool:
