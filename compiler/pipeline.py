@@ -76,13 +76,15 @@ def compile(
     names = dict(source_map.names if source_map else program.names if program else {})
     outputs = {name or expression(sop, names): sop} if isinstance(sop, SOp) else dict(sop)
     program = _common_program(outputs) if alone else program
-    nodes = [one for one in _each(interventions) if isinstance(one, SOp)]
-    nameless: dict[Node, str] = {one: expression(one, names) for one in nodes if one not in names}
+    wanted = _several(interventions)
+    nameless: dict[Node, str] = {
+        one: expression(one, names) for one in wanted if isinstance(one, SOp) and one not in names
+    }
     if nameless:  # its text would not say which these are: the graph does
         of_program = SourceMap(program.names, program.origins) if program else SourceMap()
         source_map, program = (source_map or of_program).with_names(nameless), None
     names |= nameless
-    asked = [one if isinstance(one, str) else names[one] for one in _each(interventions)]
+    asked = [one if isinstance(one, str) else names[one] for one in wanted]
     options = Options(
         vocab,
         max_length,
@@ -96,9 +98,9 @@ def compile(
     return Compilation(outputs, options, source_map=source_map, program=program, progress=progress).model()
 
 
-def _each(interventions: str | SOp | Iterable[str | SOp]) -> Iterable[str | SOp]:
-    """One name, or several, as several."""
-    return (interventions,) if isinstance(interventions, (str, SOp)) else interventions
+def _several(interventions: str | SOp | Iterable[str | SOp]) -> list[str | SOp]:
+    """One s-op or name, or several, as a list."""
+    return [interventions] if isinstance(interventions, (str, SOp)) else list(interventions)
 
 
 def _common_program(outputs: Mapping[str, SOp]) -> Program | None:

@@ -152,7 +152,7 @@ def test_an_output_can_be_intervened_on_and_read_on() -> None:
 
 def test_an_s_op_without_a_name_is_intervened_on_by_its_node(tmp_path: Path) -> None:
     last = selector_width(select(indices, indices, ">"))
-    model = rasp.compile(last * 10, "ab", 3, interventions=[last])
+    model = rasp.compile(last * 10, "ab", 3, interventions=(one for one in [last]))
     assert model.weights.interventions == ("selector_width(select(indices, indices, >))",)
     assert model.intervene("aab", {last: {2: 2}}).output == [20, 10, 20]
     save(model, tmp_path / "x.safetensors")
