@@ -84,6 +84,7 @@ def _compilation(weights: ModelWeights, name: str, budget: int) -> Compilation:
         causal=weights.causal,
         prefer=weights.prefer,
         tolerance=weights.tolerance,
+        labels=weights.labels,
         masks="auto" if weights.static_masks else "scores",
         interventions=weights.interventions,
     )

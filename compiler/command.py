@@ -61,6 +61,9 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
         help="what depends on positions alone, such as a window: scores (default), as in the paper; auto: masks, which "
         "make the model smaller",
     )
+    parser.add_argument(
+        "--labels", metavar="LABELS", default="", help="labels that edges of the input may have, as tokens are written"
+    )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     parser.add_argument(
         "--tolerance",
@@ -115,7 +118,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     for remark in size.remarks:
         warn(remark)
     chosen = {"dtype": args.dtype, "causal": args.causal, "prefer": args.prefer, "tolerance": args.tolerance}
-    chosen["masks"] = args.masks
+    chosen |= {"masks": args.masks, "labels": args.labels}
     return _Subject(program, args.names, Options(size.vocabulary, size.max_length, **chosen))
 
 

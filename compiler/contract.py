@@ -49,6 +49,7 @@ def model_weights(
         causal=options.causal,
         prefer=options.prefer,
         static_masks=options.masks == "auto",
+        labels=options.labels,
         tolerance=options.precision.tolerance,
         predicted_heads=tuple(analyse(outputs.values()).heads),
         notes=(*notes, *_untyped(symbolic)),

@@ -36,6 +36,7 @@ class Facts:
     def __init__(self, options: Options, most_rows: int = MAX_TUPLES) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
         self._static = options.masks == "auto"
+        self.labels = options.labels
         self.values: ValueAnalysis = ValueAnalysis(
             options.vocab, options.max_length, self.conjunctions, options.causal, most_rows=most_rows
         )
@@ -128,7 +129,7 @@ class Facts:
                 _check_score(score, self.values)
             self.conjunctions[node.selector] = found
         if isinstance(node, AggregateLabels):
-            raise Refusal(f"{node!r} reads the labels of edges, which no head can compute yet")
+            raise Refusal(f"{node!r} reads the labels of edges, which no head computes")
         if isinstance(node, SOp):
             self.values[node]
         if isinstance(node, Select):

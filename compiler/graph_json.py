@@ -18,6 +18,7 @@ from compiler.guards import KIND, UNREAD
 from compiler.indicator_means import counting, flagging, indicator_at
 from compiler.ir import ModelWeights
 from compiler.materialised import INTERVENED, STORED
+from compiler.rewrites.labels import label_mean
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up
 from rasp.errors import DataFault
@@ -69,6 +70,7 @@ _MADE: Mapping[str, Callable[[int, Any], Operation]] = {
     "flag": lambda arity, key: flagging(arity),
     "code": lambda arity, key: code(key),
     "string or number": lambda arity, key: both(*key),
+    "mean of labels": lambda arity, key: label_mean(*key),
 }
 
 

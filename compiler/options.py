@@ -32,7 +32,8 @@ class Options:
     `masks` says what becomes of what depends on positions alone, such as a window: `scores`, as in the paper, or masks
     (`auto`), which take no dimension.
     `interventions` are the names of s-ops that are stored for `model.intervene` to put other values in, with all of
-    which the certificate holds. DataFault for a bad vocabulary, length, dtype, preference or tolerance.
+    which the certificate holds. `labels` are those that edges of the input may have, where a program reads labels as
+    values: `1..3`, `red,green`, or a list. DataFault for a bad vocabulary, length, dtype, preference or tolerance.
     """
 
     vocab: tuple[Atom, ...]
@@ -43,6 +44,7 @@ class Options:
     tolerance: float | None
     masks: str
     interventions: tuple[str, ...]
+    labels: tuple[Atom, ...]
 
     def __init__(
         self,
@@ -55,13 +57,16 @@ class Options:
         tolerance: float | None = None,
         masks: str = "scores",
         interventions: Iterable[str] = (),
+        labels: str | Iterable[Atom] = (),
     ) -> None:
         tokens = parse_vocabulary(vocab) if isinstance(vocab, str) and vocab else tuple(vocab)
         named = (interventions,) if isinstance(interventions, str) else tuple(interventions)
-        given = (tokens, max_length, dtype, causal, prefer, tolerance, masks, named)
+        marks = parse_vocabulary(labels) if isinstance(labels, str) and labels else tuple(labels)
+        given = (tokens, max_length, dtype, causal, prefer, tolerance, masks, named, marks)
         for name, value in zip(self.__dataclass_fields__, given, strict=True):
             object.__setattr__(self, name, value)
         _check_vocabulary(tokens)
+        _check_labels(marks)
         self._check()
 
     def _check(self) -> None:
@@ -83,6 +88,14 @@ class Options:
     def precision(self) -> Precision:
         """What the dtype can hold, with the accuracy asked for, or its own."""
         return precision(self.dtype, self.tolerance)
+
+
+def _check_labels(labels: Sequence[Atom]) -> None:
+    for at, label in enumerate(labels):
+        if not is_atom(label) or (isinstance(label, float) and not math.isfinite(label)):
+            raise DataFault(f"a label is a string or a finite number, not {label!r}")
+        if label in labels[:at]:
+            raise DataFault(f"the labels hold {label!r} twice")
 
 
 def _check_vocabulary(tokens: Sequence[Atom]) -> None:

@@ -52,6 +52,7 @@ def compile(
     prefer: str = "auto",
     tolerance: float | None = None,
     masks: str = "scores",
+    labels: str | Iterable[Atom] = (),
     name: str | None = None,
     source_map: SourceMap | None = None,
     program: Program | None = None,
@@ -94,6 +95,7 @@ def compile(
         tolerance=tolerance,
         masks=masks,
         interventions=asked,
+        labels=labels,
     )
     return Compilation(outputs, options, source_map=source_map, program=program, progress=progress).model()
 

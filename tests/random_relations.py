@@ -132,7 +132,7 @@ LABELS: tuple[Atom, ...] = (1, 2, 0.5)
 def random_relations_compiled(seed: int) -> Case:
     """A program for the compiler: less deep, and with few values."""
     chance = random.Random(f"relations {seed}")
-    root = Programs(chance, labels=False).sop(2)
+    root = Programs(chance, labels=chance.random() < 0.5).sop(2)
     longest = chance.randint(2, 6)
     inputs = [random_graph(chance, chance.randint(1, longest), (*LABELS, None)) for _ in range(12)]
     dtype = "float64" if chance.random() < 0.2 else "float32"

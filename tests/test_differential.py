@@ -53,7 +53,7 @@ def compiled(case: Case) -> CompiledModel | None:
     """The model, or None where it is refused; any other error is a failure of the test. Every third one has masks for
     what depends on positions alone."""
     masks = "auto" if case.seed % 3 == 1 else "scores"
-    options = {"dtype": case.dtype, "causal": case.causal, "masks": masks}
+    options = {"dtype": case.dtype, "causal": case.causal, "masks": masks, "labels": LABELS}
     try:
         return compile(case.root, case.vocabulary, case.max_length, **options)  # type: ignore[arg-type]
     except (Refusal, Failures) as error:

@@ -213,7 +213,8 @@ def test_random_graphs_of_every_family(family: str, length: int) -> None:
 
 
 def test_labels_asked_for_are_tried() -> None:
-    assert relation_labels([PROGRAMS["labelled"], DEGREE], (1,)) == {"edges": [None, "child", 1]}
+    assert relation_labels([DEGREE, PROGRAMS["labelled"]]) == {"edges": [None, "child"]}
+    assert relation_labels([PROGRAMS["labelled"], DEGREE], (1,)) == {"edges": [None, 1]}
 
 
 def test_graphs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -292,3 +293,55 @@ def test_positions_without_a_value_are_no_mask() -> None:
     with pytest.raises((Refusal, Failures)):
         compiled(aggregate(failing | EDGES, tokens_int), "12", 3, masks="auto")
     assert not compiled(sop, "12", 3, masks="auto").weights.masks
+
+
+# -- labels
+
+
+ASKED = relation("edges", tokens_int)
+
+
+@pytest.mark.parametrize(
+    "sop",
+    [
+        selector_width(ASKED),
+        selector_width(~ASKED & select(tokens, tokens, "==")),
+        selector_width(transpose(ASKED)),
+        aggregate(select_best(ASKED, indices), tokens, "-"),
+        aggregate(ASKED, tokens, "-"),
+    ],
+)
+def test_labels_that_are_asked_for_by_an_sop(sop: SOp) -> None:
+    model = compiled(sop, "123", 4)
+    assert verify(sop, model, count=60, engines=("reference",)).counterexample is None
+    assert model.weights.heads == [3]
+
+
+@pytest.mark.parametrize("sop", [aggregate(EDGES, label(EDGES), -1), aggregate(LOCAL & EDGES, label(EDGES))])
+def test_labels_as_values(sop: SOp, tmp_path: Path) -> None:
+    model = compiled(sop, "12", 4, labels=[1, 2.5, 4])
+    found = verify(sop, model, count=80, engines=("reference",))
+    assert found.counterexample is None
+    assert found.undefined
+    save(model, tmp_path / "m.safetensors")
+    again = load(tmp_path / "m.safetensors")
+    given: Any = {"tokens": "121", "edges": [[0, 2, 1], [1, 2, 2.5], [0, 1, 4]]}
+    assert again(given) == evaluate(sop, given)
+    assert audit(again, "m").certificate == again.weights.certificate
+
+
+def test_labels_must_be_declared_and_kept_to() -> None:
+    sop = aggregate(EDGES, label(EDGES))
+    with pytest.raises(Refusal, match="which there are is not known"):
+        compiled(sop, "12", 3)
+    with pytest.raises(Refusal, match="adds to labels"):
+        compiled(aggregate(EDGES, label(EDGES) + indices), "12", 3, labels="1..2")
+    with pytest.raises(DataFault, match="which the model is not made for"):
+        compiled(sop, "12", 3, labels="1..2").run({"tokens": "12", "edges": [[0, 1, 3]]})  # type: ignore[arg-type]
+    with pytest.raises(DataFault, match="twice"):
+        compiled(sop, "12", 3, labels=[1, True])
+
+
+def test_keys_that_ask_for_different_labels_have_no_mean() -> None:
+    with pytest.raises((Refusal, Failures), match="different labels"):
+        compiled(aggregate(transpose(ASKED), tokens_int), "12", 3)

@@ -18,6 +18,7 @@ from compiler.indicator_means import is_indicator, is_indicator_mean
 from compiler.materialised import intervened, stored
 from compiler.rewrites.change import Change
 from compiler.rewrites.edges import split_edges
+from compiler.rewrites.labels import ask_apart, mean_of_labels
 from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
@@ -51,7 +52,10 @@ def split(found: Rewritten, prefer: str, facts: Facts, *, in_steps: bool = False
     What is linear goes first, so that no values are listed of what then is not there, and once more at the end.
     Strings are split from numbers before, for what reads them to be known, and in what then became of select_best.
     """
-    for changes in ((split_edges, *LINEAR), (split_mixed, *PASSES[prefer], split_mixed, *LINEAR)):
+    for changes in (
+        (mean_of_labels, ask_apart, split_edges, *LINEAR),
+        (split_mixed, *PASSES[prefer], split_mixed, *LINEAR),
+    ):
         for change in changes:
             found = _passed(found, change, facts)
         found = _in_steps(found, facts) if in_steps else found

@@ -65,21 +65,42 @@ def _with_bos(cells: Flags) -> Flags:
 
 
 def check_relations(weights: ModelWeights, given: Given) -> None:
-    """DataFault where an input lacks a relation that the heads of a model look along."""
+    """DataFault where an input lacks a relation that the heads of a model look along, or has other labels there."""
     for name in relations_in(weights.masks):
         if name not in given:
             raise DataFault(
                 f'the input has no relation "{name}", which the model looks along',
                 hint=f'give it with the input: {{"tokens": …, "{name}": [[0, 1], …]}}',
             )
+        if weights.labels:
+            _check_labels(weights, name, given[name])
 
 
-def relation_labels(roots: Iterable[Node], declared: Sequence[Label] = ()) -> dict[str, list[Label]]:
-    """The relations that some nodes read, each with labels to try: those declared, those it is asked for, and none."""
+def _check_labels(weights: ModelWeights, name: str, edges: Edges) -> None:
+    """DataFault for an edge whose label is none of those that the model is made for."""
+    known = {atom_key(label) for label in weights.labels}
+    for source, target, label in edges:
+        if label is not None and atom_key(label) not in known:
+            raise DataFault(
+                f"edge {[source, target]} of {name} has the label {label!r}, which the model is not made for",
+                hint=f"its labels are {', '.join(map(repr, weights.labels[:12]))}",
+            )
+
+
+def relation_labels(
+    roots: Iterable[Node], declared: Sequence[Label] = (), tokens: Sequence[Label] = ()
+) -> dict[str, list[Label]]:
+    """The relations that some nodes read, each with labels to try: those declared, and none; where none are declared,
+    those that it is asked for, and tokens and small numbers where an s-op says which."""
     asked: dict[str, dict[Any, Label]] = {}
     for node in topological(roots):
         if isinstance(node, Relation):
             asked.setdefault(node.input_name, {atom_key(None): None})
         if isinstance(node, LabelledRelation) and isinstance(node.wanted, Constant):
             asked.setdefault(node.relation.input_name, {})[atom_key(node.wanted.value)] = node.wanted.value
-    return {name: [*{**found, **{atom_key(one): one for one in declared}}.values()] for name, found in asked.items()}
+        elif isinstance(node, LabelledRelation):
+            asked.setdefault(node.relation.input_name, {}).update(
+                {atom_key(one): one for one in (*tokens[:4], 0, 1, 2)}
+            )
+    own = {atom_key(one): one for one in (None, *declared)}
+    return {name: [*(own if declared else found).values()] for name, found in asked.items()}

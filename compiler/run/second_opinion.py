@@ -18,9 +18,8 @@ import numpy as np
 from compiler.functions import is_function
 from compiler.ir import Accuracy
 from compiler.run.batches import batch_size
-from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import CompiledModel
-from compiler.run.verify import Counterexample, compare, drawn
+from compiler.run.verify import Counterexample, asked_of, compare, drawn
 from compiler.values.analysis import ValueAnalysis
 from rasp.errors import InternalFault
 from rasp.graph import Map, Node, SOp, topological
@@ -48,7 +47,7 @@ def second_opinion(
     """
     inputs = hurtful(model.weights.vocabulary, model.weights.max_length, lengths)
     place = {id(token): at for at, token in enumerate(model.weights.vocabulary)}
-    asked, chance = relation_labels(sops.values(), model.weights.labels), random.Random(0)
+    asked, chance = asked_of(sops, model), random.Random(0)
     end, done = time.perf_counter() + seconds, 0
     for batch in _batches(itertools.islice(inputs, MOST), model):
         if done and time.perf_counter() > end:

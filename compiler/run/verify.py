@@ -80,7 +80,7 @@ def verify(
     """
     outputs = {model.weights.output.name: sop} if isinstance(sop, SOp) else dict(sop)
     vocabulary, longest = model.weights.vocabulary, model.weights.max_length
-    total, asked = input_count(len(vocabulary), longest), relation_labels(outputs.values(), model.weights.labels)
+    total, asked = input_count(len(vocabulary), longest), asked_of(outputs, model)
     every = total <= exhaustive and not asked
     batches = _all_inputs(model)
     if not every:
@@ -129,6 +129,11 @@ def _batches(inputs: Iterable[list[int]], model: CompiledModel) -> Iterator[Ids]
         size = batch_size(model, length)
         while batch := list(itertools.islice(group, size)):
             yield np.array(batch, dtype=np.intp)
+
+
+def asked_of(outputs: Mapping[str, SOp], model: CompiledModel) -> dict[str, list[Label]]:
+    """The relations that the s-ops of a model read, and which labels to try."""
+    return relation_labels(outputs.values(), model.weights.labels, model.weights.vocabulary)
 
 
 def drawn(ids: Ids, asked: Mapping[str, Sequence[Label]], chance: random.Random) -> list[dict[str, Edges]]:
