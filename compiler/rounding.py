@@ -214,9 +214,13 @@ def held_exactly(numbers: Sequence[Fraction], precision: Precision) -> bool:
 
 def added_exactly(numbers: Sequence[Fraction], precision: Precision) -> bool:
     """Whether the dtype holds some numbers and all sums of them in any order: multiples of one power of two."""
-    unit = max(number.denominator for number in numbers)
-    is_binary = all(number.denominator & (number.denominator - 1) == 0 for number in numbers)
-    return is_binary and sum(map(abs, numbers)) * unit < precision.exact and unit < 1 / precision.tiniest
+    denominator = max(number.denominator for number in numbers)
+    if denominator & (denominator - 1) or denominator >= 1 / precision.tiniest:
+        return False
+    multiples = [int(number * denominator) for number in numbers if number]
+    unit = min((multiple & -multiple for multiple in multiples), default=1)
+    total = sum(map(abs, multiples))
+    return total < precision.exact * unit and total < precision.largest * denominator
 
 
 def _terms_at_bos(node: SOp, storage: Storage, precision: Precision) -> list[Resting]:

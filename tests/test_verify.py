@@ -10,6 +10,7 @@ import pytest
 from compiler.ir import Accuracy, ModelWeights
 from compiler.pipeline import compile_sop
 from compiler.run.agreement import agree
+from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
 from compiler.run.verify import EXHAUSTIVE, Ids, input_count, verify
@@ -45,9 +46,9 @@ def test_boundary_cases_are_among_them() -> None:
     seen: set[tuple[Atom, ...]] = set()
     trace = model.trace
 
-    def spy(token_ids: Ids, engine: str, *, whole: bool) -> Trace:
+    def spy(token_ids: Ids, engine: str, *, whole: bool, graphs: GraphInputs = NOTHING) -> Trace:
         seen.update(tuple(model.weights.vocabulary[number - 1] for number in row[1:]) for row in token_ids.tolist())
-        return trace(token_ids, engine, whole=whole)
+        return trace(token_ids, engine, whole=whole, graphs=graphs)
 
     model.trace = spy  # type: ignore[method-assign,assignment]
     verify(HISTOGRAM, model, count=10)
