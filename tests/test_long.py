@@ -10,6 +10,7 @@ from compiler.gadgets.feedforward import RawInput, _cheapest_steps
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile
 from compiler.precision import PRECISIONS
+from compiler.run.verify import verify
 from compiler.selectors import compared
 from compiler.symbolic import ONE, Direction
 from compiler.values import width_bounds
@@ -128,3 +129,9 @@ def test_counts_of_selected_keys_are_those_of_all_pairs(
             for part in (pairs.some, pairs.every):
                 every = [pairs.of_length(part, n).sum(axis=1) for n in range(1, 8)]
                 assert np.array_equal(pairs.counts(part), np.concatenate(every))
+
+
+def test_a_sum_that_a_head_reads_by_value_is_proved_by_its_combinations() -> None:
+    place = SelectorWidth(select(indices, indices, "<="))
+    model = compile(aggregate(select(length, -place - indices, "!="), tokens, ""), "ab", 4)
+    assert verify(model.weights.sops, model, engines=("reference",)).counterexample is None

@@ -183,7 +183,8 @@ class Heads:
         node. None elsewhere.
         """
         storage = self.stream.storage
-        if len(self.analysis.sources(node)) < 2 or not storage.can_be_exact(node) or storage.form_read(node) is None:
+        form = storage.form_read(node) if len(self.analysis.sources(node)) > 1 else None
+        if form is None or not storage.can_be_exact(node) or not all(map(self._has_number, form.weights)):
             return None
         read = self.reader.number(node)
         moving = [direction for direction in read if direction not in (ONE, BOS)]
@@ -199,6 +200,16 @@ class Heads:
         for direction in others:
             found = found + self._held_along(node, direction)[:, None] * matrix[self.stream.rows([direction])]
         return list(universe), found
+
+    def _has_number(self, part: SOp) -> bool:
+        """Whether a part of a sum is stored so that its number can be read."""
+        reader = self.reader
+        stored = (reader.numbers, reader.counts, reader.one_hot)
+        if any(part in kind for kind in stored) or (part in reader.raw and isinstance(part, Aggregate)):
+            return True
+        sources = self.analysis.sources(part)
+        is_view = len(sources) == 1 and sources[0] in reader.one_hot and self.stream.storage.is_clean(sources[0])
+        return is_view or not sources or len(self.analysis[part].universe) == 1
 
     def _held_along(self, node: SOp, direction: Direction) -> Vector:
         """What a direction, a function of a node, holds for each value of the node."""
