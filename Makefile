@@ -85,6 +85,7 @@ fuzz: setup
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compile.py
 
 # The pages of docs/ as a site in out/docs, in an environment of its own; a link that leads nowhere is an error.
