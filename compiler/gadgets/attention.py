@@ -350,14 +350,10 @@ def _channels(node: Gather, storage: Storage, reader: Reader) -> list[tuple[Func
 
 def _copy_channels(node: Aggregate, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:
     values = storage.analysis[node].universe
-    shared: dict[Direction, dict[Hashable, float]] = {}
-    for value, direction in zip(values, reader.one_hot[node], strict=True):
-        if direction is not None:
-            shared.setdefault(direction, {})[value_key(value)] = 1.0
-    return [
-        (masked(reader.feature(node.value, weights), direction.at_bos), direction)
-        for direction, weights in shared.items()
-    ]
+    pairs = [(value, found) for value, found in zip(values, reader.one_hot[node], strict=True) if found is not None]
+    row = {direction: at for at, direction in enumerate(dict.fromkeys(direction for _, direction in pairs))}
+    read = reader.indicators(node.value, {value_key(value): row[direction] for value, direction in pairs}, len(row))
+    return [(masked(read[at], direction.at_bos), direction) for direction, at in row.items()]
 
 
 def distances(max_length: int) -> tuple[SOp, SOp]:

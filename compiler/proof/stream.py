@@ -169,7 +169,8 @@ class Stream:
         matrix, levels = matrix.reshape(len(directions), len(functionals)), self.ideal(directions, states)
         found, sizes = levels @ matrix, np.abs(levels) @ np.abs(matrix)
         universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
-        table = np.column_stack([_feature(universe, keys) for keys in shown])
+        number = code_table(universe)
+        table = np.column_stack([_feature(universe, number, keys) for keys in shown])
         wanted = table[states.codes.get(node, np.zeros(states.count, dtype=np.intp))]
         if np.any(np.abs(found - wanted) > _SAME * sizes):
             self.fail(repr(node), "what is read of it is not its value")
@@ -185,13 +186,15 @@ class Stream:
         self.checks += 1
 
 
-def _feature(universe: Sequence[Any], keys: frozenset[Hashable] | None) -> Vector:
-    """For each value 1 where its key is one of these, else 0; without keys the value as a number."""
+def _feature(universe: Sequence[Any], number: Mapping[Any, int], keys: frozenset[Hashable] | None) -> Vector:
+    """For each value 1 where its key is one of these, else 0; without keys the value as a number.
+
+    `number` is the code of each key.
+    """
     if keys is None:
         return np.array(universe, dtype=np.float64)
-    codes = code_table(universe)
     found = np.zeros(len(universe))
-    found[[codes[key] for key in keys if key in codes]] = 1
+    found[[number[key] for key in keys if key in number]] = 1
     return found
 
 
