@@ -156,7 +156,8 @@ def test_a_large_model_stays_out_of_the_page_and_its_examples_are_in() -> None:
     data = data_of(report(some, ["hello"], vocab=parse_vocabulary("a-z"), max_length=16))
     assert not data["live"]
     assert data["embedding"] is None
-    assert data["inputs"][0]["trace"]["output"] == data["inputs"][0]["values"] == ["1", "0", "1.0", "1.0", "1.0"]
+    assert data["inputs"][0]["values"] == [["1", "0", "1.0", "1.0", "1.0"]]
+    assert data["inputs"][0]["trace"]["answers"]["outputs"][0]["texts"] == data["inputs"][0]["values"][0]
 
 
 def test_what_has_no_value_is_said() -> None:
@@ -207,7 +208,7 @@ def test_a_report_is_opened_when_asked(tmp_path: Path, monkeypatch: pytest.Monke
 def test_without_an_input_a_report_takes_the_headers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, plain = tmp_path / "page.html", tmp_path / "plain.rasp"
     assert main(["report", str(REVERSE), "-o", str(target)]) == 0
-    assert data_of(target.read_text(encoding="utf-8"))["inputs"][0]["values"] == list("olleh")
+    assert data_of(target.read_text(encoding="utf-8"))["inputs"][0]["values"] == [list("olleh")]
     assert 'from the header: input "hello"' in capsys.readouterr().err
     plain.write_text("x = indices;")
     assert main(["report", str(plain), "-o", str(target)]) == 1
@@ -221,7 +222,7 @@ def test_a_causal_model_is_reported_with_the_causal_interpreter(tmp_path: Path) 
     data = data_of(target.read_text(encoding="utf-8"))
     assert data["causal"]
     assert data["name"] == "place"
-    assert data["inputs"][0]["values"] == ["0", "0.5", "1.0"]
+    assert data["inputs"][0]["values"] == [["0", "0.5", "1.0"]]
     assert max(off for layer in data["inputs"][0]["off"] for off in layer) < 1e-12
 
 
@@ -235,8 +236,37 @@ def test_a_saved_model_is_reported_and_runs_where_a_page_can_compute_it(tmp_path
     data = data_of(target.read_text(encoding="utf-8"))
     assert data["live"] is (dtype == "float64")
     assert data["whyNot"] == (None if data["live"] else "it is made for float32, and a page computes in float64")
-    assert data["inputs"][0]["values"] == ["c", "b", "a"]
+    assert data["inputs"][0]["values"] == [["c", "b", "a"]]
     assert main(["report", str(model), "-i", "abc", "--causal", "-o", str(target)]) == 1
+
+
+def test_several_sops_are_on_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target, trained = tmp_path / "page.html", str(tmp_path)
+    words = ["report", str(REVERSE), "opposite", "reverse", "-i", "abc", "-o", str(target)]
+    assert main(words) == 0
+    data = data_of(target.read_text(encoding="utf-8"))
+    assert [output["name"] for output in data["outputs"]] == ["opposite", "reverse"]
+    assert data["inputs"][0]["values"] == [["2", "1", "0"], ["c", "b", "a"]]
+    assert main([*words, "--trained", trained]) == 1
+    assert "a trained model stands beside one s-op" in capsys.readouterr().err
+
+
+def test_a_model_outside_the_page_has_its_answers_without_each_head_and_the_heads_weights(tmp_path: Path) -> None:
+    model = compile_sop(reverse, "abc", 4, name="reverse")
+    (given,) = data_of(page(contents(model, ["abc"]), ""))["inputs"]
+    assert set(given["without"]) == {"1.1", "2.1"}
+    result = model.ablate(head=(1, 0)).run("abc", strict=False)
+    (answer,) = given["without"]["2.1"]["outputs"]
+    assert answer == {"texts": result.output, "unsure": [True] * 3}
+    head = data_of(page(contents(model, ["abc"]), ""))["layers"][1]["heads"][0]
+    assert head["W_Q"] == sparse(model.weights.layers[1].heads[0].W_Q)
+
+
+def test_comments_of_a_program_are_marked() -> None:
+    text = page(
+        contents(compile_sop(reverse, "abc", 4, dtype="float64"), ["abc"]), "# one\r\n  # two\r\nx = 1; # three"
+    )
+    assert text.count('<li class="comment">') == 2
 
 
 def test_the_page_says_which_directions_hold_a_named_sop() -> None:
@@ -461,3 +491,123 @@ def test_a_large_model_shows_its_examples(browser: Chromium, tmp_path: Path) -> 
     assert row(browser, "model") == ["1", "0", "1.0", "1.0", "1.0"]
     assert browser.value("document.getElementById('run').hidden")
     assert browser.complaints() == []
+
+
+def click(browser: Chromium, selector: str) -> None:
+    browser.value(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def texts(browser: Chromium, selector: str) -> list[str]:
+    found: list[str] = browser.value(
+        f"[...document.querySelectorAll({json.dumps(selector)})].map((one) => one.textContent)"
+    )
+    return found
+
+
+def test_layers_stand_side_by_side_where_there_is_room(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    tops = "[...document.querySelectorAll('.layer')].map((layer) => layer.getBoundingClientRect().top)"
+    assert len(set(browser.value(tops))) == 1
+
+
+@pytest.mark.parametrize("stem", ["reverse", "sort", "histogram_bos", "running_fraction"])
+def test_without_a_head_the_page_answers_what_the_ablated_model_answers(
+    browser: Chromium, tmp_path: Path, stem: str
+) -> None:
+    path = REVERSE.with_name(f"{stem}.rasp")
+    vocabulary = parse_vocabulary(header(path, "vocab"))
+    program = load_program(path)
+    model = compile_sop(program.sop(), vocabulary, 6, dtype="float64", program=program)
+    opened(browser, tmp_path, page(contents(model, [vocabulary[:4]]), program.source.text))
+    for layer, count in enumerate(model.weights.heads):
+        for head in range(count):
+            click(browser, f'[data-key="off-{layer + 1}.{head + 1}"]')
+            expected = model.ablate(head=(layer, head)).run(vocabulary[:4], strict=False)
+            rows = browser.value("[...document.querySelectorAll('#output tr')].at(-1).textContent")
+            assert "without" in rows
+            cells = "[...[...document.querySelectorAll('#output tr')].at(-1).cells].slice(1).map((cell) => cell.title)"
+            assert browser.value(cells) == list(map(shown, expected.output))
+            click(browser, f'[data-key="off-{layer + 1}.{head + 1}"]')
+    assert row(browser, "model") == list(map(shown, run(program.sop(), vocabulary[:4])))
+    assert browser.complaints() == []
+
+
+def test_a_head_of_a_model_outside_the_page_is_switched_off_for_the_examples(browser: Chromium, tmp_path: Path) -> None:
+    model = compile_sop(reverse, "abc", 4, name="reverse")
+    opened(browser, tmp_path, page(contents(model, ["abc"]), ""))
+    click(browser, '[data-key="off-2.1"]')
+    click(browser, '[data-key="off-1.1"]')
+    expected = model.ablate(head=(0, 0)).run("abc", strict=False)
+    (name,) = [text for text in texts(browser, "#output th") if text.startswith("without")]
+    assert row(browser, name) == expected.output
+    assert "as in the whole model" in texts(browser, ".head caption")[0]
+    assert browser.complaints() == []
+
+
+def test_the_heads_behind_one_that_is_off_say_how_far_they_go_astray(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["hello"])[1])
+    click(browser, '[data-key="off-1.1"]')
+    first, second = texts(browser, ".head caption")
+    assert "off: what it would attend to" in first
+    assert "off the whole model by 1" in second
+    (status,) = texts(browser, "#status")
+    assert status.startswith("Without full_s (width) (layer 1), reverse changes at 4 positions of 5.")
+
+
+def test_weights_of_a_head_are_its_two_products(browser: Chromium, tmp_path: Path) -> None:
+    model = compile_sop(reverse, "abc", 4, dtype="float64")
+    opened(browser, tmp_path, page(contents(model, ["abc"]), ""))
+    click(browser, '[data-key="weights-2.1"]')
+    head = model.weights.layers[1].heads[0]
+    for table, both in enumerate((head.W_Q @ head.W_K.T, head.W_V @ head.W_O)):
+        rows, columns = both.any(axis=1), both.any(axis=0)
+        cells = f"[...document.querySelectorAll('.product')[{table}].querySelectorAll('td')]"
+        browser.value(f"{cells}[0].focus()")
+        assert browser.value(f"{cells}.map((cell) => cell.textContent !== '')") == [
+            bool(x) for x in both[rows][:, columns].ravel()
+        ]
+        (status,) = texts(browser, "#status")
+        assert status.endswith(f": {both[rows][:, columns][0, 0]:.12g}")
+    assert browser.complaints() == []
+
+
+def test_play_steps_through_the_stages_and_says_what_each_head_brings(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abc"])[1])
+    browser.value("window.setTimeout = (next) => { window.next = next; return 1; }")
+    click(browser, "#play")
+    seen = []
+    for _ in range(4):
+        seen += texts(browser, '#stages [aria-pressed="true"]')
+        browser.value("window.next()")
+    assert seen == ["embedding", "layer 1: attention", "layer 1: feed-forward", "layer 2: attention"]
+    assert texts(browser, "#play") == ["▶ Play"]
+    assert texts(browser, "#brings td") == ["", "reverse=c", "reverse=b", "reverse=a"]
+    (status,) = texts(browser, "#status")
+    assert status == "Step 4 of 4, layer 2: attention: flip brings reverse."
+
+
+def test_two_inputs_are_compared(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abca", "abcd"])[1])
+    chosen = "document.getElementById('others')"
+    browser.value(f"{chosen}.value = '1'; {chosen}.dispatchEvent(new Event('change'))")
+    assert len(texts(browser, ".head table")) == 4
+    assert "reverse of the two inputs differs at position 0." in texts(browser, "#output p")
+    assert len(texts(browser, "#residual table")) == 2
+    assert browser.complaints() == []
+
+
+def test_a_link_holds_what_is_shown(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z ", ["hello"])[1])
+    typed(browser, "a b c")
+    click(browser, '[data-key="off-2.1"]')
+    click(browser, '[data-key="weights-1.1"]')
+    click(browser, '[data-key="stage-1"]')
+    click(browser, '#lines button[data-line="14"]')
+    link = browser.value("location.href")
+    shown_text = "document.querySelector('main').innerText"
+    before = browser.value(shown_text)
+    browser.open(tmp_path / "page.html")
+    browser.value(f"location.assign({json.dumps(link)}); new Promise((done) => setTimeout(done, 50))")
+    assert browser.value(shown_text) == before
+    browser.value("location.hash = '#off=7.1'; new Promise((done) => setTimeout(done, 50))")
+    assert texts(browser, "#problem") == ["The link asks for off “7.1”, which this page does not have."]

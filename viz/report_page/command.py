@@ -19,7 +19,7 @@ from rasp.inputs import Input, given_inputs, input_arguments, sequence_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import header_of, model_size, read_header, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
-from rasp.language.program import load_program
+from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.source import Source
 from rasp.streams import say, warn
@@ -39,9 +39,10 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "rasp report programs/reverse.rasp -i hello -i abc -o reverse.html",
         "rasp report programs/sort.rasp sorted -i hello --vocab a-z --max-length 10 -o sort.html",
+        "rasp report programs/reverse.rasp opposite reverse -i hello -o both.html",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op (default: the last one)")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops, in one model (default: the last one)")
     input_arguments(parser)
     budget_argument(parser)
     parameter_argument(parser)
@@ -56,10 +57,10 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class _Request:
-    """What is asked for: of a file which s-op, on which inputs, compiled for what."""
+    """What is asked for: of a file which s-ops, on which inputs, compiled for what."""
 
     file: str
-    name: str | None
+    names: list[str]
     inputs: list[Sequence[Atom]]
     vocab: str | None
     max_length: int | None
@@ -68,9 +69,13 @@ class _Request:
     parameters: Mapping[str, Atom]
     trained: Callable[[SOp], Trained] | None
 
-    def beside(self, sop: SOp) -> Trained | None:
-        """The trained model of the s-op, if one should be shown."""
-        return None if self.trained is None else self.trained(sop)
+    def beside(self, sops: Mapping[str, SOp]) -> Trained | None:
+        """The trained model of the s-op, if one should be shown. DataFault for several s-ops."""
+        if self.trained is None:
+            return None
+        if len(sops) > 1:
+            raise DataFault("a trained model stands beside one s-op, and several are asked for", hint="name one")
+        return self.trained(*sops.values())
 
 
 def report_run(args: argparse.Namespace, *, training: Training) -> int:
@@ -84,7 +89,7 @@ def report_run(args: argparse.Namespace, *, training: Training) -> int:
         raise DataFault("a report shows one input at least, and none is given", hint=hint)
     size = args.vocab, args.max_length, args.causal
     trained = None if args.trained is None else partial(training, args.trained, inputs)
-    asked = _Request(args.file, args.name, inputs, *size, args.budget, given_parameters(args), trained)
+    asked = _Request(args.file, args.names, inputs, *size, args.budget, given_parameters(args), trained)
     write_whole(target, _of_program(asked) if model is None else _of_model(model, asked))
     say(visible(str(target)))
     if args.open:
@@ -100,25 +105,25 @@ def _loaded(path: str) -> CompiledModel:
 
 def _of_model(model: CompiledModel, asked: _Request) -> Page:
     """The page of a saved model, which has its own s-op, vocabulary, length and mask."""
-    if asked.name or asked.vocab or asked.max_length or asked.causal:
+    if asked.names or asked.vocab or asked.max_length or asked.causal:
         raise DataFault(
             "a compiled model is reported as it is, with its own s-op, vocabulary, length and mask",
             hint="give its program for others",
         )
-    return report_of(model, asked.inputs, trained=asked.beside(model.weights.sops[model.weights.output.name]))
+    return report_of(model, asked.inputs, trained=asked.beside(model.weights.sops))
 
 
 def _of_program(asked: _Request) -> Page:
-    """The page of a program's s-op, which is compiled for it."""
+    """The page of a program's s-ops, which are compiled for it."""
     program = load_program(asked.file, budget=asked.budget, **asked.parameters)
-    sop = program.sop(asked.name)
+    sops = {name: program.sop(name) for name in asked.names or [_last(program)]}
     size = model_size(header_of(program.source), asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
     for remark in size.remarks:
         warn(remark)
-    source, trained = own_source(program), asked.beside(sop)
+    source, trained = own_source(program), asked.beside(sops)
     try:
         return report(
-            sop,
+            sops,
             asked.inputs,
             vocab=size.vocabulary,
             max_length=size.max_length,
@@ -128,8 +133,15 @@ def _of_program(asked: _Request) -> Page:
             trained=trained,
         )
     except RaspError as error:
-        program.place(error, sop)
+        for sop in sops.values():
+            program.place(error, sop)
         raise
+
+
+def _last(program: Program) -> str:
+    """The name of the program's last s-op. NameFault where it has none."""
+    program.sop()
+    return str(program.default)
 
 
 def write_report(

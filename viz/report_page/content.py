@@ -1,7 +1,7 @@
 """What a report page holds, as plain data: the program, the model, and what the interpreter says on the inputs given.
 
 A float64 model of at most `LIVE_LIMIT` weights that are not 0 is put into the page whole and runs there. Of any other
-one, what it does on the given inputs is put in.
+one, what it does on the given inputs is put in, and what it answers there without each of its heads.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir import FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights, Readout
+from compiler.run.decode import clearest, nearest
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
 from compiler.tensors import parameter_counts
@@ -28,6 +29,7 @@ from viz.directions import Group, decoded, groups
 from viz.labels import label
 
 LIVE_LIMIT = 60_000
+MOST_WITHOUT = 64
 _DIGITS = 12
 _PLACES = 6
 _SHORTEST_PART = 4
@@ -50,6 +52,7 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
     lines, found = _lines(weights), groups(weights.directions)
     why_not = _why_not_live(weights)
     live = why_not is None
+    readable = live or _head_weights(weights) <= LIVE_LIMIT
     traces = [model.trace(model.encode(tokens), "reference", graphs=model.graphs([tokens]).at(0)) for tokens in inputs]
     runs = [Run(tokens, causal=weights.causal) for tokens in inputs]
     named = _named(weights, found, runs, traces)
@@ -57,6 +60,7 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
         "name": weights.name,
         "live": live,
         "whyNot": why_not,
+        "liveLimit": f"{LIVE_LIMIT:,}",
         "causal": weights.causal,
         "maxLength": weights.max_length,
         "vocabulary": list(weights.vocabulary),
@@ -69,11 +73,14 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
         "named": [{"name": one.name, "line": one.line, "group": one.group} for one in named],
         "stages": [stage.title for stage in weights.stages],
         "inputMlps": [_mlp(mlp, weights, live=live) for mlp in weights.input_feed_forwards],
-        "layers": [_layer(layer, weights, live=live) for layer in weights.layers],
+        "layers": [_layer(layer, weights, live=live, readable=readable) for layer in weights.layers],
         "embedding": [sparse(weights.W_E), sparse(weights.W_pos)] if live else None,
-        "output": _readout(weights.output, live=live),
+        "outputs": [_readout(output, live=live) for output in weights.outputs],
         "guards": [_readout(guard, live=live) for guard in weights.guards],
-        "inputs": [_input(model, named, run, trace, live=live) for run, trace in zip(runs, traces, strict=True)],
+        "inputs": [
+            {**_input(model, named, run, trace, live=live), "without": None if live else _without_each(model, tokens)}
+            for tokens, run, trace in zip(inputs, runs, traces, strict=True)
+        ],
     }
 
 
@@ -106,15 +113,21 @@ def sparse(matrix: NDArray[Any]) -> dict[str, Any]:
     return {"shape": list(matrix.shape), "values": values.tolist(), "cells": cells.tolist()}
 
 
-def _layer(layer: LayerWeights, weights: ModelWeights, *, live: bool) -> dict[str, Any]:
+def _head_weights(weights: ModelWeights) -> int:
+    """How many weights of heads are not 0."""
+    heads = (head for layer in weights.layers for head in layer.heads)
+    return sum(int(np.count_nonzero(getattr(head, part))) for head in heads for part in head.TENSORS)
+
+
+def _layer(layer: LayerWeights, weights: ModelWeights, *, live: bool, readable: bool) -> dict[str, Any]:
     return {
-        "heads": [_head(head, live=live) for head in layer.heads],
+        "heads": [_head(head, readable=readable) for head in layer.heads],
         "mlps": [_mlp(mlp, weights, live=live) for mlp in layer.feed_forwards],
     }
 
 
-def _head(head: HeadWeights, *, live: bool) -> dict[str, Any]:
-    matrices = {part: sparse(getattr(head, part)) for part in head.TENSORS} if live else {}
+def _head(head: HeadWeights, *, readable: bool) -> dict[str, Any]:
+    matrices = {part: sparse(getattr(head, part)) for part in head.TENSORS} if readable else {}
     return {"name": head.name, "kind": head.kind, "line": head.line, "dHead": head.W_Q.shape[1], **matrices}
 
 
@@ -142,15 +155,10 @@ def _readout(readout: Readout, *, live: bool) -> dict[str, Any]:
     }
 
 
-def _sop(weights: ModelWeights) -> SOp:
-    """The s-op of the program that the model computes."""
-    return weights.sops[weights.output.name]
-
-
 def _lines(weights: ModelWeights) -> dict[str, int]:
     """The line of the program that builds each node (inputs and constants apart), by the texts that name it."""
     found: dict[str, int] = {}
-    for node in topological([_sop(weights)]):
+    for node in topological(weights.sops.values()):
         if node in weights.lines and node.children:
             for text in (str(node), expression(node, weights.names)):
                 found.setdefault(text, weights.lines[node])
@@ -172,7 +180,7 @@ def _named(
 
     A group of directions holds one where it is named like this one alone, and says its values on every input.
     """
-    nodes = [node for node in topological([_sop(weights)]) if isinstance(node, SOp) and node in weights.names]
+    nodes = [node for node in topological(weights.sops.values()) if isinstance(node, SOp) and node in weights.names]
     names = [weights.names[node] for node in nodes]
     pairs = list(zip(runs, traces, strict=True))
     rows = []
@@ -209,7 +217,7 @@ def _input(model: CompiledModel, named: Sequence[_Named], run: Run, trace: Trace
 def _said(weights: ModelWeights, named: Sequence[_Named], run: Run, trace: Trace) -> dict[str, Any]:
     """The interpreter's values, those of every named s-op, and how far each head is from its selector; or the fault."""
     try:
-        values = run.sop(_sop(weights)).tolist()
+        values = [list(map(shown, run.sop(node).tolist())) for node in weights.sops.values()]
         off = [
             [_off(run, head, given) for head, given in zip(layer.heads, patterns, strict=True)]
             for layer, patterns in zip(weights.layers, trace.attention, strict=True)
@@ -217,7 +225,7 @@ def _said(weights: ModelWeights, named: Sequence[_Named], run: Run, trace: Trace
         rows = [list(map(shown, run.sop(one.node).tolist())) for one in named]
     except RaspError as error:
         return {"fault": error.message, "values": None, "rows": None, "off": None}
-    return {"fault": None, "values": list(map(shown, values)), "rows": rows, "off": off}
+    return {"fault": None, "values": values, "rows": rows, "off": off}
 
 
 def _off(run: Run, head: HeadWeights, given: NDArray[Any]) -> float:
@@ -225,16 +233,45 @@ def _off(run: Run, head: HeadWeights, given: NDArray[Any]) -> float:
 
 
 def _done(model: CompiledModel, trace: Trace) -> dict[str, Any]:
-    """What the model does on an input: attention, residual stream, output."""
-    fault, output = None, None
-    try:
-        (values, *_) = model.decode(trace).values()
-        output = list(map(shown, values))
-    except RaspError as error:
-        fault = error.message
+    """What the model does on an input: attention, residual stream, what every output answers or why none does."""
     return {
         "attention": [[sparse(head.round(_PLACES)) for head in layer] for layer in trace.attention],
         "stages": [sparse(stream.round(_PLACES)) for stream in trace.residuals],
-        "output": output,
-        "fault": fault,
+        "answers": _answers(model, trace),
     }
+
+
+def _answers(model: CompiledModel, trace: Trace) -> dict[str, Any]:
+    try:
+        found = model.decode(trace)
+    except RaspError as error:
+        return {"outputs": None, "fault": error.message}
+    outputs = [{"texts": list(map(shown, row)), "unsure": [False] * len(row)} for row in found.values()]
+    return {"outputs": outputs, "fault": None}
+
+
+def _without_each(model: CompiledModel, tokens: Sequence[Atom]) -> dict[str, Any] | None:
+    """What the model answers without each of its heads, by layer and head from 1; None where there are too many."""
+    places = [(layer, head) for layer, count in enumerate(model.weights.heads) for head in range(count)]
+    if len(places) > MOST_WITHOUT:
+        return None
+    return {f"{layer + 1}.{head + 1}": _edited(model.ablate(head=(layer, head)), tokens) for layer, head in places}
+
+
+def _edited(model: CompiledModel, tokens: Sequence[Atom]) -> dict[str, Any]:
+    """The nearest values of an edited model, where the logits are not those of one, and what would be errors."""
+    result = model.run(tokens, strict=False)
+    readouts = zip(model.weights.outputs, result.trace.outputs, strict=True)
+    outputs = [
+        {"texts": list(map(shown, result.outputs[readout.name])), "unsure": _unsure(readout, logits[1:])}
+        for readout, logits in readouts
+    ]
+    return {"outputs": outputs, "fault": None, "remarks": list(result.complaints)}
+
+
+def _unsure(readout: Readout, logits: NDArray[Any]) -> list[bool]:
+    """Where logits are not clearly those of a value."""
+    if readout.kind == "number" and not readout.values:
+        return [False] * len(logits)
+    _, unclear = nearest(readout, logits[:, 0]) if readout.kind == "number" else clearest(logits)
+    return [bool(flag) for flag in unclear]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib.resources import files
 from string import Template
@@ -25,6 +26,23 @@ from viz.report_page.content import contents
 from viz.report_page.trained import Trained, section
 
 LEAST_LENGTH = 10
+# The script is these files one after another, in one scope.
+_SCRIPTS = (
+    "elements",
+    "matrices",
+    "forward",
+    "readout",
+    "inputs",
+    "state",
+    "output",
+    "heads",
+    "weights",
+    "steps",
+    "residual",
+    "tables",
+    "program",
+    "start",
+)
 _CLASSES: tuple[tuple[Any, str], ...] = (
     (Comment, "c"),
     (String, "s"),
@@ -34,6 +52,7 @@ _CLASSES: tuple[tuple[Any, str], ...] = (
     (Name.Builtin, "f"),
     (Name.Function, "f"),
 )
+_LINE_END = re.compile(r"\r\n?|\n")
 _UNSAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
@@ -48,7 +67,7 @@ class Page(str):
 
 
 def report(
-    sop: SOp,
+    sop: SOp | Mapping[str, SOp],
     inputs: Sequence[Sequence[Atom]],
     *,
     name: str | None = None,
@@ -59,7 +78,7 @@ def report(
     causal: bool = False,
     trained: Trained | None = None,
 ) -> Page:
-    """A page that shows an s-op compiled and at work on some inputs: the text of one HTML file.
+    """A page that shows an s-op (or several, by name) compiled and at work on some inputs: the text of one HTML file.
 
     The vocabulary is that of the inputs, the maximum length that of the longest (at least 10), unless given; names and
     places in the source are those of its `program`, or of the `source_map`; `causal` masks every head to keys at or
@@ -90,11 +109,8 @@ def report_of(model: CompiledModel, inputs: Sequence[Sequence[Atom]], *, trained
 
 def page(data: Mapping[str, Any], source: str, trained: str = "") -> str:
     """The page for a report's contents and its program's text, with a section on a trained model."""
-    style, script = (
-        files("viz.report_page").joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
-    )
-    template = files("viz.report_page").joinpath("page.html").read_text(encoding="utf-8")
-    return Template(template).substitute(
+    style, script = _text("page.css"), _script()
+    return Template(_text("page.html")).substitute(
         policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         f"{'img-src data:; ' if trained else ''}"
         "base-uri 'none'; form-action 'none'",
@@ -105,6 +121,16 @@ def page(data: Mapping[str, Any], source: str, trained: str = "") -> str:
         trained=trained,
         data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_UNSAFE),
     )
+
+
+def _text(name: str) -> str:
+    """A file that pages are made of."""
+    return files("viz.report_page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    body = "\n".join(_text(f"script/{name}.js") for name in _SCRIPTS)
+    return f'"use strict";\n(() => {{\n{body}}})();\n'
 
 
 def _hash(text: str) -> str:
@@ -122,11 +148,12 @@ def _linked(data: Mapping[str, Any]) -> set[int]:
 
 
 def _program(source: str, linked: Collection[int]) -> str:
-    """The program's lines as list items; those that something belongs to are buttons."""
+    """The program's lines as list items; those that something belongs to are buttons, and comments are marked."""
     items = []
-    for number, line in enumerate(_coloured_lines(source), 1):
+    for number, (text, line) in enumerate(zip(_LINE_END.split(source), _coloured_lines(source), strict=False), 1):
         inner = f'<button type="button" data-line="{number}">{line}</button>' if number in linked else line
-        items.append(f"<li><code>{inner}</code></li>")
+        kind = ' class="comment"' if text.lstrip().startswith("#") else ""
+        items.append(f"<li{kind}><code>{inner}</code></li>")
     return "\n".join(items)
 
 
