@@ -1,8 +1,9 @@
-"""docs/lab.md: the tables of its blocks, each made of the runs of `rasp train` that the block names.
+"""docs/lab.md: the tables of its blocks, each made by the commands that the block names.
 
 A block begins with `<!-- KIND`, goes on with commands, a line each, and `-->`, and ends with `<!-- end -->`; what
-stands between is written anew. Runs are kept in out/lab, and what is there is not trained again. KIND is `run` (all
-tables of each run), `runs` (a line for each run) or `lengths` (what share is right at each length).
+stands between is written anew. Runs of `rasp train` are kept in out/lab, and what is there is not trained again; KIND
+is `run` (all tables of each run), `runs` (a line for each run) or `lengths` (what share is right at each length). The
+tables of a block `noise` are those of benchmarks/noise.py, made each time, as they are of the compiler as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from statistics import fmean
 
+from benchmarks import noise
 from lab.ablation import Result, markdown, table
 from lab.folder import Folder
 from lab.shown import Shown
@@ -33,7 +35,7 @@ from viz.saving import save
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "lab.md"
 RUNS = ROOT / "out" / "lab"
-_BLOCK = re.compile(r"<!-- (run|runs|lengths)\n(.*?)-->\n.*?<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (run|runs|lengths|noise)\n(.*?)-->\n.*?<!-- end -->", re.DOTALL)
 _SIZES = ("predicted", "one head less", "one layer less", "one layer less, twice as wide")
 _LENGTHS = (1, 2, 5, 10, 11, 12, 14, 16, 20)
 
@@ -128,7 +130,14 @@ def _share(found: Mapping[int, float], length: int) -> str:
     return f"{found[length]:.1%}" if length in found else ""
 
 
-KINDS: Mapping[str, Callable[[Sequence[Run]], str]] = {"run": whole, "runs": lines, "lengths": by_length}
+def under_noise(commands: Sequence[str]) -> str:
+    """The table of each command of benchmarks/noise.py, below the command."""
+    tables = []
+    for command in commands:
+        print(command, file=sys.stderr, flush=True)
+        args = noise.parser().parse_args(shlex.split(command)[2:])
+        tables.append(f"`{command}`\n\n{noise.table(args.files, args.vocab, args.max_length)}")
+    return "\n\n".join(tables)
 
 
 @cache
@@ -139,12 +148,24 @@ def carried_out(command: str) -> Run:
     return run
 
 
+def trained(shown: Callable[[Sequence[Run]], str]) -> Callable[[Sequence[str]], str]:
+    """What shows runs, as a function of their commands, which are carried out."""
+    return lambda commands: shown(list(map(carried_out, commands)))
+
+
+KINDS: Mapping[str, Callable[[Sequence[str]], str]] = {
+    "run": trained(whole),
+    "runs": trained(lines),
+    "lengths": trained(by_length),
+    "noise": under_noise,
+}
+
+
 def written(page: str) -> str:
-    """The page with its blocks written anew; their runs are carried out."""
+    """The page with its blocks written anew; their commands are carried out."""
 
     def block(found: re.Match[str]) -> str:
-        runs = list(map(carried_out, found[2].splitlines()))
-        return f"<!-- {found[1]}\n{found[2]}-->\n{KINDS[found[1]](runs)}\n<!-- end -->"
+        return f"<!-- {found[1]}\n{found[2]}-->\n{KINDS[found[1]](found[2].splitlines())}\n<!-- end -->"
 
     return _BLOCK.sub(block, page)
 
