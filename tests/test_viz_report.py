@@ -266,7 +266,7 @@ def test_comments_of_a_program_are_marked() -> None:
     text = page(
         contents(compile_sop(reverse, "abc", 4, dtype="float64"), ["abc"]), "# one\r\n  # two\r\nx = 1; # three"
     )
-    assert text.count('<li class="comment">') == 2
+    assert re.findall(r'<li data-number="(\d)" class="comment">', text) == ["1", "2"]
 
 
 def test_the_page_says_which_directions_hold_a_named_sop() -> None:
@@ -584,6 +584,49 @@ def test_play_steps_through_the_stages_and_says_what_each_head_brings(browser: C
     assert texts(browser, "#brings td") == ["", "reverse=c", "reverse=b", "reverse=a"]
     (status,) = texts(browser, "#status")
     assert status == "Step 4 of 4, layer 2: attention: flip brings reverse."
+
+
+def test_letters_switch_a_head_off_and_show_its_weights(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abc"])[1])
+    browser.value("document.querySelector('.layer:nth-child(2) td').focus()")
+    browser.press("ArrowDown")
+    browser.press("o")
+    assert texts(browser, '.tools [aria-pressed="true"]') == ["is off"]
+    assert browser.value("document.activeElement.closest('.layer').textContent").startswith("Layer 2")
+    browser.press("o")
+    browser.press("w")
+    assert texts(browser, '.tools [aria-pressed="true"]') == ["weights"]
+    assert texts(browser, "#weights-title") == ["Weights of flip, layer 2"]
+
+
+def test_the_tab_key_reaches_every_control(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abc"])[1])
+    browser.value("window.reached = new Set(); addEventListener('focusin', (event) => reached.add(event.target))")
+    controls = "[...document.querySelectorAll('select, input, button:not(.comment-fold *), td[tabindex=\"0\"]')]"
+    for _ in range(browser.value(f"{controls}.length")):
+        browser.press("Tab")
+    assert browser.value(f"{controls}.filter((one) => !reached.has(one)).map((one) => one.outerHTML)") == []
+
+
+def test_comments_are_folded_on_phones_alone(browser: Chromium, tmp_path: Path) -> None:
+    seen = "[...document.querySelectorAll('#lines li')].filter((line) => line.offsetHeight).length"
+    size = {"height": 900, "deviceScaleFactor": 1, "mobile": True}
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["abc"])[1])
+    wide = browser.value(seen)
+    browser.call("Emulation.setDeviceMetricsOverride", width=390, **size)
+    folded = browser.value(seen)
+    click(browser, ".comment-fold button")
+    assert (wide, folded, browser.value(seen)) == (15, 5, 16)
+    browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_a_causal_model_runs_in_the_page(browser: Chromium, tmp_path: Path) -> None:
+    mean = aggregate(full, Tokens("int"))
+    opened(browser, tmp_path, report(mean, [[1, 2]], vocab=[1, 2, 3], max_length=4, causal=True))
+    assert typed(browser, [3, 1, 2]) == ["3", "2.0", "2.0"]
+    click(browser, '[data-key="off-1.1"]')
+    assert "causal" in texts(browser, "#size")[0]
+    assert browser.complaints() == []
 
 
 def test_two_inputs_are_compared(browser: Chromium, tmp_path: Path) -> None:

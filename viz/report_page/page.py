@@ -153,7 +153,7 @@ def _program(source: str, linked: Collection[int]) -> str:
     for number, (text, line) in enumerate(zip(_LINE_END.split(source), _coloured_lines(source), strict=False), 1):
         inner = f'<button type="button" data-line="{number}">{line}</button>' if number in linked else line
         kind = ' class="comment"' if text.lstrip().startswith("#") else ""
-        items.append(f"<li{kind}><code>{inner}</code></li>")
+        items.append(f'<li data-number="{number}"{kind}><code>{inner}</code></li>')
     return "\n".join(items)
 
 

@@ -35,7 +35,7 @@ const touched = (vectors) => data.groups
 
 function bringsTable(view) {
   const table = make("table", { class: "plain brings" },
-    make("caption", {}, `${among(view)}What this step adds to the residual stream, position by position`),
+    make("caption", {}, `${among(view)}${data.stages[state.stage]}`),
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "position"), ...view.labels.map((text) => make("th", { scope: "col" }, text)))),
     make("tbody"));
   for (const part of partsOf(view)) {

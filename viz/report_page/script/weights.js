@@ -29,14 +29,14 @@ function weightTable(name, about, product) {
   const largest = Math.max(...rows.map((row) => Math.max(...columns.map((column) => Math.abs(product[row][column])))));
   const cells = shownRows.map((row) => shownColumns.map((column) => weightCell(product[row][column], largest)));
   const heading = (column) => make("th", { scope: "col" }, make("span", {}, label(data.directions[column])));
-  const table = make("table", { class: "product" }, make("caption", {}, `${about}.${cut}`),
+  const table = make("table", { class: "product" }, make("caption", {}, name),
     make("thead", {}, make("tr", {}, make("th", {}, ""), ...shownColumns.map(heading))),
     make("tbody", {}, ...shownRows.map((row, i) => make("tr", {}, make("th", { scope: "row" }, label(data.directions[row])), ...cells[i]))));
   cells[0][0].tabIndex = 0;
   roving(table, cells, (i, j) => {
     at("status").textContent = `${name}: from ${label(data.directions[shownRows[i]])} to ${label(data.directions[shownColumns[j]])}: ${number(product[shownRows[i]][shownColumns[j]])}`;
   });
-  return make("div", { class: "wide" }, table);
+  return make("div", {}, quiet(`${about}.${cut}`), make("div", { class: "wide" }, table));
 }
 
 function weightCell(x, largest) {
