@@ -554,6 +554,13 @@ def test_the_heads_behind_one_that_is_off_say_how_far_they_go_astray(browser: Ch
     assert status.startswith("Without full_s (width) (layer 1), reverse changes at 4 positions of 5.")
 
 
+def test_what_the_stream_no_longer_says_is_no_empty_string(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report_of(REVERSE, "a-z", ["ab"])[1])
+    click(browser, '[data-key="off-2.1"]')
+    rows = "[...document.querySelectorAll('#values tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    assert browser.value(rows)[-1] == ["↳ in the model without flip (layer 2)", "(none)", "(none)"]
+
+
 def test_weights_of_a_head_are_its_two_products(browser: Chromium, tmp_path: Path) -> None:
     model = compile_sop(reverse, "abc", 4, dtype="float64")
     opened(browser, tmp_path, page(contents(model, ["abc"]), ""))

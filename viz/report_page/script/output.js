@@ -60,10 +60,11 @@ function outputNotes(view) {
 // What changes in an output where heads are off.
 function lost({ whole, trace, given }, output, o) {
   const { texts, unsure } = trace.outputs[o], before = whole.outputs?.[o].texts;
-  const changed = before ? count(texts.filter((text, i) => !same(text, before[i])).length, "position") + ` of ${given.ids.length}` : null;
+  const changed = before ? texts.filter((text, i) => !same(text, before[i])).length : null;
   const doubtful = unsure.filter(Boolean).length;
   return `Without ${namesOf(state.off)}, ${output.name} `
-    + (changed === null ? "is as shown; the whole model has no value here." : `changes at ${changed}.`)
+    + (changed === null ? "is as shown; the whole model has no value here."
+      : changed ? `changes at ${count(changed, "position")} of ${given.ids.length}.` : "does not change on this input.")
     + (doubtful ? ` At ${count(doubtful, "position")} (in italics) the logits are not those of any value: the nearest one is shown.` : "");
 }
 

@@ -39,7 +39,7 @@ function residualGroup(group, moment) {
   const folded = state.folded.get(group.name) ?? (total > OPEN_LINES && group.live.length > OPEN_MEMBERS);
   const button = make("button", { type: "button", class: "fold", "data-key": `fold-${group.name}`, "aria-expanded": String(!folded) }, `${folded ? "▸" : "▾"} ${group.name}`);
   button.addEventListener("click", () => { state.folded.set(group.name, !folded); update({ stage: state.stage }); });
-  const decoded = x.map((vector) => make("td", {}, decodedIn(group, vector)));
+  const decoded = x.map((vector) => make("td", {}, decodedIn(group, vector) ?? ""));
   body.append(make("tr", { class: "group" }, make("th", { scope: "rowgroup" }, button, lineLink(group.line, ", ")), ...decoded));
   if (!folded) group.live.forEach((row) => body.append(residualRow(make("th", { scope: "row", class: "member" }, `= ${label(values.get(row))}`), row, moment)));
   return body;
@@ -59,8 +59,9 @@ function residualRow(head, row, { x, before, stages }, isNumber = false) {
   return make("tr", {}, head, ...cells);
 }
 
+// The value that a vector clearly says the s-op of a group has, or null.
 function decodedIn(group, vector) {
   const parts = group.members.map((row) => vector[row]);
   const code = parts.findIndex((x) => Math.abs(x - 1) < 1e-3);
-  return code >= 0 && parts.every((x, i) => i === code || Math.abs(x) < 1e-3) ? group.values[code] : "";
+  return code >= 0 && parts.every((x, i) => i === code || Math.abs(x) < 1e-3) ? group.values[code] : null;
 }

@@ -27,14 +27,15 @@ function drawValues() {
 function valuesTable(view) {
   const { rows } = view.given;
   const whole = state.off.size && !data.live ? "whole " : "";
+  const without = state.off.size && data.live ? ` without ${namesOf(state.off)}` : "";
   const table = positions(view, `${among(view)}${rows ? "What the interpreter computes, line by line; and what" : "What"} the ${whole}model’s residual stream says at the end`);
   data.named.forEach((one, i) => {
     const held = heldIn(one.group, view.trace);
     if (rows) {
       row(table, one.name, rows[i], () => null, one.line);
-      if (held) row(table, "↳ in the model", held, (at) => (sameText(rows[i][at], held[at]) ? null : "wrong"));
+      if (held) row(table, `↳ in the model${without}`, held, (at) => (sameText(rows[i][at], held[at]) ? null : "wrong"));
     } else if (held) {
-      row(table, `${one.name}, in the model`, held, () => null, one.line);
+      row(table, `${one.name}, in the model${without}`, held, () => null, one.line);
     } else {
       absent(table, one.name, "not in the stream by this name, and the interpreter is not part of this page");
     }
@@ -47,7 +48,10 @@ function heldIn(index, { stages }) {
   if (index === null) return null;
   const group = data.groups[index], vectors = stages[LAST].slice(1);
   if (!group.values.length) return vectors.map((vector) => number(vector[group.members[0]]));
-  return vectors.map((vector) => ({ True: "T", False: "F" })[decodedIn(group, vector)] ?? decodedIn(group, vector));
+  return vectors.map((vector) => {
+    const value = decodedIn(group, vector);
+    return value === null ? "(none)" : { True: "T", False: "F" }[value] ?? value;
+  });
 }
 
 // The stream has no kinds: 1 there may be 1.0 or T.
