@@ -7,7 +7,7 @@ one, what it does on the given inputs is put in, and what it answers there witho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -255,12 +255,20 @@ def _without_each(model: CompiledModel, tokens: Sequence[Atom]) -> dict[str, Any
     places = [(layer, head) for layer, count in enumerate(model.weights.heads) for head in range(count)]
     if len(places) > MOST_WITHOUT:
         return None
-    return {f"{layer + 1}.{head + 1}": _edited(model.ablate(head=(layer, head)), tokens) for layer, head in places}
+    return {f"{layer + 1}.{head + 1}": _nearest(_silenced(model, layer, head), tokens) for layer, head in places}
 
 
-def _edited(model: CompiledModel, tokens: Sequence[Atom]) -> dict[str, Any]:
-    """The nearest values of an edited model, where the logits are not those of one, and what would be errors."""
-    result = model.run(tokens, strict=False)
+def _silenced(model: CompiledModel, layer: int, head: int) -> CompiledModel:
+    """The model without a head: what that writes is 0. It needs no torch, as an edited model does."""
+    layers, heads = list(model.weights.layers), list(model.weights.layers[layer].heads)
+    heads[head] = replace(heads[head], W_O=np.zeros_like(heads[head].W_O))
+    layers[layer] = replace(layers[layer], heads=tuple(heads))
+    return CompiledModel(replace(model.weights, layers=tuple(layers)))
+
+
+def _nearest(model: CompiledModel, tokens: Sequence[Atom]) -> dict[str, Any]:
+    """The values nearest to a model's logits, where these are not clearly those of one, and what would be errors."""
+    result = model.run(tokens, engine="reference", strict=False)
     readouts = zip(model.weights.outputs, result.trace.outputs, strict=True)
     outputs = [
         {"texts": list(map(shown, result.outputs[readout.name])), "unsure": _unsure(readout, logits[1:])}
