@@ -87,11 +87,16 @@ class Steps:
         return best if best and _HALF * found[best] <= rows(node, self.facts.values) else ()
 
     def _can_be_stored(self, node: SOp) -> bool:
-        """Whether an s-op is a table over several sources that can be made."""
+        """Whether an s-op is a table over several sources that can be made, and is known exactly from what is stored.
+
+        Floats that differ by rounding only share a direction, and what reads them on may tell them apart.
+        """
         values = self.facts.values
         if not isinstance(node, Map) or is_stored(node) or len(values.sources(node)) < 2:
             return False
-        return rows(node, values) <= MANY and self.facts.compiles(node) and self.facts.values[node].listed
+        if rows(node, values) > MANY or not self.facts.compiles(node):
+            return False
+        return self.facts.values[node].listed and not self.facts.values[node].is_merged
 
 
 def _read(roots: Sequence[SOp]) -> list[Map]:
