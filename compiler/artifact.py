@@ -50,7 +50,7 @@ T = TypeVar("T")
 FORMAT = "rasp-compiler model"
 VERSION = 3
 KEY = "rasp"
-_LOGITS: Mapping[ReadoutKind, int] = {"categorical": 0, "number": 1, "single": 2, "mean": 3}
+_LOGITS: Mapping[ReadoutKind, int] = {"categorical": 0, "coded": 0, "number": 1, "single": 2, "mean": 3}
 _CHECKED: Mapping[Check, ReadoutKind] = {
     "defined": "categorical",
     "uniform": "categorical",
@@ -406,7 +406,7 @@ def _head(found: Mapping[str, Any], prefix: str, take: _Tensors, graph: Graph) -
 
 
 def _output(found: Mapping[str, Any], name: str, take: _Tensors, graph: Graph) -> Readout:
-    kind: ReadoutKind = one_of(found["kind"], "categorical", "number")
+    kind: ReadoutKind = one_of(found["kind"], "categorical", "coded", "number")
     values = tuple(map(atom, listed(found["values"])))
     if kind == "number" and not _are_rising(values):
         raise DataFault(f"the values of its output {shown(found['name'])} are not rising numbers")

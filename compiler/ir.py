@@ -38,7 +38,7 @@ from rasp.layers import HeadKind
 from rasp.operations import Atom, Operation
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[np.floating[Any]]]
-ReadoutKind: TypeAlias = Literal["categorical", "number", "single", "mean"]
+ReadoutKind: TypeAlias = Literal["categorical", "coded", "number", "single", "mean"]
 Check: TypeAlias = Literal["defined", "uniform", "single", "mean", "marks"]
 
 
@@ -165,13 +165,13 @@ class Accuracy:
 class Readout:
     """How residual vectors become values: W_U [D, O], and the meaning of the O logits.
 
-    `categorical`: logit o is 1 where the value is `values[o]`, else 0. `number`: the one logit is the number; where
-    `values` are given it is one of them. `single`: logits (m, s) are the mean of z and of z² over the selected
-    positions, and s − m² = 0 says that only one was selected. `mean`: the same, and a third logit is 1 where the value
-    is a bool (or a string), of which alone there is no mean. A readout with `check` only guards others; `marks` guards
-    nothing, but tells how many keys a head selects, m being `values[0]` where it is none. `types` tells equal numbers
-    of different types apart. `node` is the s-op of the program that an output gives; a guard has none. `accuracy` is
-    what is promised of a number that is none of a list.
+    `categorical`: logit o is 1 where the value is `values[o]`, else 0; `coded`: else 0 or less. `number`: the one
+    logit is the number; where `values` are given it is one of them. `single`: logits (m, s) are the mean of z and
+    of z² over the selected positions, and s − m² = 0 says that only one was selected. `mean`: the same, and a third
+    logit is 1 where the value is a bool (or a string), of which alone there is no mean. A readout with `check` only
+    guards others; `marks` guards nothing, but tells how many keys a head selects, m being `values[0]` where it is
+    none. `types` tells equal numbers of different types apart. `node` is the s-op of the program that an output
+    gives; a guard has none. `accuracy` is what is promised of a number that is none of a list.
     """
 
     name: str

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from compiler.bit_codes import bit
 from compiler.differences import is_difference
 from compiler.gadgets.attention import lower_head
 from compiler.gadgets.feedforward import difference_neurons, indicator_count_neurons, neurons_for
@@ -20,7 +21,7 @@ from compiler.plan import Plan
 from compiler.precision import Precision
 from compiler.source_map import SourceMap
 from compiler.storage import RAW_TOKENS, Reader, Storage
-from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer
+from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, combine
 from compiler.values.averaged import smallest_averaged
 from compiler.values.categorical import DEFINED, UNDEFINED, value_key
 from rasp.errors import Refusal
@@ -58,7 +59,8 @@ class SymbolicModel:
 def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, precision: Precision) -> SymbolicModel:
     """The network in names of a plan, with a readout for each named output."""
     storage = planned.storage
-    reader = Reader(storage, source_map.with_names(_count_names(planned.selected_counts, source_map)))
+    names = {**_count_names(planned.selected_counts, source_map), **_bit_names(storage, source_map)}
+    reader = Reader(storage, source_map.with_names(names))
     layers: list[SymbolicLayer] = []
     stored = (*reader.one_hot, *reader.numbers)
     depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
@@ -93,6 +95,11 @@ def _count_names(
         found[z] = f"{source_map.text(selector)}: distance"
         found[square] = f"{source_map.text(selector)}: distance squared"
     return found
+
+
+def _bit_names(storage: Storage, source_map: SourceMap) -> dict[Node, str]:
+    codes = storage.bit_codes.items()
+    return {bit: f"{source_map.text(node)}: bit {at}" for node, code in codes for at, bit in enumerate(code.bits)}
 
 
 def _types(root: SOp, planned: Plan) -> OutputTypes | None:
@@ -165,7 +172,30 @@ def _readout(name: str, root: SOp, storage: Storage, reader: Reader, precision: 
     if storage.outputs[root] == "number":
         accuracy = Accuracy(precision.tolerance, smallest_averaged(storage.analysis, root))
         return SymbolicReadout(name, root, "number", (), (reader.number(root),), accuracy=accuracy)
+    if root in storage.bit_codes:
+        return _readout_by_bits(name, root, reader)
     return _categorical_readout(name, root, reader, None)
+
+
+def _readout_by_bits(name: str, root: SOp, reader: Reader) -> SymbolicReadout:
+    """For each class the logit (Σ b_k(c)·b_k(x) − B)/2 + 1, which is 1 less the bits that differ."""
+    code = reader.storage.bit_codes[root]
+    read = list(map(reader.number, code.bits))
+    constant = {ONE: 1 - len(read) / 2}
+    logits = (
+        combine(*((bit(number, at) / 2, found) for at, found in enumerate(read)), (1.0, constant))
+        for number in range(code.size)
+    )
+    first = {number: value for value, number in _numbered(root, reader)}
+    return SymbolicReadout(name, root, "coded", tuple(first[at] for at in range(code.size)), tuple(logits))
+
+
+def _numbered(root: SOp, reader: Reader) -> list[tuple[Atom, int]]:
+    """The values that stand for their classes, each with the number of its class."""
+    universe, number = reader.analysis[root].universe, reader.storage.bit_codes[root].number
+    return [
+        (universe[code], number[value_key(universe[code])]) for code in sorted(set(output_codes(root, reader.storage)))
+    ]
 
 
 def _categorical_readout(name: str, node: SOp, reader: Reader, check: Check | None) -> SymbolicReadout:

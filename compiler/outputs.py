@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler.bit_codes import MANY, bit_code
 from compiler.precision import Precision
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
@@ -18,11 +19,24 @@ def demand_output(root: SOp, storage: Storage, precision: Precision) -> None:
     found = storage.outputs[root] = _output_kind(root, storage, precision)
     if found == "categorical":
         storage.sums.pop(root, None)
-        storage.categorical(root)
+        _demand_value(root, storage)
     elif _is_int(storage.analysis[root]):
         storage.number(root)
     else:
         storage.sum_of_means(root)
+
+
+def _demand_value(root: SOp, storage: Storage) -> None:
+    """An output that copies one of many embedded values is read by the bits of their codes, any other by value."""
+    if len(storage.analysis[root].universe) < MANY or not isinstance(root, Aggregate) or not storage.is_copy(root):
+        storage.categorical(root)
+        return
+    is_embedded = all(isinstance(source, (Tokens, Indices)) for source in storage.analysis.sources(root.value))
+    is_one = storage.analysis.width_bounds(root.selector).at_most_one
+    if is_embedded and is_one and len(storage.analysis.sources(root.value)) == 1:
+        storage.by_bits(root, bit_code(root, storage.analysis, output_codes(root, storage)))
+    else:
+        storage.categorical(root)
 
 
 def _output_kind(root: SOp, storage: Storage, precision: Precision) -> OutputKind:

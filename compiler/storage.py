@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias
 
+from compiler.bit_codes import BitCode
 from compiler.differences import is_difference
 from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
 from compiler.materialised import is_stored, made
@@ -75,6 +76,7 @@ class Storage:
         self.waits: dict[SOp, dict[SOp, None]] = {}
         self.classes: dict[SOp, dict[SOp, SOp]] = {}
         self.deciding_forms: dict[SOp, LinearForm] = {}
+        self.bit_codes: dict[SOp, BitCode] = {}
 
     @property
     def max_length(self) -> int:
@@ -156,6 +158,13 @@ class Storage:
         self.one_hot[node] = None if known is None or wanted is None else known | wanted
         if fresh:
             self._feed(node)
+
+    def by_bits(self, node: Aggregate, code: BitCode) -> None:
+        """Need: an output that is a copy, by the bits of its code."""
+        self.bit_codes[node] = code
+        for bit in code.bits:
+            self.layer_of[bit] = self.layer_of[node]
+            self.number(bit)
 
     def _store(self, sources: Iterable[SOp]) -> None:
         """Need: sources that can be, one-hot."""

@@ -235,7 +235,7 @@ def to_huggingface(model: CompiledModel) -> tuple[RaspModel, RaspTokenizer]:
     """The model and its tokenizer."""
     weights = model.weights
     tensors = named_tensors(weights)
-    labels = dict(enumerate(map(str, weights.output.values))) if weights.output.kind == "categorical" else {}
+    labels = dict(enumerate(map(str, weights.output.values))) if weights.output.kind != "number" else {}
     config = RaspConfig(
         rasp=json.loads(json.dumps(description(weights))),
         shapes={name: array.shape for name, array in tensors.items()},

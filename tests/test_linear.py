@@ -61,3 +61,7 @@ def test_a_product_with_another_number_than_the_width_is_no_count() -> None:
 def test_a_mean_looks_up_an_integer_where_it_is_one(text: str, length: int) -> None:
     plus = 'plus = aggregate(select(tokens, "+", ==), indices);'
     exact(program(f"{plus} found = {text}"), "+ab", length)
+
+
+def test_a_large_int_is_compared_with_a_float_as_the_program_does() -> None:
+    exact(program("found = (tokens_float / 10 * 10 - tokens_int) == 0;"), (0, 9007199254740993), 2, dtype="float64")

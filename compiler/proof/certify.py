@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.assemble import Assembler
+from compiler.bit_codes import bit_at, is_bit_of
 from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
 from compiler.lower import SymbolicModel, SymbolicReadout
 from compiler.outputs import output_codes
@@ -28,9 +29,9 @@ from compiler.proof.stream import Stream
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
 from compiler.selectors import Conjunction, relations_in
-from compiler.symbolic import BOS, SymbolicLayer
+from compiler.symbolic import BOS, ONE, SymbolicLayer, combine
 from compiler.values.categorical import value_key
-from rasp.graph import Selector, SOp
+from rasp.graph import Aggregate, Selector, SOp
 
 
 class Certifier:
@@ -141,6 +142,8 @@ class Certifier:
         node = symbolic.node
         if readout.kind == "number":
             self.stream.holds(node, symbolic.logits, [None])
+        elif readout.kind == "coded":
+            self._by_bits(node, symbolic)
         else:
             values = self.stream.analysis[node]
             alike: dict[Hashable, set[Hashable]] = defaultdict(set)
@@ -163,6 +166,31 @@ class Certifier:
             if headroom <= 1:
                 self.stream.fail(f"output {readout.name}", "rounding may take a number for another")
             self.stream.note(headroom, f"output {readout.name}: rounding")
+
+    def _by_bits(self, node: SOp, symbolic: SymbolicReadout) -> None:
+        """Logits are 1 less the bits by which a class differs from what is copied; no two classes have the same bits.
+
+        The bits are copied by the head of the node, of the same key: the bits of a copy are the copies of its bits.
+        """
+        where, bits = f"output {symbolic.name}", self.stream.storage.bit_codes[node].bits
+        assert isinstance(node, Aggregate)
+        if not self.stream.analysis.width_bounds(node.selector).at_most_one or not all(
+            is_bit_of(bit, node) for bit in bits
+        ):
+            self.stream.fail(where, "its bits are not copied as it is")
+        values = self.stream.analysis[node]
+        found = {value_key(value): tuple(bit_at(bit, value) for bit in bits) for value in values.universe}
+        own = {found[value_key(value)]: value_key(value) for value in symbolic.values}
+        stands_for = zip(values.universe, output_codes(node, self.stream.storage), strict=True)
+        alike = ((own.get(found[value_key(value)]), value_key(values.universe[code])) for value, code in stands_for)
+        if len(own) < len(symbolic.values) or any(one != other for one, other in alike):
+            self.stream.fail(where, "two of its values have the same bits, or equal ones have others")
+        read = list(map(self.stream.reader.number, bits))
+        for logit, code in zip(symbolic.logits, own, strict=True):
+            terms = ((of / 2, functional) for of, functional in zip(code, read, strict=True))
+            if logit != combine(*terms, (1 - len(bits) / 2, {ONE: 1.0})):
+                self.stream.fail(where, "a logit is not 1 less the bits that differ")
+        self.stream.checks += len(own) * len(bits)
 
     def _accuracy(self, name: str, node: SOp, accuracy: Accuracy) -> None:
         """A number that is none of a list misses the program's by no more than is promised of it."""

@@ -7,7 +7,6 @@ nearest to s/w, and w times that differs from s by less than |s|/2⁵¹, so it r
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from rasp.graph import Aggregate, Constant, Map, Node, SOp
 from rasp.operations import COMPARISONS, OPERATIONS
 
 _LARGEST_COUNT = 2**49
+_LARGEST_INT = 2**53
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ def _together(node: Map, facts: Facts) -> _Count | None:
 def compare_counts(node: Node, facts: Facts) -> Change | None:
     """The comparison of a difference with 0 as one of its sides; of a count with 0, or with another, as one of a mean.
 
-    A float difference is below, at or above 0 as its sides compare, as floats are dense enough around 0 to hold it. A
-    count has the sign of its mean.
+    A float difference is below, at or above 0 as its sides compare, as floats are dense enough around 0 to hold it;
+    ints are floats first, so none may be larger than those that all are. A count has the sign of its mean.
     """
     if not isinstance(node, Map) or node.op.name not in COMPARISONS:
         return None
@@ -72,7 +72,7 @@ def compare_counts(node: Node, facts: Facts) -> Change | None:
     if not isinstance(left, Map) or left.op.name != "-" or not all(map(facts.compiles, left.args)):
         return None
     sides = [facts.values[arg] for arg in left.args]
-    if not all(side.numeric for side in sides) or not math.isfinite(sum(max(map(abs, side.range)) for side in sides)):
+    if not all(side.numeric and max(map(abs, side.range)) < _LARGEST_INT for side in sides):
         return None
     return Change(Map(node.op, left.args))
 

@@ -47,7 +47,7 @@ def closest(readout: Readout, logits: Array, selected: Sequence[Sequence[str]] =
         levels, gaps = (np.array(part)[codes] for part in (_levels(readout), own_gaps(_levels(readout))))
         margins = 1 - 2 * np.abs(off - levels) / gaps
     else:
-        codes, ranked = clearest(logits)[0].tolist(), np.sort(logits, axis=1)
+        codes, ranked = clearest(readout, logits)[0].tolist(), np.sort(logits, axis=1)
         margins = ranked[:, -1] - (ranked[:, -2] if logits.shape[1] > 1 else 0)
     return _typed(readout, [readout.values[code] for code in codes], codes, selected), margins.tolist()
 
@@ -69,18 +69,21 @@ def _check_finite(readout: Readout, logits: Array) -> None:
 
 
 def _clearest(readout: Readout, logits: Array) -> list[int]:
-    codes, unclear = clearest(logits)
+    codes, unclear = clearest(readout, logits)
     if unclear.any():
         position = int(unclear.argmax())
         raise ValueFault(f"{readout.name} has no value at position {position}: the program has none on this input")
     return codes.tolist()
 
 
-def clearest(logits: Array) -> tuple[Codes, Flags]:
-    """Which logit is 1, from logits [..., O], and where it is not clear that one is and the others are 0."""
+def clearest(readout: Readout, logits: Array) -> tuple[Codes, Flags]:
+    """Which logit is 1, from logits [..., O], and where it is not clear that one is and the others are 0.
+
+    Of a `coded` output the others are 0 or less.
+    """
     codes = logits.argmax(axis=-1)
     chosen = codes[..., None]
-    off = np.abs(logits)
+    off = logits.copy() if readout.kind == "coded" else np.abs(logits)
     np.put_along_axis(off, chosen, np.abs(np.take_along_axis(logits, chosen, axis=-1) - 1), axis=-1)
     return codes, ~(off.max(axis=-1) <= _CLEAN)
 

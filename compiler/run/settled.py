@@ -79,7 +79,7 @@ def _guard_fails(guard: Readout, logits: Array) -> Flags:
 
 def _decoded(readout: Readout, logits: Array) -> tuple[Codes, Flags]:
     """Which of the readout's values stands at each position [B, T], and where none is clearly meant."""
-    return nearest(readout, logits[..., 0]) if readout.kind == "number" else clearest(logits)
+    return nearest(readout, logits[..., 0]) if readout.kind == "number" else clearest(readout, logits)
 
 
 def _states(weights: ModelWeights, output: Readout, guards: list[Array]) -> Codes | None:
