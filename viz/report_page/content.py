@@ -281,5 +281,5 @@ def _unsure(readout: Readout, logits: NDArray[Any]) -> list[bool]:
     """Where logits are not clearly those of a value."""
     if readout.kind == "number" and not readout.values:
         return [False] * len(logits)
-    _, unclear = nearest(readout, logits[:, 0]) if readout.kind == "number" else clearest(logits)
+    _, unclear = nearest(readout, logits[:, 0]) if readout.kind == "number" else clearest(readout, logits)
     return [bool(flag) for flag in unclear]
