@@ -62,7 +62,13 @@ TRUSTED = {
     *("compiler.assemble", "compiler.ir", "compiler.lower", "compiler.outputs", "compiler.plan", "compiler.symbolic"),
     *("compiler.rounding", "compiler.selectors", "compiler.storage", "compiler.precision", "compiler.run.decode"),
     *("compiler.differences", "compiler.indicator_means", "compiler.means", "compiler.gadgets.attention"),
-    *("compiler.materialised", "compiler.values.roundoff", "compiler.values.along", "compiler.whole"),
+    *(
+        "compiler.materialised",
+        "compiler.values.roundoff",
+        "compiler.values.along",
+        "compiler.whole",
+        "compiler.bit_codes",
+    ),
 }
 
 

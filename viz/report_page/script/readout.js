@@ -67,7 +67,8 @@ const codeOf = (readout, row) => (readout.kind === "number" ? nearest(readout, r
 
 function clearest(readout, row) {
   const code = row.indexOf(Math.max(...row));
-  const clear = row.every((x, i) => Math.abs(x - (i === code ? 1 : 0)) <= CLEAN);
+  const off = (x, i) => (i === code ? Math.abs(x - 1) : readout.kind === "coded" ? x : Math.abs(x));  // coded: 0 or less
+  const clear = row.every((x, i) => off(x, i) <= CLEAN);
   return { value: readout.values[code], text: readout.texts[code], place: code, clear };
 }
 
