@@ -19,13 +19,15 @@ from compiler.source_map import SourceMap
 from rasp.__main__ import main
 from rasp.errors import DataFault, RaspError
 from rasp.graph import SOp, Tokens, aggregate, full, indicator, indices, length, select, tokens, tokens_asis
-from rasp.inputs import parse_input, tokens_of
+from rasp.inputs import parse_input, sequence_of, tokens_of
 from rasp.interpret import run
+from rasp.language.header import header_of
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.vocabulary import parse_vocabulary
 from tests.chromium import Chromium, installed
 from viz.report_page import report
+from viz.report_page import report_of as report_of_model
 from viz.report_page.content import contents, line_of, shown, sparse
 from viz.report_page.page import page
 
@@ -625,6 +627,25 @@ def test_comments_are_folded_on_phones_alone(browser: Chromium, tmp_path: Path) 
     click(browser, ".comment-fold button")
     assert (wide, folded, browser.value(seen)) == (15, 5, 16)
     browser.call("Emulation.clearDeviceMetricsOverride")
+
+
+def test_a_model_with_masks_runs_in_the_page_on_its_examples(browser: Chromium, tmp_path: Path) -> None:
+    program = load_program(REVERSE.parent / "graphs" / "degree.rasp")
+    (given,) = (sequence_of(one) for one in header_of(program.source).said_inputs([]))
+    model = compile_sop(program.sop(), "abcd", 6, dtype="float64", program=program)
+    opened(browser, tmp_path, report_of_model(model, [given]))
+    assert row(browser, "model") == list(map(shown, model(given)))
+    click(browser, '[data-key="off-1.1"]')
+    expected = model.ablate(head=(0, 0)).run(given, strict=False).output
+    (name,) = [text for text in texts(browser, "#output th") if text.startswith("without")]
+    assert row(browser, name) == list(map(shown, expected))
+    assert browser.value("document.getElementById('run').hidden")
+    assert browser.complaints() == []
+
+
+def test_a_page_in_a_notebooks_frame_has_no_complaint(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, report(reverse, ["abc"])._repr_html_())
+    assert browser.complaints() == []
 
 
 def test_a_causal_model_runs_in_the_page(browser: Chromium, tmp_path: Path) -> None:

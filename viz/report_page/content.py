@@ -53,13 +53,17 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
     why_not = _why_not_live(weights)
     live = why_not is None
     readable = live or _head_weights(weights) <= LIVE_LIMIT
-    traces = [model.trace(model.encode(tokens), "reference", graphs=model.graphs([tokens]).at(0)) for tokens in inputs]
+    graphs = [model.graphs([tokens]).at(0) for tokens in inputs]
+    traces = [
+        model.trace(model.encode(tokens), "reference", graphs=own) for tokens, own in zip(inputs, graphs, strict=True)
+    ]
     runs = [Run(tokens, causal=weights.causal) for tokens in inputs]
     named = _named(weights, found, runs, traces)
     return {
         "name": weights.name,
         "live": live,
         "whyNot": why_not,
+        "whyNotTyped": "its heads have masks, which come with the examples" if weights.masks else None,
         "liveLimit": f"{LIVE_LIMIT:,}",
         "causal": weights.causal,
         "maxLength": weights.max_length,
@@ -78,16 +82,18 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
         "outputs": [_readout(output, live=live) for output in weights.outputs],
         "guards": [_readout(guard, live=live) for guard in weights.guards],
         "inputs": [
-            {**_input(model, named, run, trace, live=live), "without": None if live else _without_each(model, tokens)}
-            for tokens, run, trace in zip(inputs, runs, traces, strict=True)
+            {
+                **_input(model, named, run, trace, live=live),
+                "masks": [sparse(own.masks[mask]) for mask in weights.masks] if live else None,
+                "without": None if live else _without_each(model, tokens),
+            }
+            for tokens, own, run, trace in zip(inputs, graphs, runs, traces, strict=True)
         ],
     }
 
 
 def _why_not_live(weights: ModelWeights) -> str | None:
     """Why a model does not run in the page, or None where it does."""
-    if weights.masks:
-        return "its heads have masks, which a page does not compute"
     if parameter_counts(weights)["nonzero"] > LIVE_LIMIT:
         return f"it has more than {LIVE_LIMIT:,} weights that are not 0"
     return None if weights.dtype == "float64" else f"it is made for {weights.dtype}, and a page computes in float64"
@@ -121,14 +127,16 @@ def _head_weights(weights: ModelWeights) -> int:
 
 def _layer(layer: LayerWeights, weights: ModelWeights, *, live: bool, readable: bool) -> dict[str, Any]:
     return {
-        "heads": [_head(head, readable=readable) for head in layer.heads],
+        "heads": [_head(head, weights, readable=readable) for head in layer.heads],
         "mlps": [_mlp(mlp, weights, live=live) for mlp in layer.feed_forwards],
     }
 
 
-def _head(head: HeadWeights, *, readable: bool) -> dict[str, Any]:
+def _head(head: HeadWeights, weights: ModelWeights, *, readable: bool) -> dict[str, Any]:
     matrices = {part: sparse(getattr(head, part)) for part in head.TENSORS} if readable else {}
-    return {"name": head.name, "kind": head.kind, "line": head.line, "dHead": head.W_Q.shape[1], **matrices}
+    mask = None if head.mask is None else weights.masks.index(head.mask)
+    said = {"name": head.name, "kind": head.kind, "line": head.line, "dHead": head.W_Q.shape[1], "mask": mask}
+    return said | matrices
 
 
 def _mlp(mlp: FeedForwardWeights, weights: ModelWeights, *, live: bool) -> dict[str, Any]:

@@ -9,10 +9,11 @@ function softmax(scores) {
   return weights.map((x) => x / sum);
 }
 
-function attend(x, head) {
+// The attention of a head, whose mask (if it has one) is 0 where a query may not look.
+function attend(x, head, mask) {
   const queries = times(x, head.W_Q), keys = times(x, head.W_K);
   return queries.map((query, q) => softmax(keys.map((key, k) =>
-    data.causal && k > q ? -Infinity : key.reduce((sum, value, i) => sum + query[i] * value, 0))));
+    (data.causal && k > q) || (mask && !mask[q][k]) ? -Infinity : key.reduce((sum, value, i) => sum + query[i] * value, 0))));
 }
 
 function headOutput(x, pattern, head) {
@@ -33,13 +34,14 @@ function feedForward(x, mlp) {
 }
 
 // Attention, the stream at every stage, and `steps`: what each part adds to it on the way to a stage.
-function forward(model, ids, off) {
+function forward(model, { ids, masks }, off) {
   const [tokens, positions] = model.embedding;
   const looked = (rows, places) => places.map((place) => {
     const vector = new Float64Array(data.directions.length);
     addRow(vector, rows[place], 1);
     return vector;
   });
+  const seen = (masks ?? []).map(dense);
   const all = [0, ...ids], steps = [], stages = [], before = [];
   let x = all.map(() => new Float64Array(data.directions.length));
   const step = (...parts) => {
@@ -51,7 +53,7 @@ function forward(model, ids, off) {
   step({ name: "token", vectors: looked(tokens.rows, all) }, { name: "position", vectors: looked(positions.rows, all.map((_, i) => i)) });
   model.inputMlps.forEach(through);
   const attention = model.layers.map((layer, l) => {
-    const patterns = layer.heads.map((head) => attend(x, head));
+    const patterns = layer.heads.map((head) => attend(x, head, seen[head.mask]));
     before.push(x);
     step(...layer.heads.map((head, h) => ({
       name: headName(l, h), line: data.layers[l].heads[h].line, off: off.has(headKey(l, h)), vectors: headOutput(x, patterns[h], head),

@@ -35,11 +35,13 @@ function inputTitle(ids) {
   return shorten(text.every((token) => token.length === 1) ? text.join("") : text.join(" "), 40);
 }
 
+const canType = data.live && data.whyNotTyped === null;
+
 // The place of an input among those of the page; one that is new is added to them, if the model runs here.
 function placeOfIds(ids) {
   const found = inputs.findIndex((given) => String(given.ids) === String(ids));
   if (found >= 0) return found;
-  if (!data.live) throw new BadInput("The link's input is none of the examples, and this model runs on those alone.");
+  if (!canType) throw new BadInput("The input is none of the examples, and this model runs on those alone.");
   inputs.push({ ids, values: null, fault: null, rows: null, off: null });
   listInput(inputs.length - 1);
   return inputs.length - 1;

@@ -22,12 +22,12 @@ function residualTable(view) {
     + (left ? `Of ${data.directions.length} directions ${left} are 0 throughout and left out.` : "");
   const head = make("tr", {}, make("th", { scope: "col" }, "direction"), ...view.labels.map((text) => make("th", { scope: "col" }, text)));
   const table = make("table", {}, make("caption", {}, caption), make("thead", {}, head));
-  found.forEach((group) => table.append(residualGroup(group, { x, before, total, stages })));
+  found.forEach((group) => table.append(residualGroup(group, { x, before, total, stages, view: views.indexOf(view) })));
   return table;
 }
 
 function residualGroup(group, moment) {
-  const { x, total } = moment;
+  const { x, total, view } = moment;
   const body = make("tbody", { "data-line": group.line });
   const values = new Map(group.members.map((row, i) => [row, group.values[i]]));
   if (!group.values.length || group.members.length === 1) {
@@ -37,7 +37,7 @@ function residualGroup(group, moment) {
     return body;
   }
   const folded = state.folded.get(group.name) ?? (total > OPEN_LINES && group.live.length > OPEN_MEMBERS);
-  const button = make("button", { type: "button", class: "fold", "data-key": `fold-${group.name}`, "aria-expanded": String(!folded) }, `${folded ? "▸" : "▾"} ${group.name}`);
+  const button = make("button", { type: "button", class: "fold", "data-key": `fold-${view}-${group.name}`, "aria-expanded": String(!folded) }, `${folded ? "▸" : "▾"} ${group.name}`);
   button.addEventListener("click", () => { state.folded.set(group.name, !folded); update({ stage: state.stage }); });
   const decoded = x.map((vector) => make("td", {}, decodedIn(group, vector) ?? ""));
   body.append(make("tr", { class: "group" }, make("th", { scope: "rowgroup" }, button, lineLink(group.line, ", ")), ...decoded));

@@ -31,12 +31,16 @@ function runTyped() {
   }
 }
 
+function typedHelp() {
+  if (!data.live) return `This model is not part of the page, as ${data.whyNot}: only the examples are shown.`;
+  if (!canType) return `This model runs in the page in float64, but only on the examples, as ${data.whyNotTyped}.`;
+  return `Tokens: ${shorten(data.tokens.map(label).join(" "), 120)}. Runs in this page in float64, on at most ${data.maxLength} tokens; a JSON list works too.`;
+}
+
 function begin() {
   at("size").textContent = size();
-  at("typed-help").textContent = data.live
-    ? `Tokens: ${shorten(data.tokens.map(label).join(" "), 120)}. Runs in this page in float64, on at most ${data.maxLength} tokens; a JSON list works too.`
-    : `This model is not part of the page, as ${data.whyNot}: only the examples are shown.`;
-  if (!data.live) for (const id of ["typed-label", "run"]) at(id).hidden = true;
+  at("typed-help").textContent = typedHelp();
+  if (!canType) for (const id of ["typed-label", "run"]) at(id).hidden = true;
   inputs.forEach((_, place) => listInput(place));
   at("examples").addEventListener("change", () => choose({ input: Number(at("examples").value) }));
   at("others").addEventListener("change", () => choose({ other: at("others").value === "" ? null : Number(at("others").value) }));

@@ -24,7 +24,7 @@ const attentionStages = (() => {
 function traceOf(given, off) {
   const key = [...off].sort().join();
   given.traces ??= new Map();
-  if (!given.traces.has(key)) given.traces.set(key, data.live ? forward(model, given.ids, off) : stored(given, key));
+  if (!given.traces.has(key)) given.traces.set(key, data.live ? forward(model, given, off) : stored(given, key));
   return given.traces.get(key);
 }
 
