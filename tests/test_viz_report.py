@@ -590,7 +590,7 @@ def test_play_steps_through_the_stages_and_says_what_each_head_brings(browser: C
         browser.value("window.next()")
     assert seen == ["embedding", "layer 1: attention", "layer 1: feed-forward", "layer 2: attention"]
     assert texts(browser, "#play") == ["▶ Play"]
-    assert texts(browser, "#brings td") == ["", "reverse=c", "reverse=b", "reverse=a"]
+    assert texts(browser, "#brings td") == ["", "c", "b", "a"]
     (status,) = texts(browser, "#status")
     assert status == "Step 4 of 4, layer 2: attention: flip brings reverse."
 

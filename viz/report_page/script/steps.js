@@ -28,10 +28,9 @@ function summary(stage) {
   return said.length ? `: ${shorten(said.join("; "), 200)}.` : ".";
 }
 
-// The s-ops whose directions are not 0 in some vector.
-const touched = (vectors) => data.groups
-  .filter((group) => group.members.some((row) => vectors.some((vector) => Math.abs(vector[row]) > ZERO)))
-  .map((group) => group.name).join(", ");
+const touches = (group, vectors) => group.members.some((row) => vectors.some((vector) => Math.abs(vector[row]) > ZERO));
+const groupsOf = (vectors) => data.groups.filter((group) => touches(group, vectors));
+const touched = (vectors) => groupsOf(vectors).map((group) => group.name).join(", ");
 
 function bringsTable(view) {
   const table = make("table", { class: "plain brings" },
@@ -39,15 +38,30 @@ function bringsTable(view) {
     make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "position"), ...view.labels.map((text) => make("th", { scope: "col" }, text)))),
     make("tbody"));
   for (const part of partsOf(view)) {
+    const found = groupsOf(part.vectors);
     if (part.off) absent(table, part.name, "is off: it adds nothing");
-    else bringsRow(table, part);
+    else if (!found.length) absent(table, part.name, "adds nothing on this input");
+    else found.forEach((group) => bringsRow(table, part, group));
   }
   return table;
 }
 
-function bringsRow(table, { name, line, vectors }) {
-  const cells = vectors.map(directionsOf).map((text) => make("td", { title: text }, shorten(text, 60)));
-  table.tBodies[0].append(make("tr", { "data-line": line }, make("th", { scope: "row" }, name, lineLink(line, " ")), ...cells));
+function bringsRow(table, { name, line, vectors }, group) {
+  const cells = vectors.map((vector) => addedText(group, vector)).map((text) => make("td", { title: text }, shorten(text, 40)));
+  const head = make("th", { scope: "row" }, `${name} → ${group.name}`, lineLink(line, " "));
+  table.tBodies[0].append(make("tr", { "data-line": line }, head, ...cells));
+}
+
+const share = (x) => fraction(x) ?? brief(x);
+
+// What a vector adds to the directions of an s-op: the value alone, or each with its share.
+function addedText(group, vector) {
+  return group.members.flatMap((row, i) => {
+    const x = vector[row];
+    if (Math.abs(x) <= ZERO) return [];
+    if (!group.values.length) return [share(x)];
+    return [Math.abs(x - 1) < ZERO ? group.values[i] : `${group.values[i]}: ${share(x)}`];
+  }).join(", ");
 }
 
 // Of a model that is not in the page, only what all parts of a step bring together is known.
