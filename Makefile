@@ -81,6 +81,7 @@ dist: setup
 fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_differential.py --programs 5000
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_graph_programs.py --vertices 6
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_documents.py --commands
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py

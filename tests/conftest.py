@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="seed of the first random program of each family")
     parser.addoption("--vertices", type=int, default=3, help="all graphs of up to so many vertices are compared")
     parser.addoption("--graphs", type=int, default=12, help="how many graphs of each generator are asked about")
+    parser.addoption("--commands", action="store_true", help="run every command of every page of docs/")
     parser.addoption(
         "--replayed", type=int, default=30, help="how many random inputs of each model other runtimes replay"
     )
