@@ -194,6 +194,14 @@ def test_a_mistake_is_said(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_size_of_a_large_page_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("viz.report_page.command.LARGE_MEGABYTES", 0.01)
+    assert main(["report", str(REVERSE), "-o", str(tmp_path / "page.html")]) == 0
+    assert "the page has 0.1 MB; fewer or shorter inputs make it smaller" in capsys.readouterr().err
+
+
 def test_a_report_is_opened_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
 
 
+LARGE_MEGABYTES = 1.0
+
+
 def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp report`."""
     examples(
@@ -90,11 +93,19 @@ def report_run(args: argparse.Namespace, *, training: Training) -> int:
     size = args.vocab, args.max_length, args.causal
     trained = None if args.trained is None else partial(training, args.trained, inputs)
     asked = _Request(args.file, args.names, inputs, *size, args.budget, given_parameters(args), trained)
-    write_whole(target, _of_program(asked) if model is None else _of_model(model, asked))
+    page = _of_program(asked) if model is None else _of_model(model, asked)
+    write_whole(target, page)
+    _warn_of_size(page)
     say(visible(str(target)))
     if args.open:
         open_file(target)
     return 0
+
+
+def _warn_of_size(page: Page) -> None:
+    size = len(page.encode()) / 1e6
+    if size > LARGE_MEGABYTES:
+        warn(f"the page has {size:.1f} MB; fewer or shorter inputs make it smaller")
 
 
 def _loaded(path: str) -> CompiledModel:
