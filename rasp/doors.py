@@ -220,6 +220,12 @@ class Rooms:
         return draw_kind(name, node, kind, given, size, names)
 
     @_installed()
+    def graph(self, given: Input) -> str:
+        from viz.command import draw_graph
+
+        return draw_graph(given)
+
+    @_installed()
     def report(self, asked: CompileRequest, given: Input) -> str:
         from compiler.source_map import SourceMap
         from viz.report_page.command import write_report

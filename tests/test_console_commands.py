@@ -318,3 +318,23 @@ def test_a_terminal_is_asked_what_it_writes_on() -> None:
     assert asking.wait(20) == 0
     assert b"dark" in os.read(master, 1024)
     os.close(master)
+
+
+EDGES = '{"tokens": ["a", "b"], "edges": [[0, 1]]}'
+NAMED = "({'tokens': ['a', 'b'], 'edges': [[0, 1]]})".translate({ord("'"): "_", ord(":"): "_"})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (":graph", "example"),
+        (":graph degree", "degree"),
+        (f":graph degree {EDGES}", "degree"),
+        (":draw degree", "degree"),
+    ],
+)
+def test_graph_draws_the_example(text: str, name: str, fresh: Console) -> None:
+    fresh.push(f"set example {EDGES}")
+    fresh.push('degree = selector_width(relation("edges"));')
+    kind = ".pdf" if text.startswith(":draw") else "-graph.pdf"
+    assert (fresh.push(text).text or "").endswith(f"drawing: comp_flows/{name}{NAMED}{kind}")

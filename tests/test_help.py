@@ -31,9 +31,10 @@ def test_every_example_of_the_help_works(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    tmp_path.joinpath("programs").mkdir()
-    for program in PROGRAMS.glob("*.rasp"):
-        tmp_path.joinpath("programs", program.name).write_text(program.read_text())
+    for program in PROGRAMS.rglob("*.rasp"):
+        copy = tmp_path / "programs" / program.relative_to(PROGRAMS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(program.read_text())
     found = examples(command)
     assert any(command in words for _, words in found)
     for typed, words in found:

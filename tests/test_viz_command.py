@@ -45,6 +45,7 @@ def draw(*words: str) -> int:
         ["reverse", "--kind", "heads"],
         ["reverse", "--kind", "compare"],
         ["reverse", "--kind", "flow"],
+        ["reverse", "--kind", "graph"],
         ["reverse", "--kind", "residual"],
         ["reverse", "--kind", "weights"],
         ["flip"],
@@ -143,3 +144,15 @@ def test_another_process_draws_the_same_bytes(program: Path) -> None:
         command = [sys.executable, "-m", "rasp", "draw", "p.rasp", "reverse", "--kind", "flow", "-i", "abc"]
         subprocess.run([*command, "-o", f"{seed}.svg"], check=True, env=environment, capture_output=True)
     assert (program.parent / "1.svg").read_bytes() == (program.parent / "2.svg").read_bytes()
+
+
+GRAPH = '{"tokens": "abc", "edges": [[0, 1], [1, 2]]}'
+
+
+@pytest.mark.parametrize("kind", ["graph", "heads", "compare"])
+def test_a_graph_is_drawn(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program, picture = tmp_path / "g.rasp", tmp_path / "g.svg"
+    program.write_text('degree = selector_width(relation("edges"));')
+    assert main(["draw", str(program), "degree", "--kind", kind, "-i", GRAPH, "-o", str(picture)]) == 0
+    assert capsys.readouterr().out == f"{picture}\n"
+    assert picture.stat().st_size > 1000

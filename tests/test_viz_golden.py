@@ -18,6 +18,7 @@ from compiler.pipeline import compile_sop
 from rasp.graph import Node, aggregate, indices, length, select, tokens
 from viz.comparison import compare
 from viz.flow_chart import flow
+from viz.node_link import graph
 from viz.residual_stream import residual
 from viz.saving import rendered
 
@@ -35,6 +36,7 @@ def _compiled() -> Figure:
 PICTURES: dict[str, Callable[[], Figure]] = {
     "reverse-flow": lambda: flow(reverse, "abc", names=NAMES),
     "reverse-compare": _compiled,
+    "reverse-graph": lambda: graph("abc", compile_sop(reverse, "abc", 3, names=NAMES)),
     "reverse-residual": lambda: residual(compile_sop(reverse, "abc", 3, names=NAMES), "abc"),
 }
 

@@ -191,3 +191,20 @@ def test_the_plan_is_a_value_that_can_be_compared() -> None:
     one, two = (plan_heads([[even(3)]], "abc", titles=[["full_s"]]) for _ in range(2))
     assert isinstance(one, HeadsPlan)
     assert (one.width, one.height, one.bar, one.rows) == (two.width, two.height, two.bar, two.rows)
+
+
+def test_what_a_mask_hides_is_apart_from_what_is_not_looked_at() -> None:
+    weights, mask = [[1, 0, 0], [0.5, 0.5, 0], [1, 0, 0]], np.array([[1, 0, 0], [1, 1, 0], [1, 1, 1]], dtype=bool)
+    plan = plan_heads([[weights, weights]], "ab", masks=[[mask, None]])
+    first, second = (panel.matrix.hidden for panel in plan.panels)
+    assert first is not None
+    assert first.tolist() == (~mask).tolist()
+    assert second is None
+    assert plan.remarks == ("grey: hidden by the mask",)
+
+
+def test_a_mask_that_hides_attention_is_an_error() -> None:
+    with pytest.raises(DataFault, match="attention where the mask hides the key"):
+        heads([[np.eye(2)]], "ab", masks=[[~np.eye(2, dtype=bool)]])
+    with pytest.raises(DataFault, match="masks for"):
+        heads([[np.eye(2)]], "ab", masks=[[]])

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from viz.comparison import compare
     from viz.flow_chart import flow
     from viz.head_grid import heads
+    from viz.node_link import graph
     from viz.notebook import show_on
     from viz.report_page import report
     from viz.residual_stream import residual
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "compare",
     "flow",
+    "graph",
     "head",
     "heads",
     "heatmap",
@@ -38,6 +40,7 @@ _HOMES: dict[str, tuple[str, str]] = {
     "compare": ("viz.comparison", "compare"),
     "flow": ("viz.flow_chart", "flow"),
     "heads": ("viz.head_grid", "heads"),
+    "graph": ("viz.node_link", "graph"),
     "show_on": ("viz.notebook", "show_on"),
     "report": ("viz.report_page", "report"),
     "residual": ("viz.residual_stream", "residual"),

@@ -12,6 +12,8 @@ from rasp.errors import DataFault
 from rasp.operations import Atom
 
 Weights: TypeAlias = NDArray[np.float64]
+Visible: TypeAlias = NDArray[np.bool_]
+"""Where a mask lets a query look, [T, T]."""
 
 _FAINTEST = 1e-3
 _TOLERANCE = 1e-3
@@ -36,6 +38,16 @@ def weights_of(matrix: Any, tokens: Sequence[Atom], what: str = "attention") -> 
     if weights.size and not (weights.min() >= -_TOLERANCE and weights.max() <= 1 + _TOLERANCE):
         raise DataFault(f"{what} has numbers outside 0 to 1, or that are no numbers", hint="give weights after softmax")
     return weights
+
+
+def hidden_by(mask: Visible, weights: Weights) -> Visible:
+    """The cells that a mask [T, T] hides. DataFault where it does not fit the weights, or hides attention there is."""
+    hidden = ~np.asarray(mask, dtype=bool)
+    if hidden.shape != weights.shape:
+        raise DataFault(f"a mask has shape {list(hidden.shape)}, its attention {list(weights.shape)}")
+    if (weights[hidden] >= faintest(weights)).any():
+        raise DataFault("there is attention where the mask hides the key", hint="masks are True where a query may look")
+    return hidden
 
 
 def faintest(weights: Weights) -> float:

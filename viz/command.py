@@ -26,10 +26,11 @@ from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.comp_flows import file_name, folder
-from viz.comparison import chosen_heads, compare, head_titles, own_source
+from viz.comparison import chosen_heads, compare, head_masks, head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads
 from viz.look import Look, look_arguments, restyled
+from viz.node_link import graph
 from viz.residual_stream import residual
 from viz.saving import check_target, save
 from viz.single import head, selector
@@ -45,6 +46,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "rasp draw programs/reverse.rasp reverse -i hello -o reverse.svg",
         "rasp draw programs/reverse.rasp reverse -i hello --kind flow -o flow.pdf",
+        "rasp draw programs/graphs/components.rasp --kind graph -o graph.png",
         "rasp draw programs/sort.rasp -i hello --layer 2 --head 1 --numbers --dark -o head.png",
         "rasp compile programs/reverse.rasp -o reverse.safetensors",
         "rasp draw reverse.safetensors -i hello -o heads.png",
@@ -56,9 +58,10 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     parameter_argument(parser)
     parser.add_argument(
         "--kind",
-        choices=["heads", "compare", "flow", "residual", "weights", "selector"],
+        choices=["heads", "compare", "flow", "graph", "residual", "weights", "selector"],
         help="heads: the compiled model's attention (default for an s-op); compare: what each selector asks for beside "
-        "what the softmax gives; flow: the computation, layer by layer; residual: the residual stream after each "
+        "what the softmax gives; flow: the computation, layer by layer; graph: the input as vertices and "
+        "edges, with attention as their width and s-ops on the vertices; residual: the residual stream after each "
         "layer; weights: the matrices by name; selector: the cells it marks (default for a selector)",
     )
     size_arguments(parser)
@@ -131,6 +134,11 @@ def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> 
     return str(save(figure, folder() / f"{file_name(name, given)}.pdf"))
 
 
+def draw_graph(given: Input) -> str:
+    """The path of the picture of an input's relations: comp_flows/example(INPUT)-graph.pdf under this folder."""
+    return str(save(graph(sequence_of(given)), folder() / f"{file_name('example', given)}-graph.pdf"))
+
+
 def draw_kind(
     name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
 ) -> str:
@@ -180,6 +188,8 @@ def _picture(model: CompiledModel, kind: str, tokens: Sequence[Atom], chosen: _H
     if kind == "heads":
         return _heads(model, tokens, chosen)
     _refuse_choice(kind, chosen)
+    if kind == "graph":
+        return graph(tokens, model)
     if kind == "residual":
         return residual(model, tokens)
     if kind == "weights":
@@ -198,10 +208,11 @@ def _heads(model: CompiledModel, tokens: Sequence[Atom], chosen: _Heads) -> Figu
     """All heads, or those chosen; one alone is drawn large."""
     attention = model.run(tokens).attention
     shown = chosen_heads(attention, chosen.layer, chosen.head)
-    titles = head_titles(model)
+    titles, masks = head_titles(model), head_masks(model, tokens)
     if len(shown) == 1 and chosen.head is not None:
         ((at, number, pattern),) = shown
-        figure = head(pattern, tokens, title=f"layer {at}, head {number}: {titles[at - 1][number - 1]}").figure
+        title = f"layer {at}, head {number}: {titles[at - 1][number - 1]}"
+        figure = head(pattern, tokens, title=title, mask=masks[at - 1][number - 1]).figure
         assert isinstance(figure, Figure)
         return figure
     every = chosen.layer is None and chosen.head is None
@@ -211,6 +222,7 @@ def _heads(model: CompiledModel, tokens: Sequence[Atom], chosen: _Heads) -> Figu
         tokens,
         titles=[[titles[at - 1][number - 1] for at, number, _ in shown if at == layer] for layer in layers],
         rows=[f"layer {layer}" for layer in layers],
+        masks=[[masks[at - 1][number - 1] for at, number, _ in shown if at == layer] for layer in layers],
         numbers=chosen.numbers,
     )
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from rasp.errors import DataFault
-from rasp.inputs import Input
+from rasp.inputs import Input, json_of
 
 _FOLDER = Path("comp_flows")
 _LONGEST_NAME = 120
@@ -24,6 +24,6 @@ def folder() -> Path:
 
 def file_name(name: str, given: Input) -> str:
     """NAME(INPUT) without what a file name cannot hold."""
-    text = f"{name}({given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)})"
+    text = f"{name}({given if isinstance(given, str) else json.dumps(json_of(given), ensure_ascii=False)})"
     safe = "".join("_" if char in _NO_FILE_NAME or not char.isprintable() else char for char in text)
     return safe if len(safe) <= _LONGEST_NAME else safe[: _LONGEST_NAME - 1] + "…"

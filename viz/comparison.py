@@ -10,13 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compiler.ir import HeadWeights
+from compiler.run.graph_inputs import GraphInputs
 from compiler.run.model import CompiledModel
 from compiler.source_map import SourceMap
 from rasp.errors import DataFault
 from rasp.interpret import Run
 from rasp.language.program import Program
 from rasp.operations import Atom
-from viz.attention import Weights
+from viz.attention import Visible, Weights
 from viz.head_grid import HeadsPlan, draw_heads, plan_heads
 
 T = TypeVar("T")
@@ -27,11 +28,15 @@ _DIFFERENCE = 2
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """A head on one input: its attention [T + 1, T + 1] as asked for by the selector and as given, BOS first."""
+    """A head on one input: its attention [T + 1, T + 1] as asked for by the selector and as given, BOS first.
+
+    `mask` is true where a query may look, everywhere if there is none.
+    """
 
     weights: HeadWeights
     asked: Weights
     given: Weights
+    mask: Visible | None = None
 
     @property
     def difference(self) -> Weights:
@@ -61,6 +66,19 @@ def head_titles(model: CompiledModel) -> list[list[str]]:
     return [list(map(head_title, layer.heads)) for layer in model.layers]
 
 
+def head_masks(model: CompiledModel, tokens: Sequence[Atom]) -> list[list[Visible | None]]:
+    """For each head where its mask lets a query look, [T + 1, T + 1] with BOS in front; None for one that sees all."""
+    graphs = model.graphs([tokens]).at(0)
+    before = np.tri(len(tokens) + 1, dtype=bool) if model.weights.causal else None
+    return [[_visible(head, graphs, before) for head in layer.heads] for layer in model.layers]
+
+
+def _visible(head: HeadWeights, graphs: GraphInputs, before: Visible | None) -> Visible | None:
+    if head.mask is None:
+        return before
+    return graphs.masks[head.mask] if before is None else graphs.masks[head.mask] & before
+
+
 def computed(model: CompiledModel, tokens: Sequence[Atom]) -> list[list[Computed]]:
     """The heads of a compiled model on an input, layer by layer.
 
@@ -71,10 +89,10 @@ def computed(model: CompiledModel, tokens: Sequence[Atom]) -> list[list[Computed
     run = Run(tokens, causal=model.weights.causal)
     return [
         [
-            Computed(head, attention_asked(run.selector(head.selector), head.kind), given.astype(np.float64))
-            for head, given in zip(layer.heads, patterns, strict=True)
+            Computed(head, attention_asked(run.selector(head.selector), head.kind), given.astype(np.float64), mask)
+            for head, given, mask in zip(layer.heads, patterns, own, strict=True)
         ]
-        for layer, patterns in zip(model.layers, attention, strict=True)
+        for layer, patterns, own in zip(model.layers, attention, head_masks(model, tokens), strict=True)
     ]
 
 
@@ -138,6 +156,7 @@ def plan_compare(layers: Sequence[Sequence[Computed]], tokens: Sequence[Atom], *
         titles=list(map(_titles, rows)),
         rows=[name for at, layer in enumerate(layers, 1) for name in _row_names(at, len(layer))],
         numbers=numbers,
+        masks=[[head.mask, head.mask, *([None] if head.off > _ROUNDING else [])] for head in rows],
     )
     panels = tuple(
         replace(panel, matrix=replace(panel.matrix, empty=())) if panel.head == _DIFFERENCE else panel

@@ -21,7 +21,7 @@ from rasp.inputs import parse_input, tokens_of
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
 from rasp.vocabulary import vocabulary_of
-from viz.comparison import head_titles, own_source
+from viz.comparison import head_masks, head_titles, own_source
 from viz.flow_chart import flow
 from viz.head_grid import heads
 from viz.saving import rendered
@@ -69,7 +69,8 @@ def pictures(exhibit: Exhibit) -> Iterator[tuple[str, Figure]]:
     program = exhibit.program
     sop = program.sop()
     model = compile(sop, vocabulary_of([exhibit.tokens]), len(exhibit.tokens), source_map=own_source(program))
-    yield "heads", heads(model.run(exhibit.tokens).attention, exhibit.tokens, titles=head_titles(model))
+    attention, masks = model.run(exhibit.tokens).attention, head_masks(model, exhibit.tokens)
+    yield "heads", heads(attention, exhibit.tokens, titles=head_titles(model), masks=masks)
     yield "flow", flow(sop, exhibit.tokens, names=program.names)
 
 
@@ -94,8 +95,9 @@ def page(shown: Sequence[Exhibit]) -> str:
         "In a picture of heads a row is a query and a column is a key. A hatched row selects nothing: such a head "
         "attends to BOS, the token that every compiled model has in front. The head of a width attends to BOS and "
         "to all it counts. Shades follow the square root of the attention, so that an even share of many shows.",
-        "`rasp draw` has further kinds: `--kind compare` (each selector beside the softmax), `residual` (the residual "
-        "stream after each layer), `weights` (the matrices by name) and `selector`, and draws saved models too. On "
+        "`rasp draw` has further kinds: `--kind compare` (each selector beside the softmax), `graph` ([vertices and "
+        "edges](graphs.md#pictures)), `residual` (the residual stream after each layer), `weights` (the matrices by "
+        "name) and `selector`, and draws saved models too. On "
         "long inputs the tables go on in blocks of positions, so that every value is there. `--layer` and `--head` "
         "choose heads, `--numbers` writes their weights in the cells, `--dark` and `--colors` change the look. "
         "`rasp report` puts all of it on one HTML page in which the model runs on inputs that you type:",

@@ -15,9 +15,9 @@ from matplotlib.patches import Rectangle
 
 from rasp.errors import DataFault
 from rasp.operations import Atom
-from viz.attention import Weights, layer_weights
+from viz.attention import Visible, Weights, layer_weights
 from viz.fonts import drawable, unwritten
-from viz.labels import NOTHING_SELECTED, label
+from viz.labels import NOTHING_SELECTED, OUT_OF_SIGHT, label
 from viz.matrix import (
     WRITTEN_CELL,
     MatrixPlan,
@@ -105,15 +105,17 @@ def heads(
     titles: Sequence[Sequence[str]] | None = None,
     rows: Sequence[str] | None = None,
     numbers: bool = False,
+    masks: Sequence[Sequence[Visible | None]] | None = None,
 ) -> Figure:
     """A figure of all heads: one row a layer, one column a head.
 
     `attention` holds layers, each with heads [T, T]; layers may differ in their number of heads, and have none.
     `tokens` are the T tokens, or T − 1 where position 0 is BOS. `titles` name the heads, layer by layer, `rows` the
     layers (else by number); with `numbers`, cells have their weights written in, and are large enough for that.
+    `masks` [T, T], layer by layer, are true where a query may look (None: everywhere); what they hide is grey.
     DataFault where these do not fit together.
     """
-    return draw_heads(plan_heads(attention, tokens, titles=titles, rows=rows, numbers=numbers))
+    return draw_heads(plan_heads(attention, tokens, titles=titles, rows=rows, numbers=numbers, masks=masks))
 
 
 def plan_heads(
@@ -123,6 +125,7 @@ def plan_heads(
     titles: Sequence[Sequence[str]] | None = None,
     rows: Sequence[str] | None = None,
     numbers: bool = False,
+    masks: Sequence[Sequence[Visible | None]] | None = None,
 ) -> HeadsPlan:
     """Where everything stands in the figure of all heads, in inches. DataFault where sizes do not fit."""
     layers = [layer_weights(layer, tokens, number) for number, layer in enumerate(attention, 1)]
@@ -132,11 +135,17 @@ def plan_heads(
     columns = max(map(len, layers), default=0)
     cell = cell_size(size, min(_SIDE, _WIDEST_GRID / max(columns, 1)), _SMALLEST_CELL, _LARGEST_CELL)
     cell = max(cell, WRITTEN_CELL) if numbers else cell
-    plans = [[plan_matrix(head, tokens, cell, written=numbers) for head in layer] for layer in layers]
+    hiding = _masks(layers, masks)
+    plans = [
+        [plan_matrix(head, tokens, cell, written=numbers, mask=mask) for head, mask in zip(layer, own, strict=True)]
+        for layer, own in zip(layers, hiding, strict=True)
+    ]
     first = next((plan for row in plans for plan in row), None)
     slot = _slot(first, cell * size) if first else _Slot(0.0, 0.0, 0.0)
     texts = [*map(label, tokens), *(title for row in names for title in row), *row_names]
-    return with_remark(_arranged(plans, names, row_names, slot), unwritten(texts))
+    hides = any(plan.hidden is not None and plan.hidden.any() for row in plans for plan in row)
+    arranged = _arranged(plans, names, row_names, slot)
+    return with_remark(with_remark(arranged, unwritten(texts)), OUT_OF_SIGHT if hides else "")
 
 
 def with_remark(plan: HeadsPlan, remark: str) -> HeadsPlan:
@@ -165,6 +174,17 @@ def _names(layers: list[list[Weights]], titles: Sequence[Sequence[str]] | None) 
             hint="give one title a head, layer by layer",
         )
     return [list(row) for row in titles]
+
+
+def _masks(
+    layers: list[list[Weights]], masks: Sequence[Sequence[Visible | None]] | None
+) -> Sequence[Sequence[Visible | None]]:
+    """A mask, or None, for each head; DataFault where those given are not as many as the heads."""
+    if masks is None:
+        return [[None for _ in layer] for layer in layers]
+    if list(map(len, masks)) != list(map(len, layers)):
+        raise DataFault(f"masks for {list(map(len, masks))} heads, attention of {list(map(len, layers))}")
+    return masks
 
 
 def _one_size(layers: list[list[Weights]]) -> int:

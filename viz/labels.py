@@ -8,6 +8,7 @@ from rasp.operations import Atom
 
 BOS = "BOS"
 NOTHING_SELECTED = "hatched row: nothing is selected"
+OUT_OF_SIGHT = "grey: hidden by the mask"
 _VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥", "\r": "␍", "": "∅"}
 
 

@@ -1,7 +1,8 @@
 """One matrix [T, T] of a head or a selector on axes: decided first (MatrixPlan), drawn after.
 
 Row = query, column = key. A matrix with one position more than there are tokens begins with BOS; its row and column
-are set apart. A row that gives nothing to any token is hatched: there the selector marks nothing.
+are set apart. A row that gives nothing to any token is hatched: there the selector marks nothing. What a mask hides is
+grey, and so apart from what is in sight and not looked at, which is white.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Rectangle
 
 from rasp.operations import Atom
-from viz.attention import Weights, empty_rows, faintest, weights_of
+from viz.attention import Visible, Weights, empty_rows, faintest, hidden_by, weights_of
 from viz.fonts import drawable, families
 from viz.labels import BOS, position_labels
 from viz.style import (
@@ -26,6 +27,7 @@ from viz.style import (
     DIVIDER,
     GRID,
     HATCHED,
+    HIDDEN,
     INK,
     LABEL_SIZE,
     MARKED,
@@ -88,6 +90,7 @@ class MatrixPlan:
     written: tuple[tuple[int, int, str], ...]
     query: Ticks
     key: Ticks
+    hidden: Visible | None = None
 
 
 def cell_size(size: int, side: float, smallest: float, largest: float) -> float:
@@ -95,8 +98,13 @@ def cell_size(size: int, side: float, smallest: float, largest: float) -> float:
     return min(largest, max(smallest, side / max(size, 1)))
 
 
-def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bool = False) -> MatrixPlan:
-    """The decisions for a matrix drawn with cells of `cell` inches; DataFault where it does not fit the tokens."""
+def plan_matrix(
+    matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bool = False, mask: Visible | None = None
+) -> MatrixPlan:
+    """The decisions for a matrix drawn with cells of `cell` inches; DataFault where it does not fit the tokens.
+
+    `mask` [T, T] is true where a query may look, everywhere if there is none.
+    """
     weights = weights_of(matrix, tokens)
     bos = len(weights) > len(tokens)
     labels = tuple(map(drawable, position_labels(tokens, len(weights))))
@@ -113,6 +121,7 @@ def plan_matrix(matrix: Any, tokens: Sequence[Atom], cell: float, *, written: bo
         written=_cell_texts(weights) if written and not boolean and cell >= WRITTEN_CELL else (),
         query=_ticks(labels, bos, cell, along_keys=False),
         key=_ticks(labels, bos, cell, along_keys=True),
+        hidden=None if mask is None else hidden_by(mask, weights),
     )
 
 
@@ -155,6 +164,9 @@ def draw_matrix(ax: Axes, plan: MatrixPlan) -> None:
         norm=UNIT,
         rasterized=plan.raster,
     )
+    if plan.hidden is not None:
+        cells = np.ma.masked_equal(plan.hidden, False)
+        ax.pcolormesh(edges, edges, cells, cmap=ListedColormap([HIDDEN, HIDDEN]), rasterized=plan.raster, zorder=0.7)
     if plan.ruled:
         _rule(ax, size)
     if plan.bos:

@@ -12,9 +12,9 @@ from rasp.graph import Selector
 from rasp.interpret import Run
 from rasp.operations import Atom
 from rasp.printing import expression
-from viz.attention import weights_of
+from viz.attention import Visible, weights_of
 from viz.fonts import drawable, unwritten
-from viz.labels import NOTHING_SELECTED, label
+from viz.labels import NOTHING_SELECTED, OUT_OF_SIGHT, label
 from viz.matrix import (
     MatrixPlan,
     cell_size,
@@ -34,13 +34,21 @@ _AXIS_NAME = 0.2
 _BAR = 0.85
 
 
-def head(weights: Any, tokens: Sequence[Atom], *, title: str | None = None, ax: Axes | None = None) -> Axes:
+def head(
+    weights: Any,
+    tokens: Sequence[Atom],
+    *,
+    title: str | None = None,
+    ax: Axes | None = None,
+    mask: Visible | None = None,
+) -> Axes:
     """The axes with one head's attention [T, T], its weights written in the cells while these are large enough.
 
     `tokens` are the T tokens, or T − 1 where position 0 is BOS; DataFault where they do not fit, or where weights lie
-    outside 0 to 1. Without `ax`, a new figure of fitting size is made: `head(…).figure`.
+    outside 0 to 1. What a `mask` [T, T] hides is grey: it is true where a query may look. Without `ax`, a new figure of
+    fitting size is made: `head(…).figure`.
     """
-    return _draw(weights_of(weights, tokens), tokens, title, ax)
+    return _draw(weights_of(weights, tokens), tokens, title, ax, mask)
 
 
 def selector(
@@ -62,9 +70,9 @@ def selector(
     return _draw(np.asarray(marked, dtype=bool), tokens, title, ax)
 
 
-def _draw(matrix: Any, tokens: Sequence[Atom], title: str | None, ax: Axes | None) -> Axes:
+def _draw(matrix: Any, tokens: Sequence[Atom], title: str | None, ax: Axes | None, mask: Visible | None = None) -> Axes:
     side, smallest = (_SIDE, _SMALLEST_CELL) if ax is None else (_room(ax), 0.0)
-    plan = plan_matrix(matrix, tokens, cell_size(len(matrix), side, smallest, _LARGEST_CELL), written=True)
+    plan = plan_matrix(matrix, tokens, cell_size(len(matrix), side, smallest, _LARGEST_CELL), written=True, mask=mask)
     lines = wrap(drawable(title or ""), max(plan.cell * len(matrix), _TITLE_WIDTH), _TITLE_SIZE, 2)
     side = max(plan.cell * len(matrix), _TITLE_WIDTH)
     notes = _notes(plan, unwritten([*map(label, tokens), title or ""]), side)
@@ -80,7 +88,9 @@ def _draw(matrix: Any, tokens: Sequence[Atom], title: str | None, ax: Axes | Non
 
 def _notes(plan: MatrixPlan, remark: str, width: float) -> tuple[str, ...]:
     """What is said below the matrix, line by line."""
-    return (*((NOTHING_SELECTED,) if plan.empty else ()), *wrap(remark, width, LABEL_SIZE, 4))
+    hides = plan.hidden is not None and bool(plan.hidden.any())
+    signs = [*([NOTHING_SELECTED] if plan.empty else []), *([OUT_OF_SIGHT] if hides else [])]
+    return (*signs, *wrap(remark, width, LABEL_SIZE, 4))
 
 
 def _room(ax: Axes) -> float:

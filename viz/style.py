@@ -28,6 +28,8 @@ GRID = "#d9dde3"
 DIVIDER = "#8a92a0"
 PAPER = "#ffffff"
 HATCHED: dict[str, Any] = {"facecolor": "#f4f1ea", "edgecolor": "#d5cdbd", "linewidth": 0, "hatch": "////"}
+HIDDEN = "#d8d4ca"
+"""What the mask of a head hides: darker than paper, and of no hue that attention has."""
 MARKED = "#1f5f99"
 
 CELL_TEXT = "cell"

@@ -375,9 +375,17 @@ COMMANDS: dict[str, ColonCommand] = {
         "a picture in comp_flows/: how it is computed, or its heads",
         _draw,
         "--kind is flow (how it is computed), heads, compare (selectors beside heads), residual,\n"
-        "weights or selector;\n"
+        "weights, graph or selector;\n"
         "--open shows the picture at once.",
         models.DRAW_FLAGS,
+    ),
+    "graph": ColonCommand(
+        models.GRAPH_USAGE,
+        "the example's vertices and edges as a picture in comp_flows/",
+        models.graph,
+        "With a NAME, also the attention of every head along them, and what each layer makes of it.\n"
+        "--open shows the picture at once.",
+        models.GRAPH_FLAGS,
     ),
     "load": ColonCommand(
         ":load FILE",

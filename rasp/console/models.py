@@ -29,12 +29,14 @@ COMPILE_FLAGS = {
     "--prefer": Flag("prefer", ("auto", "depth", "small")),
 }
 DRAW_FLAGS = {
-    "--kind": Flag("kind", ("flow", "heads", "compare", "residual", "weights", "selector")),
+    "--kind": Flag("kind", ("flow", "heads", "compare", "graph", "residual", "weights", "selector")),
     "--open": Flag("open", alone=True),
 }
+GRAPH_FLAGS = {"--open": Flag("open", alone=True)}
 REPORT_FLAGS = {"--open": Flag("open", alone=True)}
 COMPILE_USAGE = ":compile NAME [OPTION..]"
 DRAW_USAGE = ":draw NAME [INPUT] [OPTION..]"
+GRAPH_USAGE = ":graph [NAME] [INPUT]"
 REPORT_USAGE = ":report NAME [INPUT]"
 RUN_USAGE = ":run NAME [INPUT]"
 
@@ -130,6 +132,17 @@ def picture(context: Context, name: str, given: Input, chosen: dict[str, Any]) -
     assert isinstance(node, (SOp, Selector))
     kind = kind or ("selector" if isinstance(node, Selector) else "flow")
     path = context.rooms.picture(name, node, kind, given, size, context.names())
+    return _shown(context, f"drawing: {path}", path, chosen)
+
+
+def graph(context: Context, rest: str) -> str:
+    """Draws the example's relations; of a name the attention of its heads along them."""
+    rest, options = input_and_flags(rest)
+    chosen = read_flags(options, GRAPH_FLAGS, GRAPH_USAGE)
+    if rest:
+        name, text = first_and_rest(rest, GRAPH_USAGE)
+        return picture(context, name, context.given(text), {**chosen, "kind": "graph"})
+    path = context.rooms.graph(context.given(""))
     return _shown(context, f"drawing: {path}", path, chosen)
 
 

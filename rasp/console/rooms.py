@@ -57,6 +57,9 @@ class Rooms(Protocol):
     ) -> str:
         """Draws an s-op or selector as one of the kinds of pictures; gives the path."""
 
+    def graph(self, given: Input) -> str:
+        """Draws the relations of an input as vertices and edges; gives the path."""
+
     def report(self, asked: CompileRequest, given: Input) -> str:
         """Writes a page on an s-op at work on an input; gives the path."""
 

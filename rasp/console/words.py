@@ -47,7 +47,7 @@ def first_and_rest(text: str, usage: str) -> tuple[str, str]:
 
 def input_and_flags(text: str) -> tuple[str, str]:
     """An input, and from the first `--option` on what follows it; what stands in quotes or brackets is one input."""
-    start = len(first_and_rest(text, "")[0]) if text.startswith(('"', "'", "[")) else 0
+    start = len(first_and_rest(text, "")[0]) if text.startswith(('"', "'", "[", "{")) else 0
     found = _FIRST_FLAG.search(text, start)
     return (text, "") if found is None else (text[: found.start()].strip(), text[found.end() :])
 
