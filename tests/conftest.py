@@ -9,7 +9,7 @@ second_opinion.MOST = 12
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="rewrite expected texts from what is printed now")
-    parser.addoption("--programs", type=int, default=400, help="how many random programs of each family to compare")
+    parser.addoption("--programs", type=int, default=250, help="how many random programs of each family to compare")
     parser.addoption("--seed", type=int, default=0, help="seed of the first random program of each family")
     parser.addoption("--vertices", type=int, default=3, help="all graphs of up to so many vertices are compared")
     parser.addoption("--graphs", type=int, default=12, help="how many graphs of each generator are asked about")
