@@ -15,7 +15,7 @@ from rasp.operations import OPERATIONS, Operation, Symbol
 
 KIND = Operation("kind", 1, (), lambda value: "string" if isinstance(value, str) else "number")
 _ARITHMETIC = {"+", "-", "*", "/", "%", "^", "neg", "pos"}
-_IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
+IS_BOOL = Operation("is bool", 1, (), lambda value: isinstance(value, bool))
 _IS_TEXT = Operation("is text", 1, (), lambda value: isinstance(value, str))
 UNREAD = Operation("unread", 1, (), lambda value: value)
 
@@ -121,7 +121,7 @@ def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
         return [Guard(f"{read!r} holds numbers where several are selected", "mean", (Map(_IS_TEXT, (read,)),))]
     if not (found.averaged and found.may_be_bools) or values.width_bounds(node.selector).at_most_one:
         return []
-    return [Guard(f"{node.value!r} holds a number where several are selected", "mean", (Map(_IS_BOOL, (node.value,)),))]
+    return [Guard(f"{node.value!r} holds a number where several are selected", "mean", (Map(IS_BOOL, (node.value,)),))]
 
 
 def one_key_needed(node: Node, values: ValueAnalysis) -> Selector | None:

@@ -11,7 +11,7 @@ from compiler.differences import is_difference
 from compiler.gadgets.attention import lower_head
 from compiler.gadgets.feedforward import difference_neurons, indicator_count_neurons, neurons_for
 from compiler.gadgets.tables import IndistinctError
-from compiler.guards import Guard
+from compiler.guards import IS_BOOL, Guard
 from compiler.indicator_means import is_count
 from compiler.ir import Accuracy, Check, OutputTypes, ReadoutKind
 from compiler.materialised import is_stored
@@ -138,12 +138,31 @@ def _neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) 
         try:
             return neurons_for(node, storage, reader, precision)
         except IndistinctError as error:
+            if isinstance(node, Map) and node.op is IS_BOOL:
+                raise _mixed_with_bools(node.args[0]) from error
             if isinstance(node, Map) and node.op is DEFINED:
                 raise Refusal(
                     f"{node.args[0]!r} has a value only where a number is an int, and not where it is an equal float",
                     hint="round(...) makes an int of the number; select_best selects one key, whose value is no mean",
                 ) from error
             raise
+
+
+def _truth(node: SOp, reader: Reader) -> Functional:
+    """The functional that is 1 where a guard's s-op is True."""
+    try:
+        return reader.feature(node, {value_key(True): 1.0})
+    except Refusal as error:
+        if isinstance(node, Map) and node.op is IS_BOOL:
+            raise _mixed_with_bools(node.args[0]) from error
+        raise
+
+
+def _mixed_with_bools(node: SOp) -> Refusal:
+    return Refusal(
+        f"{node!r} may be a bool or the number that equals it, and whether several of them have a mean depends on that",
+        hint="indicator(...) makes a number of a bool",
+    )
 
 
 def _embeddings(
@@ -211,7 +230,7 @@ def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
     if guard.check not in ("single", "mean", "marks"):
         return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
     z, square, *others = guard.nodes
-    without_mean = [reader.feature(node, {value_key(True): 1.0}) for node in others]
+    without_mean = [_truth(node, reader) for node in others]
     logits = (reader.number(z), reader.number(square), *without_mean)
     if guard.check == "marks":
         assert isinstance(z, Aggregate)

@@ -36,7 +36,7 @@ from rasp.interpret import run
 from rasp.language.program import Program, parse_program
 from rasp.layers import analyse
 from rasp.operations import Atom, Operation
-from tests.exact import exact
+from tests.exact import exact, program
 
 SAME = select(tokens, tokens)
 BEFORE = select(indices, indices, "<")
@@ -520,3 +520,10 @@ def test_neurons_of_a_layer_whose_head_nothing_reads_go_to_the_layer_before() ->
     copied = aggregate(select(indices, indices, ">"), "a", "a")
     always = sop(True) | (selector_width(select(copied, copied, "!=")) != indices)
     exact(where(aggregate(select(tokens, "b"), always, True), "x", "x"), "ab", 4)
+
+
+def test_a_mean_that_only_types_decide_is_refused_in_the_programs_words() -> None:
+    text = "x = aggregate(select(tokens, tokens, >), False); y = aggregate(select(indices, indices, <=), x);"
+    with pytest.raises(Refusal, match="may be a bool or the number that equals it") as refused:
+        compile_sop(program(text), (0, 1, 2), 4)
+    assert "indicator" in str(refused.value)
