@@ -190,7 +190,11 @@ def every_question(n: int) -> Iterator[Question]:
 # -- compiled: how many vertices a test has time for
 
 RETRIEVAL = ("node_count", "edge_count", "edge_exists", "degree", "connected_nodes")
-SIZES = dict.fromkeys((*RETRIEVAL, "reachability_by_hops"), VERTICES) | {"triangle_count": 4, "reachability": 4}
+SIZES = dict.fromkeys((*RETRIEVAL, "reachability_by_hops"), VERTICES) | {
+    "triangle_count": 4,
+    "reachability": 4,
+    "shortest_path": 4,
+}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -240,6 +244,25 @@ def test_edges_twice_and_none_at_all(name: str, tokens: list[str], answer: Atom)
 
 def test_several_questions_are_answered_each_at_its_place() -> None:
     tokens = ["0", "1", "2", "3", "0-1", "1-2", "0?2", "2?1", "3?0"]
-    assert evaluate(program("shortest_path").sop(), tokens)[-3:] == [2, 1, -1]
     assert evaluate(program("reachability").sop(), tokens)[-3:] == [True, True, False]
     assert evaluate(program("degree").sop(), tokens)[-3:] == [1, 1, 0]
+
+
+def test_of_several_questions_the_last_one_is_answered() -> None:
+    tokens = ["0", "1", "2", "3", "0-1", "1-2", "2?1", "0?2", "2?0"]
+    assert evaluate(program("shortest_path").sop(), tokens) == [0, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert evaluate(program("shortest_path").sop(), [*tokens, "0?2"])[-4:] == [0, 2, 0, 2]
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 9, 10, 17])
+def test_the_longest_path_is_found(n: int) -> None:
+    tokens = [*map(str, range(n)), *(f"{v}-{v + 1}" for v in range(n - 1)), f"{n - 1}?0"]
+    assert evaluate(program("shortest_path", n).sop(), tokens)[-1] == n - 1
+    assert evaluate(program("reachability", n).sop(), tokens)[-1] is True
+    assert evaluate(program("reachability_by_hops", n).sop(), tokens)[-1] is True
+    assert evaluate(program("cycle_check", n).sop(), ["0-2", *tokens])[-1] is True
+
+
+def test_the_page_on_graphs_names_every_program() -> None:
+    text = (FOLDER.parent.parent / "docs" / "graphs.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in FILES)
