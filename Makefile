@@ -42,8 +42,9 @@ browser:
 
 # Other libraries run what is exported to them, in an environment each beside .venv.
 INTEROP := $(VENV)-interop
-ENVIRONMENTS := onnx treescope huggingface transformer-lens transformer-lens-3
+ENVIRONMENTS := onnx treescope geometric huggingface transformer-lens transformer-lens-3
 TESTS_treescope := tests/test_viz_notebook.py
+TESTS_geometric := tests/test_geometric.py
 TESTS_onnx := tests/test_export.py tests/test_export_onnx.py
 TESTS_huggingface := tests/test_export_huggingface.py
 TESTS_transformer-lens := tests/test_export_lens.py
