@@ -27,7 +27,7 @@ from rasp.graph import SOp
 from rasp.language.program import load_program
 from viz import graph, save
 from viz.comparison import own_source
-from viz.node_link import NodeLinkPlan, plan_node_link
+from viz.node_link import NodeLinkPlan, _head, plan_node_link
 from viz.vertex_layout import vertex_places
 
 PATH: dict[str, Any] = {"tokens": "aaa", "edges": [[0, 1], [1, 2]]}
@@ -118,6 +118,12 @@ def test_what_a_layer_computes_beside_is_said() -> None:
     drawn = plan(aggregate(edges, first + last) + aggregate(edges, last), PATH)
     assert not any("not on the vertices" in note for note in plan_node_link(PATH, degree()).notes)
     assert any("not on the vertices, though layer 1 computes it" in note for note in drawn.notes)
+
+
+def test_attention_too_faint_to_be_drawn_is_said() -> None:
+    assert not plan_node_link(PATH, degree()).panels[1].picture.faint
+    weights = np.array([[1, 0, 0], [0.9999, 0.0001, 0], [1, 0, 0]])
+    assert _head(["a head"], weights, None, ("", "")).faint
 
 
 def graph_notes(given: Any) -> tuple[str, ...]:

@@ -73,7 +73,8 @@ _DASHED = 0.7
 class Picture:
     """One panel: [n, n] attention (row = query), what is allowed and not used, what goes to BOS, texts on vertices.
 
-    `labels` are written on edges; without `arrows` they go both ways. `masked`: a mask hides what has no line.
+    `labels` are written on edges; without `arrows` they go both ways. `masked`: a mask hides what has no line;
+    `faint`: there is attention that is too little to be drawn.
     """
 
     title: tuple[str, ...]
@@ -85,6 +86,7 @@ class Picture:
     arrows: bool = True
     colour: str = MARKED
     masked: bool = False
+    faint: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,10 @@ def _head(title: Sequence[str], weights: Weights, mask: Visible | None, texts: t
     words = title if mask is not None else (*title, "no mask: every vertex is in sight")
     idle = np.zeros_like(seen) if mask is None else mask & ~seen
     drawn = np.where(seen, weights, 0.0)
-    return Picture(tuple(words), drawn[1:, 1:], idle[1:, 1:], drawn[1:, 0], texts, {}, masked=mask is not None)
+    faint = bool(((weights > 0) & ~seen)[1:].any())
+    return Picture(
+        tuple(words), drawn[1:, 1:], idle[1:, 1:], drawn[1:, 0], texts, {}, masked=mask is not None, faint=faint
+    )
 
 
 def _texts(values: Sequence[Atom]) -> tuple[str, ...]:
@@ -255,6 +260,7 @@ def _notes(
         "sector: the share of attention on BOS, which is not drawn itself": any(
             picture.on_bos.any() for picture in pictures
         ),
+        "attention below 0.001, or half an even share, is not drawn": any(picture.faint for picture in pictures),
         "…: a longer value is cut off": any(
             "…" in text for picture in pictures for text in (*picture.texts, *picture.labels.values())
         ),
