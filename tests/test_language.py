@@ -531,6 +531,26 @@ def test_library(text: str, expected: str) -> None:
     assert last(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # "h" and "o" are in the set of every query but the last, whose set is "o" alone.
+        ('contains_any(tokens,["h","o"],[indices<4,True]);', "[2, 2, 2, 2, 1] (ints)"),
+        ('contains_any(tokens,["l"],[indices==2]);', "[0, 0, 2, 0, 0] (ints)"),
+        ('contains_any(tokens,["l","l"],[True,indices==0]);', "[2]*5 (ints)"),
+        ('contains_any(tokens,["x"],[True]);', "[0]*5 (ints)"),
+        ("contains_any(tokens,[],[]);", "[0]*5 (ints)"),
+    ],
+)
+def test_members_of_the_set_of_a_query(text: str, expected: str) -> None:
+    assert last(f"selector_width({text.rstrip(';')});") == expected
+
+
+def test_contains_any_may_name_something_else() -> None:
+    assert last("contains_any = 3; contains_any + 1;") == "4"
+    assert last("def contains_any(a, b) { return a; } contains_any(5, 6);") == "5"
+
+
 ValueSet = list[int]
 
 

@@ -366,6 +366,8 @@ def library() -> Scope:
         "select_from_first": Primitive("select_from_first", ("seq", "val"), "library", builtins.select_from_first),
     }
     Elaborator(Silent()).run_file(read_source(_PRELUDE), scope, Mode.INNER)
+    # Younger than the programs that may have one of their own.
+    built_in.names["contains_any"] = scope.names.pop("contains_any")
     return scope
 
 

@@ -29,7 +29,7 @@ LIBRARY = (
     "load_from_location", "shift", "select_from_last", "select_from_first", "mark_last_instance",
     "mark_first_instance", "sort", "select_next_identical",
 )  # fmt: skip
-PREDEFINED = ("relation", "transpose", "label")
+PREDEFINED = ("relation", "transpose", "label", "contains_any")
 STATEMENT_WORDS = ("load", "draw")
 COMMAND_WORDS = ("set", "show", "example", "examples", "on", "off", "s-op", "selector", "full seq display",
                  "exit", "quit")  # fmt: skip
