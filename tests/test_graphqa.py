@@ -190,6 +190,7 @@ def every_question(n: int) -> Iterator[Question]:
 # -- compiled: how many vertices a test has time for
 
 RETRIEVAL = ("node_count", "edge_count", "edge_exists", "degree", "connected_nodes")
+SETS = ("reachability", "cycle_check", "shortest_path")
 SIZES = dict.fromkeys((*RETRIEVAL, "reachability_by_hops"), VERTICES) | {
     "triangle_count": 4,
     "reachability": 4,
@@ -202,6 +203,17 @@ def test_compiled_models_are_as_networkx_has_it(name: str) -> None:
     n = min(SIZES.get(name, 3), 4)
     asked = list(every_question(n))
     for one, answer in zip(asked, answers(model(name, n), [one.tokens for one in asked]), strict=True):
+        assert isinstance(answer, dict), answer
+        assert next(iter(answer.values())) == wanted(name, one), one.tokens
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_compiled_models_on_graphs_of_every_generator(name: str, request: pytest.FixtureRequest) -> None:
+    count = int(request.config.getoption("--graphs"))
+    if count < 100 and name in SETS:
+        pytest.skip("models of eight vertices take 10 to 20 seconds each; give --graphs 100 or more")
+    asked = questions(count)
+    for one, answer in zip(asked, answers(model(name, VERTICES), [one.tokens for one in asked]), strict=True):
         assert isinstance(answer, dict), answer
         assert next(iter(answer.values())) == wanted(name, one), one.tokens
 
