@@ -24,7 +24,7 @@ from rasp.graph import (
     SOp,
     topological,
 )
-from rasp.operations import Symbol, describe
+from rasp.operations import Atom, Symbol, describe
 
 
 class Facts:
@@ -36,7 +36,7 @@ class Facts:
     def __init__(self, options: Options, most_rows: int = MAX_TUPLES) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
         self._static = options.masks == "auto"
-        self.labels = options.labels
+        self.labels: tuple[Atom, ...] = options.labels
         self.values: ValueAnalysis = ValueAnalysis(
             options.vocab, options.max_length, self.conjunctions, options.causal, most_rows=most_rows
         )
