@@ -45,6 +45,10 @@ class Facts:
         self._tainted: dict[Node, bool] = {}
         self._asked: dict[Node, None] = {}
 
+    def list_up_to(self, most_rows: int) -> None:
+        """From now on combinations are listed up to so many."""
+        self.values.most_rows = most_rows
+
     @property
     def max_length(self) -> int:
         return self.values.max_length

@@ -176,7 +176,7 @@ class Compilation:
         found = min(steps, self._way(prefer, most_rows=TRIED_ROWS), key=lambda way: way.size)
         if found.size == math.inf:
             return self._way(prefer)
-        found.facts.values.most_rows = MAX_TUPLES
+        found.facts.list_up_to(MAX_TUPLES)
         return found
 
     def _way(self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES) -> Passes:

@@ -82,7 +82,7 @@ class Steps:
         """Those arguments that make the s-op a smaller table."""
         args = dict.fromkeys(arg for arg in node.args if self._can_be_stored(arg))
         choices = [chosen for size in range(1, len(args) + 1) for chosen in combinations(args, size)]
-        found = {chosen: rows(_with_stored(node, chosen), self.facts.values) for chosen in choices}
+        found = {chosen: rows(_reading_stored(node, chosen), self.facts.values) for chosen in choices}
         best = min(found, key=found.__getitem__, default=())
         return best if best and _HALF * found[best] <= rows(node, self.facts.values) else ()
 
@@ -125,7 +125,7 @@ def _is_inner(node: SOp) -> bool:
     return isinstance(node, Map) and not is_opaque(node)
 
 
-def _with_stored(node: Map, chosen: tuple[SOp, ...]) -> Map:
+def _reading_stored(node: Map, chosen: tuple[SOp, ...]) -> Map:
     return Map(node.op, tuple(stored(arg) if any(arg is part for part in chosen) else arg for arg in node.args))
 
 
