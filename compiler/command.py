@@ -27,7 +27,7 @@ from rasp.errors import RaspError
 from rasp.graph import SOp
 from rasp.inputs import given_inputs, input_arguments, json_of, tokens_of
 from rasp.language.budget import budget_argument
-from rasp.language.header import MissingSize, header_of, model_size, size_arguments
+from rasp.language.header import MissingSize, model_size, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
@@ -112,7 +112,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
         program.sop(name)
     inputs = [tokens_of(given) for given in given_inputs(args)]
     try:
-        size = model_size(header_of(program.source), args.vocab, args.max_length, inputs)
+        size = model_size(program.header, args.vocab, args.max_length, inputs)
     except MissingSize as error:
         args.parser.error(f"{error.message}; {error.hint}")
     for remark in size.remarks:

@@ -19,7 +19,6 @@ from compiler.tensors import parameter_counts
 from export.circuit import circuit_bytes
 from export.folders import write_folder
 from rasp.errors import DataFault, Refusal
-from rasp.language.header import header_of
 from rasp.language.program import load_program
 
 FORMAT, VERSION = "rasp-compiler zoo", 1
@@ -72,7 +71,7 @@ def build_zoo(
 def _entry(specimen: Specimen) -> tuple[dict[str, Any], dict[str, bytes]]:
     """What the index says of a model, and its files."""
     program = load_program(specimen.path)
-    vocabulary = header_of(program.source).vocabulary
+    vocabulary = program.header.vocabulary
     if vocabulary is None:
         raise DataFault(f"{specimen.path} does not say which tokens it is for", hint="write # vocab: a-z in its header")
     about = {

@@ -24,7 +24,7 @@ from rasp.console.show import values
 from rasp.errors import DataFault
 from rasp.inputs import given_inputs, input_arguments, sequence_of
 from rasp.language.budget import budget_argument
-from rasp.language.header import Header, MissingSize, header_of, model_size
+from rasp.language.header import Header, MissingSize, model_size
 from rasp.language.parameters import given_parameters, parameter_argument
 from rasp.language.program import load_program
 from rasp.operations import Atom, column
@@ -135,7 +135,7 @@ def plan_of(args: argparse.Namespace) -> Plan:
     program = load_program(args.file, budget=args.budget, **given_parameters(args))
     program.sop(args.name)
     preset = PRESETS[args.preset or _DEFAULT]
-    vocabulary, longest = _size(args, header_of(program.source), preset.max_length)
+    vocabulary, longest = _size(args, program.header, preset.max_length)
     return Plan(
         file=args.file,
         budget=args.budget,

@@ -35,7 +35,7 @@ from rasp.interpret import Run
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import described
 from rasp.language.formatter import canonical
-from rasp.language.header import Header, header_of, read_header
+from rasp.language.header import Header, read_header
 from rasp.language.lint import lint
 from rasp.language.loading import Disk, read_source
 from rasp.language.parameters import given_parameters, parameter_argument
@@ -261,9 +261,11 @@ def _check(path: str, budget: int, parameters: Mapping[str, Atom]) -> bool:
     """Whether a file has mistakes."""
     try:
         source = read_source(Path(path))
-        for warning in [*lint(parse(source).program), *header_of(source).faults()]:
+        for warning in lint(parse(source).program):
             warn(warning)
         program = load_program(path, budget=budget, **parameters)
+        for fault in program.header.faults():
+            warn(fault)
     except RaspError as error:
         warn(error)
         return True

@@ -32,7 +32,7 @@ def parse_vocabulary(text: str) -> tuple[Atom, ...]:
     if "," in text and len(text) > 1:
         return _list(text)
     _refuse_other_ranges(text)
-    return _distinct(_characters(text), text)
+    return distinct(_characters(text), text)
 
 
 def remark_on(text: str) -> str:
@@ -64,7 +64,7 @@ def _from_file(path: str) -> tuple[Atom, ...]:
         ) from error
     if not isinstance(found, list) or not found or not all(isinstance(t, (int, float, str)) for t in found):
         raise DataFault(f"the vocabulary {path} must be a JSON list of strings, numbers or booleans")
-    return _distinct(found, path)
+    return distinct(found, path)
 
 
 def _range(first: int, last: int, text: str) -> tuple[Atom, ...]:
@@ -89,7 +89,7 @@ def _list(text: str) -> tuple[Atom, ...]:
     items = text.split(",")
     if not all(items):
         raise DataFault(f"the vocabulary {text!r} has an empty item", hint=f"a vocabulary is {FORMS}")
-    return _distinct(_as_numbers(items) or list(items), text)
+    return distinct(_as_numbers(items) or list(items), text)
 
 
 def _as_numbers(items: list[str]) -> list[Atom] | None:
@@ -117,7 +117,8 @@ def _characters(text: str) -> list[Atom]:
     return found
 
 
-def _distinct(tokens: list[Atom], text: str) -> tuple[Atom, ...]:
+def distinct(tokens: Sequence[Atom], text: str) -> tuple[Atom, ...]:
+    """The tokens that `text` stands for. DataFault where there are none, or one twice."""
     if not tokens:
         raise DataFault("the vocabulary is empty", hint=f"a vocabulary is {FORMS}")
     found: dict[object, Atom] = {}

@@ -10,7 +10,6 @@ import pytest
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from export.runtimes import runtime
-from rasp.language.header import header_of
 from rasp.language.program import load_program
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
@@ -24,7 +23,7 @@ EVERY_GRAPH = pytest.mark.parametrize("name", GRAPHS)
 def bundled(name: str, max_length: int = 8, dtype: str = "float32", causal: bool = False) -> CompiledModel:
     """A bundled program over the vocabulary in its header."""
     program = load_program(PROGRAMS / f"{name}.rasp")
-    vocabulary = header_of(program.source).vocabulary
+    vocabulary = program.header.vocabulary
     assert vocabulary is not None
     model = program.compile(vocabulary, max_length, dtype=dtype, causal=causal)
     assert isinstance(model, CompiledModel)

@@ -52,8 +52,8 @@ def given(name: str) -> Graph:
 
 @cache
 def model(name: str) -> CompiledModel:
-    said = header(name)
-    found: CompiledModel = program(name).compile(said["vocab"], int(said["length"]))
+    own = program(name)
+    found: CompiledModel = own.compile(own.header.vocabulary or (), own.header.length or 0)
     return found
 
 

@@ -22,9 +22,9 @@ from compiler.run.batches import answers
 from compiler.run.model import ENGINES, CompiledModel
 from rasp import BatchRun, Program, analyse, evaluate
 from rasp import load as load_program
+from rasp.__main__ import main
 from rasp.inputs import parse_input, tokens_of
 from rasp.operations import Atom
-from rasp.vocabulary import parse_vocabulary
 from tests.test_programs import printed
 
 FOLDER = Path(__file__).parent.parent / "programs" / "graphqa"
@@ -104,8 +104,19 @@ def test_the_header_holds(name: str) -> None:
     assert printed(evaluate(own.sop(), given(name))) == said["output"]
     assert analyse([own.sop()]).heads == [int(count) for count in said["heads"].split(",")]
     assert len(said["heads"].split(",")) == int(said["layers"])
-    assert list(parse_vocabulary(said["vocab"])) == vocabulary(VERTICES)
-    assert int(said["length"]) == VERTICES + VERTICES * (VERTICES - 1) // 2 + 1
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_size_in_the_header_follows_the_parameter(name: str) -> None:
+    for n in (3, VERTICES, 12):
+        own = program(name, n).header
+        assert list(own.vocabulary or ()) == vocabulary(n)
+        assert own.length == n + n * (n - 1) // 2 + 1
+
+
+def test_a_task_compiles_for_so_many_vertices_as_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile", str(FOLDER / "degree.rasp"), "--set", "n=6"]) == 0
+    assert capsys.readouterr().err == "from the header: vocabulary tokens_of(n) (51 tokens), maximum length 22\n"
 
 
 def rounds(n: int) -> int:
@@ -264,6 +275,21 @@ def test_of_several_questions_the_last_one_is_answered() -> None:
     tokens = ["0", "1", "2", "3", "0-1", "1-2", "2?1", "0?2", "2?0"]
     assert evaluate(program("shortest_path").sop(), tokens) == [0, 0, 0, 0, 0, 0, 0, 0, 2]
     assert evaluate(program("shortest_path").sop(), [*tokens, "0?2"])[-4:] == [0, 2, 0, 2]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_several_questions_mean_what_the_interpreter_says(name: str) -> None:
+    """Edges twice, edges of vertices that are not there, no question and several: in any order, at every engine."""
+    n = min(SIZES.get(name, 3), 4)
+    own = model(name, n)
+    rng, words = random.Random(7), own.weights.vocabulary
+    asked = [word for word in words if "?" in str(word)]
+    given = [[*rng.choices(words, k=rng.randint(1, 5)), *rng.choices(asked, k=count % 3)] for count in range(60)]
+    given = [tokens[: own.weights.max_length] for tokens in given]
+    wanted = BatchRun.of(given).sop(program(name, n).sop()).lists()
+    for tokens, answer, right in zip(given, answers(own, given), wanted, strict=True):
+        assert isinstance(answer, dict), tokens
+        assert next(iter(answer.values())) == right, tokens
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 9, 10, 17])

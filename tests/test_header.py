@@ -14,8 +14,10 @@ from rasp.console.session import Session
 from rasp.doors import Rooms
 from rasp.errors import DataFault
 from rasp.language.header import MissingSize, header_of, model_size
+from rasp.language.program import parse_program
 from rasp.operations import Atom
 from rasp.source import Source
+from rasp.vocabulary import parse_vocabulary
 
 ROOT = Path(__file__).parent.parent
 TEXT = """# Brackets.
@@ -58,6 +60,62 @@ def test_what_a_header_cannot_mean_is_an_error_at_its_line(text: str, field: str
     with pytest.raises(DataFault) as found:
         getattr(header_of(Source("p", text)), field)
     assert str(found.value.span) == place
+
+
+SIZED = """# vocab:   = ["a"] + [names[v] for v in range(_first, n)]
+# length:  n * (n - 1) / 2
+
+param n = 4;
+_first = 1;
+names = "uvwx";
+x = indices;
+"""
+
+
+@pytest.mark.parametrize(("n", "vocabulary", "length"), [(4, "avwx", 6), (3, "avw", 3)])
+def test_a_header_may_depend_on_parameters(n: int, vocabulary: str, length: int) -> None:
+    header = parse_program(SIZED, n=n).header
+    assert (header.vocabulary, header.length) == (tuple(vocabulary), length)
+    assert header.depends
+    assert parse_program('# vocab: = "ab"\nx = indices;').header.vocabulary == ("a", "b")
+
+
+@pytest.mark.parametrize("vocab", ["=", "= ", "=a", "a= ", "=,a"])
+def test_equality_signs_are_tokens_too(vocab: str) -> None:
+    assert header_of(Source("p", f"# vocab: {vocab}")).vocabulary == parse_vocabulary(vocab)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# length: n +", "<program>:1:14: syntax error: expected an expression, found the end of the text"),
+        ("# length: n; n", "<program>:1:12: syntax error: expected the end of the expression, found `;`"),
+        ("# length: m", "<program>:1:11: name error: the name m is not defined"),
+        ("# length: n / 3", "1:11: data error: a maximum length is a number from 1 on, and this is 1.3333333333333333"),
+        ("# length: n - 4", "1:11: data error: a maximum length is a number from 1 on, and this is 0"),
+        ("# length: x", "1:11: data error: a maximum length is a number from 1 on, and this is an s-op"),
+        ("# vocab: = n", "1:12: data error: a vocabulary is a list of tokens, and this is an int"),
+        ("# vocab: = [x]", "1:12: data error: a vocabulary is a list of tokens, and this is a list"),
+        ("# vocab: = []", "1:10: data error: the vocabulary is empty"),
+        ("# vocab: = [n, n]", "1:10: data error: the vocabulary '[n, n]' holds 4 twice"),
+        ("# vocab: = [1][n]", "1:12: lookup error:"),
+    ],
+)
+def test_an_expression_that_gives_no_size_is_an_error_at_its_place(text: str, said: str) -> None:
+    header = parse_program(f"{text}\nparam n = 4;\nx = indices;").header
+    (fault,) = header.faults()
+    assert said in str(fault)
+
+
+def test_the_console_works_out_the_header_of_a_file() -> None:
+    Path("sized.rasp").write_text(SIZED)
+    console = Console(Session(), Rooms())
+    assert console.push(":load sized.rasp").text.endswith(
+        'from the header: vocabulary ["a"] + [names[v] for v in range(_first, n)] (4 tokens), maximum length 6'
+    )
+    assert "4 tokens, up to 6 positions" in console.push(":compile x").text
+    Path("broken.rasp").write_text(SIZED + "y = ;")
+    assert "from the header" not in console.push(":load broken.rasp").text
 
 
 @pytest.mark.parametrize(
@@ -142,7 +200,8 @@ def test_a_comment_that_is_no_input_does_not_stop_a_load() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("# length: many", "p.rasp:1:11: data error: a maximum length is a number"),
+        ("# length: 0", "p.rasp:1:11: data error: a maximum length is a number"),
+        ("# length: many", "p.rasp:1:11: name error: the name many is not defined"),
         ("# vocab: ab\n# input: abc", 'p.rasp:2:10: data error: the header\'s vocabulary has no "c"'),
         ("# length: 2\n# input: abc", "p.rasp:2:10: data error: the header's input is longer than 2 tokens"),
         ("# input: abc\n# vocab: a-c", ""),

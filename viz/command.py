@@ -273,7 +273,7 @@ def _compiled(node: SOp, program: Program, asked: _Request) -> CompiledModel:
     """The compiled model of an s-op; where vocabulary and length are from, if they are not given, is said."""
     from compiler.pipeline import compile
 
-    size = model_size(header_of(program.source), asked.vocab, asked.max_length, [asked.tokens])
+    size = model_size(program.header, asked.vocab, asked.max_length, [asked.tokens])
     for remark in size.remarks:
         warn(remark)
     return compile(node, size.vocabulary, size.max_length, source_map=own_source(program), causal=asked.causal)

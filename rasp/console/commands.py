@@ -17,7 +17,7 @@ from rasp.console.explain import cost_text, layers_text, titled, trace_text, typ
 from rasp.console.session import Reply
 from rasp.console.show import given_text
 from rasp.console.words import Flag, file_without_suffix, first_and_rest, input_and_flags, read_flags
-from rasp.errors import DataFault, NameFault
+from rasp.errors import DataFault, NameFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
 from rasp.inputs import Input, tokens_of
@@ -26,8 +26,9 @@ from rasp.language import syntax
 from rasp.language.budget import parse_factor
 from rasp.language.formatter import canonical
 from rasp.language.header import Header, header_of
+from rasp.language.parameters import Parameters
+from rasp.language.program import load_program
 from rasp.layers import analyse
-from rasp.printing import literal
 from rasp.source import CONSOLE, Source
 
 _WIDTH = 80
@@ -195,7 +196,7 @@ def _load(context: Context, rest: str) -> Reply:
 def _loaded(context: Context, path: str) -> Reply:
     """Runs a file; its header's input becomes the running example, and a reply says what else the header has."""
     session = context.session
-    context.header = header_of(session.elaborator.files.load(path, CONSOLE))
+    context.header = _header(session.elaborator.files.load(path, CONSOLE), session.elaborator.parameters)
     reply = session.push(f'load "{path}";')
     for given in context.header.own_inputs:
         session.use_example(given)
@@ -203,11 +204,22 @@ def _loaded(context: Context, path: str) -> Reply:
     return replace(reply, parts=(*reply.parts, *([said] if said else [])))
 
 
+def _header(source: Source, given: Parameters) -> Header:
+    """The header of a file; of one that cannot be run, what depends on that is left out, and the load says why."""
+    found = header_of(source)
+    if not found.depends:
+        return found
+    try:
+        return load_program(source.name, budget=1, **given.given).header
+    except RaspError:
+        return Header({name: place for name, place in found.fields.items() if name == "input"})
+
+
 def _header_text(header: Header) -> str:
     """What a header is used for, in a line."""
     found = {
         "example": None if header.input is None else given_text(header.input),
-        "vocabulary": None if header.vocabulary is None else literal(header.fields["vocab"].text),
+        "vocabulary": None if header.vocabulary is None else header.vocabulary_text,
         "maximum length": header.length,
     }
     parts = [f"{what} {text}" for what, text in found.items() if text is not None]

@@ -8,6 +8,7 @@ takes no C stack (see `stack`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -131,14 +132,24 @@ class Elaborator:
 
     def perform(self, statement: syntax.Statement, scope: Scope, mode: Mode) -> None:
         """Runs one statement from the top. Whatever goes wrong is a RaspError with its place."""
+        with self._from_the_top(statement.span):
+            self.execute(statement, scope, mode)
+
+    def work_out(self, node: syntax.Expression, scope: Scope) -> Value:
+        """The value of an expression that stands alone. Whatever goes wrong is a RaspError with its place."""
+        with self._from_the_top(node.span):
+            return self.value(node, scope)
+
+    @contextmanager
+    def _from_the_top(self, span: Span) -> Iterator[None]:
         frame, depth, loading = self.frame, self.depth, list(self.loading)
         try:
             with deep_stack():
-                self.execute(statement, scope, mode)
+                yield
         except RecursionError:
-            raise ValueFault("calls and expressions are nested too deeply", statement.span) from None
+            raise ValueFault("calls and expressions are nested too deeply", span) from None
         except MemoryError:
-            raise ValueFault("there is not enough memory for this", statement.span) from None
+            raise ValueFault("there is not enough memory for this", span) from None
         finally:
             self.frame, self.depth, self.loading = frame, depth, loading
 

@@ -52,12 +52,16 @@ class Lexed:
     comments: tuple[Span, ...]
 
 
-def lex(source: Source) -> Lexed:
-    """The tokens and comments of a source. Never fails: what cannot be a word becomes an unclosed or strange token."""
+def lex(source: Source, part: Span | None = None) -> Lexed:
+    """The tokens and comments of a source, or of a part of it.
+
+    Never fails: what cannot be a word becomes an unclosed or strange token.
+    """
+    begin, end = (0, len(source.text)) if part is None else (part.start, part.end)
     tokens: list[Token] = []
     comments: list[Span] = []
     first = True
-    for match in _TOKEN.finditer(source.text):
+    for match in _TOKEN.finditer(source.text, begin, end):
         kind = match.lastgroup
         if kind == "blank":
             first = first or "\n" in match.group()
@@ -66,7 +70,6 @@ def lex(source: Source) -> Lexed:
         else:
             tokens.append(Token(cast(TokenKind, kind), match.group(), match.start(), match.end(), first))
             first = False
-    end = len(source.text)
     tokens.append(Token("end", "", end, end, True))
     return Lexed(source, tuple(tokens), tuple(comments))
 

@@ -110,9 +110,17 @@ def parse(source: Source, *, closed: bool = False) -> Parsed:
         return _Parser(source, closed).program()
 
 
+def parse_expression(part: Span) -> Expression:
+    """The expression that a part of a source is, with its places there. SyntaxFault where it is none."""
+    with deep_stack():
+        reader = _Parser(part.source, True, part)
+        found = reader.expression()
+        return found if reader.at_end() else reader.fail("the end of the expression")
+
+
 class _Parser:
-    def __init__(self, source: Source, closed: bool) -> None:
-        lexed = lex(source)
+    def __init__(self, source: Source, closed: bool, part: Span | None = None) -> None:
+        lexed = lex(source, part)
         self.source = source
         self.closed = closed
         self.tokens = lexed.tokens

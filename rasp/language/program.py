@@ -24,10 +24,11 @@ from rasp.language.elaborate import (
     outside_library,
     ungrouped,
 )
+from rasp.language.header import Header, header_of
 from rasp.language.lexer import lex
 from rasp.language.loading import Disk, Files, Kept, Text, read_source
-from rasp.language.parser import parse
-from rasp.language.scope import UndefinedName, Value
+from rasp.language.parser import parse, parse_expression
+from rasp.language.scope import Scope, UndefinedName, Value
 from rasp.meaning import EvaluationFault
 from rasp.operations import Atom
 from rasp.origins import remember
@@ -41,7 +42,7 @@ class Program:
     `variables` are its public values, in the order of first assignment, and last, as `out`, what an expression
     statement gave. `names` holds the nodes that are bound to a variable, `origins` the place that built each node.
     `default` is the s-op that was assigned last, or None. `texts` are its own text and those of the files it loads.
-    `parameters` holds the value of each parameter.
+    `parameters` holds the value of each parameter, `scope` every name of the file itself.
     """
 
     source: Source
@@ -51,7 +52,8 @@ class Program:
     default: str | None
     syntax: syntax.Program = field(repr=False)
     texts: tuple[Text, ...] = field(repr=False)
-    parameters: dict[str, Atom] = field(default_factory=dict)
+    parameters: dict[str, Atom]
+    scope: Scope = field(repr=False)
 
     def __repr__(self) -> str:
         return f"<Program {self.source.name}: {', '.join(self.variables) or 'nothing'}>"
@@ -59,6 +61,15 @@ class Program:
     def __getitem__(self, name: str) -> Any:
         """`program["name"]`: the value of that name, as `variable` gives it."""
         return self.variable(name)
+
+    @property
+    def header(self) -> Header:
+        """The header, whose expressions have the program's names."""
+        return header_of(self.source, self._work_out)
+
+    def _work_out(self, part: Span) -> Value:
+        """The value of an expression in a comment of the program."""
+        return Elaborator(Silent()).work_out(parse_expression(part), self.scope)
 
     def compile(
         self, vocab: str | Iterable[Atom], max_length: int, name: str | Sequence[str] | None = None, **options: Any
@@ -231,6 +242,7 @@ class _Run(Silent):
             tree,
             self._texts(),
             self.elaborator.parameters.declared,
+            self.scope,
         )
 
     def _texts(self) -> tuple[Text, ...]:

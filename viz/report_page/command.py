@@ -128,7 +128,7 @@ def _of_program(asked: _Request) -> Page:
     """The page of a program's s-ops, which are compiled for it."""
     program = load_program(asked.file, budget=asked.budget, **asked.parameters)
     sops = {name: program.sop(name) for name in asked.names or [_last(program)]}
-    size = model_size(header_of(program.source), asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
+    size = model_size(program.header, asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
     for remark in size.remarks:
         warn(remark)
     source, trained = own_source(program), asked.beside(sops)
