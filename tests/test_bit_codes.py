@@ -9,6 +9,7 @@ from compiler.artifact import load, save
 from compiler.options import Options
 from compiler.pipeline import Compilation
 from rasp.errors import Refusal
+from rasp.language.program import parse_program
 from tests.exact import exact, program
 
 MANY = tuple(f"t{number}" for number in range(70))
@@ -40,6 +41,16 @@ def test_a_model_of_codes_is_kept_in_its_file(tmp_path: Path) -> None:
     model = exact(program(REVERSE), MANY, 4)
     save(model, tmp_path / "m.safetensors")
     assert load(tmp_path / "m.safetensors").run(["t1", "t69"]).output == ["t69", "t1"]
+
+
+def test_a_cache_decodes_what_is_held_in_codes() -> None:
+    text = f'{REVERSE} last = "same" if found == tokens else found;'
+    model = parse_program(text).compile(MANY, 4, ["found", "last"])
+    cache = model.run_with_cache(["t1", "t2", "t69"])[1]
+    assert model.weights.output.kind == "coded"
+    assert cache["found"] == ["t69", "t2", "t1"]
+    assert cache.margins("found") == pytest.approx([1, 1, 1])
+    assert cache["last"] == ["t69", "same", "t1"]
 
 
 def test_a_logit_with_another_code_is_no_certificate() -> None:

@@ -14,7 +14,7 @@ from rasp.console.session import Session
 from rasp.doors import Rooms
 from rasp.errors import DataFault
 from rasp.language.header import MissingSize, header_of, model_size
-from rasp.language.program import parse_program
+from rasp.language.program import load_program, parse_program
 from rasp.operations import Atom
 from rasp.source import Source
 from rasp.vocabulary import parse_vocabulary
@@ -213,3 +213,11 @@ def test_check_warns_of_a_header_that_is_no_use(text: str, said: str, capsys: py
     assert status == 0
     assert err.startswith(said)
     assert bool(err) is bool(said)
+
+
+def test_a_program_is_compiled_for_what_its_header_says() -> None:
+    model = load_program("p.rasp").compile()
+    assert (model.weights.vocabulary, model.weights.max_length) == (tuple("(abc )"), 7)
+    assert load_program("p.rasp").compile(max_length=3).weights.max_length == 3
+    with pytest.raises(DataFault, match="vocab and max_length: needed where the header of <program> does not say it"):
+        parse_program("x = indices;").compile()

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from compiler.ir import Array, Held, ModelWeights
-from compiler.run.decode import own_gaps
+from compiler.ir import Array, Held, ModelWeights, Readout
+from compiler.run.decode import closest, own_gaps, selected_states
 from rasp.errors import NameFault, RaspError, ValueFault
 from rasp.graph import Constant, Indices, Map, Node, SOp, Tokens, topological
 from rasp.interpret import Run
@@ -56,11 +56,23 @@ class NamedSOps:
 
         NameFault where it is neither held there nor computed, position by position, from what is.
         """
-        direct = _direct(held, stream)
+        direct = self._read(held, stream)
         return direct if direct is not None else self._computed(held, tokens, stream)
 
+    def _read(self, held: Held, stream: Array) -> Decoded | None:
+        """The values as the stream itself holds them, or as an output is read from it; None where it does neither."""
+        direct = _direct(held, stream)
+        output = next((found for found in self.weights.outputs if found.node is held.node), None)
+        return self._read_out(output, stream) if direct is None and output is not None else direct
+
+    def _read_out(self, output: Readout, stream: Array) -> Decoded:
+        """The values of an output, some of which the stream holds in codes that only the unembedding reads."""
+        guards = [self.weights.guards[place] for place in (output.types.guards if output.types else ())]
+        states = [selected_states(guard, stream @ guard.W_U) for guard in guards]
+        return Decoded(*closest(output, stream @ output.W_U, states))
+
     def _computed(self, held: Held, tokens: Sequence[Atom], stream: Array) -> Decoded:
-        found = ((other.node, _direct(other, stream)) for other in self.weights.held if other is not held)
+        found = ((other.node, self._read(other, stream)) for other in self.weights.held if other is not held)
         known: dict[Node, Decoded] = {node: decoded for node, decoded in found if decoded is not None}
         columns: dict[Node, Column] = {node: column(decoded.values) for node, decoded in known.items()}
         used: list[list[float]] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rasp.compiling import Model, compiled
-from rasp.errors import Failures, NameFault, RaspError
+from rasp.errors import DataFault, Failures, NameFault, RaspError
 from rasp.graph import Constant, Indices, Node, Selector, SOp, Tokens, topological
 from rasp.language import syntax
 from rasp.language.budget import Budget, OverBudget
@@ -72,14 +72,28 @@ class Program:
         return Elaborator(Silent()).work_out(parse_expression(part), self.scope)
 
     def compile(
-        self, vocab: str | Iterable[Atom], max_length: int, name: str | Sequence[str] | None = None, **options: Any
+        self,
+        vocab: str | Iterable[Atom] | None = None,
+        max_length: int | None = None,
+        name: str | Sequence[str] | None = None,
+        **options: Any,
     ) -> Model:
         """The compiled model of the s-op of that name, of several, or of the one assigned last.
 
-        Vocabulary, length, options and errors are those of `rasp.compile`; NameFault for a name that is no s-op.
+        Vocabulary and length are those in the program's header where they are not given; these, options and errors are
+        those of `rasp.compile`. DataFault where nothing says what they are, NameFault for a name that is no s-op.
         """
         names = [name or self.default or ""] if name is None or isinstance(name, str) else list(name)
         outputs = {each: self.sop(each or None) for each in names}
+        header = self.header
+        vocab = header.vocabulary if vocab is None else vocab
+        max_length = header.length if max_length is None else max_length
+        if vocab is None or max_length is None:
+            missing = [name for name, found in (("vocab", vocab), ("max_length", max_length)) if found is None]
+            raise DataFault(
+                f"{' and '.join(missing)}: needed where the header of {self.source.name} does not say it",
+                hint='compile(vocab="a-z", max_length=20), or begin the program with # vocab: a-z and # length: 20',
+            )
         return compiled(outputs, vocab, max_length, program=self, **options)
 
     def variable(self, name: str) -> Value:
