@@ -14,7 +14,7 @@ import export
 from compiler.run.graph_inputs import NOTHING
 from rasp import tokens, tokens_asis
 from rasp.errors import DataFault, Refusal
-from tests.bundled import EVERY, EVERY_GRAPH, bundled, replay
+from tests.bundled import EVERY, EVERY_GRAPH, EVERY_QUESTION, ask, bundled, replay
 from tests.documented import ROOT, example
 
 transformers: Any = pytest.importorskip("transformers", reason="transformers is not installed: make interop runs this")
@@ -27,6 +27,13 @@ from export.stock_t5 import t5_runtime  # noqa: E402
 def test_every_program_replayed(name: str, replayed: int) -> None:
     replay(bundled(name), "huggingface", replayed)
     replay(bundled(name), "huggingface-t5", replayed)
+
+
+@EVERY_QUESTION
+def test_questions_on_graphs_replayed(name: str, replayed: int) -> None:
+    for engine in ("huggingface", "huggingface-t5"):
+        replay(bundled(name), engine, replayed)
+        ask(bundled(name), engine, replayed)
 
 
 @EVERY

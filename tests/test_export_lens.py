@@ -17,7 +17,7 @@ from export.lens_weights import lens_config, lens_tensors
 from rasp import tokens
 from rasp.__main__ import main
 from rasp.errors import DataFault, Refusal
-from tests.bundled import EVERY, EVERY_GRAPH, bundled, replay
+from tests.bundled import EVERY, EVERY_GRAPH, EVERY_QUESTION, ask, bundled, replay
 from tests.documented import ROOT, example
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the library's own and those of what it imports
@@ -39,6 +39,12 @@ def lens() -> Any:
 @EVERY
 def test_every_program_replayed(name: str, replayed: int, lens: Any) -> None:
     replay(bundled(name), "transformer-lens", replayed)
+
+
+@EVERY_QUESTION
+def test_questions_on_graphs_replayed(name: str, replayed: int, lens: Any) -> None:
+    replay(bundled(name), "transformer-lens", replayed)
+    ask(bundled(name), "transformer-lens", replayed)
 
 
 @EVERY

@@ -15,7 +15,7 @@ from compiler.tensors import named_tensors
 from rasp import elementwise, tokens
 from rasp.__main__ import main
 from rasp.errors import DataFault, ValueFault
-from tests.bundled import EVERY, EVERY_GRAPH, bundled, replay
+from tests.bundled import EVERY, EVERY_GRAPH, EVERY_QUESTION, ask, bundled, replay
 
 pytest.importorskip("onnx", reason="onnx is not installed: make interop runs this")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: make interop runs this")
@@ -29,6 +29,13 @@ from export.onnx_graph import onnx_bytes
 def test_every_program_replayed(name: str, replayed: int) -> None:
     replay(bundled(name), "onnxruntime", replayed)
     replay(bundled(name), "onnxruntime-plain", max(1, replayed // 4))
+
+
+@EVERY_QUESTION
+def test_questions_on_graphs_replayed(name: str, replayed: int) -> None:
+    for engine in ("onnxruntime", "onnxruntime-plain"):
+        replay(bundled(name), engine, replayed)
+        ask(bundled(name), engine, replayed)
 
 
 @EVERY
