@@ -32,7 +32,7 @@ DOORS = ("rasp", "rasp.doors", "rasp.compiling")
 # The parts of `rasp`, in the order in which they may be imported. The doors and the command line come last.
 PARTS = ("graph", "language", "console", "front")
 FRONT = ("rasp", "rasp.doors", "rasp.command", "rasp.shells", "rasp.watch", "rasp.__main__")
-MAY_IMPORT_TORCH = (*("compiler.run.network", "compiler.run.hooked", "lab.model", "lab.optimizers", "lab.training"),)
+MAY_IMPORT_TORCH = (*("compiler.run.network", "lab.model", "lab.optimizers", "lab.training"),)
 FOREIGN = {"google", "onnx", "onnxruntime", "transformer_lens", "transformers"}
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ MODEL = DYCK.compile(vocab="()[]", max_length=5)
 REVERSE = rasp.load(PROGRAMS / "reverse.rasp").compile(vocab="a-d", max_length=5)
 
 
+@cache
 def small(path: Path) -> tuple[rasp.Program, CompiledModel, list[Atom]]:
     """A bundled program compiled for a few tokens of its own, and an input."""
     header = dict(re.findall(r"^# ([\w-]+): +(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE))
@@ -247,8 +251,32 @@ def test_edited_models_are_neither_saved_nor_run_elsewhere(tmp_path: Path) -> No
     ablated = MODEL.ablate(head=(0, 0))
     with pytest.raises(DataFault, match="an edited model has no file"):
         save(ablated, tmp_path / "x.safetensors")
-    with pytest.raises(DataFault, match="runs on torch, not on reference"):
-        ablated.run("()", engine="reference")
+    with pytest.raises(DataFault, match="runs on reference or torch, not on sparse"):
+        ablated.run("()", engine="sparse")
+
+
+@pytest.mark.parametrize("path", sorted(PROGRAMS.glob("*.rasp")), ids=lambda path: path.stem)
+def test_numpy_runs_edited_models_as_torch_does(path: Path) -> None:
+    _, model, given = small(path)
+    model = model.patch(given[::-1], "embed", positions=[0, 2])
+    for at, _ in enumerate(model.layers[:1]):
+        model = model.ablate(head=(at, 0)).patch(given[::-1], ("scores", -1), head=0)
+    own, found = model.run(given), model.run(given, engine="reference")
+    assert found.outputs == own.outputs
+    for mine, theirs in zip(own.trace.residuals, found.trace.residuals, strict=True):
+        torch.testing.assert_close(torch.tensor(theirs), torch.tensor(mine))
+
+
+def test_numpy_runs_edited_models_without_torch() -> None:
+    code = (
+        "import sys, rasp\n"
+        "program = rasp.parse('r = aggregate(select(indices, 0, ==), tokens);')\n"
+        "m = program.compile('ab', 3, interventions='r')\n"
+        "print(m.ablate(head=(0, 0)).run('ab', engine='reference').covered)\n"
+        "print(m.intervene('ab', {'r': {1: 'b'}}, engine='reference').output, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["False", "['a', 'b'] False"]
 
 
 def test_a_model_from_a_file_knows_its_s_ops(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class CompiledModel(Research, Displayed):
         self.runtimes: dict[str, Runtime] = {}
         self.edits: tuple[Edit, ...] = tuple(edits)
         self.covered = covered
+        self._edited_from: CompiledModel | None = None
         self._ids = {atom_key(token): number for number, token in enumerate(weights.vocabulary, start=1)}
 
     def __repr__(self) -> str:
@@ -105,7 +106,7 @@ class CompiledModel(Research, Displayed):
     def edited(self, edits: Iterable[Edit], *, covered: bool = False) -> CompiledModel:
         """The model with more changes to its forward pass; it has the same network."""
         found = CompiledModel(self.weights, self.timings, (*self.edits, *edits), covered=self.covered and covered)
-        found.__dict__["network"] = self.network
+        found._edited_from = self
         return found
 
     @property
@@ -116,6 +117,8 @@ class CompiledModel(Research, Displayed):
     @cached_property
     def network(self) -> Transformer:
         """The torch module (torch is imported here, on first use)."""
+        if self._edited_from is not None:
+            return self._edited_from.network
         from compiler.run.network import Transformer
 
         return Transformer(self.weights)
@@ -166,10 +169,10 @@ class CompiledModel(Research, Displayed):
             graphs = self._static(token_ids, padding)
         if self.weights.masks and not graphs.has_any:
             raise DataFault("heads of the model look along relations or masks, and none are given", hint=_GRAPHS)
-        if self.edits and engine != "torch":
-            raise DataFault(f"an edited model runs on torch, not on {engine}")
+        if self.edits and engine not in ENGINES:
+            raise DataFault(f"an edited model runs on {' or '.join(ENGINES)}, not on {engine}")
         if self.edits:
-            return self.hooked(token_ids, padding, (), graphs)[0]
+            return self.hooked(token_ids, padding, (), graphs, engine)[0]
         if engine in self.runtimes:
             return self.runtimes[engine](token_ids, whole, graphs)
         if engine == "reference":

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, ModelWeights
 from compiler.run.graph_inputs import NOTHING, GraphInputs
+from compiler.run.hooked import Engine, MaskOf
 from compiler.run.reference import BLOCK, Trace
 from rasp.errors import DataFault
 from rasp.graph import Selector
@@ -295,6 +296,50 @@ class SparseTransformer(Transformer):
     PARTS = (SparseFeedForward, SparseLayer)
 
 
+class Tapped(Engine):
+    """A network whose intermediate tensors can be read and changed; they have gradients where the weights do.
+
+    DataFault in a dtype that is not the certified one.
+    """
+
+    def __init__(self, network: Transformer) -> None:
+        network._check_precision()
+        self.network = network
+        self.W_E, self.W_pos = network.W_E, network.W_pos
+        self.input_mlps = list(network.input_mlps)
+        self.layers = [(list(layer.heads), list(layer.mlps)) for layer in network.layers if isinstance(layer, Layer)]
+        self.outputs, self.guards = [network.W_U, *network.more], list(network.guards)
+
+    def ids(self, token_ids: Any) -> Tensor:
+        return torch.from_numpy(np.asarray(token_ids)).to(self.W_E.device)
+
+    def masks(self, ids: Tensor, padding: Any, graphs: GraphInputs) -> MaskOf:
+        hidden = None if padding is None else torch.from_numpy(padding).to(ids.device)
+        common, own = self.network._mask(ids, hidden), hidden_by(graphs, ids)
+        return lambda head: hidden_of(head, common, own)
+
+    def copied(self, x: Tensor) -> Tensor:
+        return x.clone()
+
+    def relu(self, x: Tensor) -> Tensor:
+        return torch.relu(x)
+
+    def hidden(self, scores: Tensor, where: Tensor) -> Tensor:
+        return scores.masked_fill(where, float("-inf"))
+
+    def softmax(self, scores: Tensor) -> Tensor:
+        return scores.softmax(dim=-1)
+
+    def stacked(self, parts: Sequence[Tensor], axis: int) -> Tensor:
+        return torch.stack(list(parts), dim=axis)
+
+    def widened(self, x: Tensor, width: int) -> Tensor:
+        return nn.functional.pad(x, (0, width - x.shape[-1]))
+
+    def array(self, x: Tensor) -> Array:
+        return _array(x.detach())
+
+
 def _few(used: Any) -> Tensor | None:
     """The places that are used; None where they are so many that picking them out does not pay."""
     return torch.from_numpy(np.flatnonzero(used)) if 2 * used.sum() <= len(used) else None
@@ -376,11 +421,17 @@ def _tap(
 
 def _keeper(batched: bool) -> Callable[[Tensor], Array]:
     def keep(tensor: Tensor) -> Array:
-        wide = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-        array: Array = wide.cpu().numpy()
+        array = _array(tensor)
         return array if batched else array[0]
 
     return keep
+
+
+def _array(tensor: Tensor) -> Array:
+    """A tensor in numpy, which knows no bfloat16."""
+    wide = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+    array: Array = wide.cpu().numpy()
+    return array
 
 
 def _parameter(array: Array) -> nn.Parameter:

@@ -24,6 +24,7 @@ from rasp.interventions import Interventions, position, value_of
 from rasp.operations import Atom
 
 if TYPE_CHECKING:
+    from compiler.run.hooked import Engine
     from compiler.run.network import Transformer
 
 Hook: TypeAlias = Callable[..., Any]
@@ -52,6 +53,9 @@ class Research(ABC):
 
     @abstractmethod
     def edited(self, edits: Iterable[Edit], *, covered: bool = False) -> Self: ...
+
+    @abstractmethod
+    def run(self, tokens: Sequence[Atom], *, engine: str = "torch", strict: bool | None = None) -> Result: ...
 
     @abstractmethod
     def result(self, tokens: Sequence[Atom], trace: Trace, *, strict: bool | None = None) -> Result: ...
@@ -139,14 +143,17 @@ class Research(ABC):
     def _is_sop(self, name: object) -> bool:
         return isinstance(name, SOp) or name in self._named.names
 
-    def intervene(self, given: Given, values: Interventions, *, strict: bool | None = None) -> Result:
+    def intervene(
+        self, given: Given, values: Interventions, *, engine: str = "torch", strict: bool | None = None
+    ) -> Result:
         """The result on an input while some s-ops have other values: `{"level": {2: 1}}` makes level 1 at token 2.
 
         The values are written into the residual stream where the model computes the s-op, and everything later reads
         them there. The certificate covers it (`result.covered`) where the model was compiled with these s-ops in
         `interventions`: it then gives what `rasp.evaluate(…, given=…)` gives. Elsewhere what does not read the stored
         value does not change. Positions may be texts, so that interventions can be JSON. NameFault for what is not
-        stored, ValueFault for a value that the s-op cannot have, DataFault for a position that is none.
+        stored, ValueFault for a value that the s-op cannot have, DataFault for a position that is none. `engine` as for
+        `run`.
         """
         inputs, several = inputs_of(given)
         if several:
@@ -158,8 +165,7 @@ class Research(ABC):
             covered = covered and held.name in self.weights.interventions
             places = {position(where, len(inputs[0])): value_of(value) for where, value in at.items()}
             found += written(self.weights, self._places, held, places)
-        result: Result = self.edited(found, covered=covered)._run(inputs[0], (), strict)[0]
-        return result
+        return self.edited(found, covered=covered).run(inputs[0], engine=engine, strict=strict)
 
     def _some(self, names: Iterable[Where]) -> list[Point]:
         several = [names] if isinstance(names, (str, tuple)) or callable(names) else names
@@ -180,14 +186,32 @@ class Research(ABC):
         return (results if several else results[0]), cache
 
     def hooked(
-        self, token_ids: Any, padding: Any = None, wanted: Sequence[str] = (), graphs: GraphInputs = NOTHING
+        self,
+        token_ids: Any,
+        padding: Any = None,
+        wanted: Sequence[str] = (),
+        graphs: GraphInputs = NOTHING,
+        engine: str = "torch",
     ) -> tuple[Trace, dict[str, Any]]:
-        """The trace of token ids [T] or [B, T], with the model's edits, and what is at the wanted places."""
+        """The trace of token ids [T] or [B, T], with the model's edits, and what is at the wanted places.
+
+        By torch, or by numpy (`reference`), whose arrays hooks then see.
+        """
         from compiler.run.hooked import Taps, traced
 
         alone = token_ids.ndim == 1
-        taps = Taps(self._places, self.edits, wanted, alone=alone)
-        return traced(self.network, self.weights, token_ids[None] if alone else token_ids, padding, taps, graphs)
+        opened = self._engine(engine)
+        taps = Taps(self._places, self.edits, wanted, opened, alone)
+        return traced(opened, self.weights, token_ids[None] if alone else token_ids, padding, taps, graphs)
+
+    def _engine(self, name: str) -> Engine:
+        if name == "reference":
+            from compiler.run.hooked import Numpy
+
+            return Numpy(self.weights)
+        from compiler.run.network import Tapped
+
+        return Tapped(self.network)
 
 
 def padded(encoded: Sequence[Any]) -> tuple[Any, Any]:
