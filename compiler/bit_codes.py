@@ -8,7 +8,7 @@ With Σ b_k(c)·b_k(x) = B − 2h it is (Σ b_k(c)·b_k(x) − B)/2 + 1, linear 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from compiler.values.categorical import value_key
@@ -63,11 +63,11 @@ def is_bit_of(copied: Aggregate, node: Aggregate) -> bool:
     """Whether an aggregate copies a bit of what another one copies, and of its default where nothing is selected."""
     value = copied.value
     is_bit = isinstance(value, Map) and isinstance(value.op, Bit) and value.args[0] is node.value
-    return is_bit and copied.selector is node.selector and copied.default == bit_at(copied, node.default)
+    return is_bit and copied.selector is node.selector and [copied.default] == bits_at(copied, [node.default])
 
 
-def bit_at(copied: Aggregate, value: Atom) -> int:
-    """The bit that an aggregate copies where another one copies a value; 1 for what is no value of its own."""
+def bits_at(copied: Aggregate, values: Iterable[Atom]) -> list[int]:
+    """The bit that an aggregate copies where another one copies each of some values; 1 for what is none of its own."""
     assert isinstance(copied.value, Map)
     found: dict[Hashable, int] = dict(copied.value.op.key)  # type: ignore[call-overload]
-    return found.get(value_key(value), 1)
+    return [found.get(value_key(value), 1) for value in values]

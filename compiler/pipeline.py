@@ -18,7 +18,7 @@ from compiler.options import Options
 from compiler.passes import Passes, timed
 from compiler.plan import Plan
 from compiler.proof.certify import Certifier
-from compiler.rewrites.simplify import Rewritten, opened
+from compiler.rewrites.simplify import Rewritten, opened, splits_widths
 from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
@@ -161,7 +161,7 @@ class Compilation:
         if self.options.prefer != "auto":
             return self._smaller(self.options.prefer)
         few = self._smaller("auto")
-        if few.size <= LARGE:
+        if few.size <= LARGE or not splits_widths((*self.given.roots, *few.split.roots)):
             return few
         many = self._smaller("small")
         if all(one is other for one, other in zip(few.split.roots, many.split.roots, strict=True)):

@@ -441,16 +441,16 @@ class Storage:
         Two values are in one class where the node never differs between them, whatever the other factors are; of those
         that were reduced before, only the class is known.
         """
-        tuples, values = self.analysis.table(node)
+        tuples, found = self.analysis.column(node)
         at = _position(tuples.factors, factor)
         order = (at, *(index for index in range(len(tuples.factors)) if index != at))
         stands_for = [self._known_codes(node, tuples.factors[index]) for index in order]
-        slices: dict[int, dict[tuple[int, ...], Any]] = {}
-        for row, value in zip(tuples.codes.tolist(), values, strict=True):
+        slices: dict[int, dict[tuple[int, ...], int]] = {}
+        for row, value in zip(tuples.codes.tolist(), found.codes.tolist(), strict=True):
             code, *rest = (codes[row[index]] for index, codes in zip(order, stands_for, strict=True))
             slices.setdefault(code, {})[tuple(rest)] = value
         universe = self.analysis[factor].universe
-        classes: list[dict[tuple[int, ...], Any]] = []
+        classes: list[dict[tuple[int, ...], int]] = []
         number = {code: _enter(classes, slices[code]) for code in sorted(slices, key=lambda c: universe[c])}
         return Map(
             class_operation(
@@ -496,11 +496,11 @@ def _position(nodes: tuple[SOp, ...], wanted: SOp) -> int:
     return next(index for index, node in enumerate(nodes) if node is wanted)
 
 
-def _enter(classes: list[dict[tuple[int, ...], Any]], part: dict[tuple[int, ...], Any]) -> int:
-    """The first class that agrees with a slice wherever both are known, extended by it; else a new one."""
+def _enter(classes: list[dict[tuple[int, ...], int]], part: dict[tuple[int, ...], int]) -> int:
+    """The last class that agrees with a slice wherever both are known, extended by it; else a new one."""
     for index in reversed(range(len(classes))):
         known = classes[index]
-        if all(value_key(known.get(key, value)) == value_key(value) for key, value in part.items()):
+        if all(known.get(key, value) == value for key, value in part.items()):
             known.update(part)
             return index
     classes.append(dict(part))

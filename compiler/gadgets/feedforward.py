@@ -54,7 +54,7 @@ from compiler.values.representatives import points_of
 from rasp.errors import Refusal
 from rasp.graph import Map, SelectorWidth, SOp
 
-Entry: TypeAlias = tuple[Context, Target, Fraction]
+Entry: TypeAlias = tuple[Context, int, int]
 _WIDER = "use float64, or a smaller maximum length"
 _STEEPNESS = (8, 4, 2)
 _NOISE = 2 / 7
@@ -70,6 +70,19 @@ class RawInput:
     direction: Direction
     error: Callable[[Fraction], float]
     sign: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """What is to be written in several contexts along a raw number.
+
+    An entry is a context, the number of a target and the rank of a reading; `levels` are the distinct readings, rising.
+    Ranks and numbers are compared instead of fractions and targets: there are as many entries as rows of a table.
+    """
+
+    entries: Sequence[Entry]
+    targets: Sequence[Target]
+    levels: Sequence[Fraction]
 
 
 def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
@@ -88,16 +101,30 @@ def neurons_for(node: SOp, storage: Storage, reader: Reader, precision: Precisio
     clean = [index for index, part in enumerate(parts) if part is not None]
     spaces = [part for part in parts if part is not None]
     contexts = [tuple(space.code[row[index]] for index, space in zip(clean, spaces, strict=True)) for row in rows]
-    targets = list(map(_target(owner, reader), values, _codes(node, storage, values)))
+    targets = _targets(owner, reader, values, _codes(node, storage, values))
     if len(clean) == len(parts):
         return table_neurons(str(node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
     raw, readings = _raw_readings(node, tuples.factors, rows, clean, storage, reader, precision)
+    return _cheapest_steps(str(node), _stepped(contexts, targets, readings), spaces, raw, precision)
+
+
+def _stepped(contexts: Sequence[Context], targets: Sequence[Target], readings: Sequence[Sequence[Fraction]]) -> Stepped:
+    """For each context its target at each of some readings; what is one object is looked at once."""
+    found = {id(reading): reading for levels in readings for reading in levels}
+    levels = sorted(set(found.values()), key=_size)
+    place = {level: rank for rank, level in enumerate(levels)}
+    rank = {known: place[reading] for known, reading in found.items()}
+    groups: dict[frozenset[tuple[Direction, float]], int] = {}
+    number = {
+        known: groups.setdefault(_freeze(target), len(groups))
+        for known, target in {id(target): target for target in targets}.items()
+    }
     entries = [
-        (context, target, reading)
-        for context, target, levels in zip(contexts, targets, readings, strict=True)
-        for reading in levels
+        (context, number[id(target)], rank[id(reading)])
+        for context, target, at in zip(contexts, targets, readings, strict=True)
+        for reading in at
     ]
-    return _cheapest_steps(str(node), entries, spaces, raw, precision)
+    return Stepped(entries, list(map(dict, groups)), levels)
 
 
 def indicator_count_neurons(node: Map, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
@@ -114,13 +141,15 @@ def indicator_count_neurons(node: Map, storage: Storage, reader: Reader, precisi
     sums: dict[Direction, float] = defaultdict(float)
     readings = sorted({Fraction(0), Fraction(1, storage.max_length), Fraction(1)})
     for number, mean in enumerate(means_of(node)):
-        entries = [
-            ((code,) * len(spaces), change if reading and (is_count(node) or code == number) else {}, reading)
+        contexts = [(code,) * len(spaces) for code in turns.directions for _ in readings]
+        levels = [[reading] for _ in turns.directions for reading in readings]
+        targets: list[Target] = [
+            change if reading and (is_count(node) or code == number) else {}
             for code in turns.directions
             for reading in readings
         ]
         raw = RawInput(reader.raw[mean], raw_error_at(mean, storage, precision))
-        builder = _StepBuilder(str(node), entries, spaces, raw, precision)
+        builder = _StepBuilder(str(node), _stepped(contexts, targets, levels), spaces, raw, precision)
         found += builder.neurons()
         for direction, size in builder.sums.items():
             sums[direction] += size
@@ -146,18 +175,18 @@ def _turns(turn: SOp, reader: Reader) -> Space:
 
 def _cheapest_steps(
     name: str,
-    entries: Sequence[Entry],
+    stepped: Stepped,
     spaces: Sequence[Space],
     raw: RawInput,
     precision: Precision,
 ) -> list[Neuron]:
     """Steps upwards or downwards along the raw number, whichever keeps the sums smaller; steep ones where they fit."""
-    entries = _run_ends(entries)
+    stepped = replace(stepped, entries=_run_ends(stepped.entries))
     refusal: Refusal | None = None
     for steepness in _STEEPNESS:
         built: list[tuple[float, list[Neuron]]] = []
         for sign in (1, -1):
-            builder = _StepBuilder(name, entries, spaces, replace(raw, sign=sign), precision, steepness)
+            builder = _StepBuilder(name, stepped, spaces, replace(raw, sign=sign), precision, steepness)
             try:
                 neurons = builder.neurons()
                 _check_sums(builder.sums, precision)
@@ -180,8 +209,8 @@ def _run_ends(entries: Sequence[Entry]) -> list[Entry]:
         by_context[entry[0]].append(entry)
     kept: list[Entry] = []
     for found in by_context.values():
-        found.sort(key=lambda entry: _size(entry[2]))
-        names = [_freeze(target) for _, target, _ in found]
+        found.sort(key=itemgetter(2))
+        names = [target for _, target, _ in found]
         kept += [
             entry
             for at, entry in enumerate(found)
@@ -242,6 +271,13 @@ def _codes(node: SOp, storage: Storage, values: Sequence[Any]) -> list[int]:
     for code, value in enumerate(storage.analysis[node].universe):
         codes.setdefault(value, code)
     return [codes[value] for value in values]
+
+
+def _targets(node: SOp, reader: Reader, values: Sequence[Any], codes: Sequence[int]) -> list[Target]:
+    """What to write for each value, one object a code."""
+    target = _target(node, reader)
+    found = {code: target(value, code) for code, value in dict(zip(codes, values, strict=True)).items()}
+    return [found[code] for code in codes]
 
 
 def _target(node: SOp, reader: Reader) -> Callable[[Any, int], Target]:
@@ -320,7 +356,7 @@ def _line_neurons(owner: SOp, storage: Storage, reader: Reader, precision: Preci
     value_of = dict(along(storage.analysis, core, node))
     levels = sorted(map(int, value_of))
     values = [value_of[level] for level in levels]
-    targets = list(map(_target(owner, reader), values, _codes(node, storage, values)))
+    targets = _targets(owner, reader, values, _codes(node, storage, values))
     knots: dict[int, list[tuple[float, Target]]] = defaultdict(list)
     for level, (before, after) in zip(levels[1:], pairwise(targets), strict=True):
         change = combine((1.0, after), (-1.0, before))
@@ -385,37 +421,44 @@ class _StepBuilder:
     def __init__(
         self,
         name: str,
-        entries: Sequence[Entry],
+        stepped: Stepped,
         spaces: Sequence[Space],
         raw: RawInput,
         precision: Precision,
         steepness: int = _STEEPNESS[0],
     ) -> None:
         self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
-        self.steepness = steepness
-        self.levels = sorted({raw.sign * reading for _, _, reading in entries}, key=_size)
-        rank = {level: index for index, level in enumerate(self.levels)}
-        self.tables: dict[Context, dict[int, Target]] = defaultdict(dict)
+        self.steepness, self.targets = steepness, stepped.targets
+        used = sorted({rank for _, _, rank in stepped.entries}, reverse=raw.sign < 0)
+        self.levels = [raw.sign * stepped.levels[rank] for rank in used]
+        place = {rank: at for at, rank in enumerate(used)}
+        self.tables: dict[Context, dict[int, int]] = defaultdict(dict)
         self.sums: dict[Direction, float] = defaultdict(float)
-        for context, target, reading in entries:
-            self._enter(context, rank[raw.sign * reading], target)
+        for context, target, rank in stepped.entries:
+            self._enter(context, place[rank], target)
 
-    def _enter(self, context: Context, level: int, target: Target) -> None:
-        known = self.tables[context].setdefault(level, target)
-        if _freeze(known) != _freeze(target):
+    def _enter(self, context: Context, level: int, target: int) -> None:
+        if self.tables[context].setdefault(level, target) != target:
             raise IndistinctError(f"{self.name} depends on more than the number {self.raw.direction.name}")
+
+    def _change(self, before: int, after: int) -> Functional:
+        return combine((1.0, self.targets[after]), (-1.0, self.targets[before]))
 
     def neurons(self) -> list[Neuron]:
         """First values as boxes, then two hidden units for every change and group of contexts that share it."""
-        changes: dict[tuple[int, Any], list[Context]] = defaultdict(list)
+        changes: dict[tuple[int, frozenset[tuple[Direction, float]]], list[Context]] = defaultdict(list)
+        frozen: dict[tuple[int, int], frozenset[tuple[Direction, float]]] = {}
         first: list[Target] = []
         for context, table in self.tables.items():
             ranks = sorted(table)
-            first.append(table[ranks[0]])
+            first.append(self.targets[table[ranks[0]]])
             for before, after in pairwise(ranks):
-                change = combine((1.0, table[after]), (-1.0, table[before]))
-                if change:
-                    changes[after, _freeze(change)].append(context)
+                pair = table[before], table[after]
+                if pair[0] == pair[1]:
+                    continue
+                if pair not in frozen:
+                    frozen[pair] = _freeze(self._change(*pair))
+                changes[after, frozen[pair]].append(context)
         built = table_neurons(self.name, list(self.tables), first, self.spaces, self.precision.exact / 8)
         self.sums.update(built.sums)
         found = built.neurons

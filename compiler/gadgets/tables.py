@@ -119,8 +119,10 @@ def _grouped(
     """The distinct contexts, the distinct targets, which target each context has, and where each is met first."""
     groups: dict[frozenset[tuple[Direction, float]], int] = {}
     found: dict[Context, tuple[int, int]] = {}
+    different = {id(target): target for target in targets}
+    label_of = {known: groups.setdefault(frozenset(t.items()), len(groups)) for known, t in different.items()}
     for at, (context, target) in enumerate(zip(contexts, targets, strict=True)):
-        label = groups.setdefault(frozenset(target.items()), len(groups))
+        label = label_of[id(target)]
         if found.setdefault(context, (label, at))[0] != label:
             raise IndistinctError(f"{name} tells values apart that differ by type or rounding only")
     rows = np.array(list(found), dtype=np.intp).reshape(len(found), -1)

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.assemble import Assembler
-from compiler.bit_codes import bit_at, is_bit_of
+from compiler.bit_codes import bits_at, is_bit_of
 from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
 from compiler.lower import SymbolicModel, SymbolicReadout
 from compiler.outputs import output_codes
@@ -179,7 +179,8 @@ class Certifier:
         ):
             self.stream.fail(where, "its bits are not copied as it is")
         values = self.stream.analysis[node]
-        found = {value_key(value): tuple(bit_at(bit, value) for bit in bits) for value in values.universe}
+        codes = zip(*(bits_at(bit, values.universe) for bit in bits), strict=True)
+        found = dict(zip(map(value_key, values.universe), codes, strict=True))
         own = {found[value_key(value)]: value_key(value) for value in symbolic.values}
         stands_for = zip(values.universe, output_codes(node, self.stream.storage), strict=True)
         alike = ((own.get(found[value_key(value)]), value_key(values.universe[code])) for value, code in stands_for)

@@ -208,6 +208,12 @@ def split_every_width(node: Node, facts: Facts) -> Change | None:
     return _split(node.selector, lambda _: True, lambda: "a wide one")
 
 
+def splits_widths(roots: Sequence[SOp]) -> bool:
+    """Whether there is a width that `split_every_width` splits."""
+    widths = (node for node in topological(roots) if isinstance(node, SelectorWidth))
+    return any(len(_parts(width.selector, lambda _: True)) > 1 for width in widths)
+
+
 def split_wide_widths(node: Node, facts: Facts) -> Change | None:
     """The same, only where a head for the `or` could need more than MAX_SCORE_DIMENSIONS.
 
