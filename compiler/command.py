@@ -42,6 +42,10 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for part in text.split(",") if (name := part.strip()))
+
+
 def _compile_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops (default: the last one of the program)")
     size_arguments(parser)
@@ -63,6 +67,14 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--labels", metavar="LABELS", default="", help="labels that edges of the input may have, as tokens are written"
+    )
+    parser.add_argument(
+        "--interventions",
+        metavar="NAMES",
+        type=_names,
+        default=(),
+        help="s-ops, as in level,opened, that are stored so that `rasp infer --intervene` may put any value they can "
+        "take in their place; the certificate then holds for that as well",
     )
     parser.add_argument("--dtype", choices=list(PRECISIONS), default="float32", help="float type of the weights")
     parser.add_argument(
@@ -118,7 +130,7 @@ def _subject(args: argparse.Namespace) -> _Subject:
     for remark in size.remarks:
         warn(remark)
     chosen = {"dtype": args.dtype, "causal": args.causal, "prefer": args.prefer, "tolerance": args.tolerance}
-    chosen |= {"masks": args.masks, "labels": args.labels}
+    chosen |= {"masks": args.masks, "labels": args.labels, "interventions": args.interventions}
     return _Subject(program, args.names, Options(size.vocabulary, size.max_length, **chosen))
 
 
@@ -130,6 +142,7 @@ def compile_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         'rasp compile programs/reverse.rasp --vocab "a-z " --max-length 20 -o reverse.safetensors',
         "rasp compile programs/sort.rasp --vocab 0..9 --max-length 12 --json",
+        "rasp compile programs/dyck2.rasp --interventions level -o dyck2.safetensors",
         "rasp compile programs/dyck2.rasp --emit schedule",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")

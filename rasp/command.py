@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from rasp.inputs import (
     sequence_of,
 )
 from rasp.interpret import Run
+from rasp.interventions import Interventions, given_interventions, intervention_argument, settled
 from rasp.language.budget import Budget, budget_argument
 from rasp.language.builtins import described
 from rasp.language.formatter import canonical
@@ -59,6 +60,7 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
         "rasp run programs/histogram.rasp -i hello",
         "rasp run programs/reverse.rasp hello",
         "rasp run programs/sort.rasp -i '[3, 1, 2]' --json",
+        """rasp run programs/dyck2.rasp '([])' --intervene '{"level": {"2": 1}}'""",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program")
     positional_inputs(parser)
@@ -67,25 +69,27 @@ def run_arguments(parser: argparse.ArgumentParser) -> None:
     parameter_argument(parser)
     parser.add_argument("--show", metavar="NAME", help="the s-op or selector to show (default: the last s-op)")
     parser.add_argument("--causal", action="store_true", help="no position attends to later ones")
+    intervention_argument(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line: input and output")
 
 
 def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
     """Evaluates a program on each input; without inputs, runs its statements as the console would, on the header's."""
     header = read_header(Path(args.file))
-    if not has_inputs(args) and not (args.json or args.show or args.causal):
+    given = given_interventions(args)
+    if not has_inputs(args) and not (args.json or args.show or args.causal or given):
         return _run_as_console(Path(args.file), args.budget, given_parameters(args), drawing, header)
     inputs = header.said_inputs(given_inputs(args))
     if not has_inputs(args) and not inputs:
         args.parser.error(
-            "--json, --show and --causal need an input: -i, --inputs or --graph, or # input: in its header"
+            "--json, --show, --causal and --intervene need an input: -i, --inputs or --graph, or # input: in its header"
         )
     program = load_program(args.file, budget=args.budget, **given_parameters(args))
     shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
-    if shown.json and not isinstance(shown.value, Node):
+    if (shown.json or given) and not isinstance(shown.value, Node):
         found = described(shown.value)
         raise TypeFault(f"{shown.name} of {args.file} is {found}; only s-ops and selectors have an output")
-    return int(_run_on(inputs, shown, causal=args.causal))
+    return int(_run_on(inputs, shown, causal=args.causal, given=given))
 
 
 @dataclass(frozen=True)
@@ -123,20 +127,30 @@ def _named(program: Program, name: str | None) -> tuple[str, Value]:
     return name, program.variable(name)
 
 
-def _run_on(inputs: list[Input], shown: _Shown, *, causal: bool) -> bool:
+def _run_on(inputs: list[Input], shown: _Shown, *, causal: bool, given: Interventions) -> bool:
     """Whether there was an input on which the value could not be shown."""
-    value, failed = shown.value, False
-    sequences = map(sequence_of, inputs)
-    each = (
-        runs(value, sequences, causal=causal) if isinstance(value, SOp) else map(partial(Run, causal=causal), sequences)
-    )
-    for given, run in zip(inputs, each, strict=True):
+    each, failed = iter(_runs(inputs, shown.value, causal, given)), False
+    for one in inputs:
         try:
-            shown.write(Example(given, run))
+            shown.write(Example(one, next(each)))
         except RaspError as error:
             failed = True
-            shown.complain(error, given)
+            shown.complain(error, one)
     return failed
+
+
+def _runs(inputs: list[Input], value: Value, causal: bool, given: Interventions) -> Iterable[Run]:
+    """A run for each input, with some s-ops overwritten."""
+    sequences = map(sequence_of, inputs)
+    if given and isinstance(value, Node):
+        return map(partial(_counterfactual, value, given, causal), sequences)
+    return (
+        runs(value, sequences, causal=causal) if isinstance(value, SOp) else map(partial(Run, causal=causal), sequences)
+    )
+
+
+def _counterfactual(root: Node, given: Interventions, causal: bool, tokens: Sequence[Atom]) -> Run:
+    return Run(tokens, causal=causal, given=settled(root, given, len(tokens)))
 
 
 def _output(run: Run, value: Value) -> object:

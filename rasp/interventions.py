@@ -6,16 +6,51 @@ and positions may be texts, so that what was written as JSON can be read back as
 
 from __future__ import annotations
 
+import argparse
 import difflib
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from rasp.errors import DataFault, NameFault
+from rasp.files import read_text
 from rasp.graph import Node, SOp, topological
 from rasp.operations import Atom, from_python, is_atom
 from rasp.origins import all_names
 
 Interventions: TypeAlias = "Mapping[Any, Mapping[Any, Any]]"
+
+
+def intervention_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds `--intervene`."""
+    parser.add_argument(
+        "--intervene",
+        metavar="JSON",
+        help="other values for s-ops at some positions (from 0), whatever is computed there, such as "
+        """'{"level": {"2": 1}}', or a file with such a text""",
+    )
+
+
+def given_interventions(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """What `--intervene` says, none where it is not given. DataFault where it is no intervention, or no file."""
+    text: str | None = args.intervene
+    if text is None:
+        return {}
+    found = _json(text if text.lstrip().startswith("{") else read_text(Path(text)))
+    if not isinstance(found, dict) or not all(isinstance(places, dict) for places in found.values()):
+        raise DataFault("an intervention says which s-op, where and what", hint=f"such as {_EXAMPLE}")
+    return found
+
+
+_EXAMPLE = """'{"level": {"2": 1}}': level is 1 at position 2"""
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataFault(f"an intervention is JSON, and this is none: {error}", hint=f"such as {_EXAMPLE}") from error
 
 
 def settled(root: Node, given: Interventions, length: int) -> dict[SOp, dict[int, Atom]]:

@@ -15,6 +15,7 @@ import rasp
 from compiler.artifact import load, save
 from compiler.audit import audit
 from compiler.run.verify import verify
+from rasp.__main__ import main
 from rasp.errors import DataFault, NameFault, Refusal, ValueFault
 from rasp.graph import SOp, aggregate, elementwise, full, indices, select, selector_width, tokens, topological
 from rasp.inputs import parse_input, tokens_of
@@ -209,3 +210,44 @@ def test_files_keep_what_a_model_was_compiled_for(tmp_path: Path) -> None:
     assert again.intervene("([])", {"level": {2: 1}}).output == ["P", "P", "F", "F"]
     found = audit(again, "x")
     assert (found.reason, found.certificate) == (None, model.weights.certificate)
+
+
+# -- on the command line
+
+LEVEL = '{"level": {"2": 1}}'
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    return main(list(argv)), *capsys.readouterr()
+
+
+def test_a_saved_intervention_is_made_by_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program, kept, model = PROGRAMS / "dyck2.rasp", tmp_path / "level.json", tmp_path / "m.safetensors"
+    kept.write_text(LEVEL)
+    compiled = ["compile", str(program), "--max-length", "5", "--interventions", "level, opened", "-o", str(model)]
+    assert main(compiled) == 0
+    capsys.readouterr()
+    for given in (LEVEL, str(kept)):
+        assert said(capsys, "infer", str(model), "([])", "()", "--intervene", given) == (
+            1,
+            'dyck2("([])") = [P, P, F, F] (strings)\n',
+            "data error: the input has no position 2\n  hint: positions are 0 to 1\n",
+        )
+        status, out, _ = said(capsys, "run", str(program), "([])", "()", "--intervene", given, "--json")
+        assert (status, json.loads(out.splitlines()[0])["output"]) == (1, ["P", "P", "F", "F"])
+        assert json.loads(out.splitlines()[1])["error"] == "the input has no position 2"
+
+
+def test_a_command_says_what_the_certificate_does_not_cover(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(rasp.compile(COUNT + 1, "ab", 3, name="more"), tmp_path / "m.safetensors")
+    asked = ["infer", str(tmp_path / "m.safetensors"), "ab", "--intervene", '{"count": {"0": 2}}', "--json"]
+    status, out, err = said(capsys, *asked)
+    assert (status, json.loads(out)["covered"]) == (0, False)
+    assert err == "the certificate does not cover this: the model was compiled without --interventions count\n"
+
+
+@pytest.mark.parametrize("given", ["{", '{"level": 2}', "[]", "nowhere.json"])
+def test_what_is_no_intervention_is_an_error(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = said(capsys, "run", str(PROGRAMS / "dyck2.rasp"), "([])", "--intervene", given)
+    assert (status, out) == (1, "")
+    assert err.startswith("data error: ")
