@@ -81,6 +81,11 @@ class Edges:
         found[self.targets, self.sources] = self.codes
         return found
 
+    @property
+    def goes_both_ways(self) -> bool:
+        """Whether every edge is there the other way round too, with the same label."""
+        return bool((self.label_cells == self.label_cells.T).all())
+
     def listed(self) -> list[list[Atom]]:
         """The edges as JSON has them: [u, v], or [u, v, label]."""
         return [[u, v] if label is None else [u, v, label] for u, v, label in self]

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from compiler.pipeline import compile_sop
+from compiler.run.model import CompiledModel
 from compiler.source_map import SourceMap
 from rasp.__main__ import main
 from rasp.errors import DataFault, RaspError
@@ -24,7 +25,8 @@ from rasp.interpret import run
 from rasp.language.header import header_of
 from rasp.language.program import Program, load_program
 from rasp.operations import Atom
-from rasp.vocabulary import parse_vocabulary
+from rasp.relations import given_graph
+from rasp.vocabulary import parse_vocabulary, vocabulary_of
 from tests.chromium import Chromium, installed
 from viz.report_page import report
 from viz.report_page import report_of as report_of_model
@@ -690,3 +692,131 @@ def test_a_link_holds_what_is_shown(browser: Chromium, tmp_path: Path) -> None:
     assert browser.value(shown_text) == before
     browser.value("location.hash = '#off=7.1'; new Promise((done) => setTimeout(done, 50))")
     assert texts(browser, "#problem") == ["The link asks for off “7.1”, which this page does not have."]
+
+
+# -- graphs: masks in the matrices, and drawings of vertices and edges
+
+GRAPHS = REVERSE.parent / "graphs"
+
+
+def graph_page(name: str, *graphs: dict[str, Any], max_length: int = 0, dtype: str = "float64") -> str:
+    """The page of a graph program on some graphs, compiled for their tokens and their size."""
+    inputs = [given_graph(one) for one in graphs]
+    size = max_length or max(map(len, inputs))
+    model = load_program(GRAPHS / f"{name}.rasp").compile(vocabulary_of(inputs), size, dtype=dtype)
+    assert isinstance(model, CompiledModel)
+    return report_of_model(model, inputs)
+
+
+PATH = {"tokens": "*..", "edges": [[0, 1], [1, 2, "far"]]}
+
+
+def test_a_graph_is_in_the_page_with_what_its_heads_put_on_the_vertices() -> None:
+    data = data_of(graph_page("k_hops", PATH))
+    (given,) = data["inputs"]
+    assert given["graph"]["relations"] == [{"name": "edges", "edges": [[0, 1, None], [1, 2, "far"]], "both": False}]
+    assert [layer[0] for layer in given["graph"]["values"]] == [["T", "T", "F"], ["T", "T", "T"]]
+    assert data["onVertices"]["names"][1] == ["reached"]
+    assert len(given["graph"]["places"]) == 3
+    assert data_of(report(reverse, ["abc"]))["inputs"][0]["graph"] is None
+
+
+@pytest.mark.parametrize("size", [12, 60])
+def test_pages_of_graphs_stay_below_a_megabyte(size: int) -> None:
+    pairs = [[u, v] for u in range(size) for v in range(size) if (u * 7 + v * 5) % 11 == 0]
+    assert len(graph_page("k_hops", {"tokens": "*" + "." * (size - 1), "edges": pairs}).encode()) < 500_000
+
+
+def status(browser: Chromium) -> str:
+    (found,) = texts(browser, "#status")
+    return found
+
+
+def test_what_a_mask_hides_is_apart_from_what_is_not_looked_at(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, graph_page("k_hops", PATH))
+    rows = "[...document.querySelector('.head table').tBodies[0].rows].map((row) => [...row.querySelectorAll('td')]"
+    hidden = f"{rows}.map((cell) => +cell.classList.contains('hidden')).join('')).join(' ')"
+    assert browser.value(hidden) == "0111 0011 0001 0100"
+    assert not browser.value("document.getElementById('mask-help').hidden")
+    browser.point(".head tbody tr:nth-child(2) td:nth-of-type(4)")
+    assert status(browser).endswith("attention 0, as the mask hides the key")
+    browser.point(".head tbody tr:nth-child(4) td:nth-of-type(4)")
+    assert status(browser).endswith("attention 0, though the key is in sight")
+    opened(browser, tmp_path, report(reverse, ["abc"]))
+    assert browser.value("document.getElementById('mask-help').hidden")
+    assert browser.value("document.getElementById('graph-section').hidden")
+
+
+def test_an_edge_of_a_drawing_is_as_wide_as_its_attention(browser: Chromium, tmp_path: Path) -> None:
+    given = {"tokens": [1, 0, 1, 1], "edges": [[0, 1], [2, 1], [3, 1], [1, 0]]}
+    opened(browser, tmp_path, graph_page("neighbour_mean", given))
+    drawn = "[...document.querySelectorAll('#graph svg')].at(-1)"
+    widths = browser.value(f"[...{drawn}.querySelectorAll('.drawn')].map((line) => +line.getAttribute('stroke-width'))")
+    assert widths == pytest.approx([9.0, *[1 + 8 / 3] * 3], abs=0.01)
+    on_vertices = browser.value(f"[...{drawn}.querySelectorAll('.vertex')].map((one) => one.textContent)")
+    assert on_vertices == ["00", "1.01", "02", "03"]
+    assert "on the vertices: neighbour_mean" in texts(browser, "#graph .drawing:last-child p")[-1]
+    assert browser.complaints() == []
+
+
+def test_drawings_and_matrices_are_pointed_at_together(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, graph_page("k_hops", PATH))
+    browser.point('[data-layer="1"] .edge[data-q="3"][data-k="2"] .hit')
+    assert status(browser).startswith("Layer 2, ")
+    assert "query 2 “.”, key 1 “.”: attention 1/2 = .5; brings " in status(browser)
+    assert status(browser).endswith("at the query reached is T")
+    lit = "document.querySelectorAll('#graph .vertex.lit').length"
+    assert (browser.value(lit), browser.value("document.querySelectorAll('.head td.at').length")) == (6, 1)
+    browser.point(".head tbody tr:nth-child(3) td:nth-of-type(2)")
+    assert browser.value("document.querySelectorAll('#graph .edge.at').length") == 3
+    browser.point('.canvas svg.given .edge[data-q="3"] .hit')
+    assert status(browser) == "edges: an edge from 1 “.” to 2 “.”, far"
+
+
+def test_the_keys_of_the_matrices_move_in_the_drawings(browser: Chromium, tmp_path: Path) -> None:
+    opened(browser, tmp_path, graph_page("k_hops", PATH))
+    browser.value("document.querySelector('#graph svg').focus()")
+    for key in ("n", "ArrowDown", "ArrowLeft"):
+        browser.press(key)
+    assert "Layer 1" in status(browser)
+    assert "query 1 “.”, key BOS: attention" in status(browser)
+    for key in ("ArrowLeft", "End", "ArrowDown", "ArrowDown", "p", "Home"):
+        browser.press(key)
+    assert status(browser) == "edges: no edge from 0 “*” to 2 “.”"
+    for key in ("n", "o"):
+        browser.press(key)
+    assert texts(browser, '[data-key="graph-off-1.1"]') == ["is off"]
+    assert browser.value("document.activeElement === document.querySelectorAll('#graph svg')[1]")
+    browser.press("w")
+    assert texts(browser, "#weights-title")[0].endswith("layer 1")
+    assert browser.complaints() == []
+
+
+def test_what_a_drawing_leaves_out_is_said(browser: Chromium, tmp_path: Path) -> None:
+    full_graph = [[u, v] for u in range(40) for v in range(40)]
+    opened(browser, tmp_path, graph_page("degree", {"tokens": "a" * 40, "edges": full_graph}, dtype="float32"))
+    assert "Of 1600 lines, 600 are left out: the 1000 widest are drawn." in texts(browser, "#graph p")
+    many = {"tokens": "a" * 201, "edges": [[0, 1]]}
+    opened(browser, tmp_path, graph_page("degree", many, dtype="float32"))
+    assert texts(browser, "#graph p") == ["The graph has 201 vertices; what is drawn has at most 200."]
+    assert browser.complaints() == []
+
+
+def test_graphs_of_the_same_tokens_have_links_of_their_own(browser: Chromium, tmp_path: Path) -> None:
+    other = {"tokens": "*..", "edges": [[0, 2]]}
+    opened(browser, tmp_path, graph_page("k_hops", PATH, other))
+    assert texts(browser, "#examples option") == ["*.., edges: 2", "*.., edges: 1"]
+    browser.value("location.hash = '#input=example:2'; new Promise((done) => setTimeout(done, 50))")
+    assert browser.value("document.querySelectorAll('svg.given .edge').length") == 1
+    assert browser.value("location.hash") == "#input=example%3A2"
+    browser.value("location.hash = '#input=example:3'; new Promise((done) => setTimeout(done, 50))")
+    assert texts(browser, "#problem") == ["The link asks for an example that this page does not have."]
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_drawings_stay_inside_the_page(browser: Chromium, tmp_path: Path, width: int) -> None:
+    pairs = [[u, v] for u in range(60) for v in range(60) if (u * 7 + v * 5) % 31 == 0]
+    opened(browser, tmp_path, graph_page("k_hops", {"tokens": "*" + "." * 59, "edges": pairs}))
+    browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=True)
+    assert browser.value("document.documentElement.scrollWidth") <= width
+    browser.call("Emulation.clearDeviceMetricsOverride")

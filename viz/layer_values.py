@@ -26,7 +26,11 @@ class LayerValues:
 
     def title(self, layer: int, head: int) -> str:
         """What the values of a head are, in words."""
-        return f"on the vertices: {_name(self.sops[layer][head], self.names)}"
+        return f"on the vertices: {self.name(layer, head)}"
+
+    def name(self, layer: int, head: int) -> str:
+        """What the s-op of a head is called."""
+        return _name(self.sops[layer][head], self.names)
 
     def values(self, layer: int, head: int) -> list[Atom]:
         """The value at each position."""

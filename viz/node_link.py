@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import networkx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection, PolyCollection
@@ -46,9 +45,9 @@ from viz.style import (
     text_width,
     wrap,
 )
-from viz.vertex_layout import Places, on_circle, vertex_places
+from viz.vertex_layout import Places, input_places
 
-_MOST_VERTICES = 200
+MOST_VERTICES = 200
 _LABEL_LIMIT = 7
 _SMALLEST_RADIUS = 0.13
 _SPREAD = 2.2
@@ -129,9 +128,9 @@ def plan_node_link(given: Sequence[Atom] | Mapping[str, Any], model: CompiledMod
 
 
 def _check_size(tokens: Sequence[Atom]) -> None:
-    if len(tokens) > _MOST_VERTICES:
+    if len(tokens) > MOST_VERTICES:
         raise DataFault(
-            f"the graph has {len(tokens)} vertices, and a drawing of vertices and edges shows up to {_MOST_VERTICES}",
+            f"the graph has {len(tokens)} vertices, and a drawing of vertices and edges shows up to {MOST_VERTICES}",
             hint="--kind heads draws its attention as matrices",
         )
 
@@ -151,8 +150,7 @@ def _inputs(tokens: Sequence[Atom]) -> list[Picture]:
 
 def _input(name: str, edges: Edges, texts: tuple[str, ...]) -> Picture:
     """A relation as it was given; where each edge goes both ways with one label, it is one line without an arrow."""
-    cells = edges.cells
-    both = bool((edges.label_cells == edges.label_cells.T).all())
+    cells, both = edges.cells, edges.goes_both_ways
     drawn = np.tril(cells) if both else cells
     labels = {
         (target, source): drawable(label(known, _LABEL_LIMIT))
@@ -206,8 +204,7 @@ def _arranged(layers: Sequence[Sequence[Picture]], tokens: Sequence[Atom], remar
     longest = max(text_width(text, LABEL_SIZE) for picture in pictures for text in picture.texts)
     radius = max(_SMALLEST_RADIUS, longest / 2 + 0.05)
     gap = max(3.2 * radius, _SPREAD / len(tokens) ** 0.5)
-    own = vertex_places(_together(tokens), gap) if relations_of(tokens) else on_circle(len(tokens), gap)
-    places = own + radius * 1.8
+    places = input_places(tokens, gap) + radius * 1.8
     width, height = places.max(axis=0) + radius * 1.8
     side = max(float(width), _NARROWEST_PANEL)
     columns = max(1, int((_WIDEST_FIGURE - _MARGIN) // (side + _GAP)))
@@ -218,15 +215,6 @@ def _arranged(layers: Sequence[Sequence[Picture]], tokens: Sequence[Atom], remar
     notes = _notes(pictures, tokens, remarks, total - 2 * _MARGIN)
     below = text_height(LABEL_SIZE, len(notes) + 1) + 2 * _MARGIN
     return NodeLinkPlan(total, bottom + below, places, radius, tuple(panels), notes)
-
-
-def _together(tokens: Sequence[Atom]) -> networkx.Graph:
-    """The edges of all relations, whichever way they go."""
-    graph = networkx.Graph()
-    graph.add_nodes_from(range(len(tokens)))
-    for edges in relations_of(tokens).values():
-        graph.add_edges_from((u, v) for u, v, _ in edges if u != v)
-    return graph
 
 
 def _in_rows(rows: Sequence[Sequence[Picture]], side: float, height: float) -> tuple[list[Panel], float]:

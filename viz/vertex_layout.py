@@ -13,6 +13,9 @@ import networkx
 import numpy as np
 from numpy.typing import NDArray
 
+from rasp.operations import Atom
+from rasp.relations import relations_of
+
 Places = NDArray[np.float64]
 
 _NEAREST = 1.4
@@ -23,6 +26,18 @@ _EXACT = 80
 """Up to so many vertices every distance counts (Kamada and Kawai 1989); of more, springs along the edges."""
 _PUSHES = 300
 _TURN = pi * (3 - sqrt(5))
+
+
+def input_places(tokens: Sequence[Atom], gap: float) -> Places:
+    """Places [n, 2] of an input's positions: as its relations join them, or on a circle where it has none."""
+    relations = relations_of(tokens)
+    if not relations:
+        return on_circle(len(tokens), gap)
+    together = networkx.Graph()
+    together.add_nodes_from(range(len(tokens)))
+    for edges in relations.values():
+        together.add_edges_from((u, v) for u, v, _ in edges if u != v)
+    return vertex_places(together, gap)
 
 
 def vertex_places(graph: networkx.Graph, gap: float) -> Places:

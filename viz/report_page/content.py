@@ -27,6 +27,9 @@ from rasp.printing import expression
 from viz.comparison import attention_asked
 from viz.directions import Group, decoded, groups
 from viz.labels import label
+from viz.layer_values import LayerValues
+from viz.node_link import MOST_VERTICES
+from viz.report_page.graphs import graph_content, vertex_sops
 
 LIVE_LIMIT = 60_000
 MOST_WITHOUT = 64
@@ -58,7 +61,7 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
         model.trace(model.encode(tokens), "reference", graphs=own) for tokens, own in zip(inputs, graphs, strict=True)
     ]
     runs = [Run(tokens, causal=weights.causal) for tokens in inputs]
-    named = _named(weights, found, runs, traces)
+    named, on_vertices = _named(weights, found, runs, traces), vertex_sops(model, inputs, runs)
     return {
         "name": weights.name,
         "live": live,
@@ -81,15 +84,26 @@ def contents(model: CompiledModel, inputs: Sequence[Sequence[Atom]]) -> dict[str
         "embedding": [sparse(weights.W_E), sparse(weights.W_pos)] if live else None,
         "outputs": [_readout(output, live=live) for output in weights.outputs],
         "guards": [_readout(guard, live=live) for guard in weights.guards],
+        "onVertices": _on_vertices(on_vertices),
+        "mostVertices": MOST_VERTICES,
         "inputs": [
             {
                 **_input(model, named, run, trace, live=live),
-                "masks": [sparse(own.masks[mask]) for mask in weights.masks] if live else None,
+                "masks": [sparse(own.masks[mask]) for mask in weights.masks],
+                "graph": graph_content(on_vertices, run, tokens),
                 "without": None if live else _without_each(model, tokens),
             }
             for tokens, own, run, trace in zip(inputs, graphs, runs, traces, strict=True)
         ],
     }
+
+
+def _on_vertices(found: LayerValues | None) -> dict[str, Any] | None:
+    """What the s-op on the vertices of each head is called, and what is not on them."""
+    if found is None:
+        return None
+    names = [[found.name(at, head) for head in range(len(layer))] for at, layer in enumerate(found.sops)]
+    return {"names": names, "remarks": found.remarks}
 
 
 def _why_not_live(weights: ModelWeights) -> str | None:

@@ -36,6 +36,7 @@ _SCRIPTS = (
     "state",
     "output",
     "heads",
+    "graph",
     "weights",
     "steps",
     "residual",

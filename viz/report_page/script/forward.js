@@ -33,16 +33,25 @@ function feedForward(x, mlp) {
   return times(hidden, mlp.W_out);
 }
 
+// The masks of an input, 0 where a query may not look, and whether a head has one and hides a key by it.
+const masksOf = (given) => (given.seen ??= (given.masks ?? []).map(dense));
+const hasMask = (l, h) => data.causal || data.layers[l].heads[h].mask !== null;
+
+function isHidden({ given }, l, h, q, k) {
+  const { mask } = data.layers[l].heads[h];
+  return (data.causal && k > q) || (mask !== null && !masksOf(given)[mask][q][k]);
+}
+
 // Attention, the stream at every stage, and `steps`: what each part adds to it on the way to a stage.
-function forward(model, { ids, masks }, off) {
+function forward(model, given, off) {
   const [tokens, positions] = model.embedding;
   const looked = (rows, places) => places.map((place) => {
     const vector = new Float64Array(data.directions.length);
     addRow(vector, rows[place], 1);
     return vector;
   });
-  const seen = (masks ?? []).map(dense);
-  const all = [0, ...ids], steps = [], stages = [], before = [];
+  const seen = masksOf(given);
+  const all = [0, ...given.ids], steps = [], stages = [], before = [];
   let x = all.map(() => new Float64Array(data.directions.length));
   const step = (...parts) => {
     x = parts.reduce((sum, part) => (part.off ? sum : plus(sum, part.vectors)), x);

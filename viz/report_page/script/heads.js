@@ -11,8 +11,9 @@ function drawHeads() {
   cursor = null;
   at("heads").replaceChildren(...data.layers.map((layer, l) => {
     const own = layer.heads.map((head, h) => drawHead(head, l, h, Math.max(...shownWith)));
-    return make("div", { class: "layer" }, make("h3", {}, `Layer ${l + 1}`), make("div", { class: "row" }, ...own));
+    return make("div", { class: "layer", "data-layer": l }, make("h3", {}, `Layer ${l + 1}`), make("div", { class: "row" }, ...own));
   }));
+  at("mask-help").hidden = !allHeads().some(([l, h]) => hasMask(l, h));
   if (!panels.length) { at("heads").replaceChildren(quiet("This s-op needs no attention.")); return; }
   const last = views[0].labels.length - 1;
   panels[0].cells[Math.min(1, last)][0].tabIndex = 0;
@@ -36,10 +37,10 @@ function tool(key, pressed, text, press) {
   return button;
 }
 
-function offButton(key) {
+function offButton(key, where = "") {
   if (!canBeOff(1)) return null;
   const off = state.off.has(key);
-  return tool(`off-${key}`, off, off ? "is off" : "switch off", () => toggleHead(key));
+  return tool(`${where}off-${key}`, off, off ? "is off" : "switch off", () => toggleHead(key));
 }
 
 function toggleHead(key) {
@@ -51,7 +52,7 @@ function toggleHead(key) {
   at("status").textContent = keys.size ? lost(views[0], data.outputs[0], 0) : "Every head is on.";
 }
 
-const weightsButton = (key) => tool(`weights-${key}`, state.weights === key, "weights", () => toggleWeights(key));
+const weightsButton = (key, where = "") => tool(`${where}weights-${key}`, state.weights === key, "weights", () => toggleWeights(key));
 
 function toggleWeights(key) {
   update({ weights: state.weights === key ? null : key });
@@ -62,7 +63,7 @@ function drawPattern(view, l, h, small) {
   const pattern = view.trace.attention[l][h];
   const bos = small ? "B" : "BOS";
   const columns = view.labels.map((text, k) => make("th", { scope: "col", class: k ? null : "bos" }, k ? text : bos));
-  const cells = pattern.map((weights, q) => Array.from(weights, (weight, k) => headCell(weight, differsAt(view, l, h, q, k))));
+  const cells = pattern.map((weights, q) => Array.from(weights, (weight, k) => headCell(weight, { differs: differsAt(view, l, h, q, k), hidden: isHidden(view, l, h, q, k) })));
   const rows = cells.map((own, q) =>
     make("tr", {}, make("th", { scope: "row", class: q ? null : "bos" }, view.labels[q]), ...own));
   const table = make("table", {}, patternCaption(view, l, h),
@@ -103,8 +104,8 @@ function differsAt(view, l, h, q, k) {
 const shade = (share) => (share > 0.63 ? "on strong" : share > 0.38 ? "on middle" : "on");
 
 // Attention is shaded by its square root, so that an even share of many positions is told from none.
-function headCell(weight, differs) {
-  const cell = make("td", { tabindex: -1, class: differs ? "differs" : null });
+function headCell(weight, { differs, hidden }) {
+  const cell = make("td", { tabindex: -1, class: [differs ? "differs" : "", hidden ? "hidden" : ""].join(" ").trim() || null });
   if (weight > 1e-6) {
     cell.classList.add(...shade(Math.sqrt(weight)).split(" "));
     cell.style.setProperty("--w", Math.sqrt(weight).toFixed(3));
@@ -115,11 +116,11 @@ function headCell(weight, differs) {
 
 const others = (panel, q, k) => panels.filter((other) => other.cells[q]?.[k]);
 
-function pointAt(panel, q, k) {
+function pointAt(panel, q, k, said = headText(panel, q, k)) {
   if (cursor) light(cursor, false);
   cursor = { panel, q, k };
   light(cursor, true);
-  at("status").textContent = headText(panel, q, k);
+  at("status").textContent = said;
 }
 
 function light({ panel, q, k }, on) {
@@ -128,16 +129,23 @@ function light({ panel, q, k }, on) {
     other.columns[k].classList.toggle("lit", on);
     other.cells.forEach((own) => own[k].classList.toggle("lit", on));
   }
-  panel.cells[q][k].classList.toggle("at", on);
+  panel.cells?.[q][k].classList.toggle("at", on);
+  lightDrawings({ q, k }, on);
 }
 
 const place = (view, i) => (i ? `${i - 1} “${view.labels[i]}”` : "BOS");
 
 function headText(panel, q, k) {
   const { view } = panel, weight = panel.pattern[q][k];
-  const text = `${among(view)}Layer ${panel.l + 1}, ${panel.name}: query ${place(view, q)}, key ${place(view, k)}: attention ${exactly(weight)}`;
+  const text = `${among(view)}Layer ${panel.l + 1}, ${panel.name}: query ${place(view, q)}, key ${place(view, k)}: attention ${exactly(weight)}${whyNone(panel, q, k)}`;
   const read = weight > 1e-6 && view.trace.before ? brought(panel, k) : "";
   return read ? `${text}; brings ${read}` : text;
+}
+
+// Why a query does not look at a key, where a head has a mask.
+function whyNone({ view, l, h, pattern }, q, k) {
+  if (!hasMask(l, h) || pattern[q][k] > 0) return "";
+  return isHidden(view, l, h, q, k) ? ", as the mask hides the key" : ", though the key is in sight";
 }
 
 function brought(panel, k) {

@@ -12,7 +12,8 @@ function size() {
 
 // An input as one of those to choose from.
 function listInput(place) {
-  const text = inputTitle(inputs[place].ids);
+  const { ids, graph } = inputs[place];
+  const text = graph ? `${inputTitle(ids)}, ${graph.relations.map(({ name, edges }) => `${name}: ${edges.length}`).join(", ")}` : inputTitle(ids);
   at("examples").append(make("option", { value: place }, text));
   at("others").append(make("option", { value: place }, text));
 }

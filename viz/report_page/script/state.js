@@ -58,6 +58,7 @@ function drawRun() {
   at("others").value = state.other ?? "";
   drawOutput();
   drawHeads();
+  drawGraphs();
   drawValues();
   drawStep();
 }
@@ -76,15 +77,23 @@ function textOf(ids) {
   return texts.find((text) => { try { return String(idsOf(text)) === String(ids); } catch { return false; } }) ?? null;
 }
 
+// Graphs with the same tokens differ by their edges, so that one is told by its place among the examples.
 function inputWord(place) {
-  const { ids } = inputs[place], text = textOf(ids);
+  const { ids, graph } = inputs[place], text = textOf(ids);
+  if (graph) return `example:${place + 1}`;
   return text === null ? `ids:${ids.join(".")}` : `text:${text}`;
 }
 
 function placeOf(word) {
+  if (word.startsWith("example:")) return placeOfExample(Number(word.slice(8)) - 1);
   const ids = word.startsWith("ids:") ? word.slice(4).split(".").map(Number) : idsOf(word.replace(/^text:/, ""));
   if (!ids.every((id) => Number.isInteger(id) && id > 0 && id <= data.tokens.length)) throw new BadInput("The link has tokens that are not in the vocabulary.");
   return placeOfIds(ids);
+}
+
+function placeOfExample(place) {
+  if (!data.inputs[place]) throw new BadInput("The link asks for an example that this page does not have.");
+  return place;
 }
 
 function writeLink() {

@@ -7,7 +7,12 @@ function drawStages() {
   at("stages").replaceChildren(...data.stages.map((title, i) =>
     tool(`stage-${i}`, i === state.stage, title, () => { stop(); goTo(i); })));
   at("brings").replaceChildren(...views.map(bringsTable));
-  document.querySelectorAll("#heads .layer").forEach((layer, l) => layer.classList.toggle("active", attentionStages[l] === state.stage));
+  for (const section of ["heads", "graph"]) markActive([...at(section).querySelectorAll(".layer[data-layer]")]);
+}
+
+// Marks the layers whose attention this step is.
+function markActive(layers) {
+  layers.forEach((layer) => layer.classList.toggle("active", attentionStages[layer.dataset.layer] === state.stage));
 }
 
 at("stages").addEventListener("keydown", (event) => {

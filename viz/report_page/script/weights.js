@@ -3,8 +3,8 @@
 const MOST_DIRECTIONS = 200;
 
 function drawWeights() {
-  for (const button of document.querySelectorAll('[data-key^="weights-"]')) {
-    button.setAttribute("aria-pressed", String(button.dataset.key === `weights-${state.weights}`));
+  for (const button of document.querySelectorAll('[data-key*="weights-"]')) {
+    button.setAttribute("aria-pressed", String(button.dataset.key.endsWith(`weights-${state.weights}`)));
   }
   at("weights-section").hidden = state.weights === null;
   if (state.weights === null) { at("weights").replaceChildren(); return; }
