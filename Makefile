@@ -42,7 +42,8 @@ browser:
 
 # Other libraries run what is exported to them, in an environment each beside .venv.
 INTEROP := $(VENV)-interop
-ENVIRONMENTS := onnx treescope geometric huggingface transformer-lens transformer-lens-3
+ENVIRONMENTS := onnx dask treescope geometric huggingface transformer-lens transformer-lens-3
+TESTS_dask := tests/test_workers.py
 TESTS_treescope := tests/test_viz_notebook.py
 TESTS_geometric := tests/test_geometric.py
 TESTS_onnx := tests/test_export.py tests/test_export_onnx.py

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
     from compiler.run.result import Result
     from compiler.run.verify import Counterexample, Verification, verify
+    from compiler.run.workers import Workers
     from compiler.source_map import SourceMap
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Result",
     "SourceMap",
     "Verification",
+    "Workers",
     "compile",
     "load",
     "save",
@@ -42,6 +44,7 @@ _HOMES: dict[str, tuple[str, str]] = {
     "Counterexample": ("compiler.run.verify", "Counterexample"),
     "Verification": ("compiler.run.verify", "Verification"),
     "verify": ("compiler.run.verify", "verify"),
+    "Workers": ("compiler.run.workers", "Workers"),
     "SourceMap": ("compiler.source_map", "SourceMap"),
 }
 

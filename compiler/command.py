@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from compiler.artifact import save
@@ -21,7 +22,9 @@ from compiler.pipeline import Compilation
 from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.run.model import ENGINES, CompiledModel, Runtime
+from compiler.run.resumed import ResumeFault
 from compiler.run.verify import Counterexample, Verification, verify
+from compiler.run.workers import BACKENDS, Workers
 from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.graph import SOp
@@ -195,26 +198,57 @@ def verify_arguments(parser: argparse.ArgumentParser, runtimes: Runtimes) -> Non
     parser.add_argument("--count", type=_count, default=2_000, metavar="K", help="random inputs (default 2000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object: inputs compared and the first difference")
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        metavar="K",
+        help="processes at most, where a check is long enough to pay for starting them (default: one a core); the "
+        "verdict is the same with any number. Runtimes other than numpy and torch replay in one process",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        default="loky",
+        help="whose processes: loky (default), the cores of this machine, or dask, the cluster whose scheduler the "
+        "environment variable DASK_SCHEDULER_ADDRESS names",
+    )
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FILE",
+        help="keep in FILE what is done, until all is: interrupted, the same command goes on from there",
+    )
 
 
 def verify_run(args: argparse.Namespace, load: Callable[[str], CompiledModel], runtimes: Runtimes) -> int:
     """Compares interpreter and engines; exit status 1 at a difference, and where nothing is certified."""
+    workers = Workers(args.workers, args.backend)
+    workers.check()
     saved = args.file.endswith((".safetensors", ".onnx"))
     model, audited = _saved(args, load) if saved else _compiled(args)
     model.runtimes |= {name: runtimes[name](model) for name in args.runtime or ()}
     engines = tuple(args.runtime or (*ENGINES, *model.runtimes))
-    found, reason = None, audited.reason
-    if set(model.weights.output_names) <= set(audited.sops):
-        with Bar("comparing") as bar:
-            try:
-                found = verify(
-                    audited.sops, model, count=args.count, seed=args.seed, engines=engines, progress=bar.tell
-                )
-            except RaspError as error:
-                reason = reason or f"it cannot be compared: {error.message}"
+    found, reason = _compared(args, model, audited, engines, workers)
     verdict = _Verdict(model.weights.name, engines, found, audited.certificate, reason, audited.trusted)
     say(json.dumps(verdict.as_json) if args.json else "\n".join(map(visible, verdict.lines())))
     return int(verdict.certificate is None)
+
+
+def _compared(
+    args: argparse.Namespace, model: CompiledModel, audited: Audit, engines: tuple[str, ...], workers: Workers
+) -> tuple[Verification | None, str | None]:
+    """What comes of comparing the model with its program, if it can be, and why nothing is certified, if nothing is."""
+    if not set(model.weights.output_names) <= set(audited.sops):
+        return None, audited.reason
+    options = {"count": args.count, "seed": args.seed, "workers": workers, "resume": args.resume}
+    try:
+        with Bar("comparing") as bar:
+            found = verify(audited.sops, model, engines=engines, progress=bar.tell, **options)
+    except ResumeFault:
+        raise
+    except RaspError as error:
+        return None, audited.reason or f"it cannot be compared: {error.message}"
+    return found, audited.reason
 
 
 def _compiled(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,10 +18,12 @@ from compiler.run.batches import batch_size
 from compiler.run.graph_inputs import graph_inputs, relation_labels
 from compiler.run.model import ENGINES, CompiledModel
 from compiler.run.reference import Trace
+from compiler.run.resumed import Record, ResumeFault, name_of
 from compiler.run.settled import settled
+from compiler.run.workers import ALL_CORES, Work, Workers
 from rasp.batch.run import BatchRun
 from rasp.errors import RaspError
-from rasp.graph import SOp
+from rasp.graph import Node, SOp
 from rasp.interpret import Run
 from rasp.operations import Atom
 from rasp.relations import Edges, Graph, Label
@@ -60,6 +64,36 @@ def input_count(vocabulary_size: int, max_length: int) -> int:
     return sum(vocabulary_size**n for n in range(1, max_length + 1))
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some inputs of one length, as places in the vocabulary [B, T]; it is the part of that number."""
+
+    number: int
+    ids: Ids
+
+    @property
+    def positions(self) -> int:
+        """How many tokens it has: what it costs to compare, beside others."""
+        return self.ids.size
+
+
+@dataclass(frozen=True, eq=False)
+class Check:
+    """What inputs are compared with, and how: a part of them, when it is called with one."""
+
+    model: CompiledModel
+    outputs: Mapping[str, SOp]
+    engines: Sequence[str]
+    asked: Mapping[str, Sequence[Label]]
+    promised: Mapping[str, Accuracy]
+    seed: int
+
+    def __call__(self, part: Part) -> Verification:
+        """What comes of a part. Its relations are drawn by its number, wherever and whenever it is compared."""
+        graphs = drawn(part.ids, self.asked, random.Random(f"{self.seed} {part.number}"))
+        return compare(self.model, self.outputs, part.ids, self.promised, self.engines, graphs)
+
+
 def verify(
     sop: SOp | Mapping[str, SOp],
     model: CompiledModel,
@@ -69,6 +103,8 @@ def verify(
     engines: Sequence[str] = ENGINES,
     exhaustive: int = EXHAUSTIVE,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    workers: Workers = ALL_CORES,
+    resume: Path | None = None,
 ) -> Verification:
     """Compares the interpreter with reference and torch, or with the engines named (as `CompiledModel.trace` has them):
     on every input where there are at most 200,000 (`exhaustive`), else on `count` random ones and the boundary cases
@@ -76,27 +112,76 @@ def verify(
     graphs.
 
     `sop` is the one s-op compiled, or all of them by name. Stops at the first difference. `progress(done, total)` is
-    called as inputs are done.
+    called as inputs are done. Which inputs are compared, in which order, and what comes of it is the same with any
+    `workers`. `resume` is a file that keeps what is done until all is: interrupted, the same check goes on from there.
+    ResumeFault where that file is of something else.
     """
+    workers.check()
     outputs = {model.weights.output.name: sop} if isinstance(sop, SOp) else dict(sop)
-    vocabulary, longest = model.weights.vocabulary, model.weights.max_length
-    total, asked = input_count(len(vocabulary), longest), asked_of(outputs, model)
-    every = total <= exhaustive and not asked
-    batches = _all_inputs(model)
-    if not every:
-        inputs = sorted(_some_inputs(len(vocabulary), longest, count, seed), key=len)
-        batches, total = _batches(inputs, model), len(inputs)
-    promised = accuracies(model.weights)
-    done = undefined = 0
-    chance = random.Random(seed)
-    for ids in batches:
-        found = compare(model, outputs, ids, promised, engines, drawn(ids, asked, chance))
-        if found.counterexample is not None:
-            return Verification(done + found.count, False, undefined, found.counterexample)
-        done += found.count
-        undefined += found.undefined
-        progress(done, total)
-    return Verification(done, every, undefined, None)
+    asked = asked_of(outputs, model)
+    check = Check(model, outputs, tuple(engines), asked, accuracies(model.weights), seed)
+    inputs = _inputs(model, count, seed, exhaustive, relational=bool(asked))
+    named = "" if resume is None else name_of(model, outputs, (check.engines, count, seed, exhaustive))
+    record = Record.of(resume, named)
+    with record.kept():
+        return _compared(check, inputs, record, workers, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """The inputs of a check in their order: how many, whether all there are, how many tokens in all, and the parts."""
+
+    count: int
+    every: bool
+    positions: int
+    parts: Iterator[Part]
+
+
+def _inputs(model: CompiledModel, count: int, seed: int, exhaustive: int, *, relational: bool) -> _Inputs:
+    size, longest = len(model.weights.vocabulary), model.weights.max_length
+    total = input_count(size, longest)
+    if total <= exhaustive and not relational:
+        positions = sum(length * size**length for length in range(1, longest + 1))
+        return _Inputs(total, True, positions, _parts(_all_inputs(model)))
+    found = sorted(_some_inputs(size, longest, count, seed), key=len)
+    return _Inputs(len(found), False, sum(map(len, found)), _parts(_batches(found, model)))
+
+
+def _parts(batches: Iterable[Ids]) -> Iterator[Part]:
+    return (Part(number, ids) for number, ids in enumerate(batches))
+
+
+def _compared(
+    check: Check, inputs: _Inputs, record: Record, workers: Workers, progress: Callable[[int, int], None]
+) -> Verification:
+    """What comes of all parts, from the first on that the record does not have."""
+    parts, skipped = _after(record.done, inputs.parts)
+    elsewhere = workers if set(check.engines) <= {*ENGINES, "sparse"} else Workers(1)
+    work = Work(check, _nodes(check), lambda part: part.positions, inputs.positions - skipped)
+    with closing(work.results(parts, elsewhere)) as results:
+        for found in results:
+            if found.counterexample is not None:
+                return Verification(record.done + found.count, False, record.undefined, found.counterexample)
+            record.note(found.count, found.undefined)
+            progress(record.done, inputs.count)
+    return Verification(record.done, inputs.every, record.undefined, None)
+
+
+def _after(done: int, parts: Iterator[Part]) -> tuple[Iterator[Part], int]:
+    """The parts after so many inputs, and how many tokens the inputs before have."""
+    positions = 0
+    while done > 0 and (part := next(parts, None)) is not None:
+        done -= len(part.ids)
+        positions += part.positions
+    if done:
+        raise ResumeFault("the file of the interrupted check is damaged", hint="delete it to begin anew")
+    return parts, positions
+
+
+def _nodes(check: Check) -> list[Node]:
+    """The nodes that a check names."""
+    weights = check.model.weights
+    return [*check.outputs.values(), *weights.sops.values(), *weights.selectors, *weights.masks]
 
 
 def _all_inputs(model: CompiledModel) -> Iterator[Ids]:
