@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from compiler.run.model import CompiledModel
     from lab.shown import Beside
-    from rasp.console.rooms import Compiled, CompileRequest
-    from rasp.graph import Node, Selector, SOp
+    from rasp.console.rooms import Compiled, CompileRequest, Finish, PictureRequest, ReportRequest
+    from rasp.graph import Node, SOp
     from rasp.inputs import Input
-    from rasp.language.header import ModelSize
     from rasp.operations import Atom
 
 # What adds the arguments of a subcommand to a parser, and what runs it and gives the exit status.
@@ -212,26 +211,22 @@ class Rooms:
         return draw_flow(name, node, given, names)
 
     @_installed()
-    def picture(
-        self, name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
-    ) -> str:
+    def picture(self, asked: PictureRequest) -> str:
         from viz.command import draw_kind
 
-        return draw_kind(name, node, kind, given, size, names)
+        return draw_kind(asked)
 
     @_installed()
-    def graph(self, given: Input) -> str:
+    def graph(self, given: Input, finish: Finish) -> str:
         from viz.command import draw_graph
 
-        return draw_graph(given)
+        return draw_graph(given, finish)
 
     @_installed()
-    def report(self, asked: CompileRequest, given: Input) -> str:
-        from compiler.source_map import SourceMap
+    def report(self, asked: ReportRequest) -> str:
         from viz.report_page.command import write_report
 
-        source = SourceMap(asked.names, asked.origins)
-        return write_report(asked.node, asked.name, given, asked.vocabulary, asked.max_length, source)
+        return write_report(asked)
 
     def open(self, path: str) -> None:
         from rasp.desktop import open_file

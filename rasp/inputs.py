@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from rasp.errors import DataFault, RaspError
+from rasp.arguments import did_you_mean
+from rasp.errors import DataFault, NameFault, RaspError
 from rasp.files import read_text
 from rasp.operations import Atom
 from rasp.relations import Graph, from_networkx, given_graph
 from rasp.streams import typed_lines
+from rasp.visible import visible
 
 Input: TypeAlias = "str | list[Atom] | Graph"
 
@@ -45,6 +48,29 @@ def input_arguments(parser: argparse.ArgumentParser) -> None:
 def positional_inputs(parser: argparse.ArgumentParser) -> None:
     """Lets inputs stand behind the file, as they do after `-i`."""
     parser.add_argument("more_inputs", metavar="INPUT", nargs="*", help="inputs, as after -i")
+
+
+def names_and_inputs(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
+    """Lets names of s-ops stand behind the file, then inputs: `names_among` tells them apart."""
+    parser.add_argument("more_inputs", metavar=metavar, nargs="*", help=text)
+
+
+def names_among(args: argparse.Namespace, known: Collection[str]) -> list[str]:
+    """The names at the beginning of what stands behind the file; what follows them is left there as inputs.
+
+    Where options give inputs, all of it are names. NameFault for an input that looks like a misspelt name.
+    """
+    words: list[str] = args.more_inputs
+    if args.input or args.graph or args.inputs is not None:
+        args.more_inputs = []
+        return words
+    names = list(takewhile(known.__contains__, words))
+    args.more_inputs = words[len(names) :]
+    for word in args.more_inputs[:1]:
+        close = did_you_mean(word, known)
+        if close:
+            raise NameFault(f"there is nothing called {visible(word)}{close}", hint=f"if it is an input: -i {word}")
+    return names
 
 
 def given_inputs(args: argparse.Namespace) -> list[Input]:

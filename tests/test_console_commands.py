@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -195,6 +196,16 @@ def test_report_writes_a_page(fresh: Console) -> None:
     assert "hist" in Path("comp_flows/hist(aab).html").read_text()
 
 
+def test_report_takes_several_s_ops_and_a_mask(fresh: Console) -> None:
+    fresh.push('far = aggregate(select(indices, length - 1, ==), tokens, "-");')
+    assert fresh.push(":report hist, far aab --causal").text == "     report: comp_flows/hist, far(aab).html"
+    page = Path("comp_flows/hist, far(aab).html").read_text()
+    data = json.loads(re.findall(r'type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[0])
+    assert [output["name"] for output in data["outputs"]] == ["hist", "far"]
+    assert data["inputs"][0]["values"] == [["1", "2", "1"], ["a", "a", "b"]]
+    assert ":report NAME[, NAME..] [INPUT]" in complaint(fresh, ":report hist,")
+
+
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -208,6 +219,36 @@ def test_draw_takes_a_kind(text: str, name: str, fresh: Console) -> None:
     fresh.push("same = select(tokens, tokens, ==);")
     assert fresh.push(text).text == f"     drawing: comp_flows/{name}"
     assert Path("comp_flows", name).read_bytes().startswith(b"%PDF")
+
+
+def drawn(console: Console, text: str) -> str:
+    reply = console.push(text)
+    assert not reply.errors, reply.errors
+    return reply.text.removeprefix("     drawing: ")
+
+
+def test_draw_says_how_a_picture_looks(fresh: Console) -> None:
+    wide, dark = drawn(fresh, ":draw hist --width 3"), drawn(fresh, ":draw hist aab --dark --output dark.svg")
+    assert (wide, dark) == ("comp_flows/hist(hello)-flow.png", "dark.svg")
+    assert Path(wide).read_bytes()[:4] == b"\x89PNG"
+    drawn(fresh, ":draw hist aab --output light.svg")
+    assert Path("dark.svg").read_text() != Path("light.svg").read_text()
+    drawn(fresh, ":draw hist aab --kind heads --colors Greens --dpi 20 --output small.png")
+    assert 8 < int.from_bytes(Path("small.png").read_bytes()[16:20], "big") < 200
+
+
+def test_draw_takes_a_layer_a_head_and_a_mask(fresh: Console) -> None:
+    assert drawn(fresh, ":draw hist aab --layer 1 --head 1 --output one.svg") == "one.svg"
+    assert drawn(fresh, ":draw hist aab --numbers --output all.svg") == "all.svg"
+    assert drawn(fresh, ":draw hist aab --numbers --causal --output causal.svg") == "causal.svg"
+    assert Path("all.svg").read_text() != Path("causal.svg").read_text()
+    assert "there is no head 2" in complaint(fresh, ":draw hist aab --layer 1 --head 2")
+    assert "--layer, --head and --numbers are for pictures of heads" in complaint(
+        fresh, ":draw hist --kind flow --head 1"
+    )
+    assert "--head is a number from 1 on, not 0" in complaint(fresh, ":draw hist --head 0")
+    assert "there is no colour map Green; did you mean Greens?" in complaint(fresh, ":draw hist --colors Green")
+    assert "a picture needs a size above 0" in complaint(fresh, ":draw hist --scale 0")
 
 
 def test_a_picture_is_opened_when_asked(fresh: Console, monkeypatch: pytest.MonkeyPatch) -> None:

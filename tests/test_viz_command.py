@@ -85,6 +85,30 @@ def test_a_mistake_is_said_and_leaves_no_file(
 
 
 @pytest.mark.usefixtures("program")
+def test_an_input_may_stand_behind_the_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw("reverse", "-i", "hello", "--kind", "flow", "-o", "wanted.svg") == 0
+    for words in (["reverse", "hello"], ["hello"]):
+        assert draw(*words, "--kind", "flow", "-o", "out.svg") == (0 if words[0] == "reverse" else 1)
+    assert (tmp_path / "out.svg").read_bytes() == (tmp_path / "wanted.svg").read_bytes()
+    assert "value error" in capsys.readouterr().err, "the last s-op is mean, which has no value on strings"
+    assert main(["report", "p.rasp", "reverse", "abc", "ba", "-o", "out.html"]) == 0
+
+
+@pytest.mark.usefixtures("program")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["revers"], "there is nothing called revers; did you mean reverse?\n  hint: if it is an input: -i revers"),
+        (["reverse", "flip"], "a picture shows one s-op, and reverse, flip are named"),
+        (["reverse", "abc", "cab"], "a picture shows one input, and 2 are given"),
+    ],
+)
+def test_names_and_inputs_are_told_apart(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert draw(*words, "-o", "out.svg") == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("program")
 def test_vocabulary_and_length_are_taken_from_the_input_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert draw("reverse", "-i", "hello", "-o", "out.png") == 0
     assert capsys.readouterr().err == 'from the inputs: vocabulary "e", "h", "l", "o", maximum length 5\n'

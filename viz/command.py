@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 
 from compiler.source_map import SourceMap
 from rasp.arguments import examples
+from rasp.console.rooms import Finish, PictureRequest
 from rasp.desktop import open_file
 from rasp.errors import DataFault, RaspError, TypeFault
 from rasp.graph import Node, Selector, SOp
-from rasp.inputs import Input, given_inputs, input_arguments, sequence_of
+from rasp.inputs import Input, given_inputs, input_arguments, names_and_inputs, sequence_of
 from rasp.language.budget import budget_argument
 from rasp.language.builtins import described
-from rasp.language.header import ModelSize, header_of, model_size, read_header, size_arguments
-from rasp.language.parameters import given_parameters, parameter_argument
-from rasp.language.program import Program, load_program
+from rasp.language.header import model_size, size_arguments
+from rasp.language.parameters import parameter_argument
+from rasp.language.program import Program
 from rasp.operations import Atom
-from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.comp_flows import file_name, folder
@@ -32,8 +32,9 @@ from viz.head_grid import heads
 from viz.look import Look, look_arguments, restyled
 from viz.node_link import graph
 from viz.residual_stream import residual
-from viz.saving import check_target, save
+from viz.saving import DPI, check_target, save
 from viz.single import head, selector
+from viz.subject import names_of, opened, own_header
 from viz.weight_tables import weights
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp draw`."""
     examples(
         parser,
-        "rasp draw programs/reverse.rasp reverse -i hello -o reverse.svg",
+        "rasp draw programs/reverse.rasp reverse hello -o reverse.svg",
         "rasp draw programs/reverse.rasp reverse -i hello --kind flow -o flow.pdf",
         "rasp draw programs/graphs/components.rasp --kind graph -o graph.png",
         "rasp draw programs/sort.rasp -i hello --layer 2 --head 1 --numbers --dark -o head.png",
@@ -52,7 +53,7 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
         "rasp draw reverse.safetensors -i hello -o heads.png",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="an s-op or selector (default: the last s-op)")
+    names_and_inputs(parser, "NAME", "an s-op or selector (default: the last s-op), then an input, as after -i")
     input_arguments(parser)
     budget_argument(parser)
     parameter_argument(parser)
@@ -72,9 +73,9 @@ def draw_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--numbers", action="store_true", help="write the weights in the cells")
     look_arguments(parser)
-    parser.add_argument("--dpi", type=int, default=160, metavar="N", help="pixels an inch of a .png (default 160)")
+    parser.add_argument("--dpi", type=int, metavar="N", help="pixels an inch of a .png (default 160)")
     larger = parser.add_mutually_exclusive_group()
-    larger.add_argument("--scale", type=float, default=1.0, metavar="X", help="draw a .png or .svg X times as large")
+    larger.add_argument("--scale", type=float, metavar="X", help="draw a .png or .svg X times as large")
     larger.add_argument("--width", type=float, metavar="INCHES", help="scale a .png or .svg to this width")
     parser.add_argument("-o", "--output", metavar="PICTURE", required=True, help="a .png, .svg or .pdf file to write")
     parser.add_argument("--open", action="store_true", help="show the picture at once")
@@ -94,38 +95,47 @@ _ALL_HEADS = _Heads()
 
 @dataclass(frozen=True)
 class _Request:
-    """What is asked for: of a file which picture of which name, on which input, compiled for what."""
+    """What is asked for: which picture of which name, on which input, compiled for what."""
 
-    file: str
     name: str | None
     kind: str | None
     tokens: Sequence[Atom]
     vocab: str | None
     max_length: int | None
     causal: bool
-    budget: int
-    parameters: Mapping[str, Atom]
     heads: _Heads
 
 
 def draw_run(args: argparse.Namespace) -> int:
     """Draws one s-op, selector or compiled model on one input, and says where the picture is."""
     target = check_target(args.output)
-    model = _loaded(args.file) if args.file.endswith(".safetensors") else None
-    header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
-    size = args.vocab, args.max_length, args.causal
-    inputs = _only(header.said_inputs(given_inputs(args)))
+    subject = opened(args)
+    names = names_of(args, subject)
+    if len(names) > 1:
+        raise DataFault(f"a picture shows one s-op, and {', '.join(names)} are named", hint="an input follows -i")
+    inputs = _only(own_header(subject).said_inputs(given_inputs(args)))
     chosen = _Heads(args.layer, args.head, args.numbers)
-    asked = _Request(args.file, args.name, args.kind, inputs, *size, args.budget, given_parameters(args), chosen)
-    figure = _of_program(asked) if model is None else _of_model(model, asked)
-    figure = restyled(figure, Look(args.colors, args.dark))
-    scale = args.scale if args.width is None else args.width / figure.get_size_inches()[0]
-    if min(args.dpi, scale) <= 0:
-        raise DataFault("a picture needs a size above 0")
-    say(visible(str(save(figure, target, dpi=args.dpi, scale=scale))))
+    asked = _Request(next(iter(names), None), args.kind, inputs, args.vocab, args.max_length, args.causal, chosen)
+    figure = _of_program(subject, asked) if isinstance(subject, Program) else _of_model(subject, asked)
+    finish = Finish(args.colors, args.dark, args.dpi, args.scale, args.width, args.output)
+    say(visible(_finished(figure, finish, target)))
     if args.open:
         open_file(target)
     return 0
+
+
+def _finished(figure: Figure, finish: Finish, target: Path) -> str:
+    """The path of a picture once it is recoloured, has the size that is asked for, and is written."""
+    figure = restyled(figure, Look(finish.colors, finish.dark))
+    scale = 1.0 if finish.scale is None else finish.scale
+    scale = scale if finish.width is None else finish.width / figure.get_size_inches()[0]
+    dpi = DPI if finish.dpi is None else finish.dpi
+    if min(dpi, scale) <= 0:
+        raise DataFault("a picture needs a size above 0")
+    return str(save(figure, target, dpi=dpi, scale=scale))
+
+
+# -- what the language and the console ask for
 
 
 def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
@@ -134,41 +144,53 @@ def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> 
     return str(save(figure, folder() / f"{file_name(name, given)}.pdf"))
 
 
-def draw_graph(given: Input) -> str:
+def draw_graph(given: Input, finish: Finish) -> str:
     """The path of the picture of an input's relations: comp_flows/example(INPUT)-graph.pdf under this folder."""
-    return str(save(graph(sequence_of(given)), folder() / f"{file_name('example', given)}-graph.pdf"))
+    target = _target(finish, f"{file_name('example', given)}-graph")
+    return _finished(graph(sequence_of(given)), finish, target)
 
 
-def draw_kind(
-    name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
-) -> str:
-    """The path of a picture of one kind of an s-op or selector, in comp_flows/ under this folder."""
-    tokens, known = sequence_of(given), {**names, node: name}
-    if isinstance(node, Selector):
-        figure = _selector_figure(node, tokens, kind, title=name)
-    elif kind == "flow":
-        figure = flow(node, tokens, names=known)
+def draw_kind(asked: PictureRequest) -> str:
+    """The path of a picture of one kind of an s-op or selector: in comp_flows/ under this folder, unless it is said."""
+    target = _target(asked.finish, f"{file_name(asked.name, asked.given)}-{asked.kind}")
+    tokens, known, heads = sequence_of(asked.given), {**asked.names, asked.node: asked.name}, _heads_of(asked)
+    if isinstance(asked.node, Selector):
+        _refuse_choice("selector", heads)
+        figure = _selector_figure(asked.node, tokens, asked.kind, title=asked.name, causal=asked.causal)
+    elif asked.kind == "flow":
+        _refuse_choice("flow", heads)
+        figure = flow(asked.node, tokens, names=known, causal=asked.causal)
     else:
-        figure = _picture(_model(node, name, size, SourceMap(known)), kind, tokens)
-    return str(save(figure, folder() / f"{file_name(name, given)}-{kind}.pdf"))
+        figure = _picture(_model(asked.node, asked, SourceMap(known)), asked.kind, tokens, heads)
+    return _finished(figure, asked.finish, target)
 
 
-def _model(node: SOp, name: str, size: ModelSize, source_map: SourceMap) -> CompiledModel:
+def _heads_of(asked: PictureRequest) -> _Heads:
+    return _Heads(asked.layer, asked.head, asked.numbers)
+
+
+def _target(finish: Finish, name: str) -> Path:
+    """Where a picture goes: a .png where its size is asked for, as a .pdf has the size of its texts."""
+    if finish.output is not None:
+        return check_target(Path(finish.output).expanduser())
+    sized = {finish.dpi, finish.scale, finish.width} != {None}
+    return folder() / f"{name}.{'png' if sized else 'pdf'}"
+
+
+def _model(node: SOp, asked: PictureRequest, source_map: SourceMap) -> CompiledModel:
     from compiler.pipeline import compile
 
-    return compile(node, size.vocabulary, size.max_length, name=name, source_map=source_map)
+    size = asked.size
+    return compile(node, size.vocabulary, size.max_length, name=asked.name, source_map=source_map, causal=asked.causal)
+
+
+# -- figures
 
 
 def _only(found: Sequence[Input]) -> Sequence[Atom]:
     if len(found) != 1:
         raise DataFault(f"a picture shows one input, and {len(found)} are given", hint="give one with -i")
     return sequence_of(found[0])
-
-
-def _loaded(path: str) -> CompiledModel:
-    from compiler.artifact import load
-
-    return load(path)
 
 
 def _of_model(model: CompiledModel, asked: _Request) -> Figure:
@@ -227,8 +249,7 @@ def _heads(model: CompiledModel, tokens: Sequence[Atom], chosen: _Heads) -> Figu
     )
 
 
-def _of_program(asked: _Request) -> Figure:
-    program = load_program(asked.file, budget=asked.budget, **asked.parameters)
+def _of_program(program: Program, asked: _Request) -> Figure:
     node = _node(program, asked.name)
     try:
         return _draw_selector(node, program, asked) if isinstance(node, Selector) else _draw_sop(node, program, asked)

@@ -97,7 +97,7 @@ def page(shown: Sequence[Exhibit]) -> str:
         "to all it counts. Shades follow the square root of the attention, so that an even share of many shows.",
         "`rasp draw` has further kinds: `--kind compare` (each selector beside the softmax), `graph` ([vertices and "
         "edges](graphs.md#pictures)), `residual` (the residual stream after each layer), `weights` (the matrices by "
-        "name) and `selector`, and draws saved models too. On "
+        "name) and `selector`, and draws saved models too. An input may stand behind the name, without `-i`. On "
         "long inputs the tables go on in blocks of positions, so that every value is there. `--layer` and `--head` "
         "choose heads, `--numbers` writes their weights in the cells, `--dark` and `--colors` change the look. "
         "`rasp report` puts all of it on one HTML page in which the model runs on inputs that you type:",

@@ -14,7 +14,7 @@ from rasp.errors import DataFault
 from rasp.files import write_whole
 from viz.style import styled
 
-_DPI = 160
+DPI = 160
 _MOST_PIXELS = 2**16 - 1
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
@@ -23,7 +23,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def save(figure: Figure, path: str | Path, *, dpi: int = _DPI, scale: float = 1.0) -> Path:
+def save(figure: Figure, path: str | Path, *, dpi: int = DPI, scale: float = 1.0) -> Path:
     """The path, once the figure stands there. DataFault for another suffix, a missing folder, a refused write.
 
     A .png has `dpi` pixels an inch; `scale` makes a .png or .svg larger.
@@ -44,7 +44,7 @@ def check_target(path: str | Path) -> Path:
     return target
 
 
-def rendered(figure: Figure, suffix: str, *, dpi: int = _DPI, scale: float = 1.0) -> bytes:
+def rendered(figure: Figure, suffix: str, *, dpi: int = DPI, scale: float = 1.0) -> bytes:
     """The figure as the bytes of a .png, .svg or .pdf file, without dates or random names in them.
 
     DataFault for a .pdf at another scale than 1, and for a picture of too many pixels.

@@ -387,7 +387,9 @@ COMMANDS: dict[str, ColonCommand] = {
         "a picture in comp_flows/: how it is computed, or its heads",
         _draw,
         "--kind is flow (how it is computed), heads, compare (selectors beside heads), residual,\n"
-        "weights, graph or selector;\n"
+        "weights, graph or selector; --causal masks later positions;\n"
+        "--layer N, --head N (both from 1) and --numbers (in the cells) are for heads;\n"
+        "--colors MAP, --dark, --dpi N, --scale X and --width INCHES say how it looks, --output FILE where it goes;\n"
         "--open shows the picture at once.",
         models.DRAW_FLAGS,
     ),
@@ -430,9 +432,10 @@ COMMANDS: dict[str, ColonCommand] = {
     ),
     "report": ColonCommand(
         models.REPORT_USAGE,
-        "a page in comp_flows/ that explains an s-op and its weights",
+        "a page in comp_flows/ that explains s-ops and their weights",
         models.report_page,
-        "--open shows it in the browser at once.",
+        "Several s-ops, with commas between them, are one model. --causal masks later positions;\n"
+        "--open shows the page in the browser at once.",
         models.REPORT_FLAGS,
     ),
     "names": ColonCommand(":names", "what is set: names, types, layers and heads", editing.names),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rasp.console.context import Context
-from rasp.console.rooms import Compiled, CompileRequest
+from rasp.console.rooms import Compiled, CompileRequest, Finish, PictureRequest, ReportRequest
 from rasp.console.show import Example, given_text, values
-from rasp.console.words import Flag, first_and_rest, input_and_flags, read_flags
+from rasp.console.words import Flag, first_and_rest, input_and_flags, read_flags, several_and_rest
 from rasp.errors import DataFault
 from rasp.graph import Selector, SOp
 from rasp.inputs import Input, tokens_of
@@ -16,28 +17,55 @@ from rasp.language.header import ModelSize, model_size
 from rasp.operations import Atom, column
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise DataFault(f"a maximum length is a number, not {text}")
+def _read_count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise ValueError(text)
     return int(text)
+
+
+def _count(sets: str) -> Flag:
+    return Flag(sets, read=_read_count, wanted="a number from 1 on")
+
+
+def _size_of(sets: str) -> Flag:
+    return Flag(sets, read=float, wanted="a number")
+
+
+def _switch(sets: str) -> Flag:
+    return Flag(sets, alone=True)
 
 
 COMPILE_FLAGS = {
     "--vocab": Flag("vocab", read=lambda text: text or None),
-    "--max-length": Flag("max_length", read=_number),
+    "--max-length": _count("max_length"),
     "--dtype": Flag("dtype", ("float32", "float64")),
     "--prefer": Flag("prefer", ("auto", "depth", "small")),
 }
+_OPEN = {"--open": _switch("open")}
+_CAUSAL = {"--causal": _switch("causal")}
+_LOOK_FLAGS = {
+    "--colors": Flag("colors"),
+    "--dark": _switch("dark"),
+    "--dpi": _count("dpi"),
+    "--scale": _size_of("scale"),
+    "--width": _size_of("width"),
+    "--output": Flag("output"),
+}
 DRAW_FLAGS = {
     "--kind": Flag("kind", ("flow", "heads", "compare", "graph", "residual", "weights", "selector")),
-    "--open": Flag("open", alone=True),
+    **_CAUSAL,
+    "--layer": _count("layer"),
+    "--head": _count("head"),
+    "--numbers": _switch("numbers"),
+    **_LOOK_FLAGS,
+    **_OPEN,
 }
-GRAPH_FLAGS = {"--open": Flag("open", alone=True)}
-REPORT_FLAGS = {"--open": Flag("open", alone=True)}
+GRAPH_FLAGS = {**_LOOK_FLAGS, **_OPEN}
+REPORT_FLAGS = {**_CAUSAL, **_OPEN}
 COMPILE_USAGE = ":compile NAME [OPTION..]"
 DRAW_USAGE = ":draw NAME [INPUT] [OPTION..]"
 GRAPH_USAGE = ":graph [NAME] [INPUT]"
-REPORT_USAGE = ":report NAME [INPUT]"
+REPORT_USAGE = ":report NAME[, NAME..] [INPUT]"
 RUN_USAGE = ":run NAME [INPUT]"
 
 
@@ -116,23 +144,35 @@ def save_model(context: Context, path: Path) -> str:
 
 
 def report_page(context: Context, rest: str) -> str:
-    """Writes the page of an s-op at work on an input; says where."""
-    name, text = first_and_rest(rest, REPORT_USAGE)
+    """Writes the page of some s-ops at work on an input; says where."""
+    names, text = several_and_rest(rest, REPORT_USAGE)
     text, options = input_and_flags(text)
     chosen = read_flags(options, REPORT_FLAGS, REPORT_USAGE)
-    given = context.given(text)
-    path = context.rooms.report(_request(context, name, _size(context, tokens_of(given))), given)
-    return _shown(context, f"report: {path}", path, chosen)
+    given, shown = context.given(text), chosen.pop("open", False)
+    size, sops = _size(context, tokens_of(given)), {name: context.sop(name) for name in names}
+    path = context.rooms.report(ReportRequest(sops, given, size, context.names(), context.origins(), **chosen))
+    return _said(context, f"report: {path}", path, shown)
 
 
 def picture(context: Context, name: str, given: Input, chosen: dict[str, Any]) -> str:
     """Writes a picture of a kind; says where."""
-    node, kind = context.node(name), chosen.get("kind")
-    size = _size(context, tokens_of(given))
+    node, size = context.node(name), _size(context, tokens_of(given))
     assert isinstance(node, (SOp, Selector))
-    kind = kind or ("selector" if isinstance(node, Selector) else "flow")
-    path = context.rooms.picture(name, node, kind, given, size, context.names())
-    return _shown(context, f"drawing: {path}", path, chosen)
+    kind = chosen.pop("kind", None) or _usual_kind(node, chosen)
+    finish, shown = _finish(chosen), chosen.pop("open", False)
+    path = context.rooms.picture(PictureRequest(node, name, kind, given, size, context.names(), finish, **chosen))
+    return _said(context, f"drawing: {path}", path, shown)
+
+
+def _usual_kind(node: SOp | Selector, chosen: Mapping[str, Any]) -> str:
+    """What is drawn where nothing is said: heads where it is said which."""
+    about_heads = chosen.keys() & {"layer", "head", "numbers"}
+    return "selector" if isinstance(node, Selector) else "heads" if about_heads else "flow"
+
+
+def _finish(chosen: dict[str, Any]) -> Finish:
+    """What is said of how a picture looks, taken out of what is chosen."""
+    return Finish(**{flag.sets: chosen.pop(flag.sets) for flag in _LOOK_FLAGS.values() if flag.sets in chosen})
 
 
 def graph(context: Context, rest: str) -> str:
@@ -142,11 +182,11 @@ def graph(context: Context, rest: str) -> str:
     if rest:
         name, text = first_and_rest(rest, GRAPH_USAGE)
         return picture(context, name, context.given(text), {**chosen, "kind": "graph"})
-    path = context.rooms.graph(context.given(""))
-    return _shown(context, f"drawing: {path}", path, chosen)
+    path = context.rooms.graph(context.given(""), _finish(chosen))
+    return _said(context, f"drawing: {path}", path, chosen.get("open", False))
 
 
-def _shown(context: Context, said: str, path: str, chosen: dict[str, Any]) -> str:
-    if chosen.get("open"):
+def _said(context: Context, text: str, path: str, shown: bool) -> str:
+    if shown:
         context.rooms.open(path)
-    return f"     {said}"
+    return f"     {text}"

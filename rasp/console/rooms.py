@@ -35,6 +35,47 @@ class CompileRequest:
 
 
 @dataclass(frozen=True)
+class Finish:
+    """How a picture looks when it is done, and where it is written: as `rasp draw` has it, and as usual where None."""
+
+    colors: str | None = None
+    dark: bool = False
+    dpi: int | None = None
+    scale: float | None = None
+    width: float | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True)
+class PictureRequest:
+    """A picture of an s-op or selector at work on an input: of which kind, of which heads, compiled for what."""
+
+    node: SOp | Selector
+    name: str
+    kind: str
+    given: Input
+    size: ModelSize
+    names: Mapping[Node, str]
+    finish: Finish
+    causal: bool = False
+    layer: int | None = None
+    head: int | None = None
+    numbers: bool = False
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """A page on some s-ops, in one model, at work on an input."""
+
+    sops: Mapping[str, SOp]
+    given: Input
+    size: ModelSize
+    names: Mapping[Node, str]
+    origins: Mapping[Node, Span]
+    causal: bool = False
+
+
+@dataclass(frozen=True)
 class Compiled:
     """A compiled model: its name, its size as a text, what its weights give for the tokens of an input, what comes of
     comparing it with the interpreter, and what writes it to a file."""
@@ -52,16 +93,14 @@ class Rooms(Protocol):
     def draw(self, name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> str:
         """Draws how an s-op is computed; gives the path of the picture."""
 
-    def picture(
-        self, name: str, node: SOp | Selector, kind: str, given: Input, size: ModelSize, names: Mapping[Node, str]
-    ) -> str:
+    def picture(self, asked: PictureRequest) -> str:
         """Draws an s-op or selector as one of the kinds of pictures; gives the path."""
 
-    def graph(self, given: Input) -> str:
+    def graph(self, given: Input, finish: Finish) -> str:
         """Draws the relations of an input as vertices and edges; gives the path."""
 
-    def report(self, asked: CompileRequest, given: Input) -> str:
-        """Writes a page on an s-op at work on an input; gives the path."""
+    def report(self, asked: ReportRequest) -> str:
+        """Writes a page on some s-ops at work on an input; gives the path."""
 
     def open(self, path: str) -> None:
         """Shows a file as the desktop would. DataFault where nothing can."""

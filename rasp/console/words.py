@@ -21,19 +21,20 @@ _FIRST_FLAG = re.compile(r"(?:^|\s)(?=--[a-z])")
 @dataclass(frozen=True)
 class Flag:
     """An option of a command: the name of what it sets, the values it may have (any where there are none), how a value
-    is read, and whether it stands alone."""
+    is read (ValueError where it cannot be) and what it should be, and whether the option stands alone."""
 
     sets: str
     values: tuple[str, ...] = ()
     read: Callable[[str], Any] = str
+    wanted: str = ""
     alone: bool = False
 
 
-def first_and_rest(text: str, usage: str) -> tuple[str, str]:
-    """The first expression of a text (it ends at a blank outside brackets), and what follows it."""
+def first_and_rest(text: str, usage: str, *, until: str = "") -> tuple[str, str]:
+    """The first expression of a text (it ends at a blank or an `until` outside brackets), and what follows it."""
     depth, end = 0, 0
     for token in lex(Source("", text)).tokens:
-        if token.kind == "end" or (depth == 0 and end and token.start > end):
+        if token.kind == "end" or (depth == 0 and end and (token.start > end or token.is_(until))):
             break
         depth += token.is_("(", "[", "{") - token.is_(")", "]", "}")
         end = token.end
@@ -43,6 +44,16 @@ def first_and_rest(text: str, usage: str) -> tuple[str, str]:
     if _OPERATOR.match(rest):
         raise SyntaxFault("an expression with blanks needs brackets here", hint=f"write ({text[:end]} …)")
     return text[:end], rest
+
+
+def several_and_rest(text: str, usage: str) -> tuple[list[str], str]:
+    """The expressions that a text begins with, commas between them, and what follows them."""
+    first, rest = first_and_rest(text, usage, until=",")
+    found = [first]
+    while rest.startswith(","):
+        first, rest = first_and_rest(rest[1:].lstrip(), usage, until=",")
+        found.append(first)
+    return found, rest
 
 
 def input_and_flags(text: str) -> tuple[str, str]:
@@ -77,7 +88,10 @@ def read_flags(text: str, flags: Mapping[str, Flag], usage: str) -> dict[str, An
 def _value(word: str, flag: Flag, value: str) -> Any:
     if flag.values and value not in flag.values:
         raise DataFault(f"{word} is one of {', '.join(flag.values)}, not {value}{did_you_mean(value, flag.values)}")
-    return flag.read(value)
+    try:
+        return flag.read(value)
+    except ValueError:
+        raise DataFault(f"{word} is {flag.wanted}, not {value}") from None
 
 
 def file_without_suffix(text: str, usage: str) -> str:

@@ -103,6 +103,12 @@ class Program:
             raise NameFault(f"{self.source.name} defines no {name}", hint=self._suggestion(name, Node, "name"))
         return self._remembered(name, found)
 
+    @property
+    def known(self) -> list[str]:
+        """What `variable` finds: the program's names, then s-ops and selectors of the library."""
+        of_library = (name for name, value in library().names.items() if isinstance(value, Node))
+        return list(dict.fromkeys([*self.variables, *of_library]))
+
     def sop(self, name: str | None = None) -> SOp:
         """The s-op of that name, or the default one. NameFault where there is none."""
         value = self._value(name, SOp, "s-op")

@@ -15,22 +15,23 @@ from rasp.desktop import open_file
 from rasp.errors import DataFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import SOp
-from rasp.inputs import Input, given_inputs, input_arguments, sequence_of
+from rasp.inputs import given_inputs, input_arguments, names_and_inputs, sequence_of
 from rasp.language.budget import budget_argument
-from rasp.language.header import header_of, model_size, read_header, size_arguments
-from rasp.language.parameters import given_parameters, parameter_argument
-from rasp.language.program import Program, load_program
+from rasp.language.header import model_size, size_arguments
+from rasp.language.parameters import parameter_argument
+from rasp.language.program import Program
 from rasp.operations import Atom
-from rasp.source import Source
 from rasp.streams import say, warn
 from rasp.visible import visible
 from viz.comp_flows import file_name, folder
 from viz.comparison import own_source
 from viz.report_page.page import LEAST_LENGTH, Page, report, report_of
 from viz.report_page.trained import Trained, Training
+from viz.subject import names_of, opened, own_header
 
 if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
+    from rasp.console.rooms import ReportRequest
 
 
 LARGE_MEGABYTES = 1.0
@@ -40,12 +41,12 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `rasp report`."""
     examples(
         parser,
-        "rasp report programs/reverse.rasp -i hello -i abc -o reverse.html",
+        "rasp report programs/reverse.rasp hello abc -o reverse.html",
         "rasp report programs/sort.rasp sorted -i hello --vocab a-z --max-length 10 -o sort.html",
         "rasp report programs/reverse.rasp opposite reverse -i hello -o both.html",
     )
     parser.add_argument("file", metavar="FILE", help="a .rasp program, or a compiled model (.safetensors)")
-    parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops, in one model (default: the last one)")
+    names_and_inputs(parser, "NAME", "s-ops, in one model (default: the last one), then inputs, as after -i")
     input_arguments(parser)
     budget_argument(parser)
     parameter_argument(parser)
@@ -60,16 +61,13 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class _Request:
-    """What is asked for: of a file which s-ops, on which inputs, compiled for what."""
+    """What is asked for: which s-ops, on which inputs, compiled for what."""
 
-    file: str
     names: list[str]
     inputs: list[Sequence[Atom]]
     vocab: str | None
     max_length: int | None
     causal: bool
-    budget: int
-    parameters: Mapping[str, Atom]
     trained: Callable[[SOp], Trained] | None
 
     def beside(self, sops: Mapping[str, SOp]) -> Trained | None:
@@ -84,16 +82,16 @@ class _Request:
 def report_run(args: argparse.Namespace, *, training: Training) -> int:
     """Writes the page of an s-op or a compiled model, and says where it is; `training` opens what has been trained."""
     target = _target(args.output)
-    model = _loaded(args.file) if args.file.endswith(".safetensors") else None
-    header = read_header(Path(args.file)) if model is None else header_of(Source(args.file, model.weights.program))
-    inputs = [sequence_of(given) for given in header.said_inputs(given_inputs(args))]
+    subject = opened(args)
+    names = names_of(args, subject)
+    inputs = [sequence_of(given) for given in own_header(subject).said_inputs(given_inputs(args))]
     if not inputs:
         hint = "give one with -i, or write it at the beginning of the program: # input: hello"
         raise DataFault("a report shows one input at least, and none is given", hint=hint)
     size = args.vocab, args.max_length, args.causal
     trained = None if args.trained is None else partial(training, args.trained, inputs)
-    asked = _Request(args.file, args.names, inputs, *size, args.budget, given_parameters(args), trained)
-    page = _of_program(asked) if model is None else _of_model(model, asked)
+    asked = _Request(names, inputs, *size, trained)
+    page = _of_program(subject, asked) if isinstance(subject, Program) else _of_model(subject, asked)
     write_whole(target, page)
     _warn_of_size(page)
     say(visible(str(target)))
@@ -108,12 +106,6 @@ def _warn_of_size(page: Page) -> None:
         warn(f"the page has {size:.1f} MB; fewer or shorter inputs make it smaller")
 
 
-def _loaded(path: str) -> CompiledModel:
-    from compiler.artifact import load
-
-    return load(path)
-
-
 def _of_model(model: CompiledModel, asked: _Request) -> Page:
     """The page of a saved model, which has its own s-op, vocabulary, length and mask."""
     if asked.names or asked.vocab or asked.max_length or asked.causal:
@@ -124,9 +116,8 @@ def _of_model(model: CompiledModel, asked: _Request) -> Page:
     return report_of(model, asked.inputs, trained=asked.beside(model.weights.sops))
 
 
-def _of_program(asked: _Request) -> Page:
+def _of_program(program: Program, asked: _Request) -> Page:
     """The page of a program's s-ops, which are compiled for it."""
-    program = load_program(asked.file, budget=asked.budget, **asked.parameters)
     sops = {name: program.sop(name) for name in asked.names or [_last(program)]}
     size = model_size(program.header, asked.vocab, asked.max_length, asked.inputs, least=LEAST_LENGTH)
     for remark in size.remarks:
@@ -155,12 +146,17 @@ def _last(program: Program) -> str:
     return str(program.default)
 
 
-def write_report(
-    sop: SOp, name: str, given: Input, vocab: Sequence[Atom], max_length: int, source_map: SourceMap
-) -> str:
-    """The path of a page on an s-op at work on an input, in comp_flows/ under this folder."""
-    page = report(sop, [sequence_of(given)], name=name, vocab=vocab, max_length=max_length, source_map=source_map)
-    path = folder() / f"{file_name(name, given)}.html"
+def write_report(asked: ReportRequest) -> str:
+    """The path of a page on some s-ops at work on an input, in comp_flows/ under this folder."""
+    page = report(
+        asked.sops,
+        [sequence_of(asked.given)],
+        vocab=asked.size.vocabulary,
+        max_length=asked.size.max_length,
+        source_map=SourceMap(asked.names, asked.origins),
+        causal=asked.causal,
+    )
+    path = folder() / f"{file_name(', '.join(asked.sops), asked.given)}.html"
     write_whole(path, page)
     return str(path)
 
