@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, LayerWeights, Readout
-from compiler.lower import SymbolicModel, SymbolicReadout
-from compiler.symbolic import BOS, ONE, Block, Direction, Functional, SymbolicHead, SymbolicLayer
+from compiler.lower import SymbolicLayer, SymbolicModel, SymbolicReadout
+from compiler.symbolic import BOS, ONE, Block, Direction, Functional, SymbolicHead
 from rasp.errors import Refusal
 
 MAX_PARAMETERS = 200_000_000
@@ -87,7 +87,7 @@ class Assembler:
             raise Refusal(f"a bias has no exact {self.dtype} value", hint="use float64")
         outputs = self._columns([neuron.outputs for neuron in neurons]).T
         source_map = self.model.reader.source_map
-        owners = [node for node, columns in layer.groups for _ in range(columns.stop - columns.start)]
+        owners = [encoding.node for encoding, columns in layer.groups for _ in range(columns.stop - columns.start)]
         return FeedForwardWeights(
             W_in=self._columns([neuron.inputs for neuron in neurons]),
             b_in=biases,

@@ -11,14 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from compiler.indicator_means import is_indicator_count
-from compiler.materialised import is_stored
+from compiler.opaque import Opaque
 from rasp.graph import Map, Node, SOp
-from rasp.operations import Operation
 
 
 @dataclass(frozen=True)
-class MeanDifference(Operation):
+class MeanDifference(Opaque):
     """By how much the first number is larger than the second, or 0; `both`: by how much one is larger."""
 
     both: bool = False
@@ -40,8 +38,3 @@ def distance(left: SOp, right: SOp) -> Map:
 
 def is_difference(node: Node) -> TypeGuard[Map]:
     return isinstance(node, Map) and isinstance(node.op, MeanDifference)
-
-
-def is_opaque(node: Node) -> bool:
-    """Whether an elementwise s-op is a source of its own, not a function of what it reads."""
-    return is_indicator_count(node) or is_difference(node) or is_stored(node)

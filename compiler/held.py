@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from compiler.differences import is_difference
 from compiler.ir import Held
 from compiler.lower import SymbolicModel
 from compiler.materialised import is_intervened, is_stored
 from compiler.outputs import distinct_numbers
-from compiler.storage import Reader
+from compiler.reader import Reader
 from compiler.symbolic import Direction
 from rasp.graph import Aggregate, Constant, Indices, Map, Node, SelectorWidth, SOp, Tokens, topological
 from rasp.operations import is_atom
@@ -76,15 +75,11 @@ def _one_hot(node: SOp, reader: Reader, row: Mapping[Direction, int]) -> tuple[t
 
 def _number(node: SOp, reader: Reader) -> Direction | None:
     """The direction that tells the number that an s-op is; None where there is none."""
-    for numbers in (reader.numbers, reader.counts):
-        if node in numbers:
-            return numbers[node]
-    is_plain = isinstance(node, (Aggregate, SelectorWidth)) and not is_difference(node)
-    return reader.raw.get(node) if is_plain else None
+    if node in reader.numbers:
+        return reader.numbers[node]
+    return reader.raw.get(node) if isinstance(node, (Aggregate, SelectorWidth)) else None
 
 
 def _level(node: SOp, number: float, reader: Reader) -> float:
     """What stands in that direction for a number."""
-    if not isinstance(node, SelectorWidth) or node in reader.numbers or node in reader.counts:
-        return number
-    return 1 / number if reader.storage.is_mean_length(node) else 1 / (number + 1)
+    return number if node in reader.numbers else reader.storage.raw[node].level(number)

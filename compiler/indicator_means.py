@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
+from compiler.opaque import Opaque
 from rasp.graph import Aggregate, Indices, Map, Node, SOp
 from rasp.operations import Atom, Operation
 
@@ -21,12 +22,12 @@ class Indicator(Operation):
 
 
 @dataclass(frozen=True)
-class Count(Operation):
+class Count(Opaque):
     """How many of the arguments, means of indicators, are positive."""
 
 
 @dataclass(frozen=True)
-class Flag(Operation):
+class Flag(Opaque):
     """1 where the mean is positive whose number the first argument gives, else 0; past the last there is none."""
 
 

@@ -4,29 +4,42 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from compiler.bit_codes import bit
-from compiler.differences import is_difference
+from compiler.encodings.embedded import Embedded
+from compiler.encodings.writers import ByNeurons
 from compiler.gadgets.attention import lower_head
-from compiler.gadgets.feedforward import difference_neurons, indicator_count_neurons, neurons_for
 from compiler.gadgets.tables import IndistinctError
 from compiler.guards import IS_BOOL, Guard
-from compiler.indicator_means import is_count
 from compiler.ir import Accuracy, Check, OutputTypes, ReadoutKind
-from compiler.materialised import is_stored
 from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan
 from compiler.precision import Precision
+from compiler.reader import Reader
 from compiler.source_map import SourceMap
-from compiler.storage import RAW_TOKENS, Reader, Storage
-from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, SymbolicLayer, combine
+from compiler.storage import RAW_TOKENS, Storage
+from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, combine
 from compiler.values.averaged import smallest_averaged
-from compiler.values.categorical import DEFINED, UNDEFINED, value_key
+from compiler.values.categorical import DEFINED, value_key
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Indices, Map, Node, Selector, SOp
+from rasp.graph import Aggregate, Map, Node, Selector, SOp
 from rasp.operations import Atom
+
+
+@dataclass(eq=False)
+class SymbolicLayer:
+    """Heads, then neurons; `groups` says which of the neurons write which encoding."""
+
+    heads: list[SymbolicHead] = field(default_factory=list)
+    neurons: list[Neuron] = field(default_factory=list)
+    groups: list[tuple[ByNeurons, slice]] = field(default_factory=list)
+
+    def add(self, encoding: ByNeurons, neurons: list[Neuron]) -> None:
+        """Puts the neurons that write an encoding behind the others."""
+        self.groups.append((encoding, slice(len(self.neurons), len(self.neurons) + len(neurons))))
+        self.neurons += neurons
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,13 +78,11 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, prec
     stored = (*reader.one_hot, *reader.numbers)
     depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
     for at in range(depth + 1):
-        heads = [
-            lower_head(head, members, storage, reader, precision) for head, members in planned.heads if head.layer == at
-        ]
-        for layer in _with_neurons(at, heads, storage, reader, precision):
+        heads = [lower_head(head, written, reader, precision) for head, written in planned.heads if head.layer == at]
+        for layer in _with_neurons(at, heads, reader, precision):
             belongs = bool(layers) and not layers[-1].neurons and not layer.heads
             layers.append(replace(layer, heads=layers.pop().heads) if belongs else layer)
-    token_features, position_features = _embeddings(storage, reader)
+    token_features, position_features = _embeddings(reader)
     directions = [ONE, BOS, *reader.directions()]
     return SymbolicModel(
         tuple(directions),
@@ -110,33 +121,20 @@ def _types(root: SOp, planned: Plan) -> OutputTypes | None:
     return packed(found, tuple(place[node.selector] for node in found.aggregates))
 
 
-def _with_neurons(
-    at: int, heads: list[SymbolicHead], storage: Storage, reader: Reader, precision: Precision
-) -> list[SymbolicLayer]:
+def _with_neurons(at: int, heads: list[SymbolicHead], reader: Reader, precision: Precision) -> list[SymbolicLayer]:
     """A layer with its feed-forward, and after it, where some are needed, feed-forwards of their own."""
     stages: dict[int, SymbolicLayer] = defaultdict(SymbolicLayer, {0: SymbolicLayer(heads)})
-    for counted in storage.indicator_counts:
-        if storage.layer(counted) == at:
-            stages[0 if is_count(counted) else storage.stage(counted)].add(
-                counted, indicator_count_neurons(counted, storage, reader, precision)
-            )
-    for node in storage.raw:
-        if is_difference(node) and storage.layer(node) == at:
-            stages[0].add(node, difference_neurons(node, reader))
-    for node in (*reader.one_hot, *reader.numbers):
-        if storage.layer(node) != at:
-            continue
-        if is_count(node):
-            stages[1].add(node, _neurons(node, storage, reader, precision))
-        elif is_stored(node) or not storage.is_view(node):
-            stages[storage.stage(node)].add(node, _neurons(node, storage, reader, precision))
+    for encoding in reader.placed:
+        if isinstance(encoding, ByNeurons) and reader.storage.layer(encoding.node) == at:
+            stages[encoding.stage(reader.storage)].add(encoding, _neurons(encoding, reader, precision))
     return [found for _, found in sorted(stages.items()) if found.heads or found.neurons]
 
 
-def _neurons(node: SOp, storage: Storage, reader: Reader, precision: Precision) -> list[Neuron]:
+def _neurons(encoding: ByNeurons, reader: Reader, precision: Precision) -> list[Neuron]:
+    node = encoding.node
     with reader.source_map.placed(node):
         try:
-            return neurons_for(node, storage, reader, precision)
+            return encoding.neurons(reader, precision)
         except IndistinctError as error:
             if isinstance(node, Map) and node.op is IS_BOOL:
                 raise _mixed_with_bools(node.args[0]) from error
@@ -165,22 +163,13 @@ def _mixed_with_bools(node: SOp) -> Refusal:
     )
 
 
-def _embeddings(
-    storage: Storage, reader: Reader
-) -> tuple[dict[Direction, Sequence[float]], dict[Direction, Sequence[float]]]:
+def _embeddings(reader: Reader) -> tuple[dict[Direction, Sequence[float]], dict[Direction, Sequence[float]]]:
     """Columns over the vocabulary and over positions 0 … N−1."""
     tokens: dict[Direction, Sequence[float]] = {}
     positions: dict[Direction, Sequence[float]] = {}
-    for source, columns in ((RAW_TOKENS, tokens), (Indices(), positions)):
-        size = len(storage.analysis[source].universe)
-        for code, direction in enumerate(reader.one_hot.get(source, ())):
-            assert direction is not None
-            columns[direction] = [1.0 if other == code else 0.0 for other in range(size)]
-        for node, direction in reader.numbers.items():
-            sources = storage.analysis.sources(node)
-            if len(sources) == 1 and sources[0] is source:
-                values = storage.analysis.table(node)[1]
-                columns[direction] = [0.0 if value is UNDEFINED else float(value) for value in values]
+    for encoding in reader.placed:
+        if isinstance(encoding, Embedded):
+            (tokens if encoding.source(reader.storage) is RAW_TOKENS else positions).update(encoding.columns(reader))
     return tokens, positions
 
 

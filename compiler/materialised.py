@@ -12,13 +12,25 @@ whatever is put in.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeGuard
 
+from compiler.opaque import Opaque
 from rasp.graph import Map, Node, SOp
-from rasp.operations import Operation
 
-STORED = Operation("stored", 1, (), lambda value: value)
-INTERVENED = Operation("intervened", 1, (), lambda value: value)
+
+@dataclass(frozen=True)
+class Stored(Opaque):
+    """What it reads, as it is stored."""
+
+
+@dataclass(frozen=True)
+class Intervened(Stored):
+    """What it reads, or whatever is put in its place."""
+
+
+STORED = Stored("stored", 1, (), lambda value: value)
+INTERVENED = Intervened("intervened", 1, (), lambda value: value)
 
 
 def stored(node: SOp) -> Map:
@@ -32,11 +44,11 @@ def intervened(node: SOp) -> Map:
 
 
 def is_stored(node: Node) -> TypeGuard[Map]:
-    return isinstance(node, Map) and (node.op is STORED or node.op is INTERVENED)
+    return isinstance(node, Map) and isinstance(node.op, Stored)
 
 
 def is_intervened(node: Node) -> TypeGuard[Map]:
-    return isinstance(node, Map) and node.op is INTERVENED
+    return isinstance(node, Map) and isinstance(node.op, Intervened)
 
 
 def made(node: SOp) -> SOp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.bit_codes import MANY, bit_code
+from compiler.fused import as_sum
 from compiler.precision import Precision
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
@@ -46,7 +47,7 @@ def _output_kind(root: SOp, storage: Storage, precision: Precision) -> OutputKin
         return "categorical"
     if _is_int(values):
         return "listed" if max(map(abs, values.range)) < precision.exact / 64 else "categorical"
-    is_sum = storage.as_sum(root)
+    is_sum = as_sum(root, storage)
     if not values.listed:
         return "number"
     if not is_sum:

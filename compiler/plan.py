@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from compiler.encodings.mean import Mean
+from compiler.encodings.table import ENCODINGS
+from compiler.encodings.writers import ByHead
 from compiler.facts import Facts
 from compiler.gadgets.attention import HeadPlan, distances, plan_head
 from compiler.guards import Guard, selection_guards, value_guards
@@ -13,10 +16,10 @@ from compiler.outputs import demand_output, readout_classes
 from compiler.precision import Precision
 from compiler.selectors import Conjunction
 from compiler.source_map import SourceMap
-from compiler.storage import FIRST, Storage
+from compiler.storage import Storage
 from compiler.values.analysis import ValueAnalysis
-from rasp.graph import Aggregate, Selector, SelectorWidth, SOp
-from rasp.layers import Analysis, Gather, Head
+from rasp.graph import Aggregate, Selector, SOp
+from rasp.layers import Analysis, Head
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,7 @@ class Plan:
     """
 
     storage: Storage
-    heads: tuple[tuple[HeadPlan, tuple[Gather, ...]], ...]
+    heads: tuple[tuple[HeadPlan, tuple[ByHead, ...]], ...]
     guards: tuple[Guard, ...]
     typings: Mapping[SOp, Typing]
     unread: tuple[tuple[int, Head], ...]
@@ -44,7 +47,7 @@ def plan(
 ) -> Plan:
     """What must be stored, decided from the output back to the input: a layer's needs are known once later ones are."""
     values = facts.values
-    storage = Storage(values, analysis.layer_of, analysis.length_is_mean)
+    storage = Storage(values, analysis.layer_of, analysis.length_is_mean, ENCODINGS)
     for root in roots:
         with source_map.placed(root):
             demand_output(root, storage, precision)
@@ -85,13 +88,13 @@ class _Heads:
     selected_counts: dict[Selector, tuple[Aggregate, Aggregate]] = field(default_factory=dict)
     unread: list[tuple[int, Head]] = field(default_factory=list)
 
-    def of_layer(self, layer: int, analysis: Analysis) -> list[tuple[HeadPlan, tuple[Gather, ...]]]:
+    def of_layer(self, layer: int, analysis: Analysis) -> list[tuple[HeadPlan, tuple[ByHead, ...]]]:
         """The heads of a layer, with what each writes; what they read is stored from here on."""
         found = []
         for head, members in _members(self.storage, layer, analysis).items():
-            for node in members:
-                with self.source_map.placed(node):
-                    demand_value(node, self.storage)
+            for member in members:
+                with self.source_map.placed(member.node):
+                    member.at_keys(self.storage)
             written = (*members, *self._selected_counts(head, layer))
             if written:
                 found.append((self._planned(layer, head), written))
@@ -109,7 +112,7 @@ class _Heads:
         with self.source_map.placed(head.selector):
             return plan_head(layer, head, conjunction, self.storage.analysis, self.storage, self.precision.exact)
 
-    def _selected_counts(self, head: Head, layer: int) -> tuple[Aggregate, ...]:
+    def _selected_counts(self, head: Head, layer: int) -> tuple[Mean, ...]:
         """The two means that this head writes for the guards of its selector, if they ask and have none yet."""
         if head.kind != "aggregate" or head.selector not in self.wanted or head.selector in self.selected_counts:
             return ()
@@ -117,7 +120,11 @@ class _Heads:
         for guard in self.wanted[head.selector]:
             for read in guard.nodes:
                 self.storage.categorical(read)
-        return means
+        return tuple(self._raw(mean) for mean in means)
+
+    def _raw(self, mean: Aggregate) -> Mean:
+        self.storage.raw[mean] = found = Mean(mean)
+        return found
 
 
 def _count_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, Aggregate]:
@@ -135,28 +142,13 @@ def _count_means(head: Head, layer: int, storage: Storage) -> tuple[Aggregate, A
     for mean in (z, square):
         storage.number(mean.value)
         storage.layer_of[mean] = layer
-        storage.raw[mean] = None
     return z, square
 
 
-def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tuple[Gather, ...]]:
-    """The heads of a layer, as analysed, and the aggregates and widths each writes: none where nothing reads them."""
-    found: dict[Head, dict[Gather, None]] = {head: {} for head in analysis.layers[layer - 1]}
-    for node in (*storage.one_hot, *storage.numbers, *storage.raw):
-        is_gather = isinstance(node, (Aggregate, SelectorWidth))
-        if is_gather and storage.layer_of[node] == layer and (node in storage.raw or storage.is_copy(node)):
-            assert isinstance(node, (Aggregate, SelectorWidth))
-            found.setdefault(analysis.head(node, layer), {})[node] = None
-    return {head: tuple(members) for head, members in found.items()}
-
-
-def demand_value(node: Gather, storage: Storage) -> None:
-    """What the head of a stored gather reads at the keys."""
-    if storage.is_mean_length(node):
-        storage.number(FIRST)
-    elif isinstance(node, SelectorWidth):
-        return
-    elif isinstance(node, Aggregate) and node in storage.one_hot and storage.is_copy(node):
-        storage.categorical(node.value)
-    elif isinstance(node, Aggregate):
-        storage.number(node.value)
+def _members(storage: Storage, layer: int, analysis: Analysis) -> dict[Head, tuple[ByHead, ...]]:
+    """The heads of a layer, as analysed, and what each writes: nothing where nothing reads it."""
+    found: dict[Head, dict[ByHead, None]] = {head: {} for head in analysis.layers[layer - 1]}
+    for encoding in (*storage.one_hot.values(), *storage.numbers.values(), *storage.raw.values()):
+        if isinstance(encoding, ByHead) and storage.layer_of[encoding.node] == layer:
+            found.setdefault(analysis.head(encoding.gather, layer), {})[encoding] = None
+    return {head: tuple(written) for head, written in found.items()}

@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from compiler.differences import is_difference
 from compiler.precision import Precision
 from compiler.storage import Storage
-from compiler.values.affine import is_product
 from compiler.values.categorical import UNDEFINED
 from compiler.values.linear import LinearForm
 from compiler.values.roundoff import (
@@ -28,7 +26,7 @@ from compiler.values.roundoff import (
     sum_error,
 )
 from compiler.values.sets import NEAR, ValueSet
-from rasp.graph import Aggregate, Map, SOp
+from rasp.graph import Aggregate, SOp
 from rasp.operations import Atom
 
 
@@ -51,18 +49,16 @@ def misses(node: SOp, storage: Storage, precision: Precision, smallest: float) -
 def error_of(node: SOp, storage: Storage, precision: Precision) -> Error:
     """A bound on how far what `Reader.number` reads is from the program's number.
 
-    A stored number is exact up to one rounding of its weight. A product is a mean times a number, rounded, and zeros.
-    What may be too large for the dtype has no bound.
+    An encoding that brings noise has an error of its own. What may be too large for the dtype has no bound.
     """
     if largest(storage.analysis[node].range) >= precision.largest:
         return UNBOUNDED
-    if isinstance(node, Aggregate) and not storage.is_copy(node):
-        return _mean_error(node, storage, precision)
-    if is_product(storage.analysis, node):
-        assert isinstance(node, Map)
-        factor, mean = node.args
-        found = error_of(mean, storage, precision).scaled(largest(storage.analysis[factor].range))
-        return found.then(Error(4 * precision.unit, precision.tiniest))
+    own = storage.encoding(node).error(storage, precision)
+    return _stored_error(node, storage, precision) if own is None else own
+
+
+def _stored_error(node: SOp, storage: Storage, precision: Precision) -> Error:
+    """The error of a number that is stored as exactly as its weights are, or read off such ones."""
     form = storage.form_read(node)
     if form is not None:
         is_fused = any(part in storage.combined for part in form.weights)
@@ -118,17 +114,11 @@ def _added(terms: Sequence[tuple[Range, Error]], precision: Precision) -> Error:
 
 
 def raw_error_at(node: SOp, storage: Storage, precision: Precision) -> Callable[[Fraction], float]:
-    """A bound on the error of a mean, or of the difference of two means, as a function of the number itself."""
-    if isinstance(node, Aggregate):
-        error = error_of(node, storage, precision)
-        return lambda level: error.at(float(level))
-    assert is_difference(node)
-    together = sum(number_error(mean, storage, precision) for mean in node.args)
-    rounded = 2 * precision.unit * sum(largest(storage.analysis[mean].range) for mean in node.args)
-    return lambda level: together + rounded
+    """A bound on the error of a raw number, as a function of what stands in its direction."""
+    return storage.raw[node].raw_error(storage, precision)
 
 
-def _mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Error:
+def mean_error(mean: Aggregate, storage: Storage, precision: Precision) -> Error:
     """A bound on the error of a head's mean.
 
     All selected keys have the same weight, 1/T up to a unit or two. Each of the T terms of Σ w·v is rounded, and so are
@@ -171,22 +161,21 @@ class Resting:
 def drift_at_bos(node: SOp, storage: Storage, precision: Precision) -> float:
     """A bound on how far what stands for a number at BOS is from what should: an aggregate's default, else 0.
 
-    Neurons write exact zeros there, except where they read means as they are: products, whose units are all active for
-    what the mean is above its default, and differences.
+    Neurons write exact zeros there, except where they read means as they are.
     """
-    if isinstance(node, Aggregate):
-        default = storage.number_at_bos(node)
-        if storage.is_copy(node):
-            return error_of(node, storage, precision).at(abs(default))
-        rounded = 0.0 if held_exactly([Fraction(default)], precision) else precision.unit * abs(default)
-        return rounded + _error_at_bos(node, storage, precision)
-    if is_difference(node):
-        return 2 * sum(drift_at_bos(mean, storage, precision) for mean in node.args)
-    if is_product(storage.analysis, node):
-        assert isinstance(node, Map)
-        factor, mean = node.args
-        return 2 * sum(map(abs, storage.analysis[factor].universe)) * drift_at_bos(mean, storage, precision)
-    return 0.0
+    return storage.encoding(node).drift(storage, precision)
+
+
+def copy_drift(copy: Aggregate, storage: Storage, precision: Precision) -> float:
+    """The same for a copy: its default is off by no more than any of its values."""
+    return error_of(copy, storage, precision).at(abs(storage.number_at_bos(copy)))
+
+
+def mean_drift(mean: Aggregate, storage: Storage, precision: Precision) -> float:
+    """The same for a mean: its default is rounded, and so is what is added to reach it."""
+    default = storage.number_at_bos(mean)
+    rounded = 0.0 if held_exactly([Fraction(default)], precision) else precision.unit * abs(default)
+    return rounded + _error_at_bos(mean, storage, precision)
 
 
 def _error_at_bos(mean: Aggregate, storage: Storage, precision: Precision) -> float:

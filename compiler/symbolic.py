@@ -7,12 +7,12 @@ therefore a multiple of `one`, and everything a head or a neuron reads can be ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rasp.graph import Selector, SOp
+from rasp.graph import Selector
 from rasp.layers import HeadKind
 
 _QUOTES = "\"'"
@@ -117,17 +117,3 @@ class Neuron:
     inputs: Functional
     bias: float
     outputs: Functional
-
-
-@dataclass(eq=False)
-class SymbolicLayer:
-    """Heads, then neurons; `groups` says which of the neurons compute which s-op."""
-
-    heads: list[SymbolicHead] = field(default_factory=list)
-    neurons: list[Neuron] = field(default_factory=list)
-    groups: list[tuple[SOp, slice]] = field(default_factory=list)
-
-    def add(self, node: SOp, neurons: list[Neuron]) -> None:
-        """Puts the neurons that compute an s-op behind the others."""
-        self.groups.append((node, slice(len(self.neurons), len(self.neurons) + len(neurons))))
-        self.neurons += neurons

@@ -14,9 +14,9 @@ from compiler.pipeline import Compilation, compile_sop
 from compiler.precision import PRECISIONS
 from compiler.proof import units
 from compiler.proof.units import Group, Reading
+from compiler.reader import Reader
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
-from compiler.storage import Reader
 from compiler.symbolic import Direction
 from compiler.tensors import named_tensors, with_tensors
 from rasp.errors import Refusal

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from compiler.gadgets.feedforward import RawInput, _cheapest_steps, _stepped
+from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile
 from compiler.precision import PRECISIONS
@@ -26,8 +26,8 @@ FLOAT32 = PRECISIONS["float32"]
 def test_every_width_up_to_4096_is_exact_in_float32() -> None:
     raw, out = Direction("1/(w + 1)", 1.0), Direction("w")
     targets = [{out: float(w)} if w else {} for w in range(4097)]
-    stepped = _stepped([()] * 4097, targets, [[Fraction(1, w + 1)] for w in range(4097)])
-    neurons = _cheapest_steps("w", stepped, [], RawInput(raw, lambda x: 4 * FLOAT32.unit * float(x)), FLOAT32)
+    entries = stepped([()] * 4097, targets, [[Fraction(1, w + 1)] for w in range(4097)])
+    neurons = cheapest_steps("w", entries, [], RawInput(raw, lambda x: 4 * FLOAT32.unit * float(x)), FLOAT32)
     weights = np.array([[n.inputs.get(raw, 0), n.inputs.get(ONE, 0), n.bias, n.outputs[out]] for n in neurons])
     slope, one, bias, change = weights.astype(np.float32).T
     for noise in (1 - 2.0**-22, 1, 1 + 2.0**-22):

@@ -24,15 +24,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.encodings.classes import class_operation
+from compiler.encodings.ways import deciding_form
+from compiler.encodings.writers import ByHead
 from compiler.precision import Precision
+from compiler.reader import Reader
 from compiler.selectors import BoolTable, Conjunction, Predicate, compared
-from compiler.storage import FIRST, Reader, Storage, class_operation
-from compiler.symbolic import BOS, ONE, Block, Direction, Functional, Matrix, SymbolicHead, masked
+from compiler.storage import Storage
+from compiler.symbolic import BOS, ONE, Block, Matrix, SymbolicHead
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
 from rasp.errors import Refusal
-from rasp.graph import Aggregate, Constant, Indices, Map, Selector, SOp
-from rasp.layers import Gather, Head
+from rasp.graph import Constant, Indices, Map, Selector, SOp
+from rasp.layers import Head
 from rasp.operations import OPERATIONS, Operation
 
 _SMALL_TABLE = 3
@@ -295,7 +299,7 @@ def _square_part(
     if not all(map(storage.can_be_exact, exact)):
         return None
     squares = (key_square, query_square) if competes else (key_square,)
-    if any(len(analysis.sources(square)) > 1 and storage.deciding_form(square) is None for square in squares):
+    if any(len(analysis.sources(square)) > 1 and deciding_form(square, storage) is None for square in squares):
         return None
     one = Constant(1)
     sides = [(Side(queries, 2.0), Side(keys)), (Side(one), Side(key_square, -1.0))]
@@ -313,9 +317,7 @@ def _square(node: SOp) -> SOp:
     return Map(OPERATIONS["*"], (node, node))
 
 
-def lower_head(
-    plan: HeadPlan, gathers: Sequence[Gather], storage: Storage, reader: Reader, precision: Precision
-) -> SymbolicHead:
+def lower_head(plan: HeadPlan, written: Sequence[ByHead], reader: Reader, precision: Precision) -> SymbolicHead:
     """The head in names: score dimensions, one more for BOS, and a value channel for everything it writes.
 
     At the BOS query every dimension but the last is 0, and the last scores BOS alone: BOS attends to itself.
@@ -327,33 +329,10 @@ def lower_head(
         for query, key in part.sides:
             queries.append(query.block(reader).scaled(scale * part.weight).masked())
             keys.append(key.block(reader).masked())
-    values = [channel for node in gathers for channel in _channels(node, storage, reader)]
+    values = [channel for encoding in written for channel in encoding.channels(reader)]
     selector = plan.head.selector
     name, line = reader.source_map.text(selector), reader.source_map.line(selector)
     return SymbolicHead(selector, name, line, plan.head.kind, queries, keys, values, plan.mask)
-
-
-def _channels(node: Gather, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:
-    """What a head reads at the keys and where it writes it: BOS carries what an empty selection yields."""
-    if storage.is_mean_length(node):
-        return [(masked(reader.number(FIRST)), reader.raw[node])]
-    if not isinstance(node, Aggregate):
-        return [({BOS: 1.0}, reader.raw[node])]
-    found: list[tuple[Functional, Direction]] = []
-    if node in reader.raw or (node in reader.numbers and storage.is_copy(node)):
-        direction = reader.raw.get(node) or reader.numbers[node]
-        found.append((masked(reader.number(node.value), direction.at_bos), direction))
-    if node in reader.one_hot and storage.is_copy(node):
-        found += _copy_channels(node, storage, reader)
-    return found
-
-
-def _copy_channels(node: Aggregate, storage: Storage, reader: Reader) -> list[tuple[Functional, Direction]]:
-    values = storage.analysis[node].universe
-    pairs = [(value, found) for value, found in zip(values, reader.one_hot[node], strict=True) if found is not None]
-    row = {direction: at for at, direction in enumerate(dict.fromkeys(direction for _, direction in pairs))}
-    read = reader.indicators(node.value, {value_key(value): row[direction] for value, direction in pairs}, len(row))
-    return [(masked(read[at], direction.at_bos), direction) for direction, at in row.items()]
 
 
 def distances(max_length: int) -> tuple[SOp, SOp]:

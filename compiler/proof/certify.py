@@ -19,7 +19,7 @@ import numpy as np
 from compiler.assemble import Assembler
 from compiler.bit_codes import bits_at, is_bit_of
 from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
-from compiler.lower import SymbolicModel, SymbolicReadout
+from compiler.lower import SymbolicLayer, SymbolicModel, SymbolicReadout
 from compiler.outputs import output_codes
 from compiler.plan import Plan
 from compiler.precision import Precision
@@ -29,7 +29,7 @@ from compiler.proof.stream import Stream
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps
 from compiler.selectors import Conjunction, relations_in
-from compiler.symbolic import BOS, ONE, SymbolicLayer, combine
+from compiler.symbolic import BOS, ONE, combine
 from compiler.values.categorical import value_key
 from rasp.graph import Aggregate, Selector, SOp
 
@@ -59,8 +59,8 @@ class Certifier:
             for head, symbol in zip(layer.heads, symbols.heads, strict=True):
                 self.heads.check(head, symbol, plans.pop(0)[0])
             if layer.feed_forward is not None:
-                for node, columns in symbols.groups:
-                    self.neurons.check(layer.feed_forward, node, columns)
+                for encoding, columns in symbols.groups:
+                    self.neurons.check(layer.feed_forward, encoding, columns)
         for readout, symbolic in zip(self.weights.outputs, self.symbolic.outputs, strict=True):
             self._readout(readout, symbolic)
         for readout, symbolic in zip(self.weights.guards, self.symbolic.guards, strict=True):

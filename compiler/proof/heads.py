@@ -204,12 +204,11 @@ class Heads:
     def _has_number(self, part: SOp) -> bool:
         """Whether a part of a sum is stored so that its number can be read."""
         reader = self.reader
-        stored = (reader.numbers, reader.counts, reader.one_hot)
+        stored = (reader.numbers, reader.one_hot)
         if any(part in kind for kind in stored) or (part in reader.raw and isinstance(part, Aggregate)):
             return True
-        sources = self.analysis.sources(part)
-        is_view = len(sources) == 1 and sources[0] in reader.one_hot and self.stream.storage.is_clean(sources[0])
-        return is_view or not sources or len(self.analysis[part].universe) == 1
+        is_constant = not self.analysis.sources(part) or len(self.analysis[part].universe) == 1
+        return is_constant or reader.is_read_off_one(part)
 
     def _held_along(self, node: SOp, direction: Direction) -> Vector:
         """What a direction, a function of a node, holds for each value of the node."""

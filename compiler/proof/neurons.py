@@ -8,14 +8,21 @@ the bound that holds. Sums are of integers (times a power of two) below the exac
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
-from compiler.differences import MeanDifference, is_difference
-from compiler.indicator_means import is_count, is_flag, is_indicator_count, means_of
+from compiler.differences import MeanDifference
+from compiler.encodings.computed import Computed
+from compiler.encodings.counts import Count, Flag, IndicatorCount
+from compiler.encodings.gap import Gap
+from compiler.encodings.product import Product
+from compiler.encodings.ways import AlongForm, AlongMean
+from compiler.encodings.writers import ByNeurons
+from compiler.indicator_means import is_count, is_flag, means_of
 from compiler.ir import FeedForwardWeights
 from compiler.materialised import is_stored, made
 from compiler.means import combined_readings
@@ -24,11 +31,11 @@ from compiler.proof.units import Group, Reading, Vector
 from compiler.rounding import number_error, raw_error_at
 from compiler.selectors import BoolTable
 from compiler.symbolic import BOS, ONE, Direction, Matrix
-from compiler.values.affine import is_product
 from compiler.values.along import along, reads_only
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.grid import Ints
-from rasp.graph import Aggregate, Constant, Map, SOp
+from compiler.values.linear import LinearForm
+from rasp.graph import Aggregate, Constant, SOp
 
 _HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
 _MANY_CELLS = 1 << 19
@@ -42,37 +49,24 @@ class Neurons:
         self.stream, self.storage, self.precision = stream, stream.storage, stream.precision
         self.reader, self.analysis = stream.reader, stream.analysis
 
-    def check(self, weights: FeedForwardWeights, node: SOp, columns: slice) -> None:
-        """A group's hidden units, in every state and at both ends of the error bounds, add up to exactly the target."""
+    def check(self, weights: FeedForwardWeights, encoding: ByNeurons, columns: slice) -> None:
+        """A group's hidden units write what their encoding holds, and nothing at BOS."""
         W_in = weights.W_in[:, columns].astype(np.float64)  # noqa: N806
         W_out = weights.W_out[columns].astype(np.float64)  # noqa: N806
         bias = weights.b_in[columns].astype(np.float64)
         if np.any(self.stream.bos_state @ W_in + bias > 0):
-            self.stream.fail(f"neurons for {node!r}", "they are active at BOS")
+            self.stream.fail(f"neurons for {encoding.node!r}", "they are active at BOS")
+        RULES[type(encoding)](self, encoding, W_in, bias, W_out)
+
+    def _computed(self, encoding: Computed, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+        """In every state, and at both ends of the error bounds, the units add up to exactly the target."""
+        node = encoding.node
         directions = [d for d in self.stream.read(W_in) if d is not BOS]
         targets = self.stream.read(W_out.T)
-        if is_difference(node):
-            self._gap_units(node, W_in, bias, W_out)
-            return
-        if is_product(self.analysis, node):
-            assert isinstance(node, Map)
-            self._product(node, W_in, bias, W_out)
-            return
-        if is_indicator_count(node) and self.stream.raw(directions):
-            self._indicator_count(node, W_in, bias, W_out)
-            return
         if any(self.stream.node_of[target] is not node for target in targets):
             self.stream.fail(f"neurons for {node!r}", "they write to another direction")
         raw = self.stream.raw(directions)
-        written = W_out[:, self.stream.rows(targets)]
-        line = self._line(node, W_in, bias, written, directions)
-        if line is not None:
-            group, readings, states = line
-        else:
-            readings, states = self._inputs(made(node), directions)
-            if is_stored(node):
-                states = states.having(node, states.codes[made(node)])
-            group = Group(W_in[self.stream.rows(directions)], bias, written, raw, self.precision)
+        group, readings, states = self._seen(encoding, W_in, bias, W_out[:, self.stream.rows(targets)], directions)
         self.stream.checks += states.count * len(targets)
         if not raw:
             if not group.adds_exactly(readings):
@@ -96,9 +90,32 @@ class Neurons:
         if raw:
             self.stream.note(passed, f"neurons for {node!r}: rounding of {directions[raw[0]].name}")
 
+    def _seen(
+        self,
+        encoding: Computed,
+        W_in: Matrix,  # noqa: N803
+        bias: Vector,
+        W_out: Matrix,  # noqa: N803
+        directions: Sequence[Direction],
+    ) -> tuple[Group, list[Reading], States]:
+        """What the units of a function see of its sources, and in which states of them."""
+        node, way = encoding.node, encoding.way
+        line = self._line(node, way.form, W_in, bias, W_out, directions) if isinstance(way, AlongForm) else None
+        if line is not None:
+            return line
+        if isinstance(way, AlongMean):
+            readings, states = self._combined_inputs(way, directions)
+        else:
+            readings, states = self._inputs(made(node), directions)
+        if is_stored(node):
+            states = states.having(node, states.codes[made(node)])
+        raw = self.stream.raw(directions)
+        return Group(W_in[self.stream.rows(directions)], bias, W_out, raw, self.precision), readings, states
+
     def _line(
         self,
         node: SOp,
+        form: LinearForm,
         W_in: Matrix,  # noqa: N803
         bias: Vector,
         W_out: Matrix,  # noqa: N803
@@ -109,8 +126,7 @@ class Neurons:
         That is the form's value and `one`, whatever ints the form comes from. None for other units. Refusal where their
         sums of those ints are not exact.
         """
-        form = self.storage.deciding_forms.get(made(node))
-        if form is None or not reads_only(made(node), self.analysis.linear.core(made(node))):
+        if not reads_only(made(node), self.analysis.linear.core(made(node))):
             return None
         read = self.reader.form(form)
         moving = [direction for direction in read if direction not in (ONE, BOS)]
@@ -143,8 +159,9 @@ class Neurons:
         states = States(len(pairs), {node: np.array([number[value_key(value)] for _, value in pairs], dtype=np.intp)})
         return Group(np.stack([slopes, constant]), bias, W_out, [], self.precision), readings, states
 
-    def _gap_units(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+    def _gap(self, encoding: Gap, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
         """One unit is the difference of the two means, for a distance another one is minus that, and nothing else."""
+        node = encoding.node
         rows = self.stream.rows([self.reader.raw[mean] for mean in node.args])
         others = [row for row in range(len(W_in)) if row not in (*rows, *self.stream.rows([BOS]))]
         signs = [[1.0, -1.0], [-1.0, 1.0]] if isinstance(node.op, MeanDifference) and node.op.both else [[1.0], [-1.0]]
@@ -156,13 +173,14 @@ class Neurons:
             self.stream.fail(f"neurons for {node!r}", "they do not write the gap")
         self.stream.checks += W_in.size + W_out.size
 
-    def _product(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+    def _product(self, encoding: Product, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
         """Units that multiply a mean with a factor: for every value of the factor they are linear in the mean.
 
         Between two turns of units all is linear, so it is enough to look at the turns and the ends. An active unit
         reads nothing but the mean, so that it is not rounded on the way. What is read beyond the range of the mean, by
         rounding, may as well count as its end.
         """
+        node = encoding.node
         where = f"neurons for {node!r}"
         factor, mean = node.args
         raw = self.reader.raw[mean]
@@ -199,13 +217,20 @@ class Neurons:
             self.stream.fail(where, "they read more than the mean where they are active")
         self.stream.checks += points.size
 
-    def _indicator_count(self, node: Map, W_in: Matrix, bias: Vector, W_out: Matrix) -> None:  # noqa: N803
+    def _indicator_count(
+        self,
+        encoding: IndicatorCount,
+        W_in: Matrix,  # noqa: N803
+        bias: Vector,
+        W_out: Matrix,  # noqa: N803
+    ) -> None:
         """The units of an indicator count: each mean adds one where it is positive and its turn, and nothing anywhere
         else.
 
         A mean of an indicator is 0, or from 1/N to 1. No unit reads two of them, so what the others are does not
         matter.
         """
+        node = encoding.node
         where = f"neurons for {node!r}"
         means = means_of(node)
         raw = self.stream.rows([self.reader.raw[mean] for mean in means])
@@ -213,7 +238,7 @@ class Neurons:
         reads = W_in[raw] != 0
         if self.stream.raw(plain) or reads.sum(axis=0).max() > 1:
             self.stream.fail(where, "a unit reads a mean that is not its own")
-        targets = [self.reader.counts[node]] if is_count(node) else self.reader.one_hot[node]
+        targets = [self.reader.numbers[node]] if is_count(node) else self.reader.one_hot[node]
         written = self.stream.rows([target for target in targets if target is not None])
         if set(np.flatnonzero(W_out.any(axis=0)).tolist()) - set(written):
             self.stream.fail(where, "they write to another direction")
@@ -271,8 +296,6 @@ class Neurons:
 
         Neighbouring readings of a raw number with the same target, all else being equal, are one stretch.
         """
-        if node in self.storage.combinations:
-            return self._combined_inputs(node, directions)
         raw = self.stream.raw(directions)
         meanings = [self.stream.meaning(direction) for direction in directions]
         for at in raw:
@@ -344,19 +367,18 @@ class Neurons:
             found[code].append((members[0], members[-1]))
         return found
 
-    def _combined_inputs(self, node: SOp, directions: Sequence[Direction]) -> tuple[list[Reading], States]:
+    def _combined_inputs(self, way: AlongMean, directions: Sequence[Direction]) -> tuple[list[Reading], States]:
         """The same for a group that reads a linear form of means, which one head computed together."""
-        combination = self.storage.combinations[node]
-        means = tuple(combination.form.weights)
+        node, means = way.node, tuple(way.form.weights)
         states = self.stream.states((), *means, node)
-        error = raw_error_at(combination.mean, self.storage, self.precision)
+        error = raw_error_at(way.mean, self.storage, self.precision)
         codes = np.stack([states.codes[mean] for mean in means], axis=1).tolist()
-        found = [level for (level,) in combined_readings(combination.form, means, codes, self.storage)]
+        found = [level for (level,) in combined_readings(way.form, means, codes, self.storage)]
         levels, errors = np.array(found, dtype=np.float64), np.array(list(map(error, found)))
         starts, ends = _stretches(levels, [], states.codes[node])
         readings = []
         for at, direction in enumerate(directions):
-            if direction is self.reader.raw[combination.mean]:
+            if direction is self.reader.raw[way.mean]:
                 readings.append(Reading([at], (starts, ends), levels[:, None], errors[:, None]))
             elif direction is ONE:
                 constant = np.zeros(len(starts), dtype=np.intp)
@@ -364,6 +386,15 @@ class Neurons:
             else:
                 self.stream.fail(f"neurons for {node!r}", f"they read {direction.name}")
         return readings, states.at(starts)
+
+
+RULES: dict[type[ByNeurons], Callable[[Neurons, Any, Matrix, Vector, Matrix], None]] = {
+    Computed: Neurons._computed,
+    Count: Neurons._indicator_count,
+    Flag: Neurons._indicator_count,
+    Gap: Neurons._gap,
+    Product: Neurons._product,
+}
 
 
 def _headrooms(cells: int) -> tuple[float, ...]:

@@ -12,8 +12,9 @@ from compiler.lower import SymbolicModel
 from compiler.means import width_reading
 from compiler.precision import Precision
 from compiler.proof.units import Vector
+from compiler.reader import Reader
 from compiler.rounding import raw_error_at
-from compiler.storage import Reader, Storage
+from compiler.storage import Storage
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix
 from compiler.values.categorical import Categorical, value_key
 from compiler.values.grid import Ints
@@ -80,9 +81,7 @@ class Stream:
 
     def _nodes(self) -> dict[Direction, SOp]:
         spaces = [(d, node) for node, space in self.reader.one_hot.items() for d in space if d is not None]
-        single = [
-            (d, node) for kind in (self.reader.numbers, self.reader.raw, self.reader.counts) for node, d in kind.items()
-        ]
+        single = [(d, node) for kind in (self.reader.numbers, self.reader.raw) for node, d in kind.items()]
         return {ONE: Constant(1), BOS: Constant(0), **dict(spaces), **dict(single)}
 
     def meaning(self, direction: Direction) -> Meaning:
@@ -96,7 +95,7 @@ class Stream:
             return Meaning(node, np.array([float(node.value)]))
         if direction is self.reader.raw.get(node):
             return self.raw_meaning(node)
-        if direction in (self.reader.numbers.get(node), self.reader.counts.get(node)):
+        if direction is self.reader.numbers.get(node):
             return Meaning(node, np.array(self.analysis[node].universe, dtype=np.float64))
         return Meaning(node, np.array([float(d is direction) for d in self.reader.one_hot[node]]))
 

@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice
 
-from compiler.differences import is_opaque
 from compiler.facts import Facts
 from compiler.materialised import is_stored, stored
+from compiler.opaque import is_opaque
 from compiler.values.analysis import ValueAnalysis
 from rasp.errors import Refusal
 from rasp.graph import Map, Node, SOp, topological

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from compiler.differences import MeanDifference, is_difference, is_opaque
-from compiler.indicator_means import is_count, is_flag
-from compiler.materialised import is_intervened, is_stored
+from compiler.differences import MeanDifference
+from compiler.indicator_means import Count, Flag
+from compiler.materialised import Intervened, Stored
+from compiler.opaque import Opaque, is_opaque
 from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
@@ -335,16 +336,8 @@ def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
 def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     if isinstance(node, Map) and isinstance(node.op, Representatives):
         return everywhere(analysis.grid, list(map(float, node.op.points)))
-    if is_intervened(node):
-        return _anything_of(analysis, node.args[0])
-    if is_stored(node):
-        return analysis[node.args[0]]
-    if is_difference(node):
-        return _difference(analysis, node)
-    if is_flag(node):
-        return everywhere(analysis.grid, (0, 1))
-    if is_count(node):
-        return indicator_counted(analysis, node)
+    if isinstance(node, Map) and isinstance(node.op, Opaque):
+        return OPAQUE[type(node.op)](analysis, node)
     if isinstance(node, Map) and (summed := whole_sum(analysis, node)) is not None:
         return summed
     if any(not analysis[factor].listed for factor in analysis.factors(node)):
@@ -383,12 +376,13 @@ def _is_sum(analysis: ValueAnalysis, node: SOp) -> bool:
     return len(analysis.sources(node)) > 1 and isinstance(node, Map) and whole_sum(analysis, node) is not None
 
 
-def _anything_of(analysis: ValueAnalysis, node: SOp) -> ValueSet:
-    """All values of an s-op, at every position. Refusal where they cannot be listed."""
-    found = analysis[node]
+def _intervened(analysis: ValueAnalysis, node: Map) -> ValueSet:
+    """All values of the s-op that is stored, at every position. Refusal where they cannot be listed."""
+    (inner,) = node.args
+    found = analysis[inner]
     if not found.listed:
         raise Refusal(
-            f"{node!r} has too many values to list, so that no other can be put in its place",
+            f"{inner!r} has too many values to list, so that no other can be put in its place",
             hint="intervene on what it is made of, or on a rounded number",
         )
     return everywhere(analysis.grid, found.universe)
@@ -451,6 +445,14 @@ def _difference(analysis: ValueAnalysis, node: Map) -> ValueSet:
     below = most - low if isinstance(node.op, MeanDifference) and node.op.both else 0.0
     return unlisted(analysis.grid, 0.0, max(high - least, below, 0.0))
 
+
+OPAQUE: dict[type[Opaque], Callable[[ValueAnalysis, Map], ValueSet]] = {
+    Stored: lambda analysis, node: analysis[node.args[0]],
+    Intervened: _intervened,
+    MeanDifference: _difference,
+    Flag: lambda analysis, node: everywhere(analysis.grid, (0, 1)),
+    Count: indicator_counted,
+}
 
 _RULES: Rules[Callable[[ValueAnalysis, Any], ValueSet]] = Rules(
     "the value analysis",

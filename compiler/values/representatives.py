@@ -26,7 +26,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.differences import is_difference, is_opaque
+from compiler.differences import is_difference
+from compiler.opaque import is_opaque
 from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.categorical import UNDEFINED, Categorical, Tuples, joined

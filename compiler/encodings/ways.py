@@ -1,0 +1,309 @@
+"""How a feed-forward makes an s-op of what is stored: a table, steps along one raw number, or along a form of integers.
+
+`way_of` chooses, and asks for what the feed-forward reads.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from compiler.encodings.classes import classes_of
+from compiler.fused import fused_mean, with_float_weights
+from compiler.gadgets.spline import spline
+from compiler.gadgets.steps import RawInput, cheapest_steps, size_of, stepped
+from compiler.gadgets.tables import IndistinctError, Space, Target, table_neurons
+from compiler.means import combined_readings, width_reading
+from compiler.precision import Precision
+from compiler.reader import Reader
+from compiler.storage import Storage
+from compiler.symbolic import Direction, Neuron
+from compiler.values.along import along
+from compiler.values.analysis import TooMany
+from compiler.values.categorical import UNDEFINED, value_key
+from compiler.values.linear import LinearForm
+from compiler.values.representatives import points_of
+from compiler.values.roundoff import largest, roundoff
+from rasp.errors import Refusal
+from rasp.graph import Aggregate, Map, SelectorWidth, SOp
+
+_DEAR = 4096
+Rows: TypeAlias = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Way(ABC):
+    """How the feed-forward that makes an s-op, `node`, reads what it is made of."""
+
+    node: SOp
+
+    @abstractmethod
+    def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
+        """The hidden units that write it where `owner` is stored: the node, or what stores it on the way."""
+
+
+def way_of(node: SOp, storage: Storage) -> Way:
+    """The way of making an s-op, with needs for what is read. Refusal where no feed-forward can."""
+    factors, sources = storage.analysis.factors(node), storage.analysis.sources(node)
+    is_exact = {source: storage.encoding(source).is_exact for source in sources}
+    exact = [source for source in sources if is_exact[source]]
+    raw = [factor for factor, source in zip(factors, sources, strict=True) if not is_exact[source]]
+    for source in sources:
+        if not is_exact[source] and not storage.analysis[source].numeric:
+            raise Refusal(f"{source!r} may be a mean of numbers or a string: no head can write both")
+    if len(sources) > 1 and (form := _followed(node, len(raw), storage)) is not None:
+        return AlongForm(node, form)
+    for source in exact:
+        storage.encoding(source).by_value(storage, None)
+    storage.wait(node, exact)
+    if len(raw) > 1 and not exact and (combined := _combined(node, raw, storage)) is not None:
+        return combined
+    return Tabulated(node, _read_raw(node, raw, storage) if raw else {})
+
+
+# -- a table over one-hots, and steps along one raw number
+
+
+@dataclass(frozen=True, eq=False)
+class Tabulated(Way):
+    """A table over exact sources, and steps along at most one raw number.
+
+    One neuron reads at most one raw number: of other raw factors it reads classes, made one-hot before it.
+    """
+
+    classes: Mapping[SOp, SOp] = field(default_factory=dict)
+
+    def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
+        factors, rows, values = _table(self.node, reader)
+        parts = [self._part(factor, reader) for factor in factors]
+        exact = [index for index, part in enumerate(parts) if part is not None]
+        spaces = [part for part in parts if part is not None]
+        contexts = [tuple(space.code[row[index]] for index, space in zip(exact, spaces, strict=True)) for row in rows]
+        targets = _targets(owner, self.node, values, reader)
+        if len(exact) == len(parts):
+            return table_neurons(str(self.node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
+        (index,) = set(range(len(factors))) - set(exact)
+        (source,) = reader.analysis.sources(factors[index])
+        readings = _readings(factors[index], source, [row[index] for row in rows], reader.storage)
+        raw, entries = RawInput.of(source, reader, precision), stepped(contexts, targets, readings)
+        return cheapest_steps(str(self.node), entries, spaces, raw, precision)
+
+    def _part(self, factor: SOp, reader: Reader) -> Space | None:
+        """The space of a factor; None where it is to be read raw."""
+        analysis = reader.analysis
+        (source,) = analysis.sources(factor)
+        if reader.storage.encoding(source).is_exact:
+            value_of = {code: value for (code,), value in _single_table(factor, reader.storage)}
+            space = reader.one_hot[source]
+            return _space(factor, [(value_of[c], d) for c, d in enumerate(space) if c in value_of], reader.storage)
+        classes = self.classes.get(factor)
+        if classes is None:
+            return None
+        assert isinstance(classes, Map)
+        known = dict(zip(analysis[classes].universe, reader.one_hot[classes], strict=True))
+        number: dict[Hashable, int] = dict(classes.op.key)  # type: ignore[call-overload]
+        coded = [(value, number.get(value_key(value))) for value in analysis[factor].universe]
+        return _space(factor, [(value, known[code]) for value, code in coded if code is not None], reader.storage)
+
+
+def _read_raw(node: SOp, raw: Sequence[SOp], storage: Storage) -> Mapping[SOp, SOp]:
+    """Needs for raw factors: one is read as it is, others are made classes where they can be; these come back.
+
+    Those of earlier layers were made classes by the feed-forward of theirs. If several are of the node's own layer,
+    all become classes there, and the node goes into a feed-forward of its own after it.
+    """
+    newest = [factor for factor in raw if storage.layer(factor) == storage.layer(node)]
+    as_classes = [factor for factor in raw if len(newest) > 1 or not any(factor is new for new in newest)]
+    if len(newest) == 1:
+        _read_number(node, newest[0], storage)
+    elif not newest and len(raw) == 1:
+        _read_number(node, raw[0], storage)
+        return {}
+    classes = classes_of(node, as_classes, storage.analysis, storage.codes)
+    for part in classes.values():
+        storage.categorical(part)
+    storage.wait(node, classes.values())
+    return classes
+
+
+def _read_number(node: SOp, factor: SOp, storage: Storage) -> None:
+    """Need: the raw number that a factor is a function of; one that neurons make comes before the node."""
+    (source,) = storage.analysis.sources(factor)
+    storage.encoding(source).as_raw(storage)
+    if isinstance(source, Map):
+        storage.wait(node, [source])
+
+
+def _table(node: SOp, reader: Reader) -> tuple[tuple[SOp, ...], Rows, list[Any]]:
+    """The factors of an s-op, the codes that they have in each row where it has a value, and its value there."""
+    tuples, found = reader.analysis.table(node)
+    defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
+    return tuples.factors, tuples.codes[defined].tolist(), [found[row] for row in defined]
+
+
+def _single_table(factor: SOp, storage: Storage) -> list[tuple[list[int], Any]]:
+    tuples, values = storage.analysis.table(factor)
+    return [(row, value) for row, value in zip(tuples.codes.tolist(), values, strict=True) if value is not UNDEFINED]
+
+
+def _space(factor: SOp, pairs: Sequence[tuple[Any, Direction | None]], storage: Storage) -> Space:
+    """The space in which each (value, direction) says that the direction is 1 only where the factor has that value.
+
+    Values that share directions share a code; Refusal where they share some, but not all.
+    """
+    number = {value_key(value): code for code, value in enumerate(storage.analysis[factor].universe)}
+    directions: dict[int, set[Direction]] = defaultdict(set)
+    for value, direction in pairs:
+        if direction is not None:
+            directions[number[value_key(value)]].add(direction)
+    first: dict[frozenset[Direction], int] = {}
+    code = [first.setdefault(frozenset(directions[c]), c) for c in range(len(number))]
+    kept = {c: found for found, c in first.items()}
+    if sum(map(len, kept.values())) != len(frozenset().union(*kept.values())):
+        raise IndistinctError(f"{factor!r} tells values apart that differ by type or rounding only")
+    return Space(code, kept)
+
+
+def _targets(owner: SOp, node: SOp, values: Sequence[Any], reader: Reader) -> list[Target]:
+    """What to write for each value, one object a code: its one-hot direction, or the number itself."""
+    code: dict[Any, int] = {}
+    for at, value in enumerate(reader.analysis[node].universe):
+        code.setdefault(value, at)
+    codes = [code[value] for value in values]
+    found = {at: _target(owner, value, at, reader) for at, value in dict(zip(codes, values, strict=True)).items()}
+    return [found[at] for at in codes]
+
+
+def _target(owner: SOp, value: Any, code: int, reader: Reader) -> Target:
+    if owner in reader.one_hot:
+        direction = reader.one_hot[owner][code]
+        return {} if direction is None else {direction: 1.0}
+    return {reader.numbers[owner]: float(value)} if value else {}
+
+
+def _ranks(values: Sequence[Any]) -> Sequence[Any]:
+    """The values, where all are numbers; others have no order that means anything."""
+    return values if all(isinstance(value, (int, float)) for value in values) else []
+
+
+def _readings(factor: SOp, source: SOp, codes: Sequence[int], storage: Storage) -> list[list[Fraction]]:
+    """Every true reading that a factor's raw source can have where the factor has each of some codes."""
+    analysis = storage.analysis
+    if not analysis[source].listed:
+        points = points_of(factor)
+        return [[points[code]] for code in codes]
+    universe, is_width = analysis[source].universe, isinstance(source, SelectorWidth)
+    read = [width_reading(source, int(w), storage) if is_width else Fraction(w) for w in universe]  # type: ignore[arg-type]
+    levels = _levels((read[code], value_key(value)) for (code,), value in _single_table(factor, storage))
+    return [levels[value_key(analysis[factor].universe[code])] for code in codes]
+
+
+def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[Fraction]]:
+    """For each value of a factor the readings it can have: of neighbouring ones the first and the last are enough."""
+    found: dict[Hashable, list[Fraction]] = defaultdict(list)
+    for value, run in groupby(sorted(pairs, key=lambda pair: size_of(pair[0])), key=lambda pair: pair[1]):
+        readings = [reading for reading, _ in run]
+        found[value] += [readings[0], readings[-1]] if len(readings) > 1 else readings
+    return found
+
+
+# -- steps along one mean that stands for several
+
+
+@dataclass(frozen=True, eq=False)
+class AlongMean(Way):
+    """A function of one linear form of means that one head computes together: `mean` is that form, as a mean."""
+
+    mean: Aggregate
+    form: LinearForm
+
+    def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
+        factors, rows, values = _table(self.node, reader)
+        readings = combined_readings(self.form, factors, rows, reader.storage)
+        entries = stepped([()] * len(rows), _targets(owner, self.node, values, reader), readings)
+        return cheapest_steps(str(self.node), entries, [], RawInput.of(self.mean, reader, precision), precision)
+
+
+def _combined(node: SOp, raw: Sequence[SOp], storage: Storage) -> AlongMean | None:
+    """The way over one mean, where the node depends on its means only through a form that a single head can compute."""
+    form = storage.analysis.linear[storage.analysis.linear.core(node)]
+    means = [source for source in raw if isinstance(source, Aggregate)]
+    if form is None or len(means) < len(raw) or set(form.weights) != set(raw):
+        return None
+    if len({(mean.selector, storage.layer_of[mean]) for mean in means}) != 1:
+        return None
+    if any(isinstance(mean.default, str) for mean in means):
+        return None
+    form = with_float_weights(form)
+    combined = fused_mean(form, means)
+    if combined in storage.layer_of and combined not in storage.combined:
+        return None
+    storage.combined[combined] = None
+    storage.layer_of[combined] = storage.layer_of[means[0]]
+    storage.encoding(combined).as_raw(storage)
+    return AlongMean(node, combined, form)
+
+
+# -- steps along a linear form of exact integers
+
+
+@dataclass(frozen=True, eq=False)
+class AlongForm(Way):
+    """A function of one linear form of integers that are stored without rounding error (`gadgets/spline.py`)."""
+
+    form: LinearForm
+
+    def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
+        core = reader.analysis.linear.core(self.node)
+        value_of = dict(along(reader.analysis, core, self.node))
+        levels = sorted(map(int, value_of))
+        targets = _targets(owner, self.node, [value_of[level] for level in levels], reader)
+        return spline(repr(self.node), levels, targets, reader.form(self.form), precision)
+
+
+def deciding_form(node: SOp, storage: Storage) -> LinearForm | None:
+    """The linear form of several exact integers that alone decides the node's value, if there is one."""
+    analysis = storage.analysis
+    core = analysis.linear.core(node)
+    form = analysis.linear[core]
+    if form is None or len(form.weights) < 2 or not all(map(storage.can_be_exact, form.weights)):
+        return None
+    if roundoff(analysis, core, tuple(form.weights)).at(largest(analysis[core].range)) >= 0.5:
+        return None
+    if any(weight.denominator != 1 for weight in (*form.weights.values(), form.constant)):
+        return None
+    found: dict[Any, Any] = {}
+    for level, value in along(analysis, core, node):
+        if level != int(level) or found.setdefault(level, value) != value:
+            return None
+    return form
+
+
+def _followed(node: SOp, raw: int, storage: Storage) -> LinearForm | None:
+    """The form of exact integers that alone decides the node, if steps along it are cheaper than a table."""
+    form = deciding_form(node, storage)
+    if form is None:
+        return None
+    steps = 2 * len({level for level, _ in along(storage.analysis, storage.analysis.linear.core(node), node)})
+    if steps >= (_DEAR if raw == 1 else _combinations(node, storage) * (2 if raw else 1)):
+        return None
+    for part in form.weights:
+        storage.number(part, exact=True)
+    if any(storage.stage(part) for part in form.weights if not storage.is_view(part)):
+        return None
+    storage.wait(node, form.weights)
+    return form
+
+
+def _combinations(node: SOp, storage: Storage) -> float:
+    """How many combinations the s-op's factors have; infinitely many where they are too many to list."""
+    try:
+        return len(storage.analysis.tuples(storage.analysis.factors(node)).codes)
+    except TooMany:
+        return math.inf

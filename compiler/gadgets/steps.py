@@ -1,0 +1,250 @@
+"""Feed-forwards: an s-op as one hidden ReLU layer over one-hots and at most one raw number.
+
+One-hot inputs are exactly 0 or 1. A raw number (a head's mean or reciprocal) carries rounding noise; steps remove it.
+
+*Box.* The conjunction of m one-hot indicators b is ReLU(Σb − (m − 1)): exactly 1 where all hold, 0 elsewhere.
+
+*Step.* Between two neighbouring values of the raw number x lies a threshold t. With L a power of two and gap·L ≥ 2, let
+    a = round(L·x) − T,    T + ½ being the half nearest to L·t, in the middle of the gap.
+L·x is at least T + ½ + (gap·L − 1)/2 at the upper value, so a ≥ 1 there, and a ≤ 0 at the lower one likewise; most of
+the rest, (gap·L − 1)/2 on either side, is for noise. Because a is an integer, ReLU(a) − ReLU(a − 1) is exactly 1 or 0.
+The rounding is done by the float addition itself: the hidden unit reads L·x + R·one with R = 1.5·2^23 (float32) or
+1.5·2^52 (float64), where floats are the integers, and its bias takes R off again. L·x is exact (a power of two) and
+there are no further nonzero terms, so there is one rounding, in any order.
+
+*From the small side.* Every step has a slope of its own. The values 1/(w+1) of a width lie ever closer together, so
+that steps between small ones are steep, L ≈ 2w². Going down from the largest, with −x for x, such a step is active only
+below its threshold, where L·x ≤ L·t ≈ 2w is small. Above it L·x may be as large as L and is not rounded to an integer
+then; but rounding keeps order, so a is no larger than right above the threshold, where it is at most 0, and both units
+are off. So R and the sums are never at stake, and 1/(w+1) is read exactly up to w = 4,096 and beyond in float32.
+
+*Gate.* A step that should act only in some contexts gets −B for every indicator outside of them: nothing is added where
+it acts, so it stays exact, and a − B < 0 switches it off elsewhere.
+
+A function with values f₁ … f_m along the raw number is f₁ + Σ (f_j − f_{j−1})·step_j, each output direction a sum of
+integers below the exact range, so any order of summation gives the same result. Neurons are off at BOS: there `one` is
+0, so R is missing, and boxes are masked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from operator import itemgetter
+from typing import TypeAlias
+
+from compiler.gadgets.boxes import Box, cover
+from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
+from compiler.precision import Precision
+from compiler.reader import Reader
+from compiler.symbolic import ONE, Direction, Functional, Neuron, combine
+from rasp.errors import Refusal
+from rasp.graph import SOp
+
+Entry: TypeAlias = tuple[Context, int, int]
+WIDER = "use float64, or a smaller maximum length"
+_STEEPNESS = (8, 4, 2)
+_NOISE = 2 / 7
+
+
+@dataclass(frozen=True, eq=False)
+class RawInput:
+    """A raw number: its direction, and a bound on its rounding error where its true value is the argument.
+
+    `sign` −1 reverses it, so that steps go down from the top.
+    """
+
+    direction: Direction
+    error: Callable[[Fraction], float]
+    sign: int = 1
+
+    @staticmethod
+    def of(node: SOp, reader: Reader, precision: Precision) -> RawInput:
+        """The raw number of an s-op."""
+        return RawInput(reader.raw[node], reader.storage.raw[node].raw_error(reader.storage, precision))
+
+
+@dataclass(frozen=True, eq=False)
+class Stepped:
+    """What is to be written in several contexts along a raw number.
+
+    An entry is a context, the number of a target and the rank of a reading; `levels` are the distinct readings, rising.
+    Ranks and numbers are compared instead of fractions and targets: there are as many entries as rows of a table.
+    """
+
+    entries: Sequence[Entry]
+    targets: Sequence[Target]
+    levels: Sequence[Fraction]
+
+
+def stepped(contexts: Sequence[Context], targets: Sequence[Target], readings: Sequence[Sequence[Fraction]]) -> Stepped:
+    """For each context its target at each of some readings; what is one object is looked at once."""
+    found = {id(reading): reading for levels in readings for reading in levels}
+    levels = sorted(set(found.values()), key=size_of)
+    place = {level: rank for rank, level in enumerate(levels)}
+    rank = {known: place[reading] for known, reading in found.items()}
+    groups: dict[frozenset[tuple[Direction, float]], int] = {}
+    number = {
+        known: groups.setdefault(_freeze(target), len(groups))
+        for known, target in {id(target): target for target in targets}.items()
+    }
+    entries = [
+        (context, number[id(target)], rank[id(reading)])
+        for context, target, at in zip(contexts, targets, readings, strict=True)
+        for reading in at
+    ]
+    return Stepped(entries, list(map(dict, groups)), levels)
+
+
+def cheapest_steps(
+    name: str,
+    stepped: Stepped,
+    spaces: Sequence[Space],
+    raw: RawInput,
+    precision: Precision,
+) -> list[Neuron]:
+    """Steps upwards or downwards along the raw number, whichever keeps the sums smaller; steep ones where they fit."""
+    stepped = replace(stepped, entries=_run_ends(stepped.entries))
+    refusal: Refusal | None = None
+    for steepness in _STEEPNESS:
+        built: list[tuple[float, list[Neuron]]] = []
+        for sign in (1, -1):
+            builder = StepBuilder(name, stepped, spaces, replace(raw, sign=sign), precision, steepness)
+            try:
+                neurons = builder.neurons()
+                check_sums(builder.sums, precision)
+            except IndistinctError:
+                raise
+            except Refusal as error:
+                refusal = refusal or error
+            else:
+                built.append((max(builder.sums.values(), default=0.0), neurons))
+        if built:
+            return min(built, key=itemgetter(0))[1]
+    assert refusal is not None
+    raise refusal
+
+
+def _run_ends(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries where the target changes along the readings of a context; between them nothing happens."""
+    by_context: dict[Context, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        by_context[entry[0]].append(entry)
+    kept: list[Entry] = []
+    for found in by_context.values():
+        found.sort(key=itemgetter(2))
+        names = [target for _, target, _ in found]
+        kept += [
+            entry
+            for at, entry in enumerate(found)
+            if at in (0, len(found) - 1) or names[at - 1] != names[at] or names[at] != names[at + 1]
+        ]
+    return kept
+
+
+def _freeze(target: Target) -> frozenset[tuple[Direction, float]]:
+    return frozenset(target.items())
+
+
+def size_of(reading: Fraction) -> tuple[float, Fraction]:
+    """What readings are sorted by: floats are compared faster, but two readings may be one float."""
+    return float(reading), reading
+
+
+class StepBuilder:
+    """Neurons for a function of one raw number in several contexts."""
+
+    def __init__(
+        self,
+        name: str,
+        stepped: Stepped,
+        spaces: Sequence[Space],
+        raw: RawInput,
+        precision: Precision,
+        steepness: int = _STEEPNESS[0],
+    ) -> None:
+        self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
+        self.steepness, self.targets = steepness, stepped.targets
+        used = sorted({rank for _, _, rank in stepped.entries}, reverse=raw.sign < 0)
+        self.levels = [raw.sign * stepped.levels[rank] for rank in used]
+        place = {rank: at for at, rank in enumerate(used)}
+        self.tables: dict[Context, dict[int, int]] = defaultdict(dict)
+        self.sums: dict[Direction, float] = defaultdict(float)
+        for context, target, rank in stepped.entries:
+            self._enter(context, place[rank], target)
+
+    def _enter(self, context: Context, level: int, target: int) -> None:
+        if self.tables[context].setdefault(level, target) != target:
+            raise IndistinctError(f"{self.name} depends on more than the number {self.raw.direction.name}")
+
+    def _change(self, before: int, after: int) -> Functional:
+        return combine((1.0, self.targets[after]), (-1.0, self.targets[before]))
+
+    def neurons(self) -> list[Neuron]:
+        """First values as boxes, then two hidden units for every change and group of contexts that share it."""
+        changes: dict[tuple[int, frozenset[tuple[Direction, float]]], list[Context]] = defaultdict(list)
+        frozen: dict[tuple[int, int], frozenset[tuple[Direction, float]]] = {}
+        first: list[Target] = []
+        for context, table in self.tables.items():
+            ranks = sorted(table)
+            first.append(self.targets[table[ranks[0]]])
+            for before, after in pairwise(ranks):
+                pair = table[before], table[after]
+                if pair[0] == pair[1]:
+                    continue
+                if pair not in frozen:
+                    frozen[pair] = _freeze(self._change(*pair))
+                changes[after, frozen[pair]].append(context)
+        built = table_neurons(self.name, list(self.tables), first, self.spaces, self.precision.exact / 8)
+        self.sums.update(built.sums)
+        found = built.neurons
+        for (level, change), contexts in sorted(changes.items(), key=lambda item: item[0][0]):
+            for box in self._boxes(contexts):
+                found += self._step(level, dict(change), box)
+        return found
+
+    def _boxes(self, contexts: list[Context]) -> list[Box]:
+        if len(contexts) == len(self.tables):
+            return [tuple(frozenset(space.directions) for space in self.spaces)]
+        return cover(contexts)
+
+    def _step(self, level: int, change: Functional, box: Box) -> list[Neuron]:
+        lower, upper = self.levels[level - 1], self.levels[level]
+        slope = 2.0 ** math.ceil(math.log2(self.steepness / (upper - lower)))
+        if max(self.raw.error(lower), self.raw.error(upper)) * slope > (slope * float(upper - lower) - 1) * _NOISE:
+            raise Refusal(
+                f"{self.name}: {self.raw.direction.name} may be {float(lower):.9g} or {float(upper):.9g}, too close to "
+                f"tell apart in {self.precision.name}",
+                hint=WIDER,
+            )
+        threshold = math.floor(slope * float((lower + upper) / 2))
+        top = slope * float(self.levels[-1])
+        largest = top - threshold + 2
+        gate = self._gate(box, 2.0 ** math.ceil(math.log2(max(largest, 1) + 2)))
+        rounder = self.precision.rounder
+        inputs = combine((self.raw.sign * slope, {self.raw.direction: 1.0}), (rounder, {ONE: 1.0}), (1.0, gate))
+        at_bos = slope * self.raw.sign * self.raw.direction.at_bos
+        if max(abs(top), abs(threshold), at_bos / 2) >= self.precision.exact / 4:
+            raise Refusal(f"{self.name}: steps on {self.raw.direction.name} are too steep", hint=WIDER)
+        negative = {direction: -weight for direction, weight in change.items()}
+        for direction, weight in change.items():
+            self.sums[direction] += abs(weight) * largest
+        return [
+            Neuron(inputs, -rounder - threshold, change),
+            Neuron(inputs, -rounder - threshold - 1, negative),
+        ]
+
+    def _gate(self, box: Box, strength: float) -> Functional:
+        """−strength on every indicator outside the box. What is numerically equal shares a direction."""
+        return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
+
+
+def check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:
+    """Every output is a sum of integers below the exact range, whatever the order."""
+    for direction, size in sums.items():
+        if size + 1 >= precision.exact:
+            raise Refusal(f"{direction.name} is a sum of steps beyond exact integers ({size:,.0f})", hint=WIDER)
