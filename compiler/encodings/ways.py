@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import groupby
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from compiler.encodings.classes import classes_of
 from compiler.fused import fused_mean, with_float_weights
 from compiler.gadgets.spline import spline
-from compiler.gadgets.steps import RawInput, cheapest_steps, size_of, stepped
+from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
 from compiler.gadgets.tables import IndistinctError, Space, Target, table_neurons
 from compiler.means import combined_readings, width_reading
 from compiler.precision import Precision
@@ -27,6 +28,7 @@ from compiler.symbolic import Direction, Neuron
 from compiler.values.along import along
 from compiler.values.analysis import TooMany
 from compiler.values.categorical import UNDEFINED, value_key
+from compiler.values.grid import Ints
 from compiler.values.linear import LinearForm
 from compiler.values.representatives import points_of
 from compiler.values.roundoff import largest, roundoff
@@ -194,23 +196,39 @@ def _ranks(values: Sequence[Any]) -> Sequence[Any]:
 
 def _readings(factor: SOp, source: SOp, codes: Sequence[int], storage: Storage) -> list[list[Fraction]]:
     """Every true reading that a factor's raw source can have where the factor has each of some codes."""
-    analysis = storage.analysis
-    if not analysis[source].listed:
+    if not storage.analysis[source].listed:
         points = points_of(factor)
         return [[points[code]] for code in codes]
-    universe, is_width = analysis[source].universe, isinstance(source, SelectorWidth)
-    read = [width_reading(source, int(w), storage) if is_width else Fraction(w) for w in universe]  # type: ignore[arg-type]
-    levels = _levels((read[code], value_key(value)) for (code,), value in _single_table(factor, storage))
-    return [levels[value_key(analysis[factor].universe[code])] for code in codes]
+    levels = _levels(factor, source, storage)
+    return [levels[code] for code in codes]
 
 
-def _levels(pairs: Iterable[tuple[Fraction, Hashable]]) -> dict[Hashable, list[Fraction]]:
-    """For each value of a factor the readings it can have: of neighbouring ones the first and the last are enough."""
-    found: dict[Hashable, list[Fraction]] = defaultdict(list)
-    for value, run in groupby(sorted(pairs, key=lambda pair: size_of(pair[0])), key=lambda pair: pair[1]):
-        readings = [reading for reading, _ in run]
-        found[value] += [readings[0], readings[-1]] if len(readings) > 1 else readings
+def _levels(factor: SOp, source: SOp, storage: Storage) -> list[list[Fraction]]:
+    """For each code of a factor the readings it can have: of neighbouring ones the first and the last are enough.
+
+    What is read of a width falls as the width rises; of any other number it is the number itself.
+    """
+    universe, is_width = storage.analysis[source].universe, isinstance(source, SelectorWidth)
+    rising = sorted(range(len(universe)), key=universe.__getitem__, reverse=is_width)
+    has = _codes_along(factor, storage, len(universe))[rising]
+    order, has = np.array(rising)[has >= 0], has[has >= 0]
+    starts = np.flatnonzero(np.diff(has, prepend=-1))
+    ends = np.append(starts[1:], len(has)) - 1
+    found: list[list[Fraction]] = [[] for _ in storage.analysis[factor].universe]
+    for code, *run in zip(has[starts].tolist(), order[starts].tolist(), order[ends].tolist(), strict=True):
+        for value in (universe[at] for at in dict.fromkeys(run)):
+            found[code].append(width_reading(source, value, storage) if is_width else Fraction(value))  # type: ignore[arg-type]
     return found
+
+
+def _codes_along(factor: SOp, storage: Storage, size: int) -> Ints:
+    """The code of a factor's value for each of so many codes of its source; −1 where it has none."""
+    tuples, found = storage.analysis.column(factor)
+    number = {value_key(value): code for code, value in enumerate(storage.analysis[factor].universe)}
+    codes = np.array([-1 if value is UNDEFINED else number[value_key(value)] for value in found.categories])
+    has = np.full(size, -1, dtype=np.intp)
+    has[tuples.codes[:, 0]] = codes[found.codes]
+    return has
 
 
 # -- steps along one mean that stands for several

@@ -37,7 +37,7 @@ from compiler.values.grid import Ints
 from compiler.values.linear import LinearForm
 from rasp.graph import Aggregate, Constant, SOp
 
-_HEADROOMS = (1.0, 2.0, 4.0, 8.0, 16.0)
+_HEADROOMS = (16.0, 8.0, 4.0, 2.0, 1.0)
 _MANY_CELLS = 1 << 19
 _BLOCK = 1 << 23
 
@@ -75,16 +75,17 @@ class Neurons:
             readings, states = [reading.at(rows) for reading in readings], states.at(rows)
         size = max(1024, _BLOCK // max(1, len(targets)))
         blocks = [np.arange(start, min(start + size, states.count)) for start in range(0, states.count, size)]
-        passed = 0.0
-        for factor in _headrooms(states.count * len(bias)) if raw else (1.0,):
-            if not all(
+
+        def passes(factor: float) -> bool:
+            return all(
                 group.gives(
                     self.stream.ideal(targets, states.at(rows)), [reading.at(rows) for reading in readings], factor
                 )
                 for rows in blocks
-            ):
-                break
-            passed = factor
+            )
+
+        factors = _headrooms(states.count * len(bias)) if raw else (1.0,)
+        passed = next(filter(passes, factors), 0.0)
         if passed < 1:
             self.stream.fail(f"neurons for {node!r}", f"they do not give {targets[0].name} for every input")
         if raw:
@@ -280,11 +281,7 @@ class Neurons:
         reading = Reading([*group.raw], (first, last), np.array(levels, dtype=np.float64)[:, None], errors)
         readings = [*(found.at(states) for found in given), reading]
         want = np.vstack([np.zeros_like(change), change])
-        passed = 0.0
-        for factor in _HEADROOMS:
-            if not group.gives(want, readings, factor):
-                break
-            passed = factor
+        passed = next((factor for factor in _HEADROOMS if group.gives(want, readings, factor)), 0.0)
         if passed < 1:
             self.stream.fail(f"neurons for {mean!r}", "they do not tell whether the mean is positive")
         self.stream.checks += want.size
@@ -398,8 +395,11 @@ RULES: dict[type[ByNeurons], Callable[[Neurons, Any, Matrix, Vector, Matrix], No
 
 
 def _headrooms(cells: int) -> tuple[float, ...]:
-    """The multiples of the error bound to look at: of large groups fewer, as each takes as long as the first."""
-    return _HEADROOMS if cells <= _MANY_CELLS else _HEADROOMS[:2]
+    """The multiples of the error bound to look at, the largest first: what holds for one holds for all below it.
+
+    Of large groups there are fewer, as each takes long.
+    """
+    return _HEADROOMS if cells <= _MANY_CELLS else _HEADROOMS[-2:]
 
 
 def _stretches(levels: Vector, others: Sequence[Ints], targets: Ints) -> tuple[Ints, Ints]:

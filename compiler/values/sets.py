@@ -40,16 +40,16 @@ class ValueSet:
     def listed(self) -> bool:
         return self.bounds is None
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         return not self.listed or all(isinstance(v, (int, float)) for v in self.universe)
 
-    @property
+    @cached_property
     def numbers(self) -> bool:
         """Whether a mean of these values always exists: ints and floats, no booleans."""
         return self.numeric and not self.unlisted_bools and not any(isinstance(v, bool) for v in self.universe)
 
-    @property
+    @cached_property
     def averaged(self) -> bool:
         """Whether a mean of these values is the mean of their numbers, a bool counting as 0 or 1.
 
