@@ -8,14 +8,16 @@ import pytest
 
 from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
 from compiler.options import Options
+from compiler.passes import Passes
 from compiler.pipeline import Compilation, compile
 from compiler.precision import PRECISIONS
 from compiler.run.verify import verify
 from compiler.selectors import compared
 from compiler.symbolic import ONE, Direction
 from compiler.values import width_bounds
+from compiler.values.categorical import Categorical, evaluate
 from compiler.values.width_bounds import width_bounds_of
-from rasp.graph import SelectorWidth, aggregate, indices, length, select, tokens
+from rasp.graph import SelectorWidth, SOp, aggregate, indices, length, select, tokens
 from rasp.language.program import load_program
 from rasp.operations import COMPARISONS, Atom
 from tests.counting import calls
@@ -136,3 +138,28 @@ def test_a_sum_that_a_head_reads_by_value_is_proved_by_its_combinations() -> Non
     place = SelectorWidth(select(indices, indices, "<="))
     model = compile(aggregate(select(length, -place - indices, "!="), tokens, ""), "ab", 4)
     assert verify(model.weights.sops, model, engines=("reference",)).counterexample is None
+
+
+def test_wide_heads_that_nothing_splits_are_not_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways: list[str] = []
+
+    def way(self: Compilation, prefer: str) -> Passes:
+        ways.append(prefer)
+        return Passes(("",), self.given, self.options, self.stopwatch, prefer)
+
+    monkeypatch.setattr("compiler.pipeline.LARGE", 0)
+    monkeypatch.setattr(Compilation, "_smaller", way)
+    assert Compilation({"": load_program("programs/reverse.rasp").sop()}, Options("abc", 9)).passes.size > 0
+    assert ways == ["auto"]
+
+
+def test_ints_and_floats_that_stand_together_are_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers, codes = [0, *(1 / at for at in range(2, 10)), 2**53], np.arange(10)
+    columns: dict[SOp, Categorical] = {
+        indices: Categorical(numbers, codes),
+        length: Categorical([0.0, *numbers[1:]], codes),
+    }
+    one_by_one = evaluate(indices <= length, {**columns, indices: Categorical([*numbers[:-1], 2**53 + 1], codes)}, 10)
+    assert one_by_one[indices <= length].decoded == [True] * 9 + [False]
+    monkeypatch.setattr("compiler.values.categorical.evaluate_atoms", None)
+    assert evaluate(indices <= length, columns, 10)[indices <= length].decoded == [True] * 10

@@ -261,3 +261,20 @@ def test_the_certificate_notices_a_changed_threshold(root: SOp, vocabulary: Sequ
             continue
         assert verify(root, CompiledModel(weights)).counterexample is None
     assert noticed >= 25
+
+
+def test_a_level_of_two_factors_needs_no_linear_program() -> None:
+    found = separator((9, 12), lambda a, b: (a + b) % 5)
+    inside = chosen(found, lambda a, b: b == 2 * a % 13)
+    form = found.level(inside)
+    assert form is not None
+    assert np.array_equal(sums(found, form) == form.at, inside)
+    assert found.solved == 0
+
+
+def test_what_always_holds_needs_no_linear_program() -> None:
+    found = separator((5, 5), lambda a, b: a < b)
+    form = found.face(np.ones(len(found.rows), dtype=bool))
+    assert form is not None
+    assert not form.weights.any()
+    assert (form.at, found.solved) == (0, 0)

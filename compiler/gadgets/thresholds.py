@@ -95,6 +95,8 @@ class Separator:
         """
         if any(np.any(larger & same) for larger, same in self._orders(inside)):
             return None
+        if len(self.sizes) == 2 and (paired := self._paired(inside)) is not None:
+            return paired
         table = np.zeros((int(inside.sum()), len(self.free)))
         table[np.arange(len(table))[:, None], self.columns[inside]] = 1
         table -= table[0].copy()
@@ -105,6 +107,27 @@ class Separator:
         if np.any(np.abs(over[~inside]) < _CLOSE):
             return None
         return self._solved(np.where(inside, _EQUAL, np.where(over < 0, _BELOW, _ABOVE)))
+
+    def _paired(self, inside: Bools) -> Form | None:
+        """A level of two factors, without a search: f(a) + g(b) = t on the set binds values that occur in it together.
+
+        What is bound so, over any number of steps, is a group, with one f and one g. Groups get f from 1 to t − 1, each
+        its own, and g = t − f, so other groups have other sums; a value in no group gets t + 1, too much for any sum.
+        Values without an indicator weigh 0: one such group may have f = 0 and one g = 0, and a value in no group has
+        sums below t or above. None where more groups have such values, or a combination in one group is not in the set.
+        """
+        groups = _groups(self.rows[inside], self.sizes)
+        free = np.split(self.free, self.offsets[1:])
+        fixed = [np.unique(found[~able & (found >= 0)]) for found, able in zip(groups, free, strict=True)]
+        if any(len(found) > 1 for found in fixed):
+            return None
+        others = np.setdiff1d(groups[0][groups[0] >= 0], np.concatenate(fixed))
+        at = len(others) + 1
+        f = np.zeros(self.sizes[0], dtype=np.intp)
+        f[others], f[fixed[1]] = np.arange(1, at), at
+        sides = [np.where(found >= 0, part[found], at + 1) for found, part in zip(groups, (f, at - f), strict=True)]
+        weights = np.concatenate(sides) * self.free
+        return Form(weights, at) if np.array_equal(self._sums(weights) == at, inside) else None
 
     def _sums(self, weights: Any) -> Any:
         return weights[self.columns].sum(axis=1)
@@ -148,6 +171,8 @@ class Separator:
 
         The linear program sees a few rows; those its answer violates join them, until none are left or it has none.
         """
+        if np.all(kinds == _EQUAL):
+            return Form(np.zeros(len(self.free), dtype=np.intp), 0)
         ranked = self._ranked(kinds)
         if ranked is not None:
             return ranked
@@ -168,6 +193,19 @@ class Separator:
             worst = violated[np.argsort(-short[violated], kind="stable")[:_AT_ONCE]]
             chosen = np.union1d(chosen, worst)
         return None
+
+
+def _groups(pairs: Ints, sizes: Sequence[int]) -> tuple[Ints, Ints]:
+    """The group of every value of two factors, where pairs of values bind them; −1 for values in no pair."""
+    left, right = pairs.T
+    of_left, of_right = np.arange(sizes[0]), np.full(sizes[1], sizes[0])
+    before = np.zeros(0, dtype=np.intp)
+    while not np.array_equal(before, of_left):
+        before = of_left.copy()
+        np.minimum.at(of_right, right, of_left[left])
+        np.minimum.at(of_left, left, of_right[right])
+    is_paired = np.isin(np.arange(sizes[0]), left)
+    return np.where(is_paired, of_left, -1), np.where(of_right < sizes[0], of_right, -1)
 
 
 def numbered(rows: Ints) -> Ints:

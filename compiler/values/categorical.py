@@ -19,9 +19,10 @@ from compiler.values.grid import Ints
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens
 from rasp.meaning import convert
-from rasp.operations import Column, Operation, atom_key, column, evaluate_atoms
+from rasp.operations import COMPARISONS, Column, Operation, atom_key, column, evaluate_atoms
 
 _FEW = 4096
+_EXACT = 2**53
 
 
 class _Undefined:
@@ -67,6 +68,13 @@ class Categorical:
     def array(self) -> Column:
         """The values, in the tightest dtype that keeps every value's type."""
         return column(self.categories)
+
+    @cached_property
+    def compared(self) -> Column:
+        """The values for a comparison, which does not see whether a number is an int: mixed ones are floats."""
+        if self.array.dtype != object or not all(map(_is_float_exactly, self.categories)):
+            return self.array
+        return np.array(self.categories, dtype=np.float64)
 
     @cached_property
     def decoded(self) -> list[Any]:
@@ -177,8 +185,13 @@ def _at_once(op: Operation, args: Sequence[Categorical], picks: Sequence[Ints]) 
     """The operation on arrays; None where it works on one atom after the other, or a value is missing."""
     if op.vector is None or any(arg.undefined is not None for arg in args):
         return None
-    found = op.vector(*(arg.array[pick] for arg, pick in zip(args, picks, strict=True)))
+    columns = [arg.compared if op.name in COMPARISONS else arg.array for arg in args]
+    found = op.vector(*(column[pick] for column, pick in zip(columns, picks, strict=True)))
     return None if found is None or found.dtype == object else found
+
+
+def _is_float_exactly(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) <= _EXACT)
 
 
 def _merged_array(found: Column, codes: Ints) -> Categorical:
