@@ -84,7 +84,7 @@ class Stepped:
 def stepped(contexts: Sequence[Context], targets: Sequence[Target], readings: Sequence[Sequence[Fraction]]) -> Stepped:
     """For each context its target at each of some readings; what is one object is looked at once."""
     found = {id(reading): reading for levels in readings for reading in levels}
-    levels = sorted(set(found.values()), key=size_of)
+    levels = sorted(set(found.values()), key=_size)
     place = {level: rank for rank, level in enumerate(levels)}
     rank = {known: place[reading] for known, reading in found.items()}
     groups: dict[frozenset[tuple[Direction, float]], int] = {}
@@ -150,7 +150,7 @@ def _freeze(target: Target) -> frozenset[tuple[Direction, float]]:
     return frozenset(target.items())
 
 
-def size_of(reading: Fraction) -> tuple[float, Fraction]:
+def _size(reading: Fraction) -> tuple[float, Fraction]:
     """What readings are sorted by: floats are compared faster, but two readings may be one float."""
     return float(reading), reading
 
