@@ -172,6 +172,15 @@ def conjunction(selector: Selector, longest: int = 1, *, static: bool = False) -
     return Conjunction(predicates, tuple(reversed(preferences)), mask)
 
 
+def mask_of(selector: Selector) -> Selector | None:
+    """What a selector lets a query see: its parts that read relations and positions alone; None where none reads a
+    relation."""
+    while (choice := _outer_choice(selector)) is not None:
+        selector = choice.selector
+    masks = [part for part in conjuncts(inward(selector)) if is_mask(part)]
+    return reduce(And, masks) if masks else None
+
+
 def is_edge(leaf: Selector) -> bool:
     """Whether a leaf of a formula comes with the input."""
     return isinstance(leaf, (Relation, LabelledRelation))

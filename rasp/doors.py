@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from compiler.run.model import CompiledModel
     from lab.shown import Beside
     from rasp.console.rooms import Compiled, CompileRequest, Finish, PictureRequest, ReportRequest
-    from rasp.graph import Node, SOp
+    from rasp.graph import Node, Selector, SOp
     from rasp.inputs import Input
     from rasp.operations import Atom
 
@@ -217,10 +217,10 @@ class Rooms:
         return draw_kind(asked)
 
     @_installed()
-    def graph(self, given: Input, finish: Finish) -> str:
+    def graph(self, given: Input, asked: PictureRequest | None, finish: Finish, width: int) -> tuple[str, str]:
         from viz.command import draw_graph
 
-        return draw_graph(given, finish)
+        return draw_graph(given, asked, finish, width)
 
     @_installed()
     def report(self, asked: ReportRequest) -> str:
@@ -234,10 +234,18 @@ class Rooms:
         open_file(path)
 
     @_installed()
-    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool, dark: bool) -> str:
+    def mask(self, selector: Selector) -> Selector | None:
+        from compiler.selectors import mask_of
+
+        return mask_of(selector)
+
+    @_installed()
+    def heatmap(
+        self, weights: Any, tokens: Sequence[Atom], *, title: str, mask: Any, width: int, colour: bool, dark: bool
+    ) -> str:
         from viz.terminal import heatmap
 
-        return heatmap(weights, tokens, title=title, width=width, colour=colour, dark=dark)
+        return heatmap(weights, tokens, title=title, mask=mask, width=width, colour=colour, dark=dark)
 
     @_installed()
     def heatmaps(
@@ -246,13 +254,14 @@ class Rooms:
         tokens: Sequence[Atom],
         *,
         titles: Sequence[Sequence[str]],
+        masks: Sequence[Sequence[Any]],
         width: int,
         colour: bool,
         dark: bool,
     ) -> str:
         from viz.terminal import heatmaps
 
-        return heatmaps(attention, tokens, titles=titles, width=width, colour=colour, dark=dark)
+        return heatmaps(attention, tokens, titles=titles, masks=masks, width=width, colour=colour, dark=dark)
 
     @_installed()
     def compile(self, asked: CompileRequest) -> Compiled:

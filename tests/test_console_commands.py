@@ -379,3 +379,25 @@ def test_graph_draws_the_example(text: str, name: str, fresh: Console) -> None:
     fresh.push('degree = selector_width(relation("edges"));')
     kind = ".pdf" if text.startswith(":draw") else "-graph.pdf"
     assert (fresh.push(text).text or "").endswith(f"drawing: comp_flows/{name}{NAMED}{kind}")
+
+
+def test_a_graph_is_written_as_text(fresh: Console) -> None:
+    fresh.push(f"set example {EDGES}")
+    fresh.push('degree = selector_width(relation("edges"));')
+    assert fresh.push(":graph").text.splitlines()[:3] == ["input: edges, from key to query", "  0  a", "  1  b  from 0"]
+    lines = fresh.push(":graph degree").text.splitlines()
+    assert lines[3:6] == [
+        'layer 1, head 1: relation("edges") (width); on the vertices: degree',
+        "  0  a  0  ━━━━━━━━ 1 on BOS",
+        "  1  b  1  ━━━━ 0.5 on 0, BOS",
+    ]
+
+
+def test_heads_steps_and_weights_take_graphs(fresh: Console) -> None:
+    fresh.push(f"set example {EDGES}")
+    fresh.push('edges = relation("edges");')
+    fresh.push("hit = selector_width((edges or select(indices, indices, ==)) and select(tokens, 'b', ==));")
+    assert fresh.push(":heads hit").text.splitlines()[-4:] == ["a · ×  ∅", "b · ██", "", "×: hidden by the mask"]
+    assert "·×   ·█  marks" in fresh.push(":trace hit").text
+    assert "the weights on" in fresh.push(":run hit").text
+    assert fresh.push(":run hit").text.endswith(": [0, 1] (ints)")

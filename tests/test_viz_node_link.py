@@ -27,8 +27,9 @@ from rasp.graph import SOp
 from rasp.language.program import load_program
 from viz import graph, save
 from viz.comparison import own_source
-from viz.node_link import NodeLinkPlan, _head, plan_node_link
+from viz.node_link import NodeLinkPlan, plan_node_link
 from viz.vertex_layout import vertex_places
+from viz.vertex_pictures import _head
 
 PATH: dict[str, Any] = {"tokens": "aaa", "edges": [[0, 1], [1, 2]]}
 

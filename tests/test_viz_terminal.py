@@ -124,3 +124,27 @@ def test_a_matrix_of_another_size_is_refused() -> None:
 def test_text_needs_no_drawing_library() -> None:
     code = "import sys, viz.terminal; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_mask_hides_is_crossed_out() -> None:
+    marked = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0]], dtype=bool)
+    assert heatmap(marked, "abc", mask=np.tri(3, dtype=bool)) == text(
+        """
+          a b c
+        a · × ×  ∅
+        b ██· ×
+        c ████·
+        ×: hidden by the mask
+        """
+    )
+    two = heatmaps([[marked.astype(float)] * 2], "abc", masks=[[np.tri(3, dtype=bool), None]])
+    assert (two.count("×"), two.count("·")) == (3 + 1, 3 + 6)
+    assert heatmaps([[np.eye(3)]], "abc", masks=[[np.ones((3, 3), dtype=bool)]]).count("×") == 0
+    with pytest.raises(DataFault, match="there is attention where the mask hides"):
+        heatmap(marked, "abc", mask=~marked)
+
+
+def test_a_pooled_cell_is_crossed_out_where_all_of_it_is_hidden() -> None:
+    weights, mask = np.zeros((8, 8)), np.zeros((8, 8), dtype=bool)
+    mask[0, :3] = True
+    assert heatmap(weights, "abcdefgh", mask=mask, width=10).splitlines()[1:3] == ["0 ··×× ∅", "2 ×××× ∅"]

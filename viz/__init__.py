@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from viz.comparison import compare
     from viz.flow_chart import flow
+    from viz.graph_text import graph_text
     from viz.head_grid import heads
     from viz.node_link import graph
     from viz.notebook import show_on
@@ -23,6 +24,7 @@ __all__ = [
     "compare",
     "flow",
     "graph",
+    "graph_text",
     "head",
     "heads",
     "heatmap",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES: dict[str, tuple[str, str]] = {
     "compare": ("viz.comparison", "compare"),
     "flow": ("viz.flow_chart", "flow"),
+    "graph_text": ("viz.graph_text", "graph_text"),
     "heads": ("viz.head_grid", "heads"),
     "graph": ("viz.node_link", "graph"),
     "show_on": ("viz.notebook", "show_on"),

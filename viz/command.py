@@ -28,6 +28,7 @@ from rasp.visible import visible
 from viz.comp_flows import file_name, folder
 from viz.comparison import chosen_heads, compare, head_masks, head_titles, own_source
 from viz.flow_chart import flow
+from viz.graph_text import graph_text
 from viz.head_grid import heads
 from viz.look import Look, look_arguments, restyled
 from viz.node_link import graph
@@ -144,10 +145,13 @@ def draw_flow(name: str, node: SOp, given: Input, names: Mapping[Node, str]) -> 
     return str(save(figure, folder() / f"{file_name(name, given)}.pdf"))
 
 
-def draw_graph(given: Input, finish: Finish) -> str:
-    """The path of the picture of an input's relations: comp_flows/example(INPUT)-graph.pdf under this folder."""
-    target = _target(finish, f"{file_name('example', given)}-graph")
-    return _finished(graph(sequence_of(given)), finish, target)
+def draw_graph(given: Input, asked: PictureRequest | None, finish: Finish, width: int) -> tuple[str, str]:
+    """The relations of an input, and the heads of an s-op at work on it: as text, and the path of a picture, which is
+    comp_flows/NAME(INPUT)-graph.pdf under this folder, unless it is said."""
+    name = "example" if asked is None else asked.name
+    target = _target(finish, f"{file_name(name, given)}-graph")
+    tokens, model = sequence_of(given), None if asked is None else _model(asked)
+    return graph_text(tokens, model, width=width), _finished(graph(tokens, model), finish, target)
 
 
 def draw_kind(asked: PictureRequest) -> str:
@@ -161,7 +165,7 @@ def draw_kind(asked: PictureRequest) -> str:
         _refuse_choice("flow", heads)
         figure = flow(asked.node, tokens, names=known, causal=asked.causal)
     else:
-        figure = _picture(_model(asked.node, asked, SourceMap(known)), asked.kind, tokens, heads)
+        figure = _picture(_model(asked), asked.kind, tokens, heads)
     return _finished(figure, asked.finish, target)
 
 
@@ -177,11 +181,13 @@ def _target(finish: Finish, name: str) -> Path:
     return folder() / f"{name}.{'png' if sized else 'pdf'}"
 
 
-def _model(node: SOp, asked: PictureRequest, source_map: SourceMap) -> CompiledModel:
+def _model(asked: PictureRequest) -> CompiledModel:
     from compiler.pipeline import compile
 
-    size = asked.size
-    return compile(node, size.vocabulary, size.max_length, name=asked.name, source_map=source_map, causal=asked.causal)
+    assert isinstance(asked.node, SOp)
+    known = SourceMap({**asked.names, asked.node: asked.name})
+    size = asked.size.vocabulary, asked.size.max_length
+    return compile(asked.node, *size, name=asked.name, source_map=known, causal=asked.causal)
 
 
 # -- figures

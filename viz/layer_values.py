@@ -43,7 +43,8 @@ def layer_values(model: CompiledModel, run: Run) -> LayerValues:
     roots = list(weights.sops.values())
     found = analyse(roots)
     reads, ends = _reads(roots, found), _ends(roots, found)
-    names = dict(weights.names)
+    names: dict[Node, str] = {node: name for name, node in weights.sops.items()}
+    names |= weights.names
     chosen, remarks = [], []
     for at, layer in enumerate(model.layers, 1):
         here = sorted(ends.get(at, []), key=lambda node: node not in names)

@@ -8,7 +8,7 @@ a dashed one. Whatever is not drawn is said below.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,15 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Wedge
 
 from compiler.run.model import CompiledModel
-from rasp.errors import DataFault
-from rasp.interpret import Run
 from rasp.operations import Atom
-from rasp.relations import Edges, graph_of, relations_of
-from viz.attention import Visible, Weights, faintest
-from viz.comparison import head_masks, head_titles
+from viz.attention import Weights
 from viz.fonts import drawable, unwritten
-from viz.labels import label
-from viz.layer_values import LayerValues, layer_values
+from viz.labels import label, shorten
 from viz.style import (
     DIVIDER,
     INK,
@@ -46,8 +41,8 @@ from viz.style import (
     wrap,
 )
 from viz.vertex_layout import Places, input_places
+from viz.vertex_pictures import Picture, pictures_of
 
-MOST_VERTICES = 200
 _LABEL_LIMIT = 7
 _SMALLEST_RADIUS = 0.13
 _SPREAD = 2.2
@@ -60,32 +55,10 @@ _NOTE_LINES = 8
 _THINNEST, _THICKEST = 0.5, 5.5
 _SAMPLES = (("1", 1.0), ("½", 0.5), ("¼", 0.25), ("1/16", 1 / 16))
 _BEND = 0.12
-_GIVEN = 0.08
-"""Edges of the input are as wide as this attention."""
 _DISC = "#eef2f7"
 _ON_BOS = "#c9c3b4"
 _IDLE = "#a9b0bb"
 _DASHED = 0.7
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One panel: [n, n] attention (row = query), what is allowed and not used, what goes to BOS, texts on vertices.
-
-    `labels` are written on edges; without `arrows` they go both ways. `masked`: a mask hides what has no line;
-    `faint`: there is attention that is too little to be drawn.
-    """
-
-    title: tuple[str, ...]
-    attention: Weights
-    idle: Visible
-    on_bos: Weights
-    texts: tuple[str, ...]
-    labels: Mapping[tuple[int, int], str]
-    arrows: bool = True
-    colour: str = MARKED
-    masked: bool = False
-    faint: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,80 +92,18 @@ def graph(given: Sequence[Atom] | Mapping[str, Any], model: CompiledModel | None
 
 def plan_node_link(given: Sequence[Atom] | Mapping[str, Any], model: CompiledModel | None = None) -> NodeLinkPlan:
     """The pictures of an input, and of the heads of a model on it, and where each stands."""
-    tokens = graph_of(given) or list(given)
-    _check_size(tokens)
-    if model is None:
-        return _arranged([_inputs(tokens)], tokens, ())
-    found = layer_values(model, Run(tokens, causal=model.weights.causal))
-    return _arranged([_inputs(tokens), *_heads(model, tokens, found)], tokens, found.remarks)
+    found = pictures_of(given, model)
+    return _arranged([list(map(_short, layer)) for layer in found.layers], found.tokens, found.remarks)
 
 
-def _check_size(tokens: Sequence[Atom]) -> None:
-    if len(tokens) > MOST_VERTICES:
-        raise DataFault(
-            f"the graph has {len(tokens)} vertices, and a drawing of vertices and edges shows up to {MOST_VERTICES}",
-            hint="--kind heads draws its attention as matrices",
-        )
+def _short(picture: Picture) -> Picture:
+    """The picture with texts that vertices and edges have room for."""
+    labels = {cell: _text(text) for cell, text in picture.labels.items()}
+    return replace(picture, texts=tuple(map(_text, picture.texts)), labels=labels)
 
 
-# -- what is in each panel
-
-
-def _inputs(tokens: Sequence[Atom]) -> list[Picture]:
-    """The tokens with the edges of each relation; alone where there is none."""
-    texts = _texts(tokens)
-    relations = relations_of(tokens)
-    if not relations:
-        nothing = np.zeros((len(tokens), len(tokens)))
-        return [Picture(("input: tokens",), nothing, nothing > 0, nothing[0], texts, {})]
-    return [_input(name, edges, texts) for name, edges in relations.items()]
-
-
-def _input(name: str, edges: Edges, texts: tuple[str, ...]) -> Picture:
-    """A relation as it was given; where each edge goes both ways with one label, it is one line without an arrow."""
-    cells, both = edges.cells, edges.goes_both_ways
-    drawn = np.tril(cells) if both else cells
-    labels = {
-        (target, source): drawable(label(known, _LABEL_LIMIT))
-        for source, target, known in edges
-        if known is not None and drawn[target, source]
-    }
-    title = f"input: {name}, {'both ways' if both and len(edges) else 'from key to query'}"
-    weights: Weights = np.where(drawn, _GIVEN, 0.0)
-    nothing = np.zeros(len(cells))
-    return Picture((title,), weights, np.zeros_like(cells), nothing, texts, labels, arrows=not both, colour=QUIET)
-
-
-def _heads(model: CompiledModel, tokens: Sequence[Atom], found: LayerValues) -> Iterator[list[Picture]]:
-    """The pictures of each layer's heads."""
-    graphs = model.graphs([tokens]).at(0)
-    attention = model.trace(model.encode(tokens), "reference", graphs=graphs).attention
-    titles, masks = head_titles(model), head_masks(model, tokens)
-    for at, layer in enumerate(attention):
-        yield [
-            _head(
-                (f"layer {at + 1}, head {h + 1}: {titles[at][h]}", found.title(at, h)),
-                np.asarray(weights, dtype=np.float64),
-                masks[at][h],
-                _texts(found.values(at, h)),
-            )
-            for h, weights in enumerate(layer)
-        ]
-
-
-def _head(title: Sequence[str], weights: Weights, mask: Visible | None, texts: tuple[str, ...]) -> Picture:
-    seen = weights >= faintest(weights)
-    words = title if mask is not None else (*title, "no mask: every vertex is in sight")
-    idle = np.zeros_like(seen) if mask is None else mask & ~seen
-    drawn = np.where(seen, weights, 0.0)
-    faint = bool(((weights > 0) & ~seen)[1:].any())
-    return Picture(
-        tuple(words), drawn[1:, 1:], idle[1:, 1:], drawn[1:, 0], texts, {}, masked=mask is not None, faint=faint
-    )
-
-
-def _texts(values: Sequence[Atom]) -> tuple[str, ...]:
-    return tuple(drawable(label(value, _LABEL_LIMIT)) for value in values)
+def _text(text: str) -> str:
+    return drawable(shorten(text, _LABEL_LIMIT))
 
 
 # -- where everything stands
@@ -285,15 +196,19 @@ def _draw_edges(ax: Axes, picture: Picture, plan: NodeLinkPlan) -> None:
     widths = _width_of(picture.attention[queries, keys])
     lines, points = _arcs(plan, keys, queries, widths if picture.arrows else np.zeros(len(keys)))
     ax.add_collection(
-        LineCollection(list(lines), colors=picture.colour, linewidths=widths, capstyle="butt", gid="attention")
+        LineCollection(list(lines), colors=_colour(picture), linewidths=widths, capstyle="butt", gid="attention")
     )
     if picture.arrows:
-        ax.add_collection(PolyCollection(list(points), facecolors=picture.colour, edgecolors="none", gid="arrows"))
+        ax.add_collection(PolyCollection(list(points), facecolors=_colour(picture), edgecolors="none", gid="arrows"))
     for line, query, key in zip(lines, queries.tolist(), keys.tolist(), strict=True):
         if (query, key) in picture.labels:
             x, y = line[len(line) // 2]
             box = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.6}
             ax.text(x, y, picture.labels[query, key], size=SMALLEST_SIZE, ha="center", va="center", bbox=box, zorder=2)
+
+
+def _colour(picture: Picture) -> str:
+    return QUIET if picture.given else MARKED
 
 
 def _width_of(weights: Weights) -> Weights:
@@ -339,7 +254,7 @@ def _draw_ring(ax: Axes, picture: Picture, plan: NodeLinkPlan, number: int) -> N
     weight = picture.attention[number, number]
     if weight or picture.idle[number, number]:
         width = float(_width_of(weight)) if weight else _DASHED
-        colour, dashes = (picture.colour, "solid") if weight else (_IDLE, "dashed")
+        colour, dashes = (_colour(picture), "solid") if weight else (_IDLE, "dashed")
         around = plan.radius + (width / 144 if weight else 0.03)
         at = tuple(plan.places[number])
         ax.add_patch(Circle(at, around, fill=False, lw=width, edgecolor=colour, linestyle=dashes, zorder=4))

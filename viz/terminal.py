@@ -17,7 +17,7 @@ import numpy as np
 
 from rasp.errors import DataFault
 from rasp.operations import Atom
-from viz.attention import Weights, empty_rows, faintest, layer_weights, weights_of
+from viz.attention import Visible, Weights, empty_rows, faintest, hidden_by, layer_weights, weights_of
 from viz.labels import label, position_labels
 
 _SHADES = "·░▒▓█"
@@ -29,6 +29,9 @@ _LONGEST_LABEL = 8
 _NAME_WIDTH = 24
 _BESIDE = "   "
 _NOTHING = " ∅"
+_HIDDEN = -1
+_CROSS = "×"
+_CROSSED = f"{_CROSS}: hidden by the mask"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,16 +52,18 @@ def heatmap(
     tokens: Sequence[Atom],
     *,
     title: str = "",
+    mask: Visible | None = None,
     width: int = 80,
     colour: bool = False,
     dark: bool = False,
 ) -> str:
     """Lines of text for attention or a selector [T, T], none wider than `width`; row = query, column = key.
 
-    A row that reads no token ends in ∅; colours suit a `dark` terminal or a light one. DataFault where the matrix does
-    not fit the tokens.
+    A row that reads no token ends in ∅; what a `mask` [T, T] hides is ×: it is true where a query may look. Colours
+    suit a `dark` terminal or a light one. DataFault where a matrix does not fit the tokens.
     """
-    return "\n".join(_block(weights_of(weights, tokens), tokens, title, width, _colours(colour, dark)))
+    lines = _block(weights_of(weights, tokens), tokens, title, mask, width, _colours(colour, dark))
+    return "\n".join([*lines, *_remark([mask])])
 
 
 def heatmaps(
@@ -66,21 +71,33 @@ def heatmaps(
     tokens: Sequence[Atom],
     *,
     titles: Sequence[Sequence[str]] | None = None,
+    masks: Sequence[Sequence[Visible | None]] | None = None,
     width: int = 80,
     colour: bool = False,
     dark: bool = False,
 ) -> str:
-    """Lines of text for all heads, layer by layer, heads side by side where the width allows it."""
+    """Lines of text for all heads, layer by layer, heads side by side where the width allows it.
+
+    What `masks` hide, one or None for each head, is ×.
+    """
     parts: list[str] = []
     for number, layer in enumerate(attention, 1):
         heads = layer_weights(layer, tokens, number)
         names = titles[number - 1] if titles else [f"head {h}" for h in range(1, len(heads) + 1)]
         if len(names) != len(heads):
             raise DataFault(f"layer {number} has {len(heads)} heads and {len(names)} titles")
+        own = [None] * len(heads) if masks is None else masks[number - 1]
         colours = _colours(colour, dark)
-        blocks = [_block(head, tokens, name, width, colours) for head, name in zip(heads, names, strict=True)]
+        blocks = [
+            _block(head, tokens, name, mask, width, colours) for head, name, mask in zip(heads, names, own, strict=True)
+        ]
         parts += [f"layer {number}" if blocks else f"layer {number}: no heads", *_side_by_side(blocks, width)]
-    return "\n".join(parts or ["no attention layers"])
+    every = [mask for layer in masks or [] for mask in layer]
+    return "\n".join([*(parts or ["no attention layers"]), *_remark(every)])
+
+
+def _remark(masks: Sequence[Visible | None]) -> list[str]:
+    return [_CROSSED] if any(mask is not None and not mask.all() for mask in masks) else []
 
 
 def table(rows: Sequence[tuple[str, Sequence[Atom]]], *, width: int = 80) -> str:
@@ -122,8 +139,16 @@ def _colours(colour: bool, dark: bool) -> tuple[int, ...]:
     return (_ON_DARK if dark else _ON_LIGHT) if colour else ()
 
 
-def _block(weights: Weights, tokens: Sequence[Atom], title: str, width: int, colours: tuple[int, ...]) -> list[str]:
-    grid = replace(_plan(weights, tokens, width), colours=colours)
+def _block(
+    weights: Weights,
+    tokens: Sequence[Atom],
+    title: str,
+    mask: Visible | None,
+    width: int,
+    colours: tuple[int, ...],
+) -> list[str]:
+    hidden = np.zeros(weights.shape, dtype=bool) if mask is None else hidden_by(mask, weights)
+    grid = replace(_plan(weights, hidden, tokens, width), colours=colours)
     margin = max(map(cells, grid.labels), default=0)
     lines = [_cut(title, width)] if title else []
     lines += [" " * margin + " " + line for line in _heading(grid)]
@@ -135,19 +160,21 @@ def _block(weights: Weights, tokens: Sequence[Atom], title: str, width: int, col
     return [*lines, *([grid.note] if grid.note else [])]
 
 
-def _plan(weights: Weights, tokens: Sequence[Atom], width: int) -> _Grid:
+def _plan(weights: Weights, hidden: Visible, tokens: Sequence[Atom], width: int) -> _Grid:
     """The grid in the largest form that fits the width."""
     bos = len(weights) > len(tokens)
     labels = tuple(_cut(text, _LONGEST_LABEL) for text in position_labels(tokens, len(weights)))
     room = width - max(map(cells, labels), default=0) - 1 - len(_NOTHING) - bos
     if len(weights) <= room:
         cell = 2 if 2 * len(weights) <= room else 1
-        return _Grid(_shades(weights, faintest(weights)), labels, bos, frozenset(empty_rows(weights, bos)), cell, "")
-    return _pooled(weights, len(tokens), width)
+        shades = _shades(weights, faintest(weights), hidden)
+        return _Grid(shades, labels, bos, frozenset(empty_rows(weights, bos)), cell, "")
+    return _pooled(weights, hidden, len(tokens), width)
 
 
-def _pooled(weights: Weights, size: int, width: int) -> _Grid:
-    """The grid of the strongest weights among k × k positions, labelled by the first position of each."""
+def _pooled(weights: Weights, hidden: Visible, size: int, width: int) -> _Grid:
+    """The grid of the strongest weights among k × k positions, labelled by the first position of each; what is hidden
+    are cells of nothing but hidden ones."""
     bos = len(weights) > size
     margin = max(3, len(str(size)))
     room = max(1, width - margin - 1 - len(_NOTHING) - 2 * bos)
@@ -155,16 +182,17 @@ def _pooled(weights: Weights, size: int, width: int) -> _Grid:
     starts = [*range(int(bos), len(weights), factor)]
     edges = [0, *starts] if bos else starts
     strongest = np.maximum.reduceat(np.maximum.reduceat(weights, edges, axis=0), edges, axis=1)
+    unseen = np.logical_and.reduceat(np.logical_and.reduceat(hidden, edges, axis=0), edges, axis=1)
     labels = (*(["BOS"] if bos else []), *(str(start - bos) for start in starts))
     least = faintest(weights)
     empty = frozenset(empty_rows(strongest, bos, least))
     note = f"each cell: the largest of {factor} × {factor}"
-    return _Grid(_shades(strongest, least), labels, bos, empty, 1, note)
+    return _Grid(_shades(strongest, least, unseen), labels, bos, empty, 1, note)
 
 
-def _shades(weights: Weights, least: float) -> list[list[int]]:
+def _shades(weights: Weights, least: float, hidden: Visible) -> list[list[int]]:
     edges = np.array([least, *_EDGES])
-    found: list[list[int]] = np.searchsorted(edges, weights, side="right").tolist()
+    found: list[list[int]] = np.where(hidden, _HIDDEN, np.searchsorted(edges, weights, side="right")).tolist()
     return found
 
 
@@ -196,8 +224,8 @@ def _divider(grid: _Grid) -> str:
 
 
 def _shaded(shade: int, cell: int, colours: tuple[int, ...]) -> str:
-    if not shade:
-        return _left(_SHADES[0], cell)
+    if shade <= 0:
+        return _left(_CROSS if shade == _HIDDEN else _SHADES[0], cell)
     text = _SHADES[shade] * cell
     return f"\x1b[38;5;{colours[shade]}m{text}\x1b[0m" if colours else text
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -20,7 +21,7 @@ from rasp.console.words import Flag, file_without_suffix, first_and_rest, input_
 from rasp.errors import DataFault, NameFault, RaspError
 from rasp.files import write_whole
 from rasp.graph import Node, Selector
-from rasp.inputs import Input, tokens_of
+from rasp.inputs import Input, sequence_of
 from rasp.interpret import Run
 from rasp.language import syntax
 from rasp.language.budget import parse_factor
@@ -143,23 +144,32 @@ def _layers(context: Context, rest: str) -> str:
 
 def _trace(context: Context, rest: str) -> str:
     name, given = first_and_rest(rest, ":trace NAME [INPUT]")
-    return trace_text(context.node(name), Run(context.given(given)), context.names(), context.screen.width)
+    run = Run(context.given(given))
+    width = context.screen.width
+    return trace_text(context.node(name), run, context.names(), width, partial(_mask, context, run))
 
 
 def _heads(context: Context, rest: str) -> str:
     name, given = first_and_rest(rest, ":heads NAME [INPUT]")
-    node, tokens = context.node(name), tokens_of(context.given(given))
+    node, tokens = context.node(name), sequence_of(context.given(given))
     background = context.background()
     shown = {**asdict(context.screen), "dark": background == "dark"}
     run, rooms = Run(tokens), context.rooms
     if isinstance(node, Selector):
         title = titled(node, context.names())
-        return rooms.heatmap(run.selector(node), tokens, title=title, **shown)
+        return rooms.heatmap(run.selector(node), tokens, title=title, mask=_mask(context, run, node), **shown)
     found = analyse([node])
     attention = [[_attention(run, head.selector) for head in layer] for layer in found.layers]
     titles = [[titled(head.selector, context.names()) for head in layer] for layer in found.layers]
-    picture = rooms.heatmaps(attention, tokens, titles=titles, **shown)
+    masks = [[_mask(context, run, head.selector) for head in layer] for layer in found.layers]
+    picture = rooms.heatmaps(attention, tokens, titles=titles, masks=masks, **shown)
     return f"{name}: {cost_text(found)}\na row is a query, {_MORE[background]} is more attention\n{picture}".rstrip()
+
+
+def _mask(context: Context, run: Run, selector: Selector) -> Any:
+    """Where a query may look, as a matrix; None where that is everywhere."""
+    mask = context.rooms.mask(selector)
+    return None if mask is None else run.selector(mask)
 
 
 # What a cell that is filled more looks like.
@@ -364,14 +374,15 @@ COMMANDS: dict[str, ColonCommand] = {
         ":trace NAME [INPUT]",
         "each step of an s-op on an input, a column a position",
         _trace,
-        "A selector shows which keys each position selects, a block for a selected one.\n"
+        "A selector shows which keys each position selects, a block for a selected one;\n"
+        "× is a key that a relation hides.\n"
         "INPUT is text, with or without quotes, or a list; without it, the example.",
     ),
     "heads": ColonCommand(
         ":heads NAME [INPUT]",
         "what every head attends to, drawn in the terminal",
         _heads,
-        "A row is a query, a column a key; ∅ ends a row that attends to nothing.",
+        "A row is a query, a column a key; ∅ ends a row that attends to nothing, × is what is hidden.",
     ),
     "compile": ColonCommand(
         models.COMPILE_USAGE,
@@ -395,9 +406,10 @@ COMMANDS: dict[str, ColonCommand] = {
     ),
     "graph": ColonCommand(
         models.GRAPH_USAGE,
-        "the example's vertices and edges as a picture in comp_flows/",
+        "the example's vertices and edges, here and in comp_flows/",
         models.graph,
-        "With a NAME, also the attention of every head along them, and what each layer makes of it.\n"
+        "A line a vertex: what it is joined with. With a NAME, also the attention of every head along the edges,\n"
+        "a bar as long as it is strong, and what each layer makes of it.\n"
         "--open shows the picture at once.",
         models.GRAPH_FLAGS,
     ),

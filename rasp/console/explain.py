@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from rasp.console.show import short
 from rasp.dtypes import types_of
@@ -72,11 +75,20 @@ def titled(node: Node, names: Mapping[Node, str]) -> str:
 # -- the steps
 
 
-def trace_text(node: Node, run: Run, names: Mapping[Node, str], width: int = _WIDTH) -> str:
-    """Every step of a node on an input, one a line, a column for each position; selectors by what each row selects."""
+def trace_text(
+    node: Node,
+    run: Run,
+    names: Mapping[Node, str],
+    width: int = _WIDTH,
+    mask: Callable[[Selector], Any] = lambda selector: None,
+) -> str:
+    """Every step of a node on an input, one a line, a column for each position; selectors by what each row selects.
+
+    `mask` gives the matrix of what a selector lets a query see, None for everything.
+    """
     steps = [step for step in topological([node]) if _worth_a_line(step, node, names)]
     tokens = [literal(token) for token in run.tokens]
-    rows = [("input", tokens, ""), *((titled(step, names), *_cells(step, run)) for step in steps)]
+    rows = [("input", tokens, ""), *((titled(step, names), *_cells(step, run, mask)) for step in steps)]
     return "\n".join(_table(rows, width))
 
 
@@ -84,21 +96,23 @@ def _worth_a_line(step: Node, root: Node, names: Mapping[Node, str]) -> bool:
     return step is root or step in names or not isinstance(step, (Constant, Tokens, Indices))
 
 
-def _cells(step: Node, run: Run) -> tuple[list[str], str]:
+def _cells(step: Node, run: Run, mask: Callable[[Selector], Any]) -> tuple[list[str], str]:
     """What a step is at each position, and what kind of values these are."""
     if isinstance(step, Selector):
-        selected = run.selector(step).tolist()
-        return list(map(_marks, selected)), "marks" if len(run) <= _PATTERNS else "keys marked"
+        selected, seen = run.selector(step), mask(step)
+        sight = np.ones_like(selected) if seen is None else seen
+        marks = list(map(_marks, selected.tolist(), sight.tolist()))
+        return marks, "marks" if len(run) <= _PATTERNS else "keys marked"
     assert isinstance(step, SOp)
     found = run.sop(step)
     return [short(atom) for atom in found.tolist()], type_of(found)
 
 
-def _marks(row: Sequence[bool]) -> str:
-    """The keys a query selects: a dot or block for each, or how many where that would be too wide."""
+def _marks(row: Sequence[bool], sight: Sequence[bool]) -> str:
+    """The keys a query selects: a block, dot or cross for each, or how many where that would be too wide."""
     if len(row) > _PATTERNS:
         return str(sum(row))
-    return "".join("█" if cell else "·" for cell in row)
+    return "".join("█" if cell else "·" if seen else "×" for cell, seen in zip(row, sight, strict=True))
 
 
 def _table(rows: Sequence[tuple[str, Sequence[str], str]], width: int) -> Iterator[str]:

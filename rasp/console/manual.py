@@ -97,6 +97,27 @@ ENTRIES: dict[str, Entry] = {
     "select_next_identical": _function("select_next_identical(seq)",
                                        "selector from each position to the next one with the same value",
                                        "select_next_identical(tokens);"),
+    "contains_any": _function(
+        "contains_any(id, ids, members)",
+        "a selector: the keys whose id is in the query's set, that is one of the list ids whose boolean in the list "
+        "members is true at the query",
+        "contains_any(indices, [0, 2], [indices > 1, tokens == \"l\"]);",
+    ),
+    # relations, which come with the input
+    "relation": _function(
+        "relation(NAME) or relation(NAME, LABEL)",
+        "a selector that comes with the input: an edge [u, v] of that name marks key u in the row of v; with a LABEL, "
+        "an atom or an s-op at the query, only the edges that have it",
+        'set example {"tokens": "abc", "edges": [[0, 1], [1, 2, "far"]]}\n       edges = relation("edges");',
+    ),
+    "transpose": _function(
+        "transpose(s)", "every edge of a selector the other way round; not of a select_best",
+        'transpose(relation("edges"));',
+    ),
+    "label": _function(
+        "label(relation(NAME))", "what the edges carry: the value of an aggregate over that relation",
+        'aggregate(relation("edges"), label(relation("edges")));',
+    ),
     # keywords and statements
     "def": Entry("keyword", "def NAME(A, B) { statements return E; }", "defines a function",
                  "def inc(x) { return x + 1; }"),
@@ -117,6 +138,8 @@ ENTRIES: dict[str, Entry] = {
     "load": Entry("keyword", 'load "PATH";', "runs PATH.rasp and takes over its public names"),
     "draw": Entry("keyword", "draw(S); or draw(S, INPUT);", "draws how an s-op is computed, into comp_flows/",
                   "draw(length);"),
+    "param": Entry("keyword", "param NAME = VALUE;", "a value that --set NAME=VALUE, or rasp.load(path, NAME=VALUE) in "
+                   "Python, replaces; a word only where a name and = follow", "param n = 8;"),
     # commands
     "set example": Entry("command", "set example INPUT", "the input that everything is shown on; "
                          "also set s-op example, set selector example", 'set example "abc"'),

@@ -12,7 +12,7 @@ from rasp.console.show import Example, given_text, values
 from rasp.console.words import Flag, first_and_rest, input_and_flags, read_flags, several_and_rest
 from rasp.errors import DataFault
 from rasp.graph import Selector, SOp
-from rasp.inputs import Input, tokens_of
+from rasp.inputs import Input, sequence_of, tokens_of
 from rasp.language.header import ModelSize, model_size
 from rasp.operations import Atom, column
 
@@ -115,7 +115,7 @@ def _on_example(model: Compiled, example: Example) -> list[str]:
 
 
 def _answer(model: Compiled, given: Input) -> str:
-    return f"  the weights on {given_text(given)}: {values(column(model.output(tokens_of(given))))}"
+    return f"  the weights on {given_text(given)}: {values(column(model.output(sequence_of(given))))}"
 
 
 def run_model(context: Context, rest: str) -> str:
@@ -176,14 +176,19 @@ def _finish(chosen: dict[str, Any]) -> Finish:
 
 
 def graph(context: Context, rest: str) -> str:
-    """Draws the example's relations; of a name the attention of its heads along them."""
+    """The example's relations as text and as a picture; of a name the attention of its heads along them."""
     rest, options = input_and_flags(rest)
     chosen = read_flags(options, GRAPH_FLAGS, GRAPH_USAGE)
-    if rest:
-        name, text = first_and_rest(rest, GRAPH_USAGE)
-        return picture(context, name, context.given(text), {**chosen, "kind": "graph"})
-    path = context.rooms.graph(context.given(""), _finish(chosen))
-    return _said(context, f"drawing: {path}", path, chosen.get("open", False))
+    name, text = first_and_rest(rest, GRAPH_USAGE) if rest else ("", "")
+    given, finish = context.given(text), _finish(chosen)
+    asked = _graph_request(context, name, given, finish) if name else None
+    written, path = context.rooms.graph(given, asked, finish, context.screen.width)
+    return f"{written}\n{_said(context, f'drawing: {path}', path, chosen.get('open', False))}"
+
+
+def _graph_request(context: Context, name: str, given: Input, finish: Finish) -> PictureRequest:
+    size = _size(context, tokens_of(given))
+    return PictureRequest(context.sop(name), name, "graph", given, size, context.names(), finish)
 
 
 def _said(context: Context, text: str, path: str, shown: bool) -> str:

@@ -96,8 +96,8 @@ class Rooms(Protocol):
     def picture(self, asked: PictureRequest) -> str:
         """Draws an s-op or selector as one of the kinds of pictures; gives the path."""
 
-    def graph(self, given: Input, finish: Finish) -> str:
-        """Draws the relations of an input as vertices and edges; gives the path."""
+    def graph(self, given: Input, asked: PictureRequest | None, finish: Finish, width: int) -> tuple[str, str]:
+        """The relations of an input, and the heads of an s-op on it: as text, and the path of a picture."""
 
     def report(self, asked: ReportRequest) -> str:
         """Writes a page on some s-ops at work on an input; gives the path."""
@@ -105,8 +105,13 @@ class Rooms(Protocol):
     def open(self, path: str) -> None:
         """Shows a file as the desktop would. DataFault where nothing can."""
 
-    def heatmap(self, weights: Any, tokens: Sequence[Atom], *, title: str, width: int, colour: bool, dark: bool) -> str:
-        """One head or selector [T, T] as text."""
+    def mask(self, selector: Selector) -> Selector | None:
+        """What a selector lets a query see, None where that is every key."""
+
+    def heatmap(
+        self, weights: Any, tokens: Sequence[Atom], *, title: str, mask: Any, width: int, colour: bool, dark: bool
+    ) -> str:
+        """One head or selector [T, T] as text, with what a mask hides, if there is one."""
 
     def heatmaps(
         self,
@@ -114,6 +119,7 @@ class Rooms(Protocol):
         tokens: Sequence[Atom],
         *,
         titles: Sequence[Sequence[str]],
+        masks: Sequence[Sequence[Any]],
         width: int,
         colour: bool,
         dark: bool,

@@ -28,8 +28,8 @@ from viz.comparison import attention_asked
 from viz.directions import Group, decoded, groups
 from viz.labels import label
 from viz.layer_values import LayerValues
-from viz.node_link import MOST_VERTICES
 from viz.report_page.graphs import graph_content, vertex_sops
+from viz.vertex_pictures import MOST_VERTICES
 
 LIVE_LIMIT = 60_000
 MOST_WITHOUT = 64

@@ -13,8 +13,8 @@ from rasp.operations import Atom
 from rasp.relations import Edges, relations_of
 from viz.labels import label
 from viz.layer_values import LayerValues, layer_values
-from viz.node_link import MOST_VERTICES
 from viz.vertex_layout import input_places
+from viz.vertex_pictures import MOST_VERTICES
 
 _PLACES = 3
 
