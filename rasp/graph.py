@@ -134,6 +134,8 @@ class SOp(Node):
     """A value at each position."""
 
     def __add__(self, other: SOpLike) -> SOp:
+        if isinstance(other, EdgeLabel):
+            return NotImplemented
         return apply("+", self, other)
 
     def __radd__(self, other: SOpLike) -> SOp:

@@ -317,6 +317,20 @@ def test_labels_that_are_asked_for_by_an_sop(sop: SOp) -> None:
     assert model.weights.heads == [3]
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    "sop",
+    [
+        aggregate(EDGES, label(EDGES) + indices, -1),
+        aggregate(EDGES, 10 * tokens_int + label(EDGES) - indices, -1) > 10,
+        aggregate(transpose(EDGES), label(transpose(EDGES)) + selector_width(EDGES)),
+    ],
+)
+def test_sums_of_labels_and_what_stands_at_the_keys(sop: SOp, causal: bool) -> None:
+    model = compiled(sop, "12", 4, labels=[-1, 2, 4], causal=causal)
+    assert verify(sop, model, count=150, engines=("reference",)).counterexample is None
+
+
 @pytest.mark.parametrize("sop", [aggregate(EDGES, label(EDGES), -1), aggregate(LOCAL & EDGES, label(EDGES))])
 def test_labels_as_values(sop: SOp, tmp_path: Path) -> None:
     model = compiled(sop, "12", 4, labels=[1, 2.5, 4])
@@ -334,8 +348,8 @@ def test_labels_must_be_declared_and_kept_to() -> None:
     sop = aggregate(EDGES, label(EDGES))
     with pytest.raises(Refusal, match="which there are is not known"):
         compiled(sop, "12", 3)
-    with pytest.raises(Refusal, match="adds to labels"):
-        compiled(aggregate(EDGES, label(EDGES) + indices), "12", 3, labels="1..2")
+    with pytest.raises(Refusal, match="not all ints"):
+        compiled(aggregate(EDGES, label(EDGES) + indices / 3), "12", 3, labels="1..2")
     with pytest.raises(DataFault, match="which the model is not made for"):
         compiled(sop, "12", 3, labels="1..2").run({"tokens": "12", "edges": [[0, 1, 3]]})  # type: ignore[arg-type]
     with pytest.raises(DataFault, match="twice"):

@@ -5,7 +5,9 @@ each of them a head looks along the edges with that label, and a feed-forward ta
 Rows that ask for another label select nothing in it, so what must hold of a row's keys is asked of its own head alone.
 
 The mean of labels follows from how many of the selected edges have each: the mean of so many of one label, so many of
-the next. It is computed by the interpreter's own rule, which rounds once.
+the next. It is computed by the interpreter's own rule, which rounds once. A sum of labels with s-ops at the keys needs
+the exact sum of these as well. Where they are ints it is their mean times the number of edges, rounded to an int: the
+mean is off by a share of 2⁻⁵³ at most, so that the product is far less than ½ off below 2⁵⁰.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from rasp.meaning import label_means
 from rasp.operations import Atom, Operation, atom_key, atom_of
 
 MOST_LABELS = 16
+_EXACT = 2**50
 _DECLARE = "say which labels edges may have: --labels 1,2,3, or labels=[1, 2, 3] in Python"
 
 
@@ -132,7 +135,7 @@ def _with(selector: Selector, asked: LabelledRelation, value: Atom) -> Selector:
 
 def mean_of_labels(node: Node, facts: Facts) -> Change | None:
     """A mean of labels from how many of the selected edges have each."""
-    if not isinstance(node, AggregateLabels):
+    if not isinstance(node, AggregateLabels) or not all(map(facts.compiles, node.terms)):
         return None
     try:
         return _counted(node, facts)
@@ -142,31 +145,57 @@ def mean_of_labels(node: Node, facts: Facts) -> Change | None:
 
 
 def _counted(node: AggregateLabels, facts: Facts) -> Change:
-    if node.terms:
-        raise Refusal(
-            f"{node!r} adds to labels what stands at the keys, and its mean is rounded once: no head returns that",
-            hint="aggregate the label alone, and the rest by an aggregate of its own",
-        )
     if not facts.labels:
         raise Refusal(f"{node!r} reads the labels of edges, and which there are is not known", hint=_DECLARE)
+    if node.terms and not _are_ints(node, facts):
+        raise Refusal(
+            f"{node!r} adds numbers that are not all ints, and its mean is rounded once: no head returns that",
+            hint="aggregate the label alone, and the rest by an aggregate of its own",
+        )
     counts: list[SOp] = [
         SelectorWidth(And(node.selector, LabelledRelation(node.relation, Constant(label)))) for label in facts.labels
     ]
     every = SelectorWidth(node.selector)
-    operation = label_mean(tuple(map(atom_key, facts.labels)), atom_key(node.default))
+    operation = label_mean(tuple(map(atom_key, facts.labels)), atom_key(node.default), with_terms=bool(node.terms))
+    terms = [Aggregate(node.selector, _sum(node.terms), 0)] if node.terms else []
     cost = f"{len(counts) + 1} heads, because no single head can tell how many edges have each label"
-    return Change(Map(operation, (every, *counts)), lambda text: f"{text}: {cost}")
+    return Change(Map(operation, (every, *terms, *counts)), lambda text: f"{text}: {cost}")
 
 
-def label_mean(labels: tuple[object, ...], default: object) -> Operation:
-    """The mean of so many of each label, by the interpreter's rule; the first argument is how many edges there are."""
+def _are_ints(node: AggregateLabels, facts: Facts) -> bool:
+    """Whether labels and what is added to them are ints, so small that sums of as many as there are keys are exact."""
+    values = [facts.values[term] for term in node.terms]
+    if not all(found.listed for found in values):
+        return False
+    numbers = [facts.labels, *(found.universe for found in values)]
+    if not all(type(number) is int for column in numbers for number in column):
+        return False
+    return sum(max(map(abs, column), default=0) for column in numbers) * facts.values.max_length < _EXACT
+
+
+def label_mean(labels: tuple[object, ...], default: object, with_terms: bool = False) -> Operation:
+    """The mean of so many of each label, by the interpreter's rule; the first argument is how many edges there are.
+
+    With terms, the second is the mean of what is added to the labels: all are ints.
+    """
     known, empty = tuple(map(atom_of, labels)), atom_of(default)
 
-    def found(every: Atom, *counts: Atom) -> Atom:
+    def column(every: Atom, *counts: Atom) -> list[Atom]:
         if sum(counts) != every:  # type: ignore[arg-type]
             raise ValueFault("an edge without one of the labels is selected, or no edge")
-        column = [label for label, count in zip(known, counts, strict=True) for _ in range(count)]  # type: ignore[arg-type]
-        node = AggregateLabels(full, Relation("edges"), (), empty)
-        return label_means(node, 1, [0] * len(column), range(len(column)), column, ())[0]
+        return [label for label, count in zip(known, counts, strict=True) for _ in range(count)]  # type: ignore[arg-type]
 
-    return Operation("mean of labels", len(labels) + 1, (labels, default), found)
+    def mean(found: list[Atom]) -> Atom:
+        node = AggregateLabels(full, Relation("edges"), (), empty)
+        return label_means(node, 1, [0] * len(found), range(len(found)), found, ())[0]
+
+    def of_labels(every: Atom, *counts: Atom) -> Atom:
+        return mean(column(every, *counts))
+
+    def of_sums(every: Atom, terms: Atom, *counts: Atom) -> Atom:
+        found = column(every, *counts)
+        total = round(terms * every)  # type: ignore[operator, arg-type]
+        return mean([found[0] + total, *found[1:]] if found else found)
+
+    key = (labels, default, with_terms)
+    return Operation("mean of labels", len(labels) + 1 + with_terms, key, of_sums if with_terms else of_labels)
