@@ -1,7 +1,8 @@
 """Compiled models in the formats of other libraries, and run by their runtimes."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rasp.late import late
 
 if TYPE_CHECKING:
     from export.circuit import circuit_of
@@ -28,32 +29,13 @@ __all__ = [
     "to_transformer_lens",
 ]
 
-# Where each public name is found; what needs another library is imported when it is first used.
-_HOMES: dict[str, tuple[str, str]] = {
-    "circuit_of": ("export.circuit", "circuit_of"),
-    "load_huggingface": ("export.doors", "load_huggingface"),
-    "to_huggingface": ("export.doors", "to_huggingface"),
-    "load_onnx": ("export.doors", "load_onnx"),
-    "load_transformer_lens": ("export.doors", "load_transformer_lens"),
-    "to_transformer_lens": ("export.doors", "to_transformer_lens"),
-    "FORMATS": ("export.formats", "FORMATS"),
-    "Format": ("export.formats", "Format"),
-    "save": ("export.formats", "save"),
-    "lens_blocks": ("export.lens_weights", "lens_blocks"),
-    "lens_values": ("export.lens_weights", "lens_values"),
-    "RUNTIMES": ("export.runtimes", "RUNTIMES"),
-    "runtime": ("export.runtimes", "runtime"),
-    "build_zoo": ("export.zoo", "build_zoo"),
+# Where each public name is found, when it is first used: as in the imports for types above.
+_HOMES = {
+    "export.circuit": "circuit_of",
+    "export.doors": "load_huggingface, load_onnx, load_transformer_lens, to_huggingface, to_transformer_lens",
+    "export.formats": "FORMATS, Format, save",
+    "export.lens_weights": "lens_blocks, lens_values",
+    "export.runtimes": "RUNTIMES, runtime",
+    "export.zoo": "build_zoo",
 }
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own_name = _HOMES[name]
-    value = globals()[name] = getattr(import_module(module), own_name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = late(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """The lab: a program as a task for transformers that learn, and what they learn beside what the program does."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rasp.late import late
 
 if TYPE_CHECKING:
     from lab.comparison import Comparison, HeadComparison, compare
@@ -37,34 +38,15 @@ __all__ = [
     "without_rounding",
 ]
 
-# Where each public name is found; what needs torch is imported when it is first used.
+# Where each public name is found, when it is first used: as in the imports for types above.
 _HOMES = {
-    "Comparison": "lab.comparison",
-    "HeadComparison": "lab.comparison",
-    "compare": "lab.comparison",
-    "Encoder": "lab.model",
-    "EncoderConfig": "lab.model",
-    "distil": "lab.distillation",
-    "task_of": "lab.distillation",
-    "noise_curve": "lab.noise",
-    "without_rounding": "lab.noise",
-    "Examples": "lab.task",
-    "HeadTarget": "lab.patterns",
-    "Task": "lab.task",
-    "Relational": "lab.masks",
-    "causal": "lab.masks",
-    "stride": "lab.masks",
-    "targets": "lab.patterns",
-    "Trained": "lab.training",
-    "TrainingConfig": "lab.training",
-    "load_model": "lab.training",
-    "train": "lab.training",
-    "window": "lab.masks",
+    "lab.comparison": "Comparison, HeadComparison, compare",
+    "lab.distillation": "distil, task_of",
+    "lab.masks": "Relational, causal, stride, window",
+    "lab.model": "Encoder, EncoderConfig",
+    "lab.noise": "noise_curve, without_rounding",
+    "lab.patterns": "HeadTarget, targets",
+    "lab.task": "Examples, Task",
+    "lab.training": "Trained, TrainingConfig, load_model, train",
 }
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
-    return value
+__getattr__, __dir__ = late(__name__, _HOMES)

@@ -3,9 +3,7 @@
 What needs numpy is imported when it is first used, so that the console is there at once; so are the other rooms.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
-from warnings import warn
 
 from rasp import interrupts
 
@@ -23,6 +21,7 @@ from rasp.errors import (  # noqa: E402
     TypeFault,
     ValueFault,
 )
+from rasp.late import late  # noqa: E402
 
 display.find_with(doors.notebooks)
 
@@ -112,44 +111,20 @@ __all__ = [
     "where",
 ]
 
-# Where each public name that is imported late is found: as in the imports for types above.
-_GRAPH = (
-    *("Constant", "Node", "SOp", "Selector", "aggregate", "elementwise", "full", "indicator", "indices", "length"),
-    *("select", "select_best", "selector_width", "tokens", "tokens_asis", "tokens_bool", "tokens_float", "tokens_int"),
-    *("where", "relation", "transpose", "label"),
-)
-_HOMES: dict[str, tuple[str, str]] = {
-    **{name: ("rasp.graph", name) for name in _GRAPH},
-    "Analysis": ("rasp.layers", "Analysis"),
-    "Head": ("rasp.layers", "Head"),
-    "Edges": ("rasp.relations", "Edges"),
-    "Graph": ("rasp.relations", "Graph"),
-    "analyse": ("rasp.layers", "analyse"),
-    "Run": ("rasp.interpret", "Run"),
-    "evaluate": ("rasp.interpret", "run"),
-    "from_tracr": ("rasp.tracr", "from_tracr"),
-    "Program": ("rasp.language.program", "Program"),
-    "load": ("rasp.language.program", "load_program"),
-    "parse": ("rasp.language.program", "parse_program"),
-    "BatchRun": ("rasp.batch.run", "BatchRun"),
-    "Reply": ("rasp.console.session", "Reply"),
-    "Session": ("rasp.console.session", "Session"),
-    "compile": ("compiler.pipeline", "compile"),
+# Where each public name is found: as in the imports for types above.
+_HOMES = {
+    "compiler.pipeline": "compile",
+    "rasp.batch.run": "BatchRun",
+    "rasp.console.session": "Reply, Session",
+    "rasp.graph": (
+        "Constant, Node, Selector, SOp, aggregate, elementwise, full, indicator, indices, label, length, "
+        "relation, select, select_best, selector_width, tokens, tokens_asis, tokens_bool, tokens_float, "
+        "tokens_int, transpose, where"
+    ),
+    "rasp.interpret": "Run, run as evaluate",
+    "rasp.language.program": "Program, load_program as load, parse_program as parse",
+    "rasp.layers": "Analysis, Head, analyse",
+    "rasp.relations": "Edges, Graph",
+    "rasp.tracr": "from_tracr",
 }
-# What public names were called; these go with the next release.
-_FORMER = {"load_program": "load", "parse_program": "parse"}
-
-
-def __getattr__(name: str) -> object:
-    if name in _FORMER:
-        warn(f"rasp.{name} is called rasp.{_FORMER[name]}", DeprecationWarning, stacklevel=2)
-        return __getattr__(_FORMER[name])
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own_name = _HOMES[name]
-    value = globals()[name] = getattr(import_module(module), own_name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = late(__name__, _HOMES, {"load_program": "load", "parse_program": "parse"})

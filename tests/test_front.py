@@ -1,4 +1,4 @@
-"""What `import rasp`, `import compiler`, `import export` and `import viz` offer."""
+"""What `import rasp`, `import compiler`, `import export`, `import lab` and `import viz` offer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import pytest
 
 import compiler
 import export
+import lab
 import rasp
 import viz
+from rasp.late import homes_of
 
 FRONT = Path(rasp.__file__)
 
 
-EVERY = pytest.mark.parametrize("package", [rasp, compiler, export, viz], ids=lambda package: str(package.__name__))
+EVERY = pytest.mark.parametrize(
+    "package", [rasp, compiler, export, lab, viz], ids=lambda package: str(package.__name__)
+)
 
 
 def front(package: ModuleType) -> Path:
@@ -55,7 +59,8 @@ def test_the_names_found_late_have_the_types_of_their_imports(package: ModuleTyp
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert found == package._HOMES
+    assert found == {name: home for name, home in homes_of(package._HOMES).items() if name in package.__all__}
+    assert {*found} | ({*package.__all__} & vars(package).keys()) >= {*package.__all__}
 
 
 def test_a_program_is_loaded_and_evaluated() -> None:

@@ -3,8 +3,9 @@
 Drawing is imported when a name is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rasp.late import late
 
 if TYPE_CHECKING:
     from viz.comparison import compare
@@ -38,31 +39,18 @@ __all__ = [
 ]
 
 # Where each public name is found: as in the imports for types above.
-_HOMES: dict[str, tuple[str, str]] = {
-    "compare": ("viz.comparison", "compare"),
-    "flow": ("viz.flow_chart", "flow"),
-    "graph_text": ("viz.graph_text", "graph_text"),
-    "heads": ("viz.head_grid", "heads"),
-    "graph": ("viz.node_link", "graph"),
-    "show_on": ("viz.notebook", "show_on"),
-    "report": ("viz.report_page", "report"),
-    "residual": ("viz.residual_stream", "residual"),
-    "save": ("viz.saving", "save"),
-    "head": ("viz.single", "head"),
-    "selector": ("viz.single", "selector"),
-    "heatmap": ("viz.terminal", "heatmap"),
-    "heatmaps": ("viz.terminal", "heatmaps"),
-    "weights": ("viz.weight_tables", "weights"),
+_HOMES = {
+    "viz.comparison": "compare",
+    "viz.flow_chart": "flow",
+    "viz.graph_text": "graph_text",
+    "viz.head_grid": "heads",
+    "viz.node_link": "graph",
+    "viz.notebook": "show_on",
+    "viz.report_page": "report",
+    "viz.residual_stream": "residual",
+    "viz.saving": "save",
+    "viz.single": "head, selector",
+    "viz.terminal": "heatmap, heatmaps",
+    "viz.weight_tables": "weights",
 }
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own_name = _HOMES[name]
-    value = globals()[name] = getattr(import_module(module), own_name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = late(__name__, _HOMES)
