@@ -10,7 +10,6 @@ from rasp.late import late
 if TYPE_CHECKING:
     from viz.comparison import compare
     from viz.flow_chart import flow
-    from viz.graph_text import graph_text
     from viz.head_grid import heads
     from viz.node_link import graph
     from viz.notebook import show_on
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from viz.saving import save
     from viz.single import head, selector
     from viz.terminal import heatmap, heatmaps
+    from viz.terminal_graph import graph_text
     from viz.weight_tables import weights
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 _HOMES = {
     "viz.comparison": "compare",
     "viz.flow_chart": "flow",
-    "viz.graph_text": "graph_text",
+    "viz.terminal_graph": "graph_text",
     "viz.head_grid": "heads",
     "viz.node_link": "graph",
     "viz.notebook": "show_on",

@@ -28,7 +28,6 @@ from rasp.visible import visible
 from viz.comp_flows import file_name, folder
 from viz.comparison import chosen_heads, compare, head_masks, head_titles, own_source
 from viz.flow_chart import flow
-from viz.graph_text import graph_text
 from viz.head_grid import heads
 from viz.look import Look, look_arguments, restyled
 from viz.node_link import graph
@@ -36,6 +35,7 @@ from viz.residual_stream import residual
 from viz.saving import DPI, check_target, save
 from viz.single import head, selector
 from viz.subject import names_of, opened, own_header
+from viz.terminal_graph import graph_text
 from viz.weight_tables import weights
 
 if TYPE_CHECKING:

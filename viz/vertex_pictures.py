@@ -1,6 +1,6 @@
 """What a picture of vertices and edges holds: the relations of an input, then the heads of a model at work on it.
 
-No drawing here; `viz.node_link` draws it and `viz.graph_text` writes it.
+No drawing here; `viz.node_link` draws it and `viz.terminal_graph` writes it.
 """
 
 from __future__ import annotations
