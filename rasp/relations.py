@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast, overload
 
 import numpy as np
 
+from rasp.display import Displayed
 from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key, is_atom
 
@@ -114,7 +115,7 @@ def _two_labels(name: str, pair: tuple[int, int], first: Label, second: Label) -
     )
 
 
-class Graph(Sequence[Atom]):
+class Graph(Sequence[Atom], Displayed):
     """An input with relations: as a sequence it is its tokens, which are the values at the vertices 0 … n−1.
 
     `relations` has the edges of each relation by name. `given` is the tokens as they came, a string or a list.

@@ -13,9 +13,11 @@ import pytest
 from compiler.pipeline import compile_sop
 from rasp.display import Displayed
 from rasp.errors import DataFault
-from rasp.graph import aggregate, indices, length, select, tokens
+from rasp.graph import SOp, aggregate, indices, length, relation, select, selector_width, tokens
 from rasp.layers import analyse
-from viz import show_on
+from rasp.relations import given_graph
+from viz import graph, show_on
+from viz.labels import OUT_OF_SIGHT
 
 flip = select(indices, length - indices - 1)
 reverse = aggregate(flip, tokens)
@@ -38,6 +40,33 @@ def test_what_has_no_value_on_the_example_is_shown_as_text() -> None:
     assert letters._repr_svg_() is None
     show_on("a")
     assert letters._repr_svg_() is not None
+
+
+EDGES = relation("edges")
+PATH = given_graph({"tokens": "abc", "edges": [[0, 1], [1, 2]]})
+
+
+def test_graphs_and_what_is_built_on_them_are_pictures() -> None:
+    degree = selector_width(EDGES)
+    assert (degree._repr_svg_(), EDGES._repr_svg_()) == (None, None)
+    show_on(PATH)
+    shown: list[Any] = [degree, EDGES, PATH, graph(PATH, compile_sop(degree, "abc", 3))]
+    assert all(ElementTree.fromstring(str(one._repr_svg_())).tag.endswith("svg") for one in shown)
+    assert given_graph({"tokens": "a" * 201, "edges": []})._repr_svg_() is None
+
+
+@pytest.mark.parametrize(
+    "node", [selector_width(EDGES), aggregate(EDGES & select(tokens, "a"), indices)], ids=["width", "mean"]
+)
+def test_what_a_mask_hides_is_told_of_results_and_selectors(node: SOp) -> None:
+    found = compile_sop(node, "abc", 3).run(PATH)
+    ((mask,),) = found.masks
+    assert mask is not None
+    assert mask[1:, 1:].tolist() == [[False] * 3, [True, False, False], [False, True, False]]
+    assert OUT_OF_SIGHT in str(found._repr_svg_())
+    show_on(PATH)
+    assert OUT_OF_SIGHT in str(EDGES._repr_svg_())
+    assert compile_sop(reverse, "abc", 3).run("abc").masks == ((None,), (None,))
 
 
 def test_an_example_must_be_an_input() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from compiler.ir import HeadWeights
-from compiler.run.graph_inputs import GraphInputs
+from compiler.run import graph_inputs
 from compiler.run.model import CompiledModel
 from compiler.source_map import SourceMap
 from rasp.errors import DataFault
@@ -69,14 +69,7 @@ def head_titles(model: CompiledModel) -> list[list[str]]:
 def head_masks(model: CompiledModel, tokens: Sequence[Atom]) -> list[list[Visible | None]]:
     """For each head where its mask lets a query look, [T + 1, T + 1] with BOS in front; None for one that sees all."""
     graphs = model.graphs([tokens]).at(0)
-    before = np.tri(len(tokens) + 1, dtype=bool) if model.weights.causal else None
-    return [[_visible(head, graphs, before) for head in layer.heads] for layer in model.layers]
-
-
-def _visible(head: HeadWeights, graphs: GraphInputs, before: Visible | None) -> Visible | None:
-    if head.mask is None:
-        return before
-    return graphs.masks[head.mask] if before is None else graphs.masks[head.mask] & before
+    return [list(layer) for layer in graph_inputs.head_masks(model.weights, graphs, len(tokens))]
 
 
 def computed(model: CompiledModel, tokens: Sequence[Atom]) -> list[list[Computed]]:

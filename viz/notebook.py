@@ -2,14 +2,15 @@
 
 The classes ask `rasp.display`, which finds this module when something is shown first and is told here how. An s-op is
 shown by its flow and a selector by its pattern, both on the example input (`show_on` sets another); where they have no
-value on it, by their text. Drawing is imported when something is shown first.
+value on it, by their text. A graph is drawn as vertices and edges, and every figure shows itself as SVG. Drawing is
+imported when something is shown first.
 """
 
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 from compiler.run.model import CompiledModel
 from compiler.run.result import Result
@@ -21,13 +22,16 @@ from rasp.interpret import Run
 from rasp.layers import Analysis
 from rasp.operations import Atom
 from rasp.printing import expression
+from rasp.relations import Graph, graph_of
 
-_example: list[Atom] = list("hello")
+_example: Sequence[Atom] = list("hello")
 
 
-def show_on(tokens: Sequence[Atom]) -> None:
-    """Sets the input on which s-ops and selectors are shown. DataFault for one that is no input."""
-    _example[:] = Run(tokens).tokens
+def show_on(given: Sequence[Atom] | Mapping[str, Any]) -> None:
+    """Sets the input on which s-ops and selectors are shown, a graph too. DataFault for one that is no input."""
+    global _example
+    found = graph_of(given)
+    _example = found if found is not None else Run(cast("Sequence[Atom]", given)).tokens
 
 
 def install() -> None:
@@ -35,6 +39,7 @@ def install() -> None:
     as_svg(SOp, _sop)
     as_svg(Selector, _selector)
     as_svg(Result, _result)
+    as_svg(Graph, _graph)
     as_html(Analysis, _analysis)
     as_html(CompiledModel, _model)
     as_tree(CompiledModel, _model_tree)
@@ -65,7 +70,17 @@ def _result(found: Result) -> str:
     """The attention of every head on the input as SVG."""
     from viz.head_grid import heads
 
-    return _svg(heads(found.attention, found.tokens))
+    return _svg(heads(found.attention, found.tokens, masks=found.masks or None))
+
+
+def _graph(given: Graph) -> str | None:
+    """The relations of an input as SVG, or None where it has too many vertices."""
+    from viz.node_link import graph
+
+    try:
+        return _svg(graph(given))
+    except RaspError:
+        return None
 
 
 def _svg(figure: Any) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from rasp.graph import Selector
+from compiler.selectors import mask_of
+from rasp.graph import Selector, full
 from rasp.interpret import Run
 from rasp.operations import Atom
 from rasp.printing import expression
@@ -62,12 +63,21 @@ def selector(
     """The axes with the cells that a selector marks on an input (or those true in a matrix of booleans [T, T]).
 
     The title of a selector is its expression, unless one is given; `causal` masks it to keys at or before the query.
-    Errors as for `head`, and those of evaluation.
+    What that or a relation in it hides is grey. Errors as for `head`, and those of evaluation.
     """
     if isinstance(marked, Selector):
-        return _draw(Run(tokens, causal=causal).selector(marked), tokens, title or expression(marked), ax)
+        run = Run(tokens, causal=causal)
+        return _draw(run.selector(marked), tokens, title or expression(marked), ax, _sight(marked, run))
     weights_of(marked, tokens, "the selector")
     return _draw(np.asarray(marked, dtype=bool), tokens, title, ax)
+
+
+def _sight(marked: Selector, run: Run) -> Visible | None:
+    """Where a head of the selector may look; None where that is everywhere."""
+    mask = mask_of(marked)
+    if mask is None and not run.causal:
+        return None
+    return run.selector(full if mask is None else mask)
 
 
 def _draw(matrix: Any, tokens: Sequence[Atom], title: str | None, ax: Axes | None, mask: Visible | None = None) -> Axes:

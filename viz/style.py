@@ -109,7 +109,16 @@ def styled() -> Iterator[None]:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of this size in inches, tied to no window and no global state."""
-    return Figure(figsize=(width, height), dpi=100)
+    return Shown(figsize=(width, height), dpi=100)
+
+
+class Shown(Figure):
+    """A figure that a notebook shows as SVG, whatever backend Matplotlib has there."""
+
+    def _repr_svg_(self) -> str:
+        from viz.saving import rendered
+
+        return rendered(self, ".svg").decode()
 
 
 @dataclass(frozen=True)

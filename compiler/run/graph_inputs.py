@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.ir import ModelWeights
+from compiler.ir import HeadWeights, ModelWeights
 from compiler.selectors import relations_in
 from rasp.batch.run import BatchRun
 from rasp.errors import DataFault
@@ -18,6 +18,7 @@ from rasp.relations import Edges, Label
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Ids: TypeAlias = np.ndarray[Any, np.dtype[np.integer[Any]]]
+HeadMasks: TypeAlias = "tuple[tuple[Flags | None, ...], ...]"
 Given: TypeAlias = "Mapping[str, Edges]"
 
 
@@ -54,6 +55,19 @@ def graph_inputs(weights: ModelWeights, lengths: Sequence[int], relations: Seque
     alike = not np.ptp(size)
     one = BatchRun((0,), np.zeros((1, size[0]), dtype=np.intp)) if alike else every
     return GraphInputs({m: _with_bos((every if relations_in([m]) else one).selector(m)) for m in masks})
+
+
+def head_masks(weights: ModelWeights, graphs: GraphInputs, size: int) -> HeadMasks:
+    """For each head of each layer where its mask lets a query look, on one input of `size` tokens: [size + 1, size + 1]
+    with BOS in front, None for one that sees all."""
+    before = np.tri(size + 1, dtype=bool) if weights.causal else None
+    return tuple(tuple(_visible(head, graphs, before) for head in layer.heads) for layer in weights.layers)
+
+
+def _visible(head: HeadWeights, graphs: GraphInputs, before: Flags | None) -> Flags | None:
+    if head.mask is None:
+        return before
+    return graphs.masks[head.mask] if before is None else graphs.masks[head.mask] & before
 
 
 def _with_bos(cells: Flags) -> Flags:

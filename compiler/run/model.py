@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from compiler.ir import LayerWeights, ModelWeights, Readout
 from compiler.run.decode import check, closest, decode, selected_states
 from compiler.run.edits import Edit
-from compiler.run.graph_inputs import NOTHING, GraphInputs, graph_inputs
+from compiler.run.graph_inputs import NOTHING, GraphInputs, HeadMasks, graph_inputs, head_masks
 from compiler.run.reference import Trace, forward
 from compiler.run.research import Research, padded, part_of
 from compiler.run.result import Result
@@ -231,16 +231,20 @@ class CompiledModel(Research, Displayed):
 
     def result(self, tokens: Sequence[Atom], trace: Trace, *, strict: bool | None = None) -> Result:
         """The result that a trace of an input is. Errors as for `run`."""
+        sight = partial(self._head_masks, tokens)
         if self.covered if strict is None else strict:
             outputs = {name: _as_python(values) for name, values in self.decode(trace).items()}
-            return Result(tuple(tokens), outputs, trace, covered=self.covered)
+            return Result(tuple(tokens), outputs, trace, covered=self.covered, sight=sight)
         found = {
             output.name: closest(output, logits[1:], self._selected_states(output, trace, ()))
             for output, logits in zip(self.weights.outputs, trace.outputs, strict=True)
         }
         outputs = {name: _as_python(values) for name, (values, _) in found.items()}
         margins = {name: margins for name, (_, margins) in found.items()}
-        return Result(tuple(tokens), outputs, trace, margins, self._complaints(trace), self.covered)
+        return Result(tuple(tokens), outputs, trace, margins, self._complaints(trace), self.covered, sight)
+
+    def _head_masks(self, tokens: Sequence[Atom]) -> HeadMasks:
+        return head_masks(self.weights, self.graphs([tokens]).at(0), len(tokens))
 
     def _complaints(self, trace: Trace) -> tuple[str, ...]:
         """What the guards of a trace would have been errors for."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from compiler.ir import Array
+from compiler.run.graph_inputs import HeadMasks
 from compiler.run.reference import Trace
 from rasp.display import Displayed
 from rasp.operations import Atom
@@ -20,7 +22,7 @@ class Result(Displayed):
     BOS is in row and column 0 of the trace. `covered`: the certificate is about this result, as the model was not
     changed, or only in ways it was compiled for. A result that is not strict has the values nearest to what was
     computed, with a margin for each (1 as compiled, 0 or less halfway to another value, nan for numbers too many to
-    list), and the `complaints` that would have been errors.
+    list), and the `complaints` that would have been errors. `sight` works out its `masks`.
     """
 
     tokens: tuple[Atom, ...]
@@ -29,6 +31,7 @@ class Result(Displayed):
     margins: dict[str, list[float]] = field(default_factory=dict)
     complaints: tuple[str, ...] = ()
     covered: bool = True
+    sight: Callable[[], HeadMasks] = tuple
 
     def __repr__(self) -> str:
         found = ", ".join(f"{name} = {values}" for name, values in self.outputs.items())
@@ -43,6 +46,11 @@ class Result(Displayed):
     def attention(self) -> tuple[tuple[Array, ...], ...]:
         """Attention [T+1, T+1] of each head of each layer; row = query."""
         return self.trace.attention
+
+    @property
+    def masks(self) -> HeadMasks:
+        """For each head of each layer where a query may look, [T+1, T+1], None for everywhere."""
+        return self.sight()
 
     @property
     def labels(self) -> list[str]:
