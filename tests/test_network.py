@@ -1,6 +1,7 @@
 """The torch network: without its zeros, compiled and exported it computes the same."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +57,34 @@ def test_the_sparse_engine_gives_logits_alone() -> None:
     trace = model.trace(model.encode("abcd"), "sparse")
     assert model.decode(trace) == {"x": list("dcba")}
     assert (trace.attention, trace.residuals) == ((), ())
+
+
+def test_a_layer_is_what_its_heads_write_one_by_one() -> None:
+    network: Any = compiled(load_program(PROGRAMS / "most_frequent.rasp").sop()).network
+    layer, kept = network.layers[0], []
+    x = torch.randn((3, 9, len(network.W_U)))
+    layer.resid.register_forward_hook(lambda module, given, result: kept.append(result))
+    layer(x)
+    updates = [head(x) for head in layer.heads]
+    assert len(updates) == 2
+    assert torch.allclose(kept[0], sum(updates, x), rtol=1e-5, atol=1e-5)
+
+
+def test_queries_keys_and_values_of_all_heads_are_one_product() -> None:
+    model = compiled(load_program(PROGRAMS / "most_frequent.rasp").sop())
+    ids, weights = inputs(model), model.weights
+    with torch.profiler.profile() as profile:
+        model.network(ids)
+    products = sum(event.count for event in profile.key_averages() if event.key == "aten::mm")
+    assert products == len(weights.layers) + sum(weights.heads) + 2 * len(weights.feed_forwards) + 1
+
+
+def test_weights_of_a_head_that_are_changed_are_used() -> None:
+    model = compiled(REVERSE)
+    network: Any = model.network
+    before = network(inputs(model))
+    network.layers[1].heads[0].W_V.mul_(2)
+    assert not torch.equal(network(inputs(model)), before)
 
 
 def test_the_network_compiles_as_one_graph() -> None:
