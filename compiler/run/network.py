@@ -103,6 +103,11 @@ def in_blocks(compute: Callable[[slice], Tensor], x: Tensor, width: int, *, whol
     return torch.cat([compute(slice(start, start + size)) for start in range(0, x.shape[1], size)], dim=1)
 
 
+def _hidden(product: Tensor, bias: Tensor) -> Tensor:
+    """The hidden units [B, T, M] of a product that nothing else reads: they take its place, as no room is sooner found."""
+    return product.add_(bias).relu_()
+
+
 class FeedForward(nn.Module):
     """One hidden ReLU layer, added to the residual stream; `resid` taps the result.
 
@@ -118,8 +123,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         def update(rows: slice) -> Tensor:
-            hidden = x[:, rows] @ self.W_in  # [B, T, M], or fewer positions
-            return torch.relu(hidden + self.b_in) @ self.W_out
+            return _hidden(x[:, rows] @ self.W_in, self.b_in) @ self.W_out
 
         result: Tensor = self.resid(x + in_blocks(update, x, len(self.b_in)))
         return result
@@ -190,7 +194,7 @@ class SparseFeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         def changed(rows: slice) -> Tensor:
-            result: Tensor = self.write(x[:, rows], torch.relu(self.read(x[:, rows]) + self.b_in))
+            result: Tensor = self.write(x[:, rows], _hidden(self.read(x[:, rows]), self.b_in))
             return result
 
         return in_blocks(changed, x, len(self.b_in))
