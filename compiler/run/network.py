@@ -104,7 +104,7 @@ def in_blocks(compute: Callable[[slice], Tensor], x: Tensor, width: int, *, whol
 
 
 def _hidden(product: Tensor, bias: Tensor) -> Tensor:
-    """The hidden units [B, T, M] of a product that nothing else reads: they take its place, as no room is sooner found."""
+    """The hidden units [B, T, M] of a product that nothing else reads: they take its place in memory."""
     return product.add_(bias).relu_()
 
 
