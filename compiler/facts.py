@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from compiler.cases import in_cases
 from compiler.guards import one_key_needed
 from compiler.options import Options
 from compiler.selectors import Conjunction, conjunction
@@ -131,7 +132,7 @@ class Facts:
             found = conjunction(plain, self.max_length, static=self._static)
             for score in found.scores:
                 _check_score(score, self.values)
-            self.conjunctions[node.selector] = found
+            self.conjunctions[node.selector] = in_cases(found, self.values)
         if isinstance(node, AggregateLabels):
             raise Refusal(f"{node!r} reads the labels of edges, which no head computes")
         if isinstance(node, SOp):

@@ -71,6 +71,8 @@ class Recorder:
 
     def original(self, node: T) -> T:
         """A node with the program's own functions in it again."""
+        if not self._original:
+            return node
         return cast(T, _with_operations(list(topological([node])), self._original).get(node, node))
 
     @property

@@ -15,9 +15,9 @@ from compiler.differences import DISTANCE, EXCESS
 from compiler.fields import atom, count, listed, mapping, plain, shown, text, truth, unplain
 from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
-from compiler.indicator_means import counting, flagging, indicator_at
+from compiler.indicator_means import MARK, counting, flagging, indicator_at
 from compiler.ir import ModelWeights
-from compiler.materialised import INTERVENED, STORED
+from compiler.materialised import INTERVENED, KEPT, STORED
 from compiler.rewrites.labels import label_mean
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up
@@ -56,7 +56,7 @@ _KINDS: Mapping[str, type[Node]] = {
         *(Relation, LabelledRelation, AggregateLabels),
     )
 }
-_OWN = (KIND, UNREAD, NUMBER, EXCESS, DISTANCE, STORED, INTERVENED)
+_OWN = (KIND, UNREAD, NUMBER, EXCESS, DISTANCE, STORED, KEPT, INTERVENED)
 _NAMED: Mapping[str, Operation] = {op.name: op for op in (*OPERATIONS.values(), *_OWN)}
 _TOKEN_KINDS = ("str", "int", "float", "bool", "asis")
 
@@ -65,6 +65,7 @@ _MADE: Mapping[str, Callable[[int, Any], Operation]] = {
     "element": lambda arity, key: restored("element", key),
     "entry": lambda arity, key: restored("entry", key),
     "mark": lambda arity, key: indicator_at(key, arity) if isinstance(key, int) else look_up("mark", arity, dict(key)),
+    "indicator": lambda arity, key: MARK,
     "turn": lambda arity, key: look_up("turn", arity, dict(key)),
     "count": lambda arity, key: counting(arity),
     "flag": lambda arity, key: flagging(arity),

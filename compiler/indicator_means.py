@@ -13,12 +13,15 @@ from typing import TypeGuard
 
 from compiler.opaque import Opaque
 from rasp.graph import Aggregate, Indices, Map, Node, SOp
-from rasp.operations import Atom, Operation
+from rasp.operations import OPERATIONS, Atom, Operation
 
 
 @dataclass(frozen=True)
 class Indicator(Operation):
     """An operation that gives 1 or 0, for a count to ask for its mean."""
+
+
+MARK = Indicator("indicator", 1, (), OPERATIONS["indicator"].function, OPERATIONS["indicator"].vector)
 
 
 @dataclass(frozen=True)

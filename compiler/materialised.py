@@ -30,12 +30,18 @@ class Intervened(Stored):
 
 
 STORED = Stored("stored", 1, (), lambda value: value)
+KEPT = Stored("kept", 1, (), lambda value: value)
 INTERVENED = Intervened("intervened", 1, (), lambda value: value)
 
 
 def stored(node: SOp) -> Map:
     """The s-op as it is stored, to be read on from there."""
     return Map(STORED, (node,))
+
+
+def kept(node: SOp) -> Map:
+    """The s-op as it is stored whatever else is: nothing is lost, nor gained, by looking for another way."""
+    return Map(KEPT, (node,))
 
 
 def intervened(node: SOp) -> Map:
@@ -45,6 +51,10 @@ def intervened(node: SOp) -> Map:
 
 def is_stored(node: Node) -> TypeGuard[Map]:
     return isinstance(node, Map) and isinstance(node.op, Stored)
+
+
+def is_kept(node: Node) -> TypeGuard[Map]:
+    return isinstance(node, Map) and node.op == KEPT
 
 
 def is_intervened(node: Node) -> TypeGuard[Map]:

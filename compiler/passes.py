@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from compiler.assemble import Assembler
 from compiler.facts import Facts
 from compiler.lower import SymbolicModel, lower
-from compiler.materialised import is_intervened, is_stored
+from compiler.materialised import is_intervened, is_kept, is_stored
 from compiler.options import Options
 from compiler.plan import Plan, plan
 from compiler.rewrites.simplify import Rewritten, settle, split
@@ -117,8 +117,9 @@ class Passes:
 
     @property
     def stores_parts(self) -> bool:
-        """Whether there is an elementwise s-op of which a part is stored."""
-        return any(is_stored(node) and not is_intervened(node) for node in topological(self.split.roots))
+        """Whether there is an elementwise s-op of which a part is stored, and might as well not be."""
+        nodes = topological(self.split.roots)
+        return any(is_stored(node) and not is_kept(node) and not is_intervened(node) for node in nodes)
 
     @cached_property
     def size(self) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, TypeAlias, TypeVar
@@ -101,6 +101,14 @@ def replaced(formula: Selector, leaf: Callable[[Selector], Selector]) -> Selecto
     return folded(formula, leaf, {Not: Not, And: And, Or: Or})
 
 
+Bounds: TypeAlias = tuple[BoolTable, BoolTable]
+KLEENE: Mapping[type[Selector], Callable[..., Bounds]] = {  # whether a formula surely holds, and whether it may
+    Not: lambda inner: (~inner[1], ~inner[0]),
+    And: lambda left, right: (left[0] & right[0], left[1] & right[1]),
+    Or: lambda left, right: (left[0] | right[0], left[1] | right[1]),
+}
+
+
 # -- conjunctions
 
 
@@ -124,6 +132,52 @@ class Predicate:
         return _truth(self.formula, queries, keys)
 
 
+@dataclass(frozen=True)
+class Case:
+    """What a formula asks of one side where the s-op of the other side has one of some values, told by their keys."""
+
+    choices: frozenset[Hashable]
+    asked: Predicate
+
+
+@dataclass(frozen=True)
+class Cases:
+    """One conjunct of a conjunction, as cases of which no key and query are in two.
+
+    The `chooser` is the s-op of the keys (or the joint of several) if `by_keys`, else that of the queries. Where its
+    value is among the choices of a case, the formula is what that case asks of the other side; elsewhere it is false.
+    """
+
+    formula: Selector
+    chooser: SOp
+    chooser_parts: tuple[SOp, ...]
+    by_keys: bool
+    cases: tuple[Case, ...]
+
+    @property
+    def keys(self) -> SOp:
+        """What is read at the keys; of what several cases read the joint, whose values nobody lists."""
+        return self.chooser if self.by_keys else joint(_distinct(case.asked.keys for case in self.cases))
+
+    @property
+    def queries(self) -> SOp:
+        """The same at the queries."""
+        return joint(_distinct(case.asked.queries for case in self.cases)) if self.by_keys else self.chooser
+
+    def asked(self, case: Case) -> SOp:
+        """What a case reads of the other side: an s-op, the joint of several, or a constant."""
+        return case.asked.queries if self.by_keys else case.asked.keys
+
+    def places(self, keys: Iterable[Hashable]) -> list[int]:
+        """The place of the case that each value of the chooser leads to; past the last one where it leads to none."""
+        known = {key: at for at, case in enumerate(self.cases) for key in case.choices}
+        return [known.get(key, len(self.cases)) for key in keys]
+
+    def holds(self, case: Case, values: Sequence[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Whether what a case asks holds, for values of what it reads."""
+        return (case.asked.table(values, [True]) if self.by_keys else case.asked.table([True], values)).ravel()
+
+
 def joint(parts: tuple[SOp, ...]) -> SOp:
     """The s-op whose value is the tuple of the parts' values; a constant where there are none."""
     if not parts:
@@ -140,7 +194,7 @@ class Conjunction:
     reads relations of the input and positions, and costs no score.
     """
 
-    predicates: tuple[Predicate, ...]
+    predicates: tuple[Predicate | Cases, ...]
     preferences: tuple[SOp | Predicate, ...] = ()
     mask: Selector | None = None
 

@@ -58,7 +58,7 @@ def model(name: str) -> CompiledModel:
 
 
 def test_there_are_programs() -> None:
-    assert len(FILES) >= 11
+    assert len(FILES) >= 12
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -120,6 +120,7 @@ ORACLES: Mapping[str, tuple[str, Callable[[Any], list[Any]]]] = {
     "degree": ("aaaaaa", lambda graph: [graph.degree(v) for v in graph]),
     "k_hops": ("*.....", lambda graph: [found >= 0 for found in hops(graph, 2)]),
     "components": ("......", least_vertex),
+    "components_by_squaring": ("......", least_vertex),
     "distance": ("*.....", lambda graph: hops(graph, 9)),
     "triangles": ("......", lambda graph: list(networkx.triangles(graph).values())),
     "bipartite": ("......", bipartite),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,7 @@ SAME = select(tokens, tokens)
 HISTOGRAM = selector_width(SAME)
 BEFORE = select(indices, indices, "<")
 EDGES = relation("edges")
+SEEN = reduce(or_, ((select(tokens, a) & select(True, aggregate(BEFORE, indicator(tokens == a)) > 0)) for a in "abcde"))
 BALANCE = aggregate(select(indices, indices, "<="), indicator(tokens == "a") - indicator(tokens == "b"))
 
 MODELS: dict[str, tuple[dict[str, SOp], tuple[Atom, ...]]] = {
@@ -50,6 +53,7 @@ MODELS: dict[str, tuple[dict[str, SOp], tuple[Atom, ...]]] = {
     "strings or numbers": ({"x": aggregate(full, tokens_asis, "-")}, ("x", 1, 2)),
     "numbers too many to list": ({"x": aggregate(full, tokens_float) * 2 + 1}, tuple(1 + i**3 / 73 for i in range(30))),
     "over edges": ({"x": aggregate(EDGES & SAME, indices, -1), "y": selector_width(~transpose(EDGES))}, ("a", "b")),
+    "letters that have been": ({"x": aggregate(SEEN, indices, -1)}, tuple("abcde")),
     "means and sums": ({"x": aggregate(BEFORE, tokens_int) * 2 + 1}, (1, 7)),
 }  # fmt: skip
 LENGTH = 4

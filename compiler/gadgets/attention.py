@@ -24,12 +24,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from compiler.cases import truth
 from compiler.encodings.classes import class_operation
 from compiler.encodings.ways import deciding_form
 from compiler.encodings.writers import ByHead
 from compiler.precision import Precision
 from compiler.reader import Reader
-from compiler.selectors import BoolTable, Conjunction, Predicate, compared
+from compiler.selectors import BoolTable, Cases, Conjunction, Predicate, compared
 from compiler.storage import Storage
 from compiler.symbolic import BOS, ONE, Block, Matrix, SymbolicHead
 from compiler.values.analysis import ValueAnalysis
@@ -175,8 +176,10 @@ def _integer_score(score: SOp, analysis: ValueAnalysis, storage: Storage) -> SOp
 
 
 def _plan_part(
-    predicate: Predicate, analysis: ValueAnalysis, storage: Storage, competes: bool, squares: str
+    predicate: Predicate | Cases, analysis: ValueAnalysis, storage: Storage, competes: bool, squares: str
 ) -> ScorePart:
+    if isinstance(predicate, Cases):
+        return _case_part(predicate, analysis, storage)
     table = analysis.predicate_table(predicate)
     if table.all():
         return ScorePart((), 0, 0)
@@ -189,6 +192,22 @@ def _plan_part(
     is_coded = (is_free or squares == "none") and _matching_classes(table) > _SMALL_TABLE
     by_code = _code_part(predicate, analysis, table) if is_coded else None
     return by_code or _table_part(predicate, storage, table)
+
+
+def _case_part(cases: Cases, analysis: ValueAnalysis, storage: Storage) -> ScorePart:
+    """Score Σ_c [the chooser is in case c]·[what c asks holds], full score 1.
+
+    The chooser is in one case at most, so of these products one at most is 1, and it is where the formula holds.
+    """
+    universe = analysis[cases.chooser].universe
+    node, row_of = _class_node(cases.chooser, storage, cases.places(map(value_key, universe)))
+    chosen = np.eye(max(row_of.values()) + 1, len(cases.cases))
+    sides = []
+    for at, case in enumerate(cases.cases):
+        chooser = Side(node, row_of=row_of, table=chosen[:, at : at + 1])
+        asked = Side(truth(case.asked.formula, analysis))
+        sides.append((asked, chooser) if cases.by_keys else (chooser, asked))
+    return ScorePart(tuple(sides), 1, 1)
 
 
 def _middle(predicate: Predicate, analysis: ValueAnalysis) -> int:

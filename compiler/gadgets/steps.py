@@ -107,11 +107,11 @@ def cheapest_steps(
     raw: RawInput,
     precision: Precision,
 ) -> list[Neuron]:
-    """Steps upwards or downwards along the raw number, whichever keeps the sums smaller; steep ones where they fit."""
+    """Steps up or down along the raw number, whichever are fewer, or have smaller sums; steep ones where they fit."""
     stepped = replace(stepped, entries=_run_ends(stepped.entries))
     refusal: Refusal | None = None
     for steepness in _STEEPNESS:
-        built: list[tuple[float, list[Neuron]]] = []
+        built: list[tuple[int, float, list[Neuron]]] = []
         for sign in (1, -1):
             builder = StepBuilder(name, stepped, spaces, replace(raw, sign=sign), precision, steepness)
             try:
@@ -122,9 +122,9 @@ def cheapest_steps(
             except Refusal as error:
                 refusal = refusal or error
             else:
-                built.append((max(builder.sums.values(), default=0.0), neurons))
+                built.append((len(neurons), max(builder.sums.values(), default=0.0), neurons))
         if built:
-            return min(built, key=itemgetter(0))[1]
+            return min(built, key=itemgetter(0, 1))[2]
     assert refusal is not None
     raise refusal
 

@@ -18,10 +18,11 @@ import numpy as np
 
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
+from compiler.proof.cases import are_the_formula
 from compiler.proof.stream import Stream, code_table, multiples
 from compiler.proof.units import Vector
 from compiler.rounding import added_exactly, drift_at_bos, held_exactly
-from compiler.selectors import BoolTable, Conjunction, Predicate
+from compiler.selectors import BoolTable, Cases, Conjunction, Predicate
 from compiler.storage import FIRST
 from compiler.symbolic import BOS, ONE, Direction, Functional, Matrix, SymbolicHead, at_bos
 from compiler.values.along import along, reads_only
@@ -73,7 +74,12 @@ class Heads:
         self._gap(bos_query[0] * bos_key[0], head.name)
         self.reach = 0.0
         parts = zip(selector.predicates, self._parts(plan), strict=False)
-        predicates = [self._predicate_scores(head, predicate, part, at) for predicate, (part, at) in parts]
+        predicates = [
+            self._case_scores(head, found, part, at)
+            if isinstance(found, Cases)
+            else self._predicate_scores(head, found, part, at)
+            for found, (part, at) in parts
+        ]
         full = (sum(low for low, _, _ in predicates), sum(high for _, high, _ in predicates))
         gap = min((gap for _, _, gap in predicates), default=float("inf"))
         low, high = self._best_range(head, selector, plan)
@@ -121,6 +127,30 @@ class Heads:
         self.stream.checks += truth.size
         low, high = float(largest[some].min()), float(largest[some].max())
         return low, high, float((np.where(some, largest, low) - others).min())
+
+    def _case_scores(
+        self, head: HeadWeights, cases: Cases, part: ScorePart, columns: slice
+    ) -> tuple[float, float, float]:
+        """The same for cases: each has a dimension, where the chooser has one number if it is in that case, else 0.
+
+        The other side has a number there if what the case asks holds, else 0. As the chooser has one value, the score
+        is the product of both where the formula holds, and 0 elsewhere.
+        """
+        if not are_the_formula(cases, lambda node: self.analysis[node].universe):
+            self.stream.fail(head.name, f"{cases.formula!r} is not what its cases say")
+        chooser_side, other_side = (self._keys, self._queries) if cases.by_keys else (self._queries, self._keys)
+        values, chosen = chooser_side(head, columns, cases.chooser)
+        first, full = float(chosen.max(initial=0.0)), part.full * part.weight * self._unit(head)
+        places = cases.places(map(value_key, values))
+        if not np.array_equal(chosen, first * np.eye(len(cases.cases) + 1)[places, :-1]):
+            self.stream.fail(head.name, f"the cases of {cases.formula!r} are read apart in another way")
+        for at, case in enumerate(cases.cases, columns.start):
+            asked, found = other_side(head, slice(at, at + 1), cases.asked(case))
+            if not np.array_equal(first * found[:, 0], full * cases.holds(case, asked)):
+                self.stream.fail(head.name, f"scores are not the same wherever {case.asked.formula!r} holds")
+            self.stream.checks += len(values) + len(asked)
+        self.reach += full
+        return full, full, full
 
     def _row_scores(self, queries: Matrix, keys: Matrix, truth: BoolTable) -> _RowScores:
         scores = queries @ keys.T

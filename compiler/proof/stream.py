@@ -119,6 +119,9 @@ class Stream:
         nodes = [node for node in nodes if not isinstance(node, Constant)]
         if not nodes:
             return States(1, {})
+        if len(nodes) == 1 and self.analysis[nodes[0]].listed:
+            count = len(self.analysis[nodes[0]].universe)
+            return States(count, {nodes[0]: np.arange(count, dtype=np.intp)})
         columns = self.analysis.columns(tuple(nodes))
         codes = [self._universe_codes(node, column) for node, column in zip(nodes, columns, strict=True)]
         return States(len(codes[0]), dict(zip(nodes, codes, strict=True)))

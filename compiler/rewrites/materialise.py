@@ -14,7 +14,7 @@ from itertools import combinations, islice
 from compiler.facts import Facts
 from compiler.materialised import is_stored, stored
 from compiler.opaque import is_opaque
-from compiler.values.analysis import ValueAnalysis
+from compiler.values.analysis import ValueAnalysis, is_sum
 from rasp.errors import Refusal
 from rasp.graph import Map, Node, SOp, topological
 
@@ -137,4 +137,6 @@ def rows(node: SOp, values: ValueAnalysis) -> float:
         return math.inf
     if not all(part.listed for part in parts):
         return 0
-    return math.prod(float(len(part.universe)) for part in parts)
+    found = math.prod(float(len(part.universe)) for part in parts)
+    core = values.linear.core(node) if found > MANY else node
+    return len(values[core].universe) if found > MANY and is_sum(values, core) else found

@@ -23,6 +23,7 @@ from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
+from compiler.rewrites.sets import Sets
 from compiler.rewrites.whole import look_up
 from compiler.selectors import comparisons, conjuncts
 from compiler.source_map import SourceMap
@@ -52,6 +53,7 @@ def split(found: Rewritten, prefer: str, facts: Facts, *, in_steps: bool = False
     What is linear goes first, so that no values are listed of what then is not there, and once more at the end.
     Strings are split from numbers before, for what reads them to be known, and in what then became of select_best.
     """
+    found = _with_sets(found, facts)
     for changes in (
         (mean_of_labels, ask_apart, split_edges, *LINEAR),
         (split_mixed, *PASSES[prefer], split_mixed, *LINEAR),
@@ -67,6 +69,17 @@ def settle(found: Rewritten, facts: Facts) -> Rewritten:
     for change in (fold, number_default):
         found = _passed(found, change, facts)
     return found
+
+
+def _with_sets(before: Rewritten, facts: Facts) -> Rewritten:
+    """The s-ops with the members of sets stored alone."""
+    sets = Sets(before.roots, facts)
+
+    def store(node: Node, rebuilt: Node) -> Change | None:
+        new = sets(node, rebuilt)
+        return None if new is None else Change(new)
+
+    return _rewritten(before, store) if sets else before
 
 
 def _in_steps(found: Rewritten, facts: Facts) -> Rewritten:

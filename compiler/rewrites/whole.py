@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from compiler.facts import Facts
 from compiler.materialised import stored
@@ -62,7 +63,9 @@ def _as_integers(number: SOp, other: SOp, facts: Facts) -> SOp | None:
 
 def _sum(number: SOp, facts: Facts) -> _Sum | None:
     form = facts.values.linear[number]
-    if form is None or form.constant.denominator != 1 or len(list(topological([number]))) > _MOST_NODES:
+    if form is None or form.constant.denominator != 1 or not any(isinstance(part, Aggregate) for part in form.weights):
+        return None
+    if _is_long(number):
         return None
     means = [part for part in form.weights if _is_mean(part, facts)]
     rest = {part: weight for part, weight in form.weights.items() if all(part is not mean for mean in means)}
@@ -74,6 +77,11 @@ def _sum(number: SOp, facts: Facts) -> _Sum | None:
     low, high = (int(form.constant) + sum(pair[side] for pair in ends) for side in (0, 1))
     assert isinstance(means[0], Aggregate)
     return _Sum(form.weights, means[0], int(form.weights[means[0]]), low, high) if max(-low, high) < _LARGEST else None
+
+
+def _is_long(number: SOp) -> bool:
+    """Whether a number is made of too many nodes to look at."""
+    return len(list(islice(topological([number]), _MOST_NODES + 1))) > _MOST_NODES
 
 
 def _is_mean(node: SOp, facts: Facts) -> bool:

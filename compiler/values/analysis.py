@@ -363,16 +363,28 @@ def _evaluated_patterns(
 
     The rows are combinations of its factors, or the values of a sum that is all it reads.
     """
-    moving = {arg for arg in node.args if not isinstance(arg, Constant)} if isinstance(node, Map) else set()
-    if len(moving) == 1 and _is_sum(analysis, arg := moving.pop()):
-        values = analysis[arg]
+    if (read := _sum_read(analysis, node)) is not None:
+        values = analysis[read]
         column = Categorical(values.universe, np.arange(len(values.universe), dtype=np.intp))
-        return values.patterns, values.cell_pattern, evaluate(node, {arg: column}, len(values.universe))
+        return values.patterns, values.cell_pattern, evaluate(node, {read: column}, len(values.universe))
     tuples, known = analysis.evaluated(node)
     return tuples.patterns, tuples.cell_pattern, known
 
 
-def _is_sum(analysis: ValueAnalysis, node: SOp) -> bool:
+def _sum_read(analysis: ValueAnalysis, node: SOp) -> SOp | None:
+    """The sum that is all an s-op reads, by operations that read nothing but it and constants; None for others."""
+    while isinstance(node, Map) and not is_opaque(node):
+        moving = {arg for arg in node.args if not isinstance(arg, Constant)}
+        if len(moving) != 1:
+            return None
+        node = moving.pop()
+        if is_sum(analysis, node):
+            return node
+    return None
+
+
+def is_sum(analysis: ValueAnalysis, node: SOp) -> bool:
+    """Whether the values of an s-op are those of a sum of ints, found without looking at all combinations."""
     return len(analysis.sources(node)) > 1 and isinstance(node, Map) and whole_sum(analysis, node) is not None
 
 

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from compiler.differences import is_difference
 from compiler.values.width_bounds import BoundedWidths
@@ -87,23 +88,35 @@ class Means:
             return None
         return [*([max(below)] if below else []), *here, *([min(above)] if above else [])]
 
-    def _places(self, ends: tuple[Fraction, Fraction]) -> tuple[Fraction | None, set[Fraction], Fraction | None]:
+    def _places(self, ends: tuple[Fraction, Fraction]) -> _Places:
         """Of all k/m steps above the lowest number: the last before two ends, those between, the first after."""
         step = self.progression.step or Fraction(1)
-        first, last = (end / step for end in ends)
         number = int((self.progression.high - self.progression.low) / step) if self.progression.step else 0
-        before: tuple[int, int] | None = None
-        after: tuple[int, int] | None = None
-        at: set[Fraction] = set()
-        for size in self.sizes:
-            start = min(max(-(-first.numerator * size // first.denominator), 0), number * size + 1)
-            stop = max(min(last.numerator * size // last.denominator, number * size), -1)
-            if start > 0 and (before is None or (start - 1) * before[1] > before[0] * size):
-                before = (start - 1, size)
-            if stop < number * size and (after is None or (stop + 1) * after[1] < after[0] * size):
-                after = (stop + 1, size)
-            at |= {Fraction(place, size) for place in (start, stop) if start <= stop}
-        return _fraction(before), at, _fraction(after)
+        return _fractions_around(self.sizes, number, (ends[0] / step, ends[1] / step))
+
+
+_Places: TypeAlias = tuple[Fraction | None, frozenset[Fraction], Fraction | None]
+
+
+@lru_cache(maxsize=256)
+def _fractions_around(sizes: range, number: int, ends: tuple[Fraction, Fraction]) -> _Places:
+    """Of all k/m for m in `sizes` and k up to m·number: the last before two ends, those between, the first after.
+
+    The many means of a head are all alike, so it is remembered.
+    """
+    first, last = ends
+    before: tuple[int, int] | None = None
+    after: tuple[int, int] | None = None
+    at: set[Fraction] = set()
+    for size in sizes:
+        start = min(max(-(-first.numerator * size // first.denominator), 0), number * size + 1)
+        stop = max(min(last.numerator * size // last.denominator, number * size), -1)
+        if start > 0 and (before is None or (start - 1) * before[1] > before[0] * size):
+            before = (start - 1, size)
+        if stop < number * size and (after is None or (stop + 1) * after[1] < after[0] * size):
+            after = (stop + 1, size)
+        at |= {Fraction(place, size) for place in (start, stop) if start <= stop}
+    return _fraction(before), frozenset(at), _fraction(after)
 
 
 def _fraction(parts: tuple[int, int] | None) -> Fraction | None:

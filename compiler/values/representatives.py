@@ -194,7 +194,7 @@ def represented(analysis: Tables, root: SOp, source: SOp) -> Map | None:
         return None
     means = analysis.progressions.means(source)
     found = {threshold for test in tests for threshold in _thresholds(analysis, test, source, means)}
-    found |= {threshold for op in _known_representatives(root, source) for threshold in op.thresholds}
+    found |= {threshold for op in _known_representatives(analysis, root, source) for threshold in op.thresholds}
     if len(found) > MAX_THRESHOLDS:
         raise Refusal(f"{source!r} is compared with {len(found):,} numbers, over {MAX_THRESHOLDS:,}")
     representative = Map(_representatives(source, means, tuple(sorted(found))), (source,))
@@ -257,8 +257,8 @@ def _put(node: SOp, found: dict[SOp, SOp]) -> SOp:
     return found[node]
 
 
-def _known_representatives(root: SOp, source: SOp) -> Iterator[Representatives]:
-    for node in topological([root]):
+def _known_representatives(analysis: Tables, root: SOp, source: SOp) -> Iterator[Representatives]:
+    for node in topological([root], dict.fromkeys(analysis.sources(root))):
         if isinstance(node, Map) and isinstance(node.op, Representatives) and node.args[0] is source:
             yield node.op
 

@@ -14,6 +14,7 @@ from compiler.values.sets import ValueSet, ValueSets, grouped
 from rasp.graph import Constant, Map, SOp, topological
 
 _EXACT = 2**53
+_MANY = 50_000
 _WHOLE = {"+", "-", "*", "neg", "pos"}
 
 
@@ -32,9 +33,10 @@ class Summed(ValueSets, Protocol):
 def whole_sum(analysis: Summed, node: Map) -> ValueSet | None:
     """The values of a weighted sum of ints that each cell decides, or of ranges of ints; None for anything else.
 
-    It is made of nothing but ints, so the interpreter computes it without rounding, and so does this. The ranges are of
-    s-ops of their own, so that no value of one is bound to a value of another for all that is known, and every sum of
-    theirs is possible.
+    It is made of nothing but ints, so the interpreter computes it without rounding, and so does this. Where the ranges
+    are of s-ops of their own, no value of one is bound to a value of another for all that is known, and every sum of
+    theirs is possible. Where they are not, or a weight leaves numbers out, but there are too many combinations to look
+    at, all ints between the ends are a superset of the sums.
     """
     form = analysis.linear[node]
     if form is None or len(form.weights) < 2 or node in form.weights or not _is_whole(node, form):
@@ -45,9 +47,21 @@ def whole_sum(analysis: Summed, node: Map) -> ValueSet | None:
     reach = abs(int(form.constant)) + sum(abs(weight) * max(map(abs, values.universe)) for weight, values in parts)
     are_decided = all(len(codes) == 1 for _, values in parts for codes in values.patterns)
     are_free = all(_is_own_source(analysis, part) and abs(weight) == 1 for part, weight in form.weights.items())
-    if reach >= _EXACT or not (are_decided or are_free):
+    if reach >= _EXACT or not (are_decided or are_free or _is_large(analysis, node)):
         return None
     return _summed(analysis.grid, parts, int(form.constant))
+
+
+def _is_large(analysis: Summed, node: Map) -> bool:
+    """Whether the parts of a sum have too many values together to look at all."""
+    count = 1
+    for source in analysis.sources(node):
+        if not analysis[source].listed:
+            return False
+        count *= len(analysis[source].universe)
+        if count > _MANY:
+            return True
+    return False
 
 
 def _is_own_source(analysis: Summed, part: SOp) -> bool:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate, folded, is_edge
-from compiler.values.categorical import distinct
+from compiler.selectors import JOINT, KLEENE, BoolTable, Cases, Conjunction, Predicate, folded, is_edge
+from compiler.values.categorical import distinct, value_key
 from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Ints, PositionGrid
 from compiler.values.sets import ValueSet, ValueSets, union
 from rasp.errors import Refusal
-from rasp.graph import And, Map, Not, Or, Select, Selector, SOp
+from rasp.graph import Map, Select, Selector, SOp
 from rasp.interpret import Run
 
 Flags: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
@@ -67,6 +67,8 @@ def width_bounds_of(analysis: Comparisons, selector: Conjunction) -> WidthBounds
     pairs = Pairs(analysis, selector)
     high, low = pairs.counts(pairs.some), pairs.counts(pairs.every)
     for predicate in selector.predicates:
+        if isinstance(predicate, Cases):
+            continue
         high = np.minimum(high, 1) if _selects_one(analysis, predicate) else high
         high = _most_for_one_value(analysis, predicate, high)
     low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
@@ -147,14 +149,14 @@ class Pairs:
 
     def __init__(self, analysis: Comparisons, selector: Conjunction) -> None:
         self.grid, self.causal, self.mask = analysis.grid, analysis.causal, selector.mask
-        found = [_Possible(analysis, predicate) for predicate in selector.predicates]
+        found = [_possible_pairs(analysis, predicate) for predicate in selector.predicates]
         queries, self.query_kind = kinds(self.grid, [(one.query, len(one.some)) for one in found])
         keys, self.key_kind = kinds(self.grid, [(one.key, one.some.shape[1]) for one in found])
         some = Selected([one.some for one in found], queries, keys)
         every = Selected([one.every for one in found], queries, keys)
-        if any(one.is_same for one in found):
-            some = self._with_itself(some, [one.some_own for one in found])
-            every = self._with_itself(every, [one.every_own for one in found])
+        if any(one.some_own is not None for one in found):
+            some = self._with_itself(some, [one.itself(one.some, one.some_own) for one in found])
+            every = self._with_itself(every, [one.itself(one.every, one.every_own) for one in found])
         self.some, self.every = some, every
         self.key_of_position = of_positions(self.grid, self.key_kind)
 
@@ -251,26 +253,66 @@ class Selected:
         return _all(found, np.ones(len(queries), dtype=bool))
 
 
+@dataclass(frozen=True, eq=False)
 class _Possible:
     """What one predicate may select, and surely does: tables of classes, and the class of every cell on both sides.
 
     `some_own` and `every_own` say it for every cell and itself, where that is not what the classes tell.
     """
 
-    def __init__(self, analysis: Comparisons, predicate: Predicate) -> None:
-        queries, keys = analysis[predicate.queries], analysis[predicate.keys]
-        table = analysis.predicate_table(predicate)
-        some, every = _possible(queries, keys, table)
-        rows, row_of = _classes(np.hstack([some, every]))
-        columns, column_of = _classes(np.vstack([some, every]).T)
-        self.query, self.key = row_of[queries.cell_pattern], column_of[keys.cell_pattern]
-        self.some, self.every = some[np.ix_(rows, columns)], every[np.ix_(rows, columns)]
-        self.is_same = predicate.keys is predicate.queries
-        if self.is_same:
-            some_own, every_own = _own(keys, table)
-            self.some_own, self.every_own = some_own[keys.cell_pattern], every_own[keys.cell_pattern]
-        else:
-            self.some_own, self.every_own = (part[self.query, self.key] for part in (self.some, self.every))
+    query: Ints
+    key: Ints
+    some: BoolTable
+    every: BoolTable
+    some_own: Flags | None = None
+    every_own: Flags | None = None
+
+    def itself(self, table: BoolTable, own: Flags | None) -> Flags:
+        """For every cell whether it may select itself, or surely does."""
+        found: Flags = table[self.query, self.key] if own is None else own
+        return found
+
+
+def _possible_pairs(analysis: Comparisons, predicate: Predicate | Cases) -> _Possible:
+    if isinstance(predicate, Cases):
+        return _possible_in_cases(analysis, predicate)
+    queries, keys = analysis[predicate.queries], analysis[predicate.keys]
+    table = analysis.predicate_table(predicate)
+    some, every = _possible(queries, keys, table)
+    rows, row_of = _classes(np.hstack([some, every]))
+    columns, column_of = _classes(np.vstack([some, every]).T)
+    found = _Possible(
+        row_of[queries.cell_pattern],
+        column_of[keys.cell_pattern],
+        some[np.ix_(rows, columns)],
+        every[np.ix_(rows, columns)],
+    )
+    if predicate.keys is not predicate.queries:
+        return found
+    some_own, every_own = _own(keys, table)
+    return replace(found, some_own=some_own[keys.cell_pattern], every_own=every_own[keys.cell_pattern])
+
+
+def _possible_in_cases(analysis: Comparisons, cases: Cases) -> _Possible:
+    """What cases may select: pairs whose chooser may be in a case that may hold; surely if all that it may be in do."""
+    chooser = analysis[cases.chooser]
+    places = np.array(cases.places(map(value_key, chooser.universe)), dtype=np.intp)
+    chosen = np.zeros((len(chooser.patterns), len(cases.cases) + 1), dtype=bool)
+    for row, codes in enumerate(chooser.patterns):
+        chosen[row, places[codes]] = True
+    may, must = (np.zeros((len(analysis.grid), len(cases.cases) + 1), dtype=bool) for _ in range(2))
+    for at, case in enumerate(cases.cases):
+        asked = analysis[cases.asked(case)]
+        holds = cases.holds(case, asked.universe)
+        may[:, at] = np.array([holds[codes].any() for codes in asked.patterns])[asked.cell_pattern]
+        must[:, at] = np.array([holds[codes].all() for codes in asked.patterns])[asked.cell_pattern]
+    kind, kind_of = _classes(np.hstack([may, must]))
+    which = chosen.astype(np.float32).T
+    some = may[kind].astype(np.float32) @ which > 0
+    every = (~must[kind]).astype(np.float32) @ which == 0
+    if cases.by_keys:
+        return _Possible(kind_of, chooser.cell_pattern, some, every)
+    return _Possible(chooser.cell_pattern, kind_of, some.T, every.T)
 
 
 def _classes(table: BoolTable) -> tuple[Ints, Ints]:
@@ -298,15 +340,7 @@ def masked_cells(mask: Selector, n: int) -> tuple[BoolTable, BoolTable]:
         found = tokens.selector(leaf)
         return found, found
 
-    return folded(mask, cells, _KLEENE)
-
-
-Bounds: TypeAlias = "tuple[BoolTable, BoolTable]"
-_KLEENE: Mapping[type[Selector], Callable[..., Bounds]] = {
-    Not: lambda inner: (~inner[1], ~inner[0]),
-    And: lambda left, right: (left[0] & right[0], left[1] & right[1]),
-    Or: lambda left, right: (left[0] | right[0], left[1] | right[1]),
-}
+    return folded(mask, cells, KLEENE)
 
 
 def kinds(grid: PositionGrid, classes: Sequence[tuple[Ints, int]]) -> tuple[list[Ints], Ints]:

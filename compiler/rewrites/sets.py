@@ -1,0 +1,159 @@
+"""Sets of many members, which a program keeps as a list of boolean s-ops: each member is stored alone, as 0 or 1.
+
+A head that writes a set reads an indicator for each member, and the member is there where its mean is positive. Nothing
+needs the means themselves, so they are numbers with bounds, and only their thresholds are looked at.
+
+Whether all, or any, of many booleans hold is a comparison of how many do: they are stored as 0 or 1, and their sum is
+one number, with no more values than there are booleans, where all of them together have 2ⁿ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from compiler.facts import Facts
+from compiler.indicator_means import MARK
+from compiler.materialised import kept
+from rasp.graph import Aggregate, Constant, Map, Node, Selector, SOp, topological
+from rasp.operations import COMPARISONS, OPERATIONS
+
+_MEMBERS = 5
+_SOURCES = 9
+_DUAL = {"and": "or", "or": "and"}
+
+
+class Sets:
+    """What is made of the nodes of a graph, one after the other, children first."""
+
+    def __init__(self, roots: Sequence[SOp], facts: Facts) -> None:
+        self.facts = facts
+        nodes = list(topological(roots))
+        self._means = _members(nodes)
+        self._chains = self._long_chains(nodes)
+        self._new: dict[Node, Node] = {}
+        self._several: dict[Selector, bool] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._means or self._chains)
+
+    def __call__(self, node: Node, rebuilt: Node) -> Node | None:
+        """What a node becomes, given the same one with its children changed; None where it stays that."""
+        found: Node | None = None
+        if node in self._chains:
+            assert isinstance(node, Map)
+            found = self._counted(node)
+        elif isinstance(node, Map) and any(arg in self._means for arg in node.args):
+            assert isinstance(rebuilt, Map)
+            found = self._with_bounds(node, rebuilt)
+        self._new[node] = rebuilt if found is None else found
+        return found
+
+    # -- members that a head writes
+
+    def _with_bounds(self, node: Map, rebuilt: Map) -> Map | None:
+        """A comparison of means of indicators, as those of marks, which are numbers with bounds."""
+        args = [
+            self._marked(new) if old in self._means else new for old, new in zip(node.args, rebuilt.args, strict=True)
+        ]
+        return Map(node.op, tuple(args))
+
+    def _marked(self, mean: SOp) -> SOp:
+        assert isinstance(mean, Aggregate)
+        assert isinstance(mean.value, Map)
+        if not self._selects_several(mean.selector):
+            return mean
+        return Aggregate(mean.selector, Map(MARK, mean.value.args), mean.default)
+
+    def _selects_several(self, selector: Selector) -> bool:
+        if selector not in self._several:
+            computes = self.facts.computes(selector)
+            self._several[selector] = computes and not self.facts.width_bounds(selector).at_most_one
+        return self._several[selector]
+
+    # -- whether all or any of many hold
+
+    def _long_chains(self, nodes: Sequence[Node]) -> set[Node]:
+        """The `and` and `or` of s-ops that read many sources, and those that they are made of."""
+        found: set[Node] = set()
+        for node in reversed(nodes):
+            if not _is_logic(node) or node in found:
+                continue
+            assert isinstance(node, Map)
+            if len(self.facts.values.sources(node)) >= _SOURCES:
+                found |= {part for part, _ in _walked(node) if _is_logic(part)} - {part for part, _ in _literals(node)}
+        return found
+
+    def _counted(self, node: Map) -> Map | None:
+        """Whether all literals hold, or any, by how many of the plain ones do less how many of the negated ones.
+
+        With p plain and n negated ones that is p where all hold, and −n where none does. A difference is not compared
+        with 0, which would be taken for a comparison of its sides.
+        """
+        literals = {found: None for found in _literals(node) if not _is_neutral(*found, node.op.name)}
+        if not literals:
+            return None
+        positive = sum(is_positive for _, is_positive in literals)
+        least = positive if node.op.name == "and" else 1 - (len(literals) - positive)
+        first, *others = sorted(literals, key=lambda literal: not literal[1])
+        total = self._stored(first[0])
+        total = total if first[1] else Map(OPERATIONS["neg"], (total,))
+        for part, is_positive in others:
+            total = Map(OPERATIONS["+" if is_positive else "-"], (total, self._stored(part)))
+        return Map(OPERATIONS[">="], (total, Constant(least))) if least else Map(OPERATIONS[">"], (total, Constant(-1)))
+
+    def _stored(self, literal: Node) -> Map:
+        new = self._new[literal]
+        assert isinstance(new, SOp)
+        return kept(Map(MARK, (new,)))
+
+
+def _members(nodes: Sequence[Node]) -> set[Node]:
+    """The means of indicators that are compared with constants, where one selector has many."""
+    found = {mean: None for node in nodes for mean in _compared_means(node)}
+    sizes: Counter[Selector] = Counter(mean.selector for mean in found)
+    return {mean for mean in found if sizes[mean.selector] >= _MEMBERS}
+
+
+def _compared_means(node: Node) -> Iterator[Aggregate]:
+    if not isinstance(node, Map) or node.op.name not in COMPARISONS:
+        return
+    for mean, other in (node.args, node.args[::-1]):
+        if isinstance(mean, Aggregate) and isinstance(other, Constant) and _is_indicator(mean.value):
+            yield mean
+
+
+def _is_indicator(node: SOp) -> bool:
+    return isinstance(node, Map) and node.op == OPERATIONS["indicator"]
+
+
+def _is_logic(node: Node) -> bool:
+    return isinstance(node, Map) and node.op.name in _DUAL
+
+
+def _literals(root: Map) -> list[tuple[Node, bool]]:
+    """The s-ops that a chain of `and` (or `or`) asks for, each with whether it must hold or must not, from the left."""
+    return [(part, is_positive) for part, is_positive in _walked(root) if not _goes_on(part, is_positive, root)]
+
+
+def _is_neutral(literal: Node, is_positive: bool, op: str) -> bool:
+    """Whether `and` or `or` is the same without a literal: a constant that always holds, or never does."""
+    return isinstance(literal, Constant) and (bool(literal.value) is is_positive) is (op == "and")
+
+
+def _walked(root: Map) -> Iterator[tuple[Node, bool]]:
+    """All parts of a chain, and its literals, from the left: of what is negated `or` goes on where `and` does."""
+    pending: list[tuple[Node, bool]] = [(root, True)]
+    while pending:
+        part, is_positive = pending.pop()
+        yield part, is_positive
+        if _goes_on(part, is_positive, root):
+            assert isinstance(part, Map)
+            inverted = part.op.name == "not"
+            pending += [(arg, is_positive is not inverted) for arg in reversed(part.args)]
+
+
+def _goes_on(part: Node, is_positive: bool, root: Map) -> bool:
+    if not isinstance(part, Map):
+        return False
+    return part.op.name in ("not", root.op.name if is_positive else _DUAL[root.op.name])
