@@ -14,6 +14,7 @@ from compiler.values.sets import ValueSet, ValueSets, grouped
 from rasp.graph import Constant, Map, SOp, topological
 
 _EXACT = 2**53
+_MOST = 1 << 20
 _MANY = 50_000
 _WHOLE = {"+", "-", "*", "neg", "pos"}
 
@@ -70,7 +71,10 @@ def _is_own_source(analysis: Summed, part: SOp) -> bool:
 
 
 def _summed(grid: PositionGrid, parts: Sequence[tuple[int, ValueSet]], constant: int) -> ValueSet | None:
-    """The sums between the sum of the lowest values and that of the highest, per cell; None where one is no range."""
+    """The sums between the sum of the lowest values and that of the highest, per cell.
+
+    None where a part is no range, or where all ints between the least and the greatest sum are too many to list.
+    """
     low = high = np.full(len(grid), constant, dtype=np.intp)
     for weight, values in parts:
         ends = _ranges(values)
@@ -79,6 +83,8 @@ def _summed(grid: PositionGrid, parts: Sequence[tuple[int, ValueSet]], constant:
         least, most = (weight * end[values.cell_pattern] for end in (ends if weight > 0 else ends[::-1]))
         low, high = low + least, high + most
     start, size = int(low.min()), int(high.max()) - int(low.min()) + 1
+    if size > _MOST:
+        return None
     found, cell_set = distinct((low - start) * size + high - start, size**2)
     ranges = zip((found // size).tolist(), (found % size).tolist(), strict=True)
     sets = [np.arange(first, last + 1) for first, last in ranges]
