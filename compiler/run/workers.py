@@ -7,7 +7,7 @@ time than they take to start. Results come in the order of the parts either way,
 from __future__ import annotations
 
 import hashlib
-import os
+import math
 import pickle
 import signal
 import time
@@ -47,10 +47,14 @@ class Workers:
         if self.backend == "dask":
             _dask()
 
-    @property
-    def most(self) -> int:
-        """So many processes there may be, as far as this machine knows."""
-        return self.count or (os.cpu_count() or 1 if self.backend == "loky" else 16)
+    def pay(self, left: float) -> bool:
+        """Whether they take enough off the seconds that are left for one process."""
+        return left > WORTH and left * (1 - 1 / (self.count or self._most())) > WORTH
+
+    def _most(self) -> float:
+        from loky import cpu_count
+
+        return cpu_count() if self.backend == "loky" else math.inf
 
 
 ALL_CORES = Workers()
@@ -70,7 +74,7 @@ class Work(Generic[P, R]):
         """The result of each part, in the order of the parts. DataFault where a process dies."""
         coming, pace = iter(parts), _Pace(self.total)
         for part in coming:
-            if pace.left * (1 - 1 / workers.most) > WORTH and (content := self._packed()) is not None:
+            if workers.pay(pace.left) and (content := self._packed()) is not None:
                 yield from _elsewhere(content, chain([part], coming), workers)
                 return
             with pace.timed(self.cost(part)):
