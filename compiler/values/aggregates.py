@@ -10,10 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from compiler.indicator_means import is_indicator_mean, means_of
-from compiler.values.categorical import distinct, value_key
+from compiler.values.categorical import value_key
 from compiler.values.grid import Ints
 from compiler.values.sets import Floats, ValueSet, grouped, unlisted
 from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
+from rasp.batch.columns import distinct
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 from rasp.operations import Atom, Symbol

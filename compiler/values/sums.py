@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from compiler.values.categorical import distinct
 from compiler.values.grid import Ints, PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.sets import ValueSet, ValueSets, grouped
+from rasp.batch.columns import distinct
 from rasp.graph import Constant, Map, SOp, topological
 
 _EXACT = 2**53

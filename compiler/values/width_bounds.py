@@ -11,10 +11,11 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from compiler.selectors import JOINT, KLEENE, BoolTable, Cases, Conjunction, Predicate, folded, is_edge
-from compiler.values.categorical import distinct, value_key
+from compiler.values.categorical import value_key
 from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Ints, PositionGrid
 from compiler.values.sets import ValueSet, ValueSets, union
+from rasp.batch.columns import distinct
 from rasp.errors import Refusal
 from rasp.graph import Map, Select, Selector, SOp
 from rasp.interpret import Run
