@@ -56,7 +56,7 @@ def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length
 
 def cell(values: ValueSet, n: int, i: int) -> set[Atom]:
     """What is possible at position i of an input of length n."""
-    codes = values.patterns[values.cell_pattern[n * (n - 1) // 2 + i]]
+    codes = values.patterns[values.cell_pattern.row(n)[i]]
     return {values.universe[code] for code in codes.tolist()}
 
 

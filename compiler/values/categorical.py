@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from compiler.selectors import JOINT
-from compiler.values.grid import Ints
+from compiler.values.grid import Cells, Ints
 from rasp.batch.columns import distinct
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens
@@ -104,8 +104,8 @@ class Tuples:
 
     factors: tuple[SOp, ...]
     codes: Ints
-    patterns: tuple[Ints, ...]
-    cell_pattern: Ints
+    patterns: Sequence[Ints]
+    cell_pattern: Cells
 
 
 def joined(columns: Sequence[Categorical]) -> tuple[list[Ints], Ints]:
