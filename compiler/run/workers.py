@@ -7,6 +7,7 @@ time than they take to start. Results come in the order of the parts either way,
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import pickle
 import signal
@@ -153,7 +154,8 @@ def _on_loky(content: bytes, count: int | None) -> Iterator[_Processes]:
             yield _Processes(count, lambda part: pool.submit(_one, part))
         except BrokenProcessPool as error:
             raise DataFault(
-                "a process died, perhaps for want of memory: fewer of them (--workers) take less of it"
+                "the other processes died, for want of memory or because they cannot import what the check needs; "
+                "--workers 1 does without them"
             ) from error
         finally:
             pool.shutdown()
@@ -198,7 +200,8 @@ def _client(count: int | None) -> AbstractContextManager[Any]:
         return nullcontext(distributed.Client.current())
     if dask.config.get("scheduler-address", None) is not None:
         return distributed.Client()
-    return distributed.Client(n_workers=count, threads_per_worker=1, dashboard_address=":0")
+    own = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.ERROR}
+    return distributed.Client(n_workers=count, **own)
 
 
 def _dask() -> tuple[Any, Any]:
