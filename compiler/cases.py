@@ -30,6 +30,7 @@ from rasp.errors import Refusal
 from rasp.graph import And, Constant, Fits, Map, Not, Or, Select, Selector, SOp, full
 from rasp.operations import OPERATIONS, Atom, Symbol
 
+LESS = 2.0
 _MOST_CHOICES = 4096
 _EQUALITY = ("==", "!=")
 _Rest: TypeAlias = "bool | Selector"
@@ -78,7 +79,7 @@ def _cases(predicate: Predicate, analysis: Factored, by_keys: bool) -> Cases | N
     cases = tuple(Case(frozenset(keys), predicate_of(rest)) for rest, keys in rests.items())
     found = Cases(predicate.formula, chooser, chooser_parts, by_keys, cases)
     read = (case.asked.query_parts if by_keys else case.asked.key_parts for case in cases)
-    return found if 2 * sum(1 + _combinations(parts, analysis) for parts in read) < bound else None
+    return found if cases and LESS * sum(1 + _combinations(parts, analysis) for parts in read) < bound else None
 
 
 def _combinations(parts: tuple[SOp, ...], analysis: Factored) -> float:

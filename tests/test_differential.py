@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from compiler import pipeline
+from compiler import cases, pipeline
 from compiler.pipeline import compile
-from compiler.rewrites import linear, materialise
+from compiler.rewrites import linear, materialise, sets
 from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import ENGINES, CompiledModel
@@ -30,6 +30,7 @@ from tests.random_graphs import Case, random_case
 from tests.random_numbers import random_numbers
 from tests.random_programs import random_program
 from tests.random_relations import LABELS, random_relations_compiled
+from tests.random_sets import random_sets
 
 TOGETHER, ALONE = 40, 3
 """How many inputs of one length are compared at once, and how many one by one."""
@@ -46,6 +47,7 @@ FAMILIES: dict[str, Callable[[int], Case]] = {
     "numbers": random_numbers,
     "relations": random_relations_compiled,
     "programs": random_program,
+    "sets": random_sets,
 }
 
 
@@ -78,13 +80,18 @@ def inferred(model: CompiledModel, tokens: Sequence[Atom], engine: str) -> list[
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every fourth program is compiled as if the values of few means could be listed, every third in small steps."""
+    """Every fourth program is compiled as if few means could be listed, every third in small steps, every fifth as if
+    all its booleans were the members of sets."""
     if seed % 4 == 3:
         monkeypatch.setattr(aggregates, "MAX_MEANS", 4)
         monkeypatch.setattr(linear, "MANY", 3)
     if seed % 3 == 1:
         monkeypatch.setattr(materialise, "FEW", 4)
         monkeypatch.setattr(pipeline, "TRIED_ROWS", 4)
+    if seed % 5 == 2:
+        monkeypatch.setattr(cases, "LESS", 0.0)
+        monkeypatch.setattr(sets, "MEMBERS", 1)
+        monkeypatch.setattr(sets, "SOURCES", 2)
     case = FAMILIES[family](seed)
     model = compiled(case)
     if model is None:

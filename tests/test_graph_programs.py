@@ -151,21 +151,44 @@ def test_all_graphs_are_as_networkx_has_them(name: str, request: pytest.FixtureR
         assert next(iter(answer.values())) == oracle(wanted), (length, pairs)
 
 
+LARGER = {"triangles": 20, "components_by_squaring": 24}
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_larger_graphs_are_as_networkx_has_them(name: str) -> None:
+    vertices, oracle = LARGER[name], ORACLES[name][1]
+    rng = np.random.default_rng(vertices)
+    graphs = [networkx.path_graph(vertices), networkx.complete_graph(vertices)]
+    graphs += [
+        networkx.gnp_random_graph(vertices, float(p), int(rng.integers(1 << 30))) for p in (0.04, 0.06, 0.1, 0.5)
+    ]
+    graphs = [networkx.relabel_nodes(graph, dict(enumerate(rng.permutation(vertices).tolist()))) for graph in graphs]
+    found = answers(model_of(name, vertices), [input_of(vertices, list(g.edges), "." * vertices) for g in graphs])
+    for graph, answer in zip(graphs, found, strict=True):
+        wanted = networkx.Graph()
+        wanted.add_nodes_from(range(vertices))
+        wanted.add_edges_from(graph.edges)
+        assert isinstance(answer, dict), answer
+        assert next(iter(answer.values())) == oracle(wanted)
+
+
 def test_how_many_graphs_there_are() -> None:
     assert sum(2 ** (n * (n - 1) // 2) for n in range(1, 7)) == 33_867
 
 
-def test_colours_are_the_partition_of_weisfeiler_and_leman() -> None:
+@pytest.mark.parametrize(("vertices", "rounds"), [(5, 2), (8, 3)])
+def test_colours_are_the_partition_of_weisfeiler_and_leman(vertices: int, rounds: int) -> None:
     rng = np.random.default_rng(0)
-    sop, own = program("colour_refinement").sop(), model("colour_refinement")
+    own = load_program(FOLDER / "colour_refinement.rasp", n=vertices, k=rounds)
+    sop, model = own.sop(), own.compile(".", vertices)
     for _ in range(30):
-        graph = networkx.gnp_random_graph(5, rng.random(), int(rng.integers(1 << 30)))
-        found = own(input_of(5, list(graph.edges), "....."))
+        graph = networkx.gnp_random_graph(vertices, rng.random(), int(rng.integers(1 << 30)))
+        given = input_of(vertices, list(graph.edges), "." * vertices)
+        found = model(given)
         networkx.set_node_attributes(graph, ".", "token")
-        hashes = networkx.weisfeiler_lehman_subgraph_hashes(graph, iterations=2, node_attr="token")
-        rounds = [hashes[v] for v in graph]
-        assert found == evaluate(sop, input_of(5, list(graph.edges), "....."))
-        last = [each[-1] if each else "" for each in rounds]
+        hashes = networkx.weisfeiler_lehman_subgraph_hashes(graph, iterations=rounds, node_attr="token")
+        assert found == evaluate(sop, given)
+        last = [hashes[v][-1] if hashes[v] else "" for v in graph]
         same = [[a == b for b in last] for a in last]
         assert same == [[a == b for b in found] for a in found]
 

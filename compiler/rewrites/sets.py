@@ -18,8 +18,8 @@ from compiler.materialised import kept
 from rasp.graph import Aggregate, Constant, Map, Node, Selector, SOp, topological
 from rasp.operations import COMPARISONS, OPERATIONS
 
-_MEMBERS = 5
-_SOURCES = 9
+MEMBERS = 5
+SOURCES = 9
 _DUAL = {"and": "or", "or": "and"}
 
 
@@ -80,7 +80,7 @@ class Sets:
             if not _is_logic(node) or node in found:
                 continue
             assert isinstance(node, Map)
-            if len(self.facts.values.sources(node)) >= _SOURCES:
+            if len(self.facts.values.sources(node)) >= SOURCES:
                 found |= {part for part, _ in _walked(node) if _is_logic(part)} - {part for part, _ in _literals(node)}
         return found
 
@@ -112,7 +112,7 @@ def _members(nodes: Sequence[Node]) -> set[Node]:
     """The means of indicators that are compared with constants, where one selector has many."""
     found = {mean: None for node in nodes for mean in _compared_means(node)}
     sizes: Counter[Selector] = Counter(mean.selector for mean in found)
-    return {mean for mean in found if sizes[mean.selector] >= _MEMBERS}
+    return {mean for mean in found if sizes[mean.selector] >= MEMBERS}
 
 
 def _compared_means(node: Node) -> Iterator[Aggregate]:
