@@ -85,15 +85,11 @@ fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_graph_programs.py --vertices 6
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_documents.py --commands
 
-# Beside others: make benchmark ORIGINAL=~/RASP TRACR=~/tracr, checkouts that are set up.
-OTHERS := $(if $(ORIGINAL),--original $(ORIGINAL)) $(if $(TRACR),--tracr $(TRACR))
-
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compile.py
-	$(if $(strip $(OTHERS)),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others.py $(OTHERS))
 
 # The pages of docs/ as a site in out/docs, in an environment of its own; a link that leads nowhere is an error.
 DOCS := $(VENV)-docs
@@ -113,6 +109,7 @@ lab: setup
 
 gallery: setup
 	$(BIN)/python -m viz.gallery
+	$(BIN)/python -m viz.graph_page
 
 clean:
 	rm -rf $(VENV) $(DOCS) $(INTEROP) $(TYPED) dist out build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,12 +23,12 @@ from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.run.model import ENGINES, CompiledModel, Runtime
 from compiler.run.resumed import ResumeFault
-from compiler.run.verify import Counterexample, Verification, verify
+from compiler.run.verify import Counterexample, Verification, verify, verify_on
 from compiler.run.workers import BACKENDS, Workers
 from rasp.arguments import examples
 from rasp.errors import RaspError
 from rasp.graph import SOp
-from rasp.inputs import given_inputs, input_arguments, json_of, tokens_of
+from rasp.inputs import given_inputs, input_arguments, json_of, sequence_of, tokens_of
 from rasp.language.budget import budget_argument
 from rasp.language.header import MissingSize, model_size, size_arguments
 from rasp.language.parameters import given_parameters, parameter_argument
@@ -240,19 +240,18 @@ def _compared(
     """What comes of comparing the model with its program, if it can be, and why nothing is certified, if nothing is."""
     if not set(model.weights.output_names) <= set(audited.sops):
         return None, audited.reason
+    given = verify_on(audited.sops, model, map(sequence_of, given_inputs(args)), engines=engines)
+    if given.counterexample is not None:
+        return given, audited.reason
     options = {"count": args.count, "seed": args.seed, "workers": workers, "resume": args.resume}
     try:
         with Bar("comparing") as bar:
             found = verify(audited.sops, model, engines=engines, progress=bar.tell, **options)
     except ResumeFault:
         raise
-    except KeyboardInterrupt:
-        if args.resume is not None:
-            warn(f"what is done is kept in {visible(str(args.resume))}; the same command goes on from there")
-        raise
     except RaspError as error:
         return None, audited.reason or f"it cannot be compared: {error.message}"
-    return found, audited.reason
+    return replace(found, given=given.given, undefined=found.undefined + given.undefined), audited.reason
 
 
 def _compiled(args: argparse.Namespace) -> tuple[CompiledModel, Audit]:
@@ -297,6 +296,7 @@ class _Verdict:
             "engines": self.engines,
             "equal": None if found is None else example is None,
             "inputs": 0 if found is None else found.count,
+            "given": 0 if found is None else found.given,
             "exhaustive": found is not None and found.exhaustive,
             "undefined": 0 if found is None else found.undefined,
             "certificate": None if self.certificate is None else self.certificate.statement,
@@ -312,7 +312,8 @@ class _Verdict:
             yield from _shown_difference(self.example, self.comparison.count)
         elif self.comparison is not None:
             which = "all" if self.comparison.exhaustive else "random and boundary"
-            count = f"{self.comparison.count:,} inputs ({which} inputs)"
+            given = f" and {self.comparison.given:,} given" if self.comparison.given else ""
+            count = f"{self.comparison.count:,} inputs ({which} inputs){given}"
             *most, last = ("interpreter", *self.engines)
             yield f"{self.name}: {', '.join(most)} and {last} agree on {count}"
         else:

@@ -421,8 +421,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": _ordered(">=", operator.ge),
 }
 
-# Comparisons as Python and numpy have them, of numbers and arrays of numbers.
-PLAIN_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+_ARRAY_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -441,7 +440,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("%", 2, (), modulo, _modulo),
         Operation("^", 2, (), power),
         *(
-            Operation(symbol, 2, (), function, _compare(PLAIN_COMPARISONS[symbol]))
+            Operation(symbol, 2, (), function, _compare(_ARRAY_COMPARISONS[symbol]))
             for symbol, function in COMPARISONS.items()
         ),
         Operation("and", 2, (), lambda a, b: bool(a) and bool(b), lambda a, b: truth(a) & truth(b)),

@@ -38,14 +38,22 @@ class Edges:
 
     @classmethod
     def of(cls, name: str, length: int, edges: Iterable[object], *, directed: bool = True) -> Edges:
-        """Edges as pairs, or triples with a label. DataFault for one that is none, and for two labels on one pair."""
+        """Edges as pairs, or triples with a label. DataFault for one that is none, for two labels on one pair, and for
+        more edges than there are pairs."""
         found: dict[tuple[int, int], Label] = {}
-        for edge in edges:
+        listed = list(edges)
+        for edge in listed:
             source, target, label = _edge(name, length, edge)
             for pair in ((source, target), (target, source))[: 1 if directed else 2]:
                 if pair in found and atom_key(found[pair]) != atom_key(label):
                     raise _two_labels(name, pair, found[pair], label)
                 found[pair] = label
+        if len(listed) > length**2:
+            raise DataFault(
+                f"{name} lists {len(listed)} edges, and {length} position{'s have' if length > 1 else ' has'} "
+                f"{length**2} pair{'s' if length > 1 else ''}",
+                hint="an edge is listed once; several kinds of edges between two positions are several relations",
+            )
         return cls.sorted(length, [(*pair, label) for pair, label in found.items()])
 
     @classmethod
@@ -173,6 +181,8 @@ def given_graph(value: Mapping[Any, Any]) -> Graph:
     if "tokens" not in value:
         raise DataFault("a graph needs tokens", hint='for example {"tokens": ["a", "b"], "edges": [[0, 1]]}')
     tokens = _tokens(value["tokens"])
+    if not tokens:
+        raise DataFault("an input needs at least one token")
     names = [name for name in value if name not in _WORDS]
     directed = _directed(value.get("directed", True), names)
     return Graph(tokens, {name: _edges(name, tokens, value[name], directed[name]) for name in names})

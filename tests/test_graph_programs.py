@@ -231,7 +231,7 @@ def test_the_page_on_graphs_is_right() -> None:
     names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(compile(code, "docs/graphs.md", "exec"), names)
-    assert all(f"`{name}`" in text for name in FILES)
+    assert all(f"`graphs/{name}`" in text for name in FILES)
 
 
 @pytest.mark.parametrize("kind", ["heads", "flow", "compare", "residual"])

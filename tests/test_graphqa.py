@@ -303,4 +303,4 @@ def test_the_longest_path_is_found(n: int) -> None:
 
 def test_the_page_on_graphs_names_every_program() -> None:
     text = (FOLDER.parent.parent / "docs" / "graphs.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in FILES)
+    assert all(f"`graphqa/{name}`" in text for name in FILES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,9 +85,11 @@ def _ends(roots: Sequence[SOp], found: Analysis) -> dict[int, list[SOp]]:
 def _remark(layer: int, left_out: Sequence[SOp], names: dict[Node, str]) -> list[str]:
     if not left_out:
         return []
-    shown = ", ".join(_name(node, names) for node in left_out[:_MOST_NAMED])
-    more = f" and {len(left_out) - _MOST_NAMED} more" if len(left_out) > _MOST_NAMED else ""
-    return [f"not on the vertices, though layer {layer} computes it: {shown}{more}"]
+    counts = Counter(_name(node, names) for node in left_out)
+    named = list(counts.items())[:_MOST_NAMED]
+    more = len(left_out) - sum(count for _, count in named)
+    shown = ", ".join(f"{name} ({count} of them)" if count > 1 else name for name, count in named)
+    return [f"not on the vertices, though layer {layer} computes it: {shown}{f' and {more} more' if more else ''}"]
 
 
 def _name(node: SOp, names: dict[Node, str]) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -117,10 +116,9 @@ class Shown(Figure):
     """A figure that a notebook shows as SVG, whatever backend Matplotlib has there."""
 
     def _repr_svg_(self) -> str:
-        stream = BytesIO()
-        with styled():
-            self.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-        return stream.getvalue().decode()
+        from viz.saving import rendered
+
+        return rendered(self, ".svg").decode()
 
 
 @dataclass(frozen=True)

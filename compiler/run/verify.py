@@ -6,7 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -50,13 +50,15 @@ class Verification:
 
     Of relations there are too many: those of a program that reads any are random.
 
-    On `undefined` of them the program has no value, and the model said so too.
+    On `undefined` of them the program has no value, and the model said so too. `given` are those beside that were not
+    chosen here.
     """
 
     count: int
     exhaustive: bool
     undefined: int
     counterexample: Counterexample | None
+    given: int = 0
 
 
 def input_count(vocabulary_size: int, max_length: int) -> int:
@@ -125,6 +127,26 @@ def verify(
     record = Record.of(resume, named)
     with record.kept():
         return _compared(check, inputs, record, workers, progress)
+
+
+def verify_on(
+    sop: SOp | Mapping[str, SOp],
+    model: CompiledModel,
+    inputs: Iterable[Sequence[Atom]],
+    *,
+    engines: Sequence[str] = ENGINES,
+) -> Verification:
+    """Compares interpreter and engines on inputs, as `verify` does. DataFault for one that the model cannot take."""
+    outputs = {model.weights.output.name: sop} if isinstance(sop, SOp) else dict(sop)
+    count, undefined, promised = 0, 0, accuracies(model.weights)
+    for tokens in inputs:
+        model.graphs([tokens])
+        relations = [tokens.relations] if isinstance(tokens, Graph) else []
+        found = compare(model, outputs, model.encode(tokens)[None, 1:] - 1, promised, engines, relations)
+        if found.counterexample is not None:
+            return replace(found, count=count + 1)
+        count, undefined = count + 1, undefined + found.undefined
+    return Verification(0, False, undefined, None, given=count)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from rasp import graph
 from rasp.errors import LookupFault, TypeFault, ValueFault
@@ -28,15 +29,7 @@ from rasp.graph import (
 )
 from rasp.inputs import Input
 from rasp.language.scope import Function, Value
-from rasp.operations import (
-    OPERATIONS,
-    PLAIN_COMPARISONS,
-    Atom,
-    ElementFault,
-    Operation,
-    evaluate_atoms,
-    is_atom,
-)
+from rasp.operations import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
 from rasp.relations import given_graph
 
 # An element that becomes part of an operation takes as much memory as this many in a list.
@@ -165,6 +158,16 @@ def _sops(op: str, left: Value, right: Value) -> Value:
     return apply(op, left, right)
 
 
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
 def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
     """Operators where a list or dictionary stands on at least one side."""
     if op in ("==", "!="):
@@ -173,7 +176,7 @@ def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
         if op == "+":
             spend(len(left) + len(right))
             return left + right
-        if op in PLAIN_COMPARISONS:
+        if op in _COMPARE:
             return _ordered(op, left, right, spend)
     if op == "*":
         items, times = (left, right) if isinstance(left, list) else (right, left)
@@ -213,7 +216,7 @@ def _ordered(op: str, left: list[Value], right: list[Value], spend: Spend) -> bo
         spend(1)
         if not _same(a, b, spend):
             return bool(binary(op, a, b, spend)) if is_atom(a) or isinstance(a, list) else _unordered(op, a, b)
-    return PLAIN_COMPARISONS[op](len(left), len(right))
+    return _COMPARE[op](len(left), len(right))
 
 
 def _unordered(op: str, left: Value, right: Value) -> bool:
