@@ -85,11 +85,15 @@ fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_graph_programs.py --vertices 6
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_documents.py --commands
 
+# Beside others: make benchmark ORIGINAL=~/RASP TRACR=~/tracr, checkouts that are set up.
+OTHERS := $(if $(ORIGINAL),--original $(ORIGINAL)) $(if $(TRACR),--tracr $(TRACR))
+
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compile.py
+	$(if $(strip $(OTHERS)),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others.py $(OTHERS))
 
 # The pages of docs/ as a site in out/docs, in an environment of its own; a link that leads nowhere is an error.
 DOCS := $(VENV)-docs

@@ -249,6 +249,10 @@ def _compared(
             found = verify(audited.sops, model, engines=engines, progress=bar.tell, **options)
     except ResumeFault:
         raise
+    except KeyboardInterrupt:
+        if args.resume is not None:
+            warn(f"what is done is kept in {visible(str(args.resume))}; the same command goes on from there")
+        raise
     except RaspError as error:
         return None, audited.reason or f"it cannot be compared: {error.message}"
     return replace(found, given=given.given, undefined=found.undefined + given.undefined), audited.reason

@@ -19,7 +19,7 @@ from compiler.ir import OutputTypes, TypeTable
 from compiler.selectors import JOINT
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
-from compiler.values.grid import Ints
+from compiler.values.grid import Cells, Ints
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 
@@ -42,7 +42,7 @@ class Rule:
 class Typing:
     """The types of an output: by pattern of cells, and by the states of some aggregates, how many keys each selects."""
 
-    cells: Ints
+    cells: Cells
     tables: Sequence[Mapping[tuple[int, ...], Rule]]
     aggregates: tuple[Aggregate, ...] = ()
 
@@ -177,7 +177,7 @@ def _unlisted(root: SOp, aggregates: tuple[Aggregate, ...], values: ValueAnalysi
             for states, part in zip(flags, row, strict=True)
         }
         tables.append({states: rule for states, rule in rules.items() if rule is not None})
-    return Typing(cells.reshape(-1), tables, aggregates)
+    return Typing(Cells.of(values.grid, cells.reshape(-1)), tables, aggregates)
 
 
 def _flags(root: SOp, states: Mapping[SOp, int], values: ValueAnalysis) -> Flags:
@@ -205,7 +205,7 @@ def _node_flags(node: SOp, args: Sequence[Flags], states: Mapping[SOp, int], val
         table = np.array(
             [[any(type_name(found.universe[c]) == name for c in codes) for name in TYPES] for codes in found.patterns]
         )
-        return np.asarray(table[found.cell_pattern])
+        return np.asarray(table[found.cell_pattern.full])
     assert isinstance(node, Map)
     if node.op.name == "if":
         return args[1] | args[2]
@@ -220,13 +220,14 @@ def _node_flags(node: SOp, args: Sequence[Flags], states: Mapping[SOp, int], val
 
 def _aggregate_flags(node: Aggregate, state: int | None, values: ValueAnalysis) -> Flags:
     widths = values.width_bounds(node.selector)
+    low, high = widths.low.full, widths.high.full
     copied = _flags(node.value, {}, values).any(axis=0)
     parts = {
-        EMPTY: (widths.low == 0, np.array([type_name(node.default) == name for name in TYPES])),
-        ONE_KEY: ((widths.low <= 1) & (widths.high >= 1), copied),
-        SEVERAL: (widths.high >= 2, np.array([False, False, True])),
+        EMPTY: (low == 0, np.array([type_name(node.default) == name for name in TYPES])),
+        ONE_KEY: ((low <= 1) & (high >= 1), copied),
+        SEVERAL: (high >= 2, np.array([False, False, True])),
     }
-    flags = np.zeros((len(widths.low), len(TYPES)), dtype=bool)
+    flags = np.zeros((len(low), len(TYPES)), dtype=bool)
     for possible, (cells, types) in parts.items():
         if state is None or state == possible:
             flags |= cells[:, None] & types
@@ -240,6 +241,12 @@ def packed(found: Typing, guards: tuple[int, ...]) -> OutputTypes:
     for table in found.tables:
         rows = {"".join(map(str, states)): (rule.usual, dict(rule.others)) for states, rule in table.items()}
         pattern.append(tables.setdefault(repr(rows), (len(tables), rows))[0])
-    cells = [pattern[code] for code in found.cells.tolist()]
-    runs = tuple((len(list(run)), code) for code, run in groupby(cells))
+    runs = _runs(found.cells.map(np.array(pattern).__getitem__))
     return OutputTypes(runs, tuple(rows for _, rows in tables.values()), guards, found.doubts == 0)
+
+
+def _runs(cells: Cells) -> tuple[tuple[int, int], ...]:
+    """How many cells in a row have the same number, and which."""
+    if cells.along == "nothing":
+        return ((len(cells.grid), int(cells.numbers[0])),)
+    return tuple((len(list(run)), code) for code, run in groupby(cells.tolist()))

@@ -34,19 +34,21 @@ from rasp.graph import (
     SOp,
 )
 from rasp.interpret import Run
-from rasp.operations import COMPARISONS, OPERATIONS, Atom, ElementFault, Operation, atom_key, describe, evaluate_atoms
+from rasp.operations import (
+    COMPARISONS,
+    OPERATIONS,
+    PLAIN_COMPARISONS,
+    Atom,
+    ElementFault,
+    Operation,
+    atom_key,
+    describe,
+    evaluate_atoms,
+)
 
 BoolTable: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")
 _NAN = -1
-_ORDER: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 # -- formulas: selectors as `and`, `or` and `not` of comparisons and of choices among keys
@@ -408,7 +410,7 @@ def compared(op: str | Operation, queries: Sequence[Atom], keys: Sequence[Atom])
         return _applied(op, queries, keys)
     rank, texts_from = _ranks({*queries, *keys}, in_order=op not in ("==", "!="))
     query_ranks, key_ranks = (np.array([rank[atom] for atom in side], dtype=np.int32) for side in (queries, keys))
-    found: BoolTable = _ORDER[op](key_ranks[None, :], query_ranks[:, None])
+    found: BoolTable = PLAIN_COMPARISONS[op](key_ranks[None, :], query_ranks[:, None])
     if op not in ("==", "!="):
         found &= (query_ranks >= texts_from)[:, None] == (key_ranks >= texts_from)[None, :]
     found[query_ranks == _NAN] = found[:, key_ranks == _NAN] = op == "!="

@@ -421,7 +421,8 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     ">=": _ordered(">=", operator.ge),
 }
 
-_ARRAY_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+# Comparisons as Python and numpy have them, of numbers and arrays of numbers.
+PLAIN_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -440,7 +441,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("%", 2, (), modulo, _modulo),
         Operation("^", 2, (), power),
         *(
-            Operation(symbol, 2, (), function, _compare(_ARRAY_COMPARISONS[symbol]))
+            Operation(symbol, 2, (), function, _compare(PLAIN_COMPARISONS[symbol]))
             for symbol, function in COMPARISONS.items()
         ),
         Operation("and", 2, (), lambda a, b: bool(a) and bool(b), lambda a, b: truth(a) & truth(b)),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from compiler.selectors import JOINT
-from compiler.values.categorical import UNDEFINED, Categorical, distinct, evaluate, joined, value_key
+from compiler.values.categorical import UNDEFINED, Categorical, evaluate, joined, value_key
+from rasp.batch.columns import distinct
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, indices, length, tokens_asis, tokens_int
 from rasp.operations import OPERATIONS, Atom, Operation, evaluate_atoms

@@ -1,6 +1,5 @@
 """The command line: arguments in; standard output, standard error and exit status out."""
 
-import io
 import json
 import os
 import subprocess
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from rasp.__main__ import COMMANDS, main
+from rasp.__main__ import COMMANDS
+from tests.commands import run
 
 HIST = "same = select(tokens, tokens, ==);\nhist = selector_width(same);\nk = 3;\n"
 SORT = "x = tokens_int;\ny = sort(x, x);\n"
@@ -23,17 +23,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("sort.rasp").write_text(SORT)
     Path("bad.rasp").write_text("x = (;\ny = nothing;\n")
     Path("m.safetensors").write_bytes(b"\x00")
-
-
-def run(capsys: pytest.CaptureFixture[str], *argv: str, typed: str = "") -> tuple[int, str, str]:
-    before, sys.stdin = sys.stdin, io.StringIO(typed)
-    try:
-        status = main(argv)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    finally:
-        sys.stdin = before
-    return status, *capsys.readouterr()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +134,7 @@ def test_check_tells_surprises_and_mistakes(capsys: pytest.CaptureFixture[str]) 
         (["run", "hist.rasp", "--what"], 2, "unrecognized"),
         (["run", "hist.rasp", "--input_s=x"], 2, "unrecognized arguments: --input_s=x; did you mean --inputs?"),
         (["repl", "--color", "alway"], 2, "(choose from auto, always, never); did you mean always?"),
-        (["draw", "hist.rasp", "hist", "aab", "-o", "x.png"], 2, "unrecognized arguments: aab; an input follows -i"),
+        (["watch", "hist.rasp", "aab"], 2, "unrecognized arguments: aab; an input follows -i"),
         (["run", "hits.rasp"], 1, "no such file\n  hint: did you mean hist.rasp?"),
         (["hist", "-i", "aab"], 2, "there is no subcommand hist"),
         (

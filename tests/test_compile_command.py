@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import subprocess
 import sys
@@ -20,9 +19,9 @@ from compiler.artifact import load, save
 from compiler.pipeline import compile_sop
 from compiler.report import counts, report
 from compiler.run.model import ENGINES
-from rasp.__main__ import main
 from rasp.graph import aggregate, elementwise, full, indices, length, select, tokens
 from rasp.operations import Atom
+from tests.commands import run as rasp
 
 PROGRAM = """same = select(tokens, tokens, ==);
 hist = selector_width(same);
@@ -40,17 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("bad.rasp").write_text("x = (;\ny = nothing;\n")
     Path("refused.rasp").write_text("a = 1 / (indices - indices);\nb = 2 / (length - length);\ny = a + b;\n")
     return tmp_path
-
-
-def rasp(capsys: pytest.CaptureFixture[str], *argv: str, typed: str = "") -> tuple[int, str, str]:
-    before, sys.stdin = sys.stdin, io.StringIO(typed)
-    try:
-        status = main(argv)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    finally:
-        sys.stdin = before
-    return status, *capsys.readouterr()
 
 
 def objects(out: str) -> list[Any]:

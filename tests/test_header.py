@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from compiler.artifact import load
-from rasp.__main__ import main
 from rasp.console.console import Console
 from rasp.console.session import Session
 from rasp.doors import Rooms
@@ -18,6 +17,7 @@ from rasp.language.program import load_program, parse_program
 from rasp.operations import Atom
 from rasp.source import Source
 from rasp.vocabulary import parse_vocabulary
+from tests.commands import run as rasp
 
 ROOT = Path(__file__).parent.parent
 TEXT = """# Brackets.
@@ -35,14 +35,6 @@ PROGRAMS = sorted(path.name for path in (ROOT / "programs").glob("*.rasp"))
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("p.rasp").write_text(TEXT)
-
-
-def rasp(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
-    try:
-        status = main(argv)
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    return status, *capsys.readouterr()
 
 
 def test_a_header_is_the_comment_at_the_beginning() -> None:

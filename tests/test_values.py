@@ -56,7 +56,7 @@ def analysis_of(root: SOp, vocabulary: tuple[Atom, ...] = ("a", "b"), max_length
 
 def cell(values: ValueSet, n: int, i: int) -> set[Atom]:
     """What is possible at position i of an input of length n."""
-    codes = values.patterns[values.cell_pattern[n * (n - 1) // 2 + i]]
+    codes = values.patterns[values.cell_pattern.row(n)[i]]
     return {values.universe[code] for code in codes.tolist()}
 
 
@@ -243,3 +243,9 @@ def test_cells_of_a_length_are_together() -> None:
     assert len(grid) == 10
     assert grid.length[grid.row(3)].tolist() == [3, 3, 3]
     assert grid.position[grid.row(3)].tolist() == [0, 1, 2]
+
+
+def test_sums_that_lie_far_apart_are_listed_without_what_is_between() -> None:
+    total, facts = indices * 10**15 + length, Facts(Options("ab", 3))
+    assert facts.compiles(total)
+    assert sorted(facts.values[total].universe) == [at * 10**15 + size for at in range(3) for size in range(at + 1, 4)]

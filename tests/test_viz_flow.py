@@ -6,12 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from rasp.errors import TypeFault
 from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens, tokens_int
+from tests.figures import overlaps
 from viz.flow_chart import flow
 from viz.flow_chart.content import Flow, contents
 from viz.flow_chart.elements import Layout
@@ -190,19 +188,6 @@ def test_no_two_texts_overlap(size: int) -> None:
 
 def test_long_tokens_and_odd_ones_fit_their_cells() -> None:
     assert overlaps(flow(reverse, ["elephant", "$x$", "hippopotamus", " ", "你"], names=NAMES)) == []
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts of a figure that stand on one another."""
-    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
-    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
-    boxes = [text.get_window_extent() for text in texts]
-    return [
-        (texts[i].get_text(), texts[j].get_text())
-        for i, a in enumerate(boxes)
-        for j, b in enumerate(boxes[:i])
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
-    ]
 
 
 def test_many_heads_of_a_layer_stand_in_several_rows() -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from compiler.pipeline import compile_sop
 from compiler.run.model import CompiledModel
 from compiler.symbolic import split_direction
 from compiler.tensors import with_tensors
 from rasp.graph import Node, aggregate, indices, length, select, selector_width, tokens
+from tests.figures import overlaps
 from viz.directions import decoded, groups, written
 from viz.residual_stream import plan_residual, residual, said
 from viz.weight_tables import layer_tables, plan_weights, weights
@@ -182,16 +180,3 @@ def test_no_two_texts_overlap(size: int) -> None:
 
 def test_a_model_without_layers_has_weights_too() -> None:
     assert plan_weights(compile_sop(tokens, "ab", 3)).notes[0] == "There are no layers."
-
-
-def overlaps(figure: Figure) -> list[tuple[str, str]]:
-    """Pairs of texts of a figure that stand on one another."""
-    FigureCanvasAgg(figure).draw()  # type: ignore[no-untyped-call]
-    texts = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
-    boxes = [text.get_window_extent() for text in texts]
-    return [
-        (texts[i].get_text(), texts[j].get_text())
-        for i, a in enumerate(boxes)
-        for j, b in enumerate(boxes[:i])
-        if min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 2
-    ]

@@ -88,7 +88,7 @@ def test_what_cannot_leave_the_process_is_checked_in_it(eager: list[str]) -> Non
 def test_a_process_that_dies_is_said(eager: list[str]) -> None:
     parent = os.getpid()
     dying = Work[int, int](lambda part: part if os.getpid() == parent else os._exit(9), [], float, 9.0)
-    with pytest.raises(DataFault, match="a process died"):
+    with pytest.raises(DataFault, match="processes died"):
         list(dying.results(range(9), Workers(2)))
 
 
@@ -181,6 +181,22 @@ def test_the_command_says_that_a_file_is_none_to_go_on_with(tmp_path: Path, caps
     assert "no file of an interrupted check" in capsys.readouterr().err
     assert main([*words, "--resume", str(tmp_path / "new"), "--workers", "2"]) == 0
     assert not (tmp_path / "new").exists()
+
+
+def test_an_interrupted_command_says_how_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.rasp").write_text("x = indices;")
+    words = ["verify", str(tmp_path / "x.rasp"), "--vocab", "ab", "--max-length", "3", "--resume", str(tmp_path / "y")]
+    with monkeypatch.context() as patch:
+        patch.setattr(Check, "__call__", interrupted)
+        assert main(words) == 130
+    assert "y; the same command goes on from there\ninterrupted\n" in capsys.readouterr().err
+    assert main(words) == 0
+
+
+def interrupted(check: Check, part: Part) -> Verification:
+    raise KeyboardInterrupt
 
 
 def test_without_dask_its_backend_says_what_to_install(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -116,9 +117,10 @@ class Shown(Figure):
     """A figure that a notebook shows as SVG, whatever backend Matplotlib has there."""
 
     def _repr_svg_(self) -> str:
-        from viz.saving import rendered
-
-        return rendered(self, ".svg").decode()
+        stream = BytesIO()
+        with styled():
+            self.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        return stream.getvalue().decode()
 
 
 @dataclass(frozen=True)

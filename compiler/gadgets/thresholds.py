@@ -32,8 +32,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.values.categorical import distinct
 from compiler.values.grid import Ints
+from rasp.batch.columns import distinct
 
 Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]

@@ -11,8 +11,8 @@ import numpy as np
 
 from compiler.precision import Precision
 from compiler.symbolic import Matrix
-from compiler.values.categorical import distinct
 from compiler.values.grid import Ints
+from rasp.batch.columns import distinct
 
 Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 _FEW_SUMS = 4

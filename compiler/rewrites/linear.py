@@ -16,6 +16,7 @@ from compiler.differences import distance, excess
 from compiler.facts import Facts
 from compiler.rewrites.change import Change
 from compiler.values.analysis import MANY
+from compiler.values.grid import Cells
 from compiler.values.sets import ValueSet
 from rasp.graph import Aggregate, Constant, Map, Node, SOp
 from rasp.operations import COMPARISONS, OPERATIONS
@@ -112,14 +113,18 @@ def _is_width(width: SOp, mean: Aggregate, facts: Facts) -> bool:
         return False
     bounds = facts.width_bounds(mean.selector)
     only = _only_value(facts.values[width])
-    return only is not None and bounds.never_empty and bool((bounds.low == only).all() and (bounds.high == only).all())
+    return only is not None and bounds.never_empty and bounds.is_exactly(only)
 
 
-def _only_value(values: ValueSet) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
-    """The number that an s-op has in each cell; None where it may have several, or is no number."""
-    if not values.listed or not values.numbers or any(len(pattern) != 1 for pattern in values.patterns):
+def _only_value(values: ValueSet) -> Cells | None:
+    """The whole number that an s-op has in each cell; None where it may have several, or others."""
+    if not values.listed or not values.numbers or not values.is_decided or not all(map(_is_whole, values.universe)):
         return None
-    return np.array([float(values.universe[code]) for (code,) in values.patterns])[values.cell_pattern]
+    return values.cell_pattern.map(np.array(values.universe, dtype=np.intp)[values.decided_codes].__getitem__)
+
+
+def _is_whole(value: float) -> bool:
+    return abs(value) < _LARGEST_INT and value == int(value)
 
 
 def compare(node: Node, facts: Facts) -> Change | None:

@@ -21,6 +21,8 @@ from compiler.run.batches import batch_size
 from compiler.run.model import CompiledModel
 from compiler.run.verify import Counterexample, asked_of, compare, drawn
 from compiler.values.analysis import ValueAnalysis
+from compiler.values.grid import Cells
+from compiler.values.sets import sizes
 from rasp.errors import InternalFault
 from rasp.graph import Map, Node, SOp, topological
 from rasp.inputs import json_of
@@ -148,12 +150,18 @@ def telling_lengths(roots: Sequence[SOp], values: ValueAnalysis) -> list[int]:
     for node in topological(roots):
         known = values[node] if isinstance(node, SOp) else None
         if known is not None and known.listed and len(known.patterns) > 1:
-            sizes = np.array([len(pattern) for pattern in known.patterns])[known.cell_pattern]
-            lengths = values.grid.length
-            found |= dict.fromkeys((int(lengths[sizes.argmin()]), int(lengths[sizes.argmax()])))
+            found |= dict.fromkeys(_extreme_lengths(known.cell_pattern.map(sizes(known.patterns).__getitem__)))
         if len(found) >= _LENGTHS:
             break
     return list(found)
+
+
+def _extreme_lengths(number: Cells) -> tuple[int, int]:
+    """The first length at which a cell has the smallest number, and the first with the largest."""
+    first = (number.numbers.argmin(), number.numbers.argmax())
+    if number.along == "cell":
+        return tuple(int(number.grid.length[at]) for at in first)  # type: ignore[return-value]
+    return tuple(int(at) + 1 for at in first)  # type: ignore[return-value]
 
 
 # -- what is said of a difference

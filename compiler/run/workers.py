@@ -7,7 +7,8 @@ time than they take to start. Results come in the order of the parts either way,
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
+import math
 import pickle
 import signal
 import time
@@ -47,10 +48,14 @@ class Workers:
         if self.backend == "dask":
             _dask()
 
-    @property
-    def most(self) -> int:
-        """So many processes there may be, as far as this machine knows."""
-        return self.count or (os.cpu_count() or 1 if self.backend == "loky" else 16)
+    def pay(self, left: float) -> bool:
+        """Whether they take enough off the seconds that are left for one process."""
+        return left > WORTH and left * (1 - 1 / (self.count or self._most())) > WORTH
+
+    def _most(self) -> float:
+        from loky import cpu_count
+
+        return cpu_count() if self.backend == "loky" else math.inf
 
 
 ALL_CORES = Workers()
@@ -70,7 +75,7 @@ class Work(Generic[P, R]):
         """The result of each part, in the order of the parts. DataFault where a process dies."""
         coming, pace = iter(parts), _Pace(self.total)
         for part in coming:
-            if pace.left * (1 - 1 / workers.most) > WORTH and (content := self._packed()) is not None:
+            if workers.pay(pace.left) and (content := self._packed()) is not None:
                 yield from _elsewhere(content, chain([part], coming), workers)
                 return
             with pace.timed(self.cost(part)):
@@ -149,7 +154,8 @@ def _on_loky(content: bytes, count: int | None) -> Iterator[_Processes]:
             yield _Processes(count, lambda part: pool.submit(_one, part))
         except BrokenProcessPool as error:
             raise DataFault(
-                "a process died, perhaps for want of memory: fewer of them (--workers) take less of it"
+                "the other processes died, for want of memory or because they cannot import what the check needs; "
+                "--workers 1 does without them"
             ) from error
         finally:
             pool.shutdown()
@@ -194,7 +200,8 @@ def _client(count: int | None) -> AbstractContextManager[Any]:
         return nullcontext(distributed.Client.current())
     if dask.config.get("scheduler-address", None) is not None:
         return distributed.Client()
-    return distributed.Client(n_workers=count, threads_per_worker=1, dashboard_address=":0")
+    own = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": logging.ERROR}
+    return distributed.Client(n_workers=count, **own)
 
 
 def _dask() -> tuple[Any, Any]:

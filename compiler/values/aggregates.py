@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from compiler.indicator_means import is_indicator_mean, means_of
-from compiler.values.categorical import distinct, value_key
-from compiler.values.grid import Ints
-from compiler.values.sets import Floats, ValueSet, grouped, unlisted
+from compiler.values.categorical import value_key
+from compiler.values.grid import Cells, Ints
+from compiler.values.sets import Floats, Ranges, ValueSet, grouped, unlisted
 from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
@@ -39,7 +39,7 @@ def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
         return unlisted(analysis.grid, 0.0, 1.0)
     if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, widths)
-    selected, cell_selected = selected_values(analysis, node.selector, node.value)
+    selected, cell_selected = selected_values(analysis, node.selector, node.value, widths)
     if not widths.at_most_one and not values.averaged and any(_is_number(value) for value in values.universe):
         raise Refusal(f"{node!r} may need the mean of values of several kinds: {_kinds(values)}")
     if widths.at_most_one or not values.averaged:
@@ -58,7 +58,7 @@ def _kinds(values: ValueSet) -> str:
 
 def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, widths: WidthBounds) -> ValueSet:
     low, high = values.range
-    copied = not values.numbers and bool((widths.low <= 1).any())
+    copied = not values.numbers and widths.low.min() <= 1
     if widths.never_empty:
         return unlisted(analysis.grid, low, high, bools=copied)
     if isinstance(node.default, str):
@@ -73,21 +73,21 @@ def _copies(
     node: Aggregate,
     values: ValueSet,
     widths: WidthBounds,
-    selected: tuple[Ints, ...],
-    cell_selected: Ints,
+    selected: Sequence[Ints],
+    cell_selected: Cells,
 ) -> ValueSet:
     universe = [*values.universe, node.default]
     default = next(
         (code for code, value in enumerate(values.universe) if value_key(value) == value_key(node.default)),
         len(values.universe),
     )
-    empty = (widths.low == 0).astype(np.intp)
-    kinds, cell_set = distinct(cell_selected * 2 + empty, 2 * len(selected))
+    both = cell_selected.with_other(widths.low, lambda place, low: place * 2 + (low == 0))
+    kinds, cell_set = both.distinct(2 * len(selected))
     sets = [
         np.union1d(selected[kind // 2], [default]) if kind % 2 or not len(selected[kind // 2]) else selected[kind // 2]
         for kind in kinds.tolist()
     ]
-    return grouped(analysis.grid, sets, cell_set, universe)
+    return grouped(sets, cell_set, universe)
 
 
 def _means(
@@ -95,12 +95,13 @@ def _means(
     node: Aggregate,
     values: ValueSet,
     widths: WidthBounds,
-    selected: tuple[Ints, ...],
-    cell_selected: Ints,
+    selected: Sequence[Ints],
+    cell_selected: Cells,
 ) -> ValueSet:
     size = analysis.grid.max_length + 1
-    keys = (cell_selected * size + widths.low) * size + widths.high
-    kinds, cell_set = distinct(keys, len(selected) * size**2)
+    both = cell_selected.with_other(widths.low, lambda place, low: place * size + low)
+    keys = both.with_other(widths.high, lambda key, high: key * size + high)
+    kinds, cell_set = keys.distinct(len(selected) * size**2)
     ends = zip((kinds // size**2).tolist(), (kinds // size % size).tolist(), (kinds % size).tolist(), strict=True)
     numbering = _Numbering()
     sets: list[Ints] = []
@@ -109,7 +110,7 @@ def _means(
         if found is None or numbering.count > MAX_MEANS:
             return _mean_of_unlisted(analysis, node, values, widths)
         sets.append(numbering.codes(*found))
-    return grouped(analysis.grid, sets, cell_set, numbering.universe())
+    return grouped(sets, cell_set, numbering.universe())
 
 
 class _Numbering:
@@ -211,11 +212,10 @@ def indicator_counted(analysis: Gathers, node: Map) -> ValueSet:
     mean = means_of(node)[0]
     widths = analysis.width_bounds(mean.selector)
     conditional = len(mean.value.children) > 1
-    return _counts(analysis, np.zeros_like(widths.low) if conditional else widths.low, widths.high)
+    return _counts(analysis, analysis.grid.same(0) if conditional else widths.low, widths.high)
 
 
-def _counts(analysis: Gathers, low: Ints, high: Ints) -> ValueSet:
+def _counts(analysis: Gathers, low: Cells, high: Cells) -> ValueSet:
     size = analysis.grid.max_length + 1
-    ends, cell_set = distinct(low * size + high, size**2)
-    sets = [np.arange(low, high + 1) for low, high in zip((ends // size).tolist(), (ends % size).tolist(), strict=True)]
-    return grouped(analysis.grid, sets, cell_set, range(size))
+    ends, cell_set = low.with_other(high, lambda low, high: low * size + high).distinct(size**2)
+    return grouped(Ranges(ends // size, ends % size + 1), cell_set, range(size))

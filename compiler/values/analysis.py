@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -23,11 +23,11 @@ from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
 from compiler.values.categorical import Categorical, Tuples, evaluate, joined
-from compiler.values.grid import Ints, PositionGrid
+from compiler.values.grid import Cells, Ints, PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Progressions
 from compiler.values.representatives import Representatives, ThresholdTest, check_test, represented
-from compiler.values.sets import ValueSet, everywhere, grouped, union, unlisted
+from compiler.values.sets import Ranges, ValueSet, everywhere, grouped, singles, sizes, union, unlisted
 from compiler.values.sums import whole_sum
 from compiler.values.width_bounds import WidthBounds, width_bounds_of
 from rasp.errors import RaspError, Refusal
@@ -288,8 +288,7 @@ class ValueAnalysis:
 
     def _join(self, factors: tuple[SOp, ...]) -> Tuples:
         if not factors:
-            zero = np.zeros(len(self.grid), dtype=np.intp)
-            return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), zero)
+            return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), self.grid.same(0))
         last = self[factors[-1]]
         if not last.listed:
             raise Refusal(f"the possible values of {factors[-1]!r} are too many to list")
@@ -300,21 +299,48 @@ class ValueAnalysis:
 
 
 def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int) -> Tuples:
-    width = len(right.universe)
-    pairs, cell_pattern = np.unique(left.cell_pattern * len(right.patterns) + right.cell_pattern, return_inverse=True)
-    sides = [(left.patterns[p // len(right.patterns)], right.patterns[p % len(right.patterns)]) for p in pairs.tolist()]
-    if sum(len(a) * len(b) for a, b in sides) > MAX_PATTERN_ENTRIES:
-        sides = [(np.arange(len(left.codes)), np.arange(width))]
-        cell_pattern = np.zeros_like(cell_pattern)
-    if max(len(a) * len(b) for a, b in sides) > most:
+    width, count = len(right.universe), len(right.patterns)
+    pattern_pairs = left.cell_pattern.with_other(right.cell_pattern, lambda some, other: some * count + other)
+    pairs, cell_pattern = pattern_pairs.distinct(len(left.patterns) * count)
+    entries = sizes(left.patterns)[pairs // count] * sizes(right.patterns)[pairs % count]
+    if entries.sum() > MAX_PATTERN_ENTRIES:
+        sides: Sides = [(np.arange(len(left.codes)), np.arange(width))]
+        cell_pattern, entries = cell_pattern.map(np.zeros_like), np.array([len(left.codes) * width])
+    elif isinstance(left.patterns, Ranges) and isinstance(right.patterns, Ranges) and _has_one(left.patterns):
+        sides = left.patterns.starts[pairs // count], right.patterns.at(pairs % count)
+    else:
+        sides = [(left.patterns[p // count], right.patterns[p % count]) for p in pairs.tolist()]
+    if entries.max() > most:
         raise TooMany(factors, f"over {most:,}")
-    products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
-    size = len(left.codes) * width
-    reached = union(products, size) if size <= _MOST_CELLS else np.unique(np.concatenate(products))
+    reached, patterns = _reached(sides, len(left.codes), width)
     if len(reached) > most:
         raise TooMany(factors, f"{len(reached):,}")
     codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
-    return Tuples(factors, codes, tuple(np.searchsorted(reached, p) for p in products), cell_pattern)
+    return Tuples(factors, codes, patterns, cell_pattern)
+
+
+Sides: TypeAlias = list[tuple[Ints, Ints]] | tuple[Ints, Ranges]
+
+
+def _reached(sides: Sides, count: int, width: int) -> tuple[Ints, Sequence[Ints]]:
+    """All pairs of codes that are in some product of two sides, as code · width + code, and the places of each's.
+
+    One code beside a range makes a range.
+    """
+    if isinstance(sides, tuple):
+        left, right = sides
+        ranges = Ranges(left * width + right.starts, left * width + right.stops)
+        reached = union(ranges, count * width) if count * width <= _MOST_CELLS else np.unique(ranges.flat)
+        starts = np.searchsorted(reached, ranges.starts)
+        return reached, Ranges(starts, starts + sizes(ranges))
+    products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
+    size = count * width
+    reached = union(products, size) if size <= _MOST_CELLS else np.unique(np.concatenate(products))
+    return reached, tuple(np.searchsorted(reached, p) for p in products)
+
+
+def _has_one(sets: Sequence[Ints]) -> bool:
+    return bool((sizes(sets) == 1).all())
 
 
 def _tokens(analysis: ValueAnalysis, node: Tokens) -> ValueSet:
@@ -325,8 +351,7 @@ def _tokens(analysis: ValueAnalysis, node: Tokens) -> ValueSet:
 
 def _indices(analysis: ValueAnalysis, node: Indices) -> ValueSet:
     grid = analysis.grid
-    patterns = tuple(np.array([i], dtype=np.intp) for i in range(grid.max_length))
-    return ValueSet(tuple(range(grid.max_length)), patterns, grid.position)
+    return ValueSet(tuple(range(grid.max_length)), singles(np.arange(grid.max_length)), grid.positions)
 
 
 def _constant(analysis: ValueAnalysis, node: Constant) -> ValueSet:
@@ -349,16 +374,22 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     order = [code for code in np.argsort(found.first_rows).tolist() if code != found.undefined]
     new = np.full(len(found.categories), len(order), dtype=np.intp)
     new[order] = np.arange(len(order))
-    of_tuple = new[found.codes]
-    sets = [union([of_tuple[pattern]], len(order) + 1) for pattern in patterns]
-    if found.undefined is not None:
-        sets = [codes[codes < len(order)] for codes in sets]
-    return grouped(analysis.grid, sets, cell_pattern, [found.categories[code] for code in order])
+    sets = _sets_of(new[found.codes], patterns, len(order))
+    return grouped(sets, cell_pattern, [found.categories[code] for code in order])
+
+
+def _sets_of(code: Ints, patterns: Sequence[Ints], count: int) -> Sequence[Ints]:
+    """The codes below `count` that the rows of each pattern have; others are those of rows without a value."""
+    if isinstance(patterns, Ranges) and _has_one(patterns):
+        found = code[patterns.starts]
+        return Ranges(found, np.where(found < count, found + 1, found))
+    sets = [union([code[pattern]], count + 1) for pattern in patterns]
+    return [codes[codes < count] for codes in sets]
 
 
 def _evaluated_patterns(
     analysis: ValueAnalysis, node: Map | Tokens
-) -> tuple[tuple[Ints, ...], Ints, Mapping[SOp, Categorical]]:
+) -> tuple[Sequence[Ints], Cells, Mapping[SOp, Categorical]]:
     """What an s-op is in many rows, which of the rows are possible in each pattern, and the pattern of each cell.
 
     The rows are combinations of its factors, or the values of a sum that is all it reads.

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from compiler.selectors import JOINT
-from compiler.values.grid import Ints
+from compiler.values.grid import Cells, Ints
+from rasp.batch.columns import distinct
 from rasp.errors import RaspError, Refusal
 from rasp.graph import Constant, Map, SOp, Tokens
 from rasp.meaning import convert
@@ -103,23 +104,8 @@ class Tuples:
 
     factors: tuple[SOp, ...]
     codes: Ints
-    patterns: tuple[Ints, ...]
-    cell_pattern: Ints
-
-
-def distinct(keys: Ints, size: int) -> tuple[Ints, Ints]:
-    """The distinct ones of some ints from 0 to size − 1, rising, and the place of each int among them."""
-    if size > 4 * len(keys) + _FEW:
-        found, places = np.unique(keys, return_inverse=True)
-        return found, places.reshape(-1)
-    seen = np.zeros(size, dtype=bool)
-    seen[keys] = True
-    found = np.flatnonzero(seen)
-    if len(found) == size:
-        return found, keys
-    places = np.empty(size, dtype=np.intp)
-    places[found] = np.arange(len(found))
-    return found, places[keys]
+    patterns: Sequence[Ints]
+    cell_pattern: Cells
 
 
 def joined(columns: Sequence[Categorical]) -> tuple[list[Ints], Ints]:

@@ -9,17 +9,60 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, overload
 
 import numpy as np
 
 from compiler.selectors import BoolTable
-from compiler.values.grid import Ints, PositionGrid
+from compiler.values.grid import Cells, Ints, PositionGrid
+from rasp.batch.columns import distinct
 from rasp.errors import Refusal
 from rasp.graph import SOp
 
 NEAR = 5e-13
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranges(Sequence[Ints]):
+    """Sets of codes, each all that lie from `starts` to before `stops`: two numbers instead of a list each."""
+
+    starts: Ints
+    stops: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @overload
+    def __getitem__(self, at: int) -> Ints: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Ranges: ...
+
+    def __getitem__(self, at: int | slice) -> Ints | Ranges:
+        if isinstance(at, slice):
+            return Ranges(self.starts[at], self.stops[at])
+        return np.arange(self.starts[at], self.stops[at])
+
+    def at(self, places: Ints) -> Ranges:
+        """The sets at some places."""
+        return Ranges(self.starts[places], self.stops[places])
+
+    @property
+    def flat(self) -> Ints:
+        """The codes of all sets, one set after the other."""
+        count = self.stops - self.starts
+        return np.repeat(self.starts - np.cumsum(count) + count, count) + np.arange(count.sum())
+
+
+def singles(codes: Ints) -> Ranges:
+    """Sets of one code each."""
+    return Ranges(codes, codes + 1)
+
+
+def sizes(sets: Sequence[Ints]) -> Ints:
+    """How many codes each of some sets has."""
+    return sets.stops - sets.starts if isinstance(sets, Ranges) else np.array(list(map(len, sets)), dtype=np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +74,8 @@ class ValueSet:
     """
 
     universe: tuple[Any, ...]
-    patterns: tuple[Ints, ...]
-    cell_pattern: Ints
+    patterns: Sequence[Ints]
+    cell_pattern: Cells
     bounds: tuple[float, float] | None = None
     unlisted_bools: bool = False
 
@@ -65,9 +108,19 @@ class ValueSet:
         is_bool = [isinstance(value, bool) for value in self.universe]
         if not any(is_bool):
             return False
-        possible = np.array([any(is_bool[code] for code in codes) for codes in self.patterns])[self.cell_pattern]
-        lengths = range(1, math.isqrt(2 * len(possible)) + 1)
-        return any(bool(possible[n * (n - 1) // 2 : n * (n + 1) // 2].all()) for n in lengths)
+        possible = np.array([any(is_bool[code] for code in codes) for codes in self.patterns])
+        lengths = range(1, self.cell_pattern.grid.max_length + 1)
+        return any(bool(possible[self.cell_pattern.row(n)].all()) for n in lengths)
+
+    @cached_property
+    def is_decided(self) -> bool:
+        """Whether there is one value in each cell."""
+        return bool((sizes(self.patterns) == 1).all())
+
+    @property
+    def decided_codes(self) -> Ints:
+        """The one code of every pattern."""
+        return self.patterns.starts if isinstance(self.patterns, Ranges) else np.concatenate(self.patterns)
 
     @cached_property
     def range(self) -> tuple[float, float]:
@@ -115,6 +168,17 @@ class ValueSet:
             table[row, codes] = True
         return table
 
+    def any(self, table: BoolTable) -> BoolTable:
+        """For every pattern whether one of its codes has each column of a table, [codes, columns]."""
+        if self.is_decided:
+            return table[self.decided_codes]
+        if len(self.patterns) == 1:
+            return np.asarray(table[self.patterns[0]].any(axis=0, keepdims=True))
+        if isinstance(self.patterns, Ranges):
+            upto = np.vstack([np.zeros_like(table[:1], dtype=np.int32), np.cumsum(table, axis=0, dtype=np.int32)])
+            return np.asarray(upto[self.patterns.stops] > upto[self.patterns.starts])
+        return np.asarray(self.masks.astype(np.float32) @ table.astype(np.float32) > 0)
+
 
 class ValueSets(Protocol):
     """Where the values of s-ops are known."""
@@ -128,10 +192,10 @@ def unlisted(grid: PositionGrid, low: float | Fraction, high: float | Fraction, 
         bounds = float(low), float(high)
     except OverflowError:
         raise Refusal("a number may be beyond the largest float") from None
-    return ValueSet((), (np.zeros(0, dtype=np.intp),), np.zeros(len(grid), dtype=np.intp), bounds, bools)
+    return ValueSet((), (np.zeros(0, dtype=np.intp),), grid.same(0), bounds, bools)
 
 
-def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: Sequence[Any]) -> ValueSet:
+def grouped(sets: Sequence[Ints], cell_set: Cells, universe: Sequence[Any]) -> ValueSet:
     """Values whose cell c may take the codes `sets[cell_set[c]]`; equal sets become one pattern, unused codes go.
 
     The codes of a set are distinct and rise.
@@ -139,6 +203,13 @@ def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: 
     used = union(sets, len(universe))
     new = np.empty(len(universe), dtype=np.intp)
     new[used] = np.arange(len(used))
+    patterns, index = _ranged(sets, new) if isinstance(sets, Ranges) else _numbered(sets, new)
+    values = universe if len(used) == len(universe) else [universe[code] for code in used.tolist()]
+    return ValueSet(tuple(values), patterns, cell_set.map(index.__getitem__))
+
+
+def _numbered(sets: Sequence[Ints], new: Ints) -> tuple[Sequence[Ints], Ints]:
+    """The distinct ones of some sets, in new codes, and which of them each is."""
     patterns: dict[bytes, int] = {}
     arrays: list[Ints] = []
     index = np.empty(len(sets), dtype=np.intp)
@@ -148,16 +219,28 @@ def grouped(grid: PositionGrid, sets: Sequence[Ints], cell_set: Ints, universe: 
         if known == len(arrays):
             arrays.append(array)
         index[row] = known
-    return ValueSet(tuple(universe[code] for code in used.tolist()), tuple(arrays), index[cell_set])
+    return tuple(arrays), index
+
+
+def _ranged(sets: Ranges, new: Ints) -> tuple[Ranges, Ints]:
+    """The same for ranges: all that is in one is used, so its new codes are a range as well. Empty ones are alike."""
+    count = sizes(sets)
+    starts = np.where(count > 0, np.append(new, 0)[sets.starts], 0)
+    found, index = distinct(starts * (len(new) + 1) + count, (len(new) + 1) ** 2)
+    first, size = found // (len(new) + 1), found % (len(new) + 1)
+    return Ranges(first, first + size), index
 
 
 def everywhere(grid: PositionGrid, universe: Sequence[Any]) -> ValueSet:
     """Values that are all possible in every cell."""
-    return ValueSet(tuple(universe), (np.arange(len(universe), dtype=np.intp),), np.zeros(len(grid), dtype=np.intp))
+    return ValueSet(tuple(universe), (np.arange(len(universe), dtype=np.intp),), grid.same(0))
 
 
 def union(sets: Sequence[Ints], count: int) -> Ints:
     """The codes below `count` that are in one of the sets, rising."""
+    if isinstance(sets, Ranges):
+        change = np.bincount(sets.starts, minlength=count + 1) - np.bincount(sets.stops, minlength=count + 1)
+        return np.flatnonzero(np.cumsum(change)[:count])
     seen = np.zeros(count, dtype=bool)
     for codes in sets:
         seen[codes] = True

@@ -7,13 +7,13 @@ from typing import Protocol
 
 import numpy as np
 
-from compiler.values.categorical import distinct
 from compiler.values.grid import Ints, PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
-from compiler.values.sets import ValueSet, ValueSets, grouped
+from compiler.values.sets import Ranges, ValueSet, ValueSets, grouped, sizes
 from rasp.graph import Constant, Map, SOp, topological
 
 _EXACT = 2**53
+_MOST = 1 << 20
 _MANY = 50_000
 _WHOLE = {"+", "-", "*", "neg", "pos"}
 
@@ -45,7 +45,7 @@ def whole_sum(analysis: Summed, node: Map) -> ValueSet | None:
     if not all(values.listed and all(map(_is_int, values.universe)) for _, values in parts):
         return None
     reach = abs(int(form.constant)) + sum(abs(weight) * max(map(abs, values.universe)) for weight, values in parts)
-    are_decided = all(len(codes) == 1 for _, values in parts for codes in values.patterns)
+    are_decided = all(values.is_decided for _, values in parts)
     are_free = all(_is_own_source(analysis, part) and abs(weight) == 1 for part, weight in form.weights.items())
     if reach >= _EXACT or not (are_decided or are_free or _is_large(analysis, node)):
         return None
@@ -70,31 +70,37 @@ def _is_own_source(analysis: Summed, part: SOp) -> bool:
 
 
 def _summed(grid: PositionGrid, parts: Sequence[tuple[int, ValueSet]], constant: int) -> ValueSet | None:
-    """The sums between the sum of the lowest values and that of the highest, per cell; None where one is no range."""
-    low = high = np.full(len(grid), constant, dtype=np.intp)
+    """The sums between the sum of the lowest values and that of the highest, per cell.
+
+    None where a part is no range, or where all ints between the least and the greatest sum are too many to list.
+    """
+    low = high = grid.same(constant)
     for weight, values in parts:
         ends = _ranges(values)
         if ends is None:
             return None
-        least, most = (weight * end[values.cell_pattern] for end in (ends if weight > 0 else ends[::-1]))
-        low, high = low + least, high + most
-    start, size = int(low.min()), int(high.max()) - int(low.min()) + 1
-    found, cell_set = distinct((low - start) * size + high - start, size**2)
-    ranges = zip((found // size).tolist(), (found % size).tolist(), strict=True)
-    sets = [np.arange(first, last + 1) for first, last in ranges]
-    return grouped(grid, sets, cell_set, range(start, start + size))
+        least, most = (weight * end for end in (ends if weight > 0 else ends[::-1]))
+        low = low.with_other(values.cell_pattern.map(least.__getitem__), np.add)
+        high = high.with_other(values.cell_pattern.map(most.__getitem__), np.add)
+    start, size = low.min(), high.max() - low.min() + 1
+    if size > _MOST:
+        return None
+    found, cell_set = low.with_other(high, lambda low, high: (low - start) * size + high - start).distinct(size**2)
+    return grouped(Ranges(found // size, found % size + 1), cell_set, range(start, start + size))
 
 
 def _ranges(values: ValueSet) -> tuple[Ints, Ints] | None:
     """The lowest and the highest int of each pattern, where all between are in it too; else None."""
-    numbers = np.array(values.universe, dtype=np.intp)
-    sizes = np.array(list(map(len, values.patterns)))
-    if not sizes.all():
+    numbers, count = np.array(values.universe, dtype=np.intp), sizes(values.patterns)
+    if not count.all():
         return None
-    starts = np.cumsum(sizes) - sizes
-    every = numbers[np.concatenate(values.patterns)]
+    if isinstance(values.patterns, Ranges) and (values.is_decided or (np.diff(numbers) == 1).all()):
+        return numbers[values.patterns.starts], numbers[values.patterns.stops - 1]
+    starts = np.cumsum(count) - count
+    patterns = values.patterns
+    every = numbers[patterns.flat if isinstance(patterns, Ranges) else np.concatenate(patterns)]
     low, high = np.minimum.reduceat(every, starts), np.maximum.reduceat(every, starts)
-    return (low, high) if np.array_equal(high - low + 1, sizes) else None
+    return (low, high) if np.array_equal(high - low + 1, count) else None
 
 
 def _is_whole(node: Map, form: LinearForm) -> bool:

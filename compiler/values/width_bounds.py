@@ -10,11 +10,13 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from compiler.selectors import JOINT, KLEENE, BoolTable, Cases, Conjunction, Predicate, folded, is_edge
-from compiler.values.categorical import distinct, value_key
+from compiler.selectors import JOINT, KLEENE, BoolTable, Case, Cases, Conjunction, Predicate, folded, is_edge
+from compiler.values.categorical import value_key
 from compiler.values.distinct import Masked, is_distinct
-from compiler.values.grid import Ints, PositionGrid
-from compiler.values.sets import ValueSet, ValueSets, union
+from compiler.values.grid import Cells, Ints, PositionGrid
+from compiler.values.ordered import first_keys, ordered_counts
+from compiler.values.sets import ValueSet, ValueSets, sizes, union
+from rasp.batch.columns import distinct
 from rasp.errors import Refusal
 from rasp.graph import Map, Select, Selector, SOp
 from rasp.interpret import Run
@@ -25,23 +27,31 @@ _MOST_PAIRS = 1 << 24
 
 @dataclass(frozen=True, eq=False)
 class WidthBounds:
-    """How many keys a selector can select, per cell: at least `low`, at most `high` (int arrays over cells)."""
+    """How many keys a selector can select, per cell: at least `low`, at most `high`."""
 
-    low: Ints
-    high: Ints
+    low: Cells
+    high: Cells
 
     @property
     def never_empty(self) -> bool:
-        return bool((self.low >= 1).all())
+        return self.low.min() >= 1
 
     @property
     def at_most_one(self) -> bool:
-        return bool((self.high <= 1).all())
+        return self.high.max() <= 1
 
     @property
     def of_one_key(self) -> WidthBounds:
         """The same on inputs on which no more than one key is selected."""
-        return WidthBounds(np.minimum(self.low, 1), np.minimum(self.high, 1))
+        return WidthBounds(_one(self.low), _one(self.high))
+
+    def is_exactly(self, number: Cells) -> bool:
+        """Whether every cell selects as many keys as it has here."""
+        return all(bound.with_other(number, np.equal).min() for bound in (self.low, self.high))
+
+
+def _one(number: Cells) -> Cells:
+    return number.map(lambda found: np.minimum(found, 1))
 
 
 class BoundedWidths(ValueSets, Protocol):
@@ -64,17 +74,23 @@ class Comparisons(Masked, Protocol):
 
 def width_bounds_of(analysis: Comparisons, selector: Conjunction) -> WidthBounds:
     """How many keys a head can select, by what each predicate selects for every pair of cells."""
+    low, high = ordered_counts(analysis, selector) or _counts(analysis, selector)
+    low = low.with_other(high, np.minimum)  # lower only where a key has no value, and so the input has none
+    if not selector.preferences:
+        return WidthBounds(low, high)
+    return WidthBounds(_one(low), _one(high) if _tell_positions_apart(analysis, selector) else high)
+
+
+def _counts(analysis: Comparisons, selector: Conjunction) -> tuple[Cells, Cells]:
+    """How many keys are surely selected, and how many may be, by the kinds of all cells."""
     pairs = Pairs(analysis, selector)
-    high, low = pairs.counts(pairs.some), pairs.counts(pairs.every)
+    high = pairs.counts(pairs.some)
     for predicate in selector.predicates:
         if isinstance(predicate, Cases):
             continue
-        high = np.minimum(high, 1) if _selects_one(analysis, predicate) else high
+        high = _one(high) if _selects_one(analysis, predicate) else high
         high = _most_for_one_value(analysis, predicate, high)
-    low = np.minimum(low, high)  # lower only where a key has no value, and so the input has none
-    if not selector.preferences:
-        return WidthBounds(low, high)
-    return WidthBounds(np.minimum(low, 1), np.minimum(high, 1) if _tell_positions_apart(analysis, selector) else high)
+    return pairs.counts(pairs.every), high
 
 
 def _selects_one(analysis: Comparisons, predicate: Predicate) -> bool:
@@ -83,21 +99,26 @@ def _selects_one(analysis: Comparisons, predicate: Predicate) -> bool:
     return is_equality and is_distinct(analysis, predicate.keys)
 
 
-def _most_for_one_value(analysis: Comparisons, predicate: Predicate, high: Ints) -> Ints:
+def _most_for_one_value(analysis: Comparisons, predicate: Predicate, high: Cells) -> Cells:
     """Per cell, the most keys a predicate can select for any one value of the query, where that may be below `high`.
 
     It is not below where the query has one value, or no more than one key is selected.
     """
     grid = analysis.grid
     queries, keys = analysis[predicate.queries], analysis[predicate.keys]
-    several = np.array([len(codes) > 1 for codes in queries.patterns])[queries.cell_pattern] & (high > 1)
-    if not several.any():
+    several = queries.cell_pattern.map((sizes(queries.patterns) > 1).__getitem__)
+    several = several.with_other(high, lambda found, most: found & (most > 1))
+    if not several.max():
         return high
-    most = high.copy()
-    selected = _selected_by_value(grid, keys, _any(analysis.predicate_table(predicate).T, keys).T)
-    for pattern, cells in _cells_by_number(queries.cell_pattern, np.flatnonzero(several)):
-        most[cells] = np.minimum(high[cells], selected[queries.patterns[pattern]].max(axis=0)[grid.length[cells] - 1])
-    return most
+    selected = _selected_by_value(grid, keys, keys.any(analysis.predicate_table(predicate).T).T)
+    if len(queries.patterns) == 1:
+        most = Cells(grid, "length", selected[queries.patterns[0]].max(axis=0).astype(np.intp))
+        return high.with_other(most, np.minimum)
+    bound, pattern = high.full.copy(), queries.cell_pattern.full
+    for number, cells in _cells_by_number(pattern, np.flatnonzero(several.full)):
+        largest = selected[queries.patterns[number]].max(axis=0)
+        bound[cells] = np.minimum(bound[cells], largest[grid.length[cells] - 1])
+    return Cells.of(grid, bound)
 
 
 def _cells_by_number(numbers: Ints, cells: Ints) -> Iterable[tuple[int, Ints]]:
@@ -110,9 +131,18 @@ def _cells_by_number(numbers: Ints, cells: Ints) -> Iterable[tuple[int, Ints]]:
 def _selected_by_value(grid: PositionGrid, keys: ValueSet, some: BoolTable) -> Ints:
     """How many keys each query value may select at each length, [values, lengths]; `some` is by value and pattern."""
     columns, class_of = _classes(some.T)
-    places = class_of[keys.cell_pattern] * grid.max_length + grid.length - 1
-    counts = np.bincount(places, minlength=len(columns) * grid.max_length).reshape(len(columns), -1)
+    counts = _of_kinds(keys.cell_pattern.map(class_of.__getitem__), len(columns))
     return np.asarray((some[:, columns].astype(np.float32) @ counts.astype(np.float32)).astype(np.int32))
+
+
+def _of_kinds(kind: Cells, count: int) -> Ints:
+    """How many cells of each length are of each kind, [kinds, lengths]."""
+    longest = kind.grid.max_length
+    if kind.by_position is None:
+        return np.bincount(kind.full * longest + kind.grid.length - 1, minlength=count * longest).reshape(count, -1)
+    found = np.zeros((count, longest), dtype=np.intp)
+    found[kind.by_position, np.arange(longest)] = 1
+    return np.cumsum(found, axis=1)
 
 
 def _tell_positions_apart(analysis: Comparisons, selector: Conjunction) -> bool:
@@ -132,9 +162,9 @@ def _tells_positions_apart(analysis: Comparisons, score: SOp) -> bool:
     code = np.array([same.setdefault(value, len(same)) for value in values.universe], dtype=np.intp)
     sets = [np.unique(code[pattern]) for pattern in values.patterns]
     longest = analysis.grid.max_length
-    same_at_all = of_positions(analysis.grid, values.cell_pattern) is not None
+    same_at_all = values.cell_pattern.by_position is not None
     for n in [longest] if same_at_all else range(2, longest + 1):
-        found = np.concatenate([sets[p] for p in values.cell_pattern[analysis.grid.row(n)].tolist()])
+        found = np.concatenate([sets[p] for p in values.cell_pattern.row(n).tolist()])
         if len(np.unique(found)) < len(found):
             return False
     return True
@@ -158,14 +188,18 @@ class Pairs:
             some = self._with_itself(some, [one.itself(one.some, one.some_own) for one in found])
             every = self._with_itself(every, [one.itself(one.every, one.every_own) for one in found])
         self.some, self.every = some, every
-        self.key_of_position = of_positions(self.grid, self.key_kind)
+        self.key_of_position = self.key_kind.by_position
 
-    def _with_itself(self, selected: Selected, own: Sequence[Flags]) -> Selected:
+    def _with_itself(self, selected: Selected, own: Sequence[Cells]) -> Selected:
         """The same with what each cell selects of itself, where the kinds say otherwise."""
-        itself = _all(own, np.ones(len(self.grid), dtype=bool))
-        if np.array_equal(itself, selected.pairs(self.query_kind, self.key_kind)):
+        itself = reduce(lambda some, other: some.with_other(other, np.bitwise_and), own)
+        if itself.with_other(self._own_pairs(selected), np.equal).min():
             return selected
         return replace(selected, itself=itself)
+
+    def _own_pairs(self, selected: Selected) -> Cells:
+        """Whether the kinds of a cell, as a query and as a key, say that it selects itself."""
+        return self.query_kind.with_other(self.key_kind, selected.pairs)
 
     @property
     def by_position(self) -> bool:
@@ -173,36 +207,44 @@ class Pairs:
         is_small = self.some.query_kinds * self.grid.max_length <= max(_MOST_PAIRS, 4 * len(self.grid))
         return self.key_of_position is not None and is_small and self.mask is None
 
-    def counts(self, selected: Selected) -> Ints:
+    def counts(self, selected: Selected) -> Cells:
         """For every cell, as a query, how many keys are selected."""
-        grid = self.grid
-        if self.by_position:
-            assert self.key_of_position is not None
-            every_kind = np.arange(selected.query_kinds)
-            upto = np.cumsum(selected.table(every_kind, self.key_of_position), axis=1, dtype=np.int32)
-            found = upto[self.query_kind, grid.position if self.causal else grid.length - 1].astype(np.intp)
-        elif self.mask is not None:
-            lengths = range(1, grid.max_length + 1)
-            return np.concatenate([self.of_length(selected, n).sum(axis=1) for n in lengths])
-        elif selected.query_kinds * selected.key_kinds <= _MOST_PAIRS and not self.causal:
-            found = self._counts_by_kind(selected)[self.query_kind, grid.length - 1]
-        else:
-            found = np.concatenate([self._counts_of(selected, n) for n in range(1, grid.max_length + 1)])
+        if self.mask is not None:
+            lengths = range(1, self.grid.max_length + 1)
+            return Cells.of(self.grid, np.concatenate([self.of_length(selected, n).sum(axis=1) for n in lengths]))
+        found = self._counts(selected)
         if selected.itself is None:
             return found
-        return found + selected.itself - selected.pairs(self.query_kind, self.key_kind)
+        of_others = found.with_other(self._own_pairs(selected), np.subtract)
+        return of_others.with_other(selected.itself, np.add)
+
+    def _counts(self, selected: Selected) -> Cells:
+        """The same by the kinds of all keys, the query itself like others."""
+        grid = self.grid
+        if self.by_position:
+            return self._counts_by_position(selected)
+        if selected.query_kinds * selected.key_kinds <= _MOST_PAIRS and not self.causal:
+            upto = self._counts_by_kind(selected)
+            return self.query_kind.with_other(grid.lengths, lambda kind, n: upto[kind, n - 1])
+        return Cells.of(grid, np.concatenate([self._counts_of(selected, n) for n in range(1, grid.max_length + 1)]))
+
+    def _counts_by_position(self, selected: Selected) -> Cells:
+        """The same where the kind of a key is that of its position: how many of the first so many are selected."""
+        assert self.key_of_position is not None
+        every_kind = np.arange(selected.query_kinds)
+        upto = np.cumsum(selected.table(every_kind, self.key_of_position), axis=1, dtype=np.int32)
+        low, high = first_keys(self.query_kind, self.causal, lambda kind, m: upto[kind, m - 1].astype(np.intp))
+        return low if selected is self.every else high
 
     def _counts_by_kind(self, selected: Selected) -> Ints:
         """How many keys each kind of query selects at each length, [kinds, lengths]."""
-        longest, count = self.grid.max_length, selected.key_kinds
-        keys = np.bincount(self.key_kind * longest + self.grid.length - 1, minlength=count * longest)
-        table = selected.table(np.arange(selected.query_kinds), np.arange(count)).astype(np.float32)
-        return np.asarray((table @ keys.reshape(count, longest).astype(np.float32)).astype(np.intp))
+        keys = _of_kinds(self.key_kind, selected.key_kinds).astype(np.float32)
+        table = selected.table(np.arange(selected.query_kinds), np.arange(selected.key_kinds)).astype(np.float32)
+        return np.asarray((table @ keys).astype(np.intp))
 
     def _counts_of(self, selected: Selected, n: int) -> Ints:
-        row = self.grid.row(n)
-        queries, query_of = distinct(self.query_kind[row], selected.query_kinds)
-        keys, key_of = distinct(self.key_kind[row], selected.key_kinds)
+        queries, query_of = distinct(self.query_kind.row(n), selected.query_kinds)
+        keys, key_of = distinct(self.key_kind.row(n), selected.key_kinds)
         found = selected.table(queries, keys)
         if self.causal:
             return np.asarray(np.cumsum(found[:, key_of], axis=1)[query_of, np.arange(n)])
@@ -211,10 +253,9 @@ class Pairs:
 
     def of_length(self, selected: Selected, n: int) -> BoolTable:
         """Which keys are selected by each query of the inputs of length n, [n, n]."""
-        row = self.grid.row(n)
-        found = selected.table(self.query_kind[row], self.key_kind[row])
+        found = selected.table(self.query_kind.row(n), self.key_kind.row(n))
         if selected.itself is not None:
-            np.fill_diagonal(found, selected.itself[row])
+            np.fill_diagonal(found, selected.itself.row(n))
         if self.mask is not None:
             found = found & masked_cells(self.mask, n)[selected is self.every]
         return np.tril(found) if self.causal else found
@@ -230,7 +271,7 @@ class Selected:
     tables: list[BoolTable]
     rows: list[Ints]
     columns: list[Ints]
-    itself: Flags | None = None
+    itself: Cells | None = None
 
     @property
     def query_kinds(self) -> int:
@@ -246,7 +287,7 @@ class Selected:
         found = (table[np.ix_(row[queries], column[keys])] for table, row, column in every)
         return _all(found, np.ones((len(queries), len(keys)), dtype=bool))
 
-    def pairs(self, queries: Ints, keys: Ints) -> Flags:
+    def pairs(self, queries: Ints, keys: Ints) -> Any:
         """Whether some kinds of queries each select the kind of key beside it."""
         every = zip(self.tables, self.rows, self.columns, strict=True)
         found = (table[row[queries], column[keys]] for table, row, column in every)
@@ -260,17 +301,18 @@ class _Possible:
     `some_own` and `every_own` say it for every cell and itself, where that is not what the classes tell.
     """
 
-    query: Ints
-    key: Ints
+    query: Cells
+    key: Cells
     some: BoolTable
     every: BoolTable
-    some_own: Flags | None = None
-    every_own: Flags | None = None
+    some_own: Cells | None = None
+    every_own: Cells | None = None
 
-    def itself(self, table: BoolTable, own: Flags | None) -> Flags:
+    def itself(self, table: BoolTable, own: Cells | None) -> Cells:
         """For every cell whether it may select itself, or surely does."""
-        found: Flags = table[self.query, self.key] if own is None else own
-        return found
+        if own is not None:
+            return own
+        return self.query.with_other(self.key, lambda query, key: table[query, key].astype(np.intp))
 
 
 def _possible_pairs(analysis: Comparisons, predicate: Predicate | Cases) -> _Possible:
@@ -282,37 +324,35 @@ def _possible_pairs(analysis: Comparisons, predicate: Predicate | Cases) -> _Pos
     rows, row_of = _classes(np.hstack([some, every]))
     columns, column_of = _classes(np.vstack([some, every]).T)
     found = _Possible(
-        row_of[queries.cell_pattern],
-        column_of[keys.cell_pattern],
+        queries.cell_pattern.map(row_of.__getitem__),
+        keys.cell_pattern.map(column_of.__getitem__),
         some[np.ix_(rows, columns)],
         every[np.ix_(rows, columns)],
     )
     if predicate.keys is not predicate.queries:
         return found
-    some_own, every_own = _own(keys, table)
-    return replace(found, some_own=some_own[keys.cell_pattern], every_own=every_own[keys.cell_pattern])
+    some_own, every_own = (keys.cell_pattern.map(own.__getitem__) for own in _own(keys, table))
+    return replace(found, some_own=some_own, every_own=every_own)
 
 
 def _possible_in_cases(analysis: Comparisons, cases: Cases) -> _Possible:
     """What cases may select: pairs whose chooser may be in a case that may hold; surely if all that it may be in do."""
     chooser = analysis[cases.chooser]
-    places = np.array(cases.places(map(value_key, chooser.universe)), dtype=np.intp)
-    chosen = np.zeros((len(chooser.patterns), len(cases.cases) + 1), dtype=bool)
-    for row, codes in enumerate(chooser.patterns):
-        chosen[row, places[codes]] = True
-    may, must = (np.zeros((len(analysis.grid), len(cases.cases) + 1), dtype=bool) for _ in range(2))
-    for at, case in enumerate(cases.cases):
-        asked = analysis[cases.asked(case)]
-        holds = cases.holds(case, asked.universe)
-        may[:, at] = np.array([holds[codes].any() for codes in asked.patterns])[asked.cell_pattern]
-        must[:, at] = np.array([holds[codes].all() for codes in asked.patterns])[asked.cell_pattern]
-    kind, kind_of = _classes(np.hstack([may, must]))
-    which = chosen.astype(np.float32).T
-    some = may[kind].astype(np.float32) @ which > 0
-    every = (~must[kind]).astype(np.float32) @ which == 0
+    places = cases.places(map(value_key, chooser.universe))
+    which = chooser.any(np.eye(len(cases.cases) + 1, dtype=bool)[places]).astype(np.float32).T
+    picks, kind_of = kinds(analysis.grid, [(_answers(analysis[cases.asked(c)], cases, c), 4) for c in cases.cases])
+    answers = np.column_stack([*picks, np.zeros_like(picks[0])])
+    some = (answers & 1).astype(np.float32) @ which > 0
+    every = (answers & 2 == 0).astype(np.float32) @ which == 0
     if cases.by_keys:
         return _Possible(kind_of, chooser.cell_pattern, some, every)
     return _Possible(chooser.cell_pattern, kind_of, some.T, every.T)
+
+
+def _answers(asked: ValueSet, cases: Cases, case: Case) -> Cells:
+    """For every cell 1 where a case may hold for what it asks, and 2 more where it surely does."""
+    holds = np.asarray(cases.holds(case, asked.universe))[:, None]
+    return asked.cell_pattern.map((asked.any(holds)[:, 0] + 2 * ~asked.any(~holds)[:, 0]).__getitem__)
 
 
 def _classes(table: BoolTable) -> tuple[Ints, Ints]:
@@ -343,64 +383,55 @@ def masked_cells(mask: Selector, n: int) -> tuple[BoolTable, BoolTable]:
     return folded(mask, cells, KLEENE)
 
 
-def kinds(grid: PositionGrid, classes: Sequence[tuple[Ints, int]]) -> tuple[list[Ints], Ints]:
+def kinds(grid: PositionGrid, classes: Sequence[tuple[Cells, int]]) -> tuple[list[Ints], Cells]:
     """The distinct combinations of classes that cells have: the class of each sort in each, and that of each cell."""
-    kind = np.zeros(len(grid), dtype=np.intp)
+    kind = grid.same(0)
     picks: list[Ints] = []
     count = 1
     for class_of, size in classes:
-        found, kind = distinct(kind * size + class_of, count * size)
+        both = kind.with_other(class_of, lambda kind, found, size=size: kind * size + found)  # type: ignore[misc]
+        found, kind = both.distinct(count * size)
         picks = [*(pick[found // size] for pick in picks), found % size]
         count = len(found)
     return picks, kind
 
 
-def of_positions(grid: PositionGrid, numbers: Ints) -> Ints | None:
-    """What each position has, where that is the same at all lengths; else None."""
-    found = numbers[grid.row(grid.max_length)]
-    return found if np.array_equal(numbers, found[grid.position]) else None
-
-
 def _own(values: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
     """For every pattern whether a position matches itself: some value it can have does, and every value does."""
-    same = table.diagonal()
-    some = np.array([same[codes].any() for codes in values.patterns])
-    return some, np.array([same[codes].all() for codes in values.patterns])
+    same = table.diagonal()[:, None]
+    return values.any(same)[:, 0], ~values.any(~same)[:, 0]
 
 
 def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
     """For every query pattern and key pattern: whether some values match, and whether all do."""
-    some, not_every = (_any(_any(part, queries).T, keys).T for part in (table, ~table))
+    some, not_every = (keys.any(queries.any(part).T).T for part in (table, ~table))
     return some, ~not_every
 
 
-def _any(table: BoolTable, values: ValueSet) -> BoolTable:
-    """For every pattern of some values whether one of its rows of a table has each column."""
-    if all(len(codes) == 1 for codes in values.patterns):
-        return table[np.concatenate(values.patterns)]
-    if len(values.patterns) == 1:
-        return np.asarray(table[values.patterns[0]].any(axis=0, keepdims=True))
-    return np.asarray(values.masks.astype(np.float32) @ table.astype(np.float32) > 0)
-
-
-def selected_values(analysis: Comparisons, selector: Selector, value: SOp) -> tuple[tuple[Ints, ...], Ints]:
+def selected_values(
+    analysis: Comparisons, selector: Selector, value: SOp, widths: WidthBounds
+) -> tuple[Sequence[Ints], Cells]:
     """The value codes that a selector may select, per cell: distinct sets, and the index of each cell's set."""
     values = analysis[value]
-    pairs = Pairs(analysis, analysis.conjunctions[selector])
     if len(values.patterns) == 1:
-        return (values.patterns[0], np.zeros(0, dtype=np.intp)), (pairs.counts(pairs.some) == 0).astype(np.intp)
-    value_of = of_positions(analysis.grid, values.cell_pattern)
+        is_empty = widths.high.map(lambda high: (high == 0).astype(np.intp))
+        return (values.patterns[0], np.zeros(0, dtype=np.intp)), is_empty
+    if not analysis.grid.is_small:
+        return (np.arange(len(values.universe)),), analysis.grid.same(0)
+    pairs = Pairs(analysis, analysis.conjunctions[selector])
+    value_of = values.cell_pattern.by_position
     if value_of is not None and pairs.by_position and pairs.some.itself is None:
         assert pairs.key_of_position is not None
         return _first_selected(pairs, values, value_of, pairs.key_of_position)
     return _selected_by_length(pairs, values)
 
 
-def _first_selected(pairs: Pairs, values: ValueSet, value_of: Ints, key_of: Ints) -> tuple[tuple[Ints, ...], Ints]:
+def _first_selected(pairs: Pairs, values: ValueSet, value_of: Ints, key_of: Ints) -> tuple[Sequence[Ints], Cells]:
     """The same where keys and values depend on the position alone: queries of a kind select the first so many keys."""
     table = pairs.some.table(np.arange(pairs.some.query_kinds), key_of)
     size = pairs.grid.max_length + 1
-    found, cell_set = distinct(pairs.query_kind * size + pairs.counts(pairs.some), len(table) * size)
+    counts = pairs.query_kind.with_other(pairs.counts(pairs.some), lambda kind, count: kind * size + count)
+    found, cell_set = counts.distinct(len(table) * size)
     sets = []
     for kind, count in zip((found // size).tolist(), (found % size).tolist(), strict=True):
         places = np.flatnonzero(table[kind])[:count]
@@ -409,7 +440,7 @@ def _first_selected(pairs: Pairs, values: ValueSet, value_of: Ints, key_of: Ints
     return tuple(sets), cell_set
 
 
-def _selected_by_length(pairs: Pairs, values: ValueSet) -> tuple[tuple[Ints, ...], Ints]:
+def _selected_by_length(pairs: Pairs, values: ValueSet) -> tuple[Sequence[Ints], Cells]:
     """The same for all selectors and values, from all pairs of every length."""
     sets: dict[bytes, int] = {}
     arrays: list[Ints] = []
@@ -418,7 +449,7 @@ def _selected_by_length(pairs: Pairs, values: ValueSet) -> tuple[tuple[Ints, ...
     for n in range(1, pairs.grid.max_length + 1):
         row = pairs.grid.row(n)
         some = pairs.of_length(pairs.some, n)
-        patterns, selected = _selected_patterns(some, values.cell_pattern[row], len(values.patterns))
+        patterns, selected = _selected_patterns(some, values.cell_pattern.row(n), len(values.patterns))
         for cell, mask in enumerate(selected, row.start):
             key = patterns[mask].tobytes()
             if key not in of_patterns:
@@ -427,7 +458,7 @@ def _selected_by_length(pairs: Pairs, values: ValueSet) -> tuple[tuple[Ints, ...
                 if of_patterns[key] == len(arrays):
                     arrays.append(codes)
             cell_set[cell] = of_patterns[key]
-    return tuple(arrays), cell_set
+    return tuple(arrays), Cells.of(pairs.grid, cell_set)
 
 
 def _selected_patterns(some: BoolTable, patterns: Ints, count: int) -> tuple[Ints, BoolTable]:

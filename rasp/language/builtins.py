@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from rasp import graph
 from rasp.errors import LookupFault, TypeFault, ValueFault
@@ -29,7 +28,15 @@ from rasp.graph import (
 )
 from rasp.inputs import Input
 from rasp.language.scope import Function, Value
-from rasp.operations import OPERATIONS, Atom, ElementFault, Operation, evaluate_atoms, is_atom
+from rasp.operations import (
+    OPERATIONS,
+    PLAIN_COMPARISONS,
+    Atom,
+    ElementFault,
+    Operation,
+    evaluate_atoms,
+    is_atom,
+)
 from rasp.relations import given_graph
 
 # An element that becomes part of an operation takes as much memory as this many in a list.
@@ -158,16 +165,6 @@ def _sops(op: str, left: Value, right: Value) -> Value:
     return apply(op, left, right)
 
 
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
 def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
     """Operators where a list or dictionary stands on at least one side."""
     if op in ("==", "!="):
@@ -176,7 +173,7 @@ def _containers(op: str, left: Value, right: Value, spend: Spend) -> Value:
         if op == "+":
             spend(len(left) + len(right))
             return left + right
-        if op in _COMPARE:
+        if op in PLAIN_COMPARISONS:
             return _ordered(op, left, right, spend)
     if op == "*":
         items, times = (left, right) if isinstance(left, list) else (right, left)
@@ -216,7 +213,7 @@ def _ordered(op: str, left: list[Value], right: list[Value], spend: Spend) -> bo
         spend(1)
         if not _same(a, b, spend):
             return bool(binary(op, a, b, spend)) if is_atom(a) or isinstance(a, list) else _unordered(op, a, b)
-    return _COMPARE[op](len(left), len(right))
+    return PLAIN_COMPARISONS[op](len(left), len(right))
 
 
 def _unordered(op: str, left: Value, right: Value) -> bool:

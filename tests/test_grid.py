@@ -1,0 +1,114 @@
+"""Numbers over all cells, kept by what decides them, and counts of ordered keys without a table of all pairs."""
+
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from compiler.options import Options
+from compiler.pipeline import Compilation
+from compiler.values import grid as grids
+from compiler.values.grid import Along, Cells, PositionGrid
+from compiler.values.ordered import ordered_counts
+from compiler.values.sets import Ranges, ValueSet, grouped, union
+from compiler.values.width_bounds import Pairs
+from rasp.errors import Refusal
+from rasp.graph import SelectorWidth, SOp, aggregate, indices, length, select, tokens
+from rasp.operations import COMPARISONS
+
+GRID = PositionGrid(5)
+BY: dict[Along, Cells] = {
+    "nothing": GRID.same(3),
+    "position": GRID.positions,
+    "length": GRID.lengths,
+    "end": GRID.lengths.with_other(GRID.positions, np.subtract),
+    "cell": GRID.lengths.with_other(GRID.positions, np.multiply),
+}
+PLACES: list[Callable[[], SOp]] = [
+    lambda: indices,
+    lambda: 3 - indices,
+    lambda: indices * 2 - 3,
+    lambda: length,
+    lambda: length - 1 - indices,
+    lambda: length * indices,
+    lambda: indices * 0 + 2,
+]
+
+
+@pytest.mark.parametrize("along", BY)
+def test_numbers_are_kept_by_what_decides_them(along: Along) -> None:
+    cells = BY[along]
+    assert cells.along == along
+    assert [cells.row(n).tolist() for n in range(1, 6)] == [cells.full[GRID.row(n)].tolist() for n in range(1, 6)]
+    assert Cells.of(GRID, cells.full.copy()).along == along
+
+
+@pytest.mark.parametrize("one", BY)
+@pytest.mark.parametrize("other", BY)
+def test_functions_of_two_numbers_are_those_of_each_cell(one: Along, other: Along) -> None:
+    found = BY[one].with_other(BY[other], lambda a, b: a * 7 + b)
+    assert found.tolist() == (BY[one].full * 7 + BY[other].full).tolist()
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("op", COMPARISONS)
+def test_ordered_keys_are_counted_as_pairs_are(op: str, causal: bool) -> None:
+    for keys in (indices, 2 - indices):
+        for query in PLACES:
+            width = SelectorWidth(select(keys, query(), op))
+            facts = Compilation({"": width + 0 * length}, Options("ab", 6, causal=causal)).checked
+            conjunction = facts.conjunctions.get(width.selector)
+            if conjunction is None:
+                continue
+            found, pairs = ordered_counts(facts.values, conjunction), Pairs(facts.values, conjunction)
+            assert found is not None
+            assert [side.tolist() for side in found] == [pairs.counts(pairs.some).tolist()] * 2
+
+
+def test_bounds_stand_for_counts_where_there_are_too_many_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    width = SelectorWidth(select(indices, indices + 2, "<"))
+    facts = Compilation({"": width}, Options("ab", 6)).checked
+    exact = facts.values.width_bounds(width.selector).low
+    monkeypatch.setattr(grids, "MOST_CELLS", 5)
+    bounds = ordered_counts(facts.values, facts.conjunctions[width.selector])
+    assert bounds is not None
+    assert (bounds[0].along, bounds[1].along, exact.along) == ("position", "position", "cell")
+    for n in range(1, 7):
+        assert np.all(bounds[0].row(n) <= exact.row(n))
+        assert np.all(exact.row(n) <= bounds[1].row(n))
+
+
+def test_what_would_take_a_number_for_each_of_too_many_cells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grids, "MOST_CELLS", 5)
+    with pytest.raises(Refusal, match="the length and the position together, and 15 pairs of them are too many"):
+        _ = PositionGrid(5).lengths.with_other(PositionGrid(5).positions, np.add)
+
+
+def test_ranges_are_sets_of_codes() -> None:
+    ranges = Ranges(np.array([0, 2, 2, 7, 7]), np.array([1, 5, 5, 7, 9]))
+    listed = [ranges[at] for at in range(5)]
+    assert union(ranges, 10).tolist() == union(listed, 10).tolist() == [0, 2, 3, 4, 7, 8]
+    assert ranges.flat.tolist() == np.concatenate(listed).tolist()
+    some, other = (grouped(sets, GRID.positions, range(10)) for sets in (ranges, listed))
+    assert (some.universe, sets_of(some)) == (other.universe, sets_of(other))
+    table = np.arange(36).reshape(6, 6) % 5 == 0
+    assert np.array_equal(some.any(table)[some.cell_pattern.full], other.any(table)[other.cell_pattern.full])
+
+
+def sets_of(values: ValueSet) -> list[list[int]]:
+    return [values.patterns[pattern].tolist() for pattern in values.cell_pattern.tolist()]
+
+
+@pytest.mark.parametrize("program", [length - 1 - indices, aggregate(select(indices, length - 1 - indices), tokens)])
+def test_memory_of_an_analysis_grows_with_the_length(program: SOp) -> None:
+    def most(size: int) -> int:
+        facts = Compilation({"": program}, Options("ab", size)).facts
+        tracemalloc.start()
+        facts.examine([program])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(100)
+    assert most(800) < 2.5 * most(400)
