@@ -39,6 +39,7 @@ PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- by benchmarks/forward.py -->", "<!-- until here, forward -->"
 PROGRAMS = ("reverse", "histogram", "sort", "most_frequent", "dyck2")
 BATCH, LENGTH = 256, 40
+STREAM, STACKED = 100, ((1, 1, 1), (1, 4, 27), (2, 4, 27), (6, 4, 27), (4, 16, 1))
 INPUTS, SHORTEST, LONGEST = 10_000, 5, 20
 
 
@@ -125,6 +126,45 @@ def random_ids(vocabulary_size: int) -> np.ndarray:
     return found
 
 
+# -- heads side by side
+
+
+def stacked_table(runs: int) -> Iterator[str]:
+    """Milliseconds for heads of one layer: each alone, one product for all queries, keys and values, scores batched."""
+    yield "| heads | d_head | d_value | each alone, ms | one product, ms | scores batched as well, ms |"
+    yield "| ---: | ---: | ---: | ---: | ---: | ---: |"
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn((BATCH, LENGTH + 1, STREAM), generator=generator)
+    for count, size, value in STACKED:
+        matrices = [
+            [torch.randn((STREAM, width), generator=generator) for width in (size, size, value)] for _ in range(count)
+        ]
+        ways = (
+            lambda: [_read(x @ q, x @ k, x @ v) for q, k, v in matrices],  # noqa: B023
+            lambda: _together(x, matrices),  # noqa: B023
+            lambda: _batched(x, matrices),  # noqa: B023
+        )
+        with torch.no_grad():
+            cells = " | ".join(f"{1e3 * seconds:.1f}" for seconds in medians(ways, runs))
+        yield f"| {count} | {size} | {value} | {cells} |"
+
+
+def _read(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    return (queries @ keys.transpose(-1, -2)).softmax(-1) @ values
+
+
+def _together(x: Tensor, matrices: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    flat = [matrix for head in matrices for matrix in head]
+    parts = torch.split(x @ torch.cat(flat, dim=1), [matrix.shape[1] for matrix in flat], dim=-1)
+    return list(map(_read, parts[::3], parts[1::3], parts[2::3]))
+
+
+def _batched(x: Tensor, matrices: Sequence[Sequence[Tensor]]) -> Tensor:
+    kinds = [torch.cat(kind, dim=1) for kind in zip(*matrices, strict=True)]
+    parts = torch.split(x @ torch.cat(kinds, dim=1), [kind.shape[1] for kind in kinds], dim=-1)
+    return _read(*(part.reshape(*part.shape[:2], len(matrices), -1).transpose(1, 2) for part in parts))
+
+
 # -- the command
 
 
@@ -185,6 +225,11 @@ def report(runs: int, threads: Sequence[int]) -> Iterator[str]:
         yield ""
         yield from forward_table(runs)
         yield ""
+    torch.set_num_threads(1)
+    yield f"The heads of a layer side by side, the same batch, a stream of {STREAM}, one thread:"
+    yield ""
+    yield from stacked_table(runs)
+    yield ""
     yield "The command, each a process of its own:"
     yield ""
     yield from command_table(min(runs, 5))
