@@ -23,7 +23,7 @@ from compiler.precision import PRECISIONS
 from compiler.report import counts, report
 from compiler.run.model import ENGINES, CompiledModel, Runtime
 from compiler.run.resumed import ResumeFault
-from compiler.run.verify import Counterexample, Verification, verify, verify_on
+from compiler.run.verify import EXHAUSTIVE, Counterexample, Verification, verify, verify_on
 from compiler.run.workers import BACKENDS, Workers
 from rasp.arguments import examples
 from rasp.errors import RaspError
@@ -196,6 +196,12 @@ def verify_arguments(parser: argparse.ArgumentParser, runtimes: Runtimes) -> Non
         help="where inputs are replayed, instead of numpy and torch; may be repeated",
     )
     parser.add_argument("--count", type=_count, default=2_000, metavar="K", help="random inputs (default 2000)")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help=f"every input there is, however many (default: every one where there are at most {EXHAUSTIVE:,}); where a "
+        "program reads relations, inputs are always random",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the random inputs (default 0)")
     parser.add_argument("--json", action="store_true", help="one JSON object: inputs compared and the first difference")
     parser.add_argument(
@@ -244,6 +250,7 @@ def _compared(
     if given.counterexample is not None:
         return given, audited.reason
     options = {"count": args.count, "seed": args.seed, "workers": workers, "resume": args.resume}
+    options |= {"exhaustive": sys.maxsize} if args.all else {}
     try:
         with Bar("comparing") as bar:
             found = verify(audited.sops, model, engines=engines, progress=bar.tell, **options)

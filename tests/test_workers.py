@@ -183,6 +183,18 @@ def test_the_command_says_that_a_file_is_none_to_go_on_with(tmp_path: Path, caps
     assert not (tmp_path / "new").exists()
 
 
+def test_all_inputs_are_compared_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compiler.run.verify.input_count", lambda size, longest: 1_000_000)
+    (tmp_path / "x.rasp").write_text("x = indices;")
+    words = ["verify", str(tmp_path / "x.rasp"), "--vocab", "ab", "--max-length", "3"]
+    assert main(words) == main([*words, "--all"]) == 0
+    some, every = capsys.readouterr().out.split("certified")[:2]
+    assert "(random and boundary inputs)" in some
+    assert "14 inputs (all inputs)" in every
+
+
 def test_an_interrupted_command_says_how_it_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
