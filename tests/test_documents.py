@@ -25,7 +25,7 @@ SMALLER = {
     "repl": [],
     "watch": ["--once"],
 }
-FEWER = {"zoo build programs": "zoo build programs/reverse.rasp"}
+FEWER = {"zoo build programs": "zoo build programs/reverse.rasp", "--count 1000000": "--count 1000"}
 COMMAND = re.compile(r"^(?:    |\$ )?(?:rasp|\.venv/bin/rasp) ([a-z].*)$", re.MULTILINE)
 INLINE = re.compile(r"`rasp ([a-z][^`]*)`")
 RUN_ELSEWHERE = ("tutorial", "lab")  # by a test of its own, and by make lab
