@@ -12,7 +12,7 @@ from compiler.run.model import ENGINES, CompiledModel
 from rasp.arguments import examples
 from rasp.console.show import given_text, values
 from rasp.errors import RaspError
-from rasp.inputs import Input, given_inputs, input_arguments, json_of, positional_inputs, sequence_of
+from rasp.inputs import Input, given_inputs, hint_at_words, input_arguments, json_of, positional_inputs, sequence_of
 from rasp.interventions import Interventions, given_interventions, intervention_argument
 from rasp.language.header import header_of
 from rasp.operations import column
@@ -95,6 +95,7 @@ def _counterfactuals(
 def _write(given: Input, answer: Answer, as_json: bool, **more: bool) -> None:
     """Prints the values on an input, or why there are none."""
     if isinstance(answer, RaspError):
+        hint_at_words(given, answer)
         warn(str(answer))
     if as_json:
         say(json.dumps({"input": json_of(sequence_of(given))} | _fields(answer) | more))

@@ -29,6 +29,7 @@ from rasp.inputs import (
     input_arguments,
     json_of,
     positional_inputs,
+    read_as_characters,
     sequence_of,
 )
 from rasp.interpret import Run
@@ -85,11 +86,20 @@ def run_run(args: argparse.Namespace, *, drawing: Drawing) -> int:
             "--json, --show, --causal and --intervene need an input: -i, --inputs or --graph, or # input: in its header"
         )
     program = load_program(args.file, budget=args.budget, **given_parameters(args))
+    _remark_on_words(inputs, program.header)
     shown = _Shown(program, *_named(program, args.show), args.json, args.budget)
     if (shown.json or given) and not isinstance(shown.value, Node):
         found = described(shown.value)
         raise TypeFault(f"{shown.name} of {args.file} is {found}; only s-ops and selectors have an output")
     return int(_run_on(inputs, shown, causal=args.causal, given=given))
+
+
+def _remark_on_words(inputs: Sequence[Input], header: Header) -> None:
+    """Says how inputs with blanks were read, where the header's vocabulary has no blank."""
+    known = header.vocabulary
+    for remark in map(read_as_characters, inputs if known is not None and " " not in known else ()):
+        if remark:
+            warn(remark)
 
 
 @dataclass(frozen=True)

@@ -140,10 +140,17 @@ def _is_input(value: object) -> bool:
 
 def hint_at_words(given: Input, error: RaspError) -> None:
     """Adds a hint to what went wrong on an input with blanks in it, which was read as its characters."""
-    if isinstance(given, str) and len(given.split()) > 1:
-        words = json.dumps(given.split(), ensure_ascii=False)
-        hint = f"the input was read as its {len(given)} characters; a list of its words is '{words}'"
+    hint = read_as_characters(given)
+    if hint:
         error.hint = f"{error.hint}; {hint}" if error.hint else hint
+
+
+def read_as_characters(given: Input | Sequence[Atom]) -> str:
+    """How an input with blanks in it was read, and how to write its words; nothing for any other."""
+    if not isinstance(given, str) or len(given.split()) < 2:
+        return ""
+    words = json.dumps(given.split(), ensure_ascii=False)
+    return f"the input was read as its {len(given)} characters; a list of its words is '{words}'"
 
 
 def read_inputs(name: str) -> Iterator[Input]:

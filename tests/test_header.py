@@ -213,3 +213,12 @@ def test_a_program_is_compiled_for_what_its_header_says() -> None:
     assert load_program("p.rasp").compile(max_length=3).weights.max_length == 3
     with pytest.raises(DataFault, match="vocab and max_length: needed where the header of <program> does not say it"):
         parse_program("x = indices;").compile()
+
+
+def test_blanks_that_are_no_tokens_are_remarked_on(capsys: pytest.CaptureFixture[str]) -> None:
+    words = """the input was read as its 3 characters; a list of its words is '["a", "b"]'\n"""
+    Path("q.rasp").write_text("# vocab: a-c\nsame = tokens;\n")
+    assert rasp(capsys, "run", "q.rasp", "a b")[2] == words
+    assert rasp(capsys, "run", "p.rasp", "a b")[2] == "", "its vocabulary has a blank"
+    rasp(capsys, "compile", "q.rasp", "--max-length", "3", "-o", "q.safetensors")
+    assert words.strip() in rasp(capsys, "infer", "q.safetensors", "a b")[2]
