@@ -26,10 +26,12 @@ class Reader:
         self.storage = storage
         self.analysis: ValueAnalysis = storage.analysis
         self.source_map = source_map
-        self.one_hot = {node: self._one_hot_directions(encoding) for node, encoding in storage.one_hot.items()}
+        self.one_hot: dict[SOp, list[Direction | None]] = {
+            node: self._one_hot_directions(encoding) for node, encoding in storage.one_hot.items()
+        }
         stored = {node: found for node, found in storage.numbers.items() if found.stays or not self._is_view(node)}
-        self.numbers = self._number_directions(stored)
-        self.raw = self._number_directions(storage.raw)
+        self.numbers: dict[SOp, Direction] = self._number_directions(stored)
+        self.raw: dict[SOp, Direction] = self._number_directions(storage.raw)
         self.placed: list[Encoding] = [*storage.one_hot.values(), *stored.values(), *storage.raw.values()]
 
     def _number_directions(self, stored: Mapping[SOp, Encoding]) -> dict[SOp, Direction]:
