@@ -49,7 +49,7 @@ class Passes:
     """One way from s-ops to a network in names, pass by pass: each is a value, made when first asked for.
 
     `prefer` says what is rewritten; `in_steps`, whether parts of large s-ops are stored; `most_rows` how many
-    combinations are listed at most.
+    combinations are listed at most; `settles_ties`, whether it is computed which of several floats a mean is.
     """
 
     def __init__(
@@ -62,16 +62,17 @@ class Passes:
         *,
         in_steps: bool = False,
         most_rows: int = MAX_TUPLES,
+        settles_ties: bool = False,
     ) -> None:
         self.names, self.given, self.options, self.stopwatch = names, given, options, stopwatch
-        self.prefer, self.in_steps = prefer, in_steps
+        self.prefer, self.in_steps, self.settles_ties = prefer, in_steps, settles_ties
         self.facts = Facts(options, most_rows)
 
     @cached_property
     @timed("graph")
     def split(self) -> Rewritten:
         """The s-ops rewritten where `prefer` asks for it, and to what single heads compute."""
-        return split(self.given, self.prefer, self.facts, in_steps=self.in_steps)
+        return split(self.given, self.prefer, self.facts, in_steps=self.in_steps, settles_ties=self.settles_ties)
 
     @cached_property
     @timed("graph")

@@ -169,6 +169,16 @@ class Compilation:
         return many if few.size < math.inf and MUCH * many.size <= few.size else few
 
     def _smaller(self, prefer: str) -> Passes:
+        """The smaller way; where it is refused, the one that computes as well how the interpreter rounds means."""
+        found = self._plain(prefer)
+        if found.size < math.inf:
+            return found
+        settled = self._way(prefer, in_steps=True, most_rows=TRIED_ROWS, settles_ties=True)
+        if settled.size == math.inf and settled.stores_parts:
+            settled = self._way(prefer, most_rows=TRIED_ROWS, settles_ties=True)
+        return found if settled.size == math.inf else settled
+
+    def _plain(self, prefer: str) -> Passes:
         """In steps where that is smaller, or the only way; then combinations are listed up to TRIED_ROWS only."""
         steps = self._way(prefer, in_steps=True)
         if not steps.stores_parts:
@@ -179,9 +189,19 @@ class Compilation:
         found.facts.list_up_to(MAX_TUPLES)
         return found
 
-    def _way(self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES) -> Passes:
-        names = tuple(self.outputs)
-        return Passes(names, self.given, self.options, self.stopwatch, prefer, in_steps=in_steps, most_rows=most_rows)
+    def _way(
+        self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES, settles_ties: bool = False
+    ) -> Passes:
+        return Passes(
+            tuple(self.outputs),
+            self.given,
+            self.options,
+            self.stopwatch,
+            prefer,
+            in_steps=in_steps,
+            most_rows=most_rows,
+            settles_ties=settles_ties,
+        )
 
     @property
     def facts(self) -> Facts:

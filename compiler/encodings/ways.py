@@ -30,7 +30,7 @@ from compiler.values.analysis import TooMany
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.grid import Ints
 from compiler.values.linear import LinearForm
-from compiler.values.representatives import points_of
+from compiler.values.representatives import readings_of
 from compiler.values.roundoff import largest, roundoff
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
@@ -197,8 +197,8 @@ def _ranks(values: Sequence[Any]) -> Sequence[Any]:
 def _readings(factor: SOp, source: SOp, codes: Sequence[int], storage: Storage) -> list[list[Fraction]]:
     """Every true reading that a factor's raw source can have where the factor has each of some codes."""
     if not storage.analysis[source].listed:
-        points = points_of(factor)
-        return [[points[code]] for code in codes]
+        found = readings_of(factor)
+        return [[found[code]] for code in codes]
     levels = _levels(factor, source, storage)
     return [levels[code] for code in codes]
 

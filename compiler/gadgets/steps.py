@@ -42,6 +42,7 @@ from compiler.gadgets.tables import Context, IndistinctError, Space, Target, tab
 from compiler.precision import Precision
 from compiler.reader import Reader
 from compiler.symbolic import ONE, Direction, Functional, Neuron, combine
+from compiler.values.progressions import EXACT_MEANS
 from rasp.errors import Refusal
 from rasp.graph import SOp
 
@@ -179,7 +180,10 @@ class StepBuilder:
 
     def _enter(self, context: Context, level: int, target: int) -> None:
         if self.tables[context].setdefault(level, target) != target:
-            raise IndistinctError(f"{self.name} depends on more than the number {self.raw.direction.name}")
+            number, reading = self.raw.direction.name, float(self.raw.sign * self.levels[level])
+            raise IndistinctError(
+                f"whether {number} is {reading:.9g} or only close to it is a matter of rounding", hint=EXACT_MEANS
+            )
 
     def _change(self, before: int, after: int) -> Functional:
         return combine((1.0, self.targets[after]), (-1.0, self.targets[before]))

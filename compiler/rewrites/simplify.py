@@ -24,6 +24,7 @@ from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.select_best import choose, count_apart
 from compiler.rewrites.sets import Sets
+from compiler.rewrites.ties import settle_ties
 from compiler.rewrites.whole import look_up
 from compiler.selectors import comparisons, conjuncts
 from compiler.source_map import SourceMap
@@ -47,7 +48,9 @@ class Rewritten:
     notes: tuple[str, ...]
 
 
-def split(found: Rewritten, prefer: str, facts: Facts, *, in_steps: bool = False) -> Rewritten:
+def split(
+    found: Rewritten, prefer: str, facts: Facts, *, in_steps: bool = False, settles_ties: bool = False
+) -> Rewritten:
     """The s-ops with select_best as single heads compute it, wide heads split, and means compared as one number.
 
     What is linear goes first, so that no values are listed of what then is not there, and once more at the end.
@@ -61,7 +64,7 @@ def split(found: Rewritten, prefer: str, facts: Facts, *, in_steps: bool = False
         for change in changes:
             found = _passed(found, change, facts)
         found = _in_steps(found, facts) if in_steps else found
-    return found
+    return _passed(found, settle_ties, facts) if settles_ties else found
 
 
 def settle(found: Rewritten, facts: Facts) -> Rewritten:

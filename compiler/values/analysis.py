@@ -85,7 +85,7 @@ class ValueAnalysis:
         self._tuples: dict[tuple[SOp, ...], Tuples] = {}
         self._evaluated: dict[Tuples, dict[SOp, Categorical]] = {}
         self._width_bounds: dict[Selector, WidthBounds] = {}
-        self._checked: dict[tuple[SOp, SOp | None], Refusal | None] = {}
+        self._checked: dict[tuple[SOp, SOp | None, str], Refusal | None] = {}
         self.partial: dict[SOp, None] = {}
         self.progressions: Progressions = Progressions(self)
         self.linear: LinearForms = LinearForms()
@@ -261,7 +261,7 @@ class ValueAnalysis:
 
         It is checked once. What is asked on the way is part of the check itself, and so nothing then.
         """
-        key = test.left, test.right
+        key = test.left, test.right, test.op
         if key not in self._checked:
             self._checked[key] = None
             try:

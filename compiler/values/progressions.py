@@ -19,6 +19,7 @@ from compiler.values.width_bounds import BoundedWidths
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp
 
+MAX_FLOATS = 64
 _SIMPLE = 10**6
 _ROUNDED = Fraction(1, 2**50)
 _CLOSE = Fraction(1, 2**44)
@@ -61,32 +62,128 @@ class Progression:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What is next to a threshold: the largest number below it and the smallest above, each only where there is one.
+
+    Between them are exact `means` and `others` so close to the threshold that their floats may be at it.
+    """
+
+    below: tuple[Fraction, ...]
+    means: frozenset[Fraction]
+    others: frozenset[Fraction]
+    above: tuple[Fraction, ...]
+
+    @property
+    def here(self) -> frozenset[Fraction]:
+        """All that is at the threshold, as far as rounding goes."""
+        return self.means | self.others
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Several floats, between two `ends`, that what is at a threshold may be rounded to.
+
+    Which of them a mean is depends on how the numbers were rounded that it is the mean of.
+    """
+
+    beside: Beside
+    ends: tuple[float, float]
+
+    @property
+    def number(self) -> Fraction:
+        """What stands for all of them in the residual stream."""
+        return min(self.beside.here)
+
+    @property
+    def floats(self) -> list[Fraction] | None:
+        """All of them, rising; None where they are many."""
+        low, high = self.ends
+        found = [low]
+        while found[-1] < high and len(found) <= MAX_FLOATS:
+            found.append(math.nextafter(found[-1], math.inf))
+        return list(map(Fraction, found)) if len(found) <= MAX_FLOATS else None
+
+    def holds(self, number: float) -> bool:
+        """Whether a float is one of them."""
+        return self.ends[0] <= number <= self.ends[1]
+
+    def runs(self, threshold: Fraction) -> list[list[Fraction]]:
+        """Points that stand for all of them and for the neighbours; nothing lies between two points of one run.
+
+        Where there are few floats that is all of them, else the ends and what is next to the threshold.
+        """
+        below, above = self.beside.below, self.beside.above
+        if self.floats is not None:
+            return [[*below, *self.floats, *above]]
+        low, high = map(Fraction, self.ends)
+        at = float(threshold)
+        next_to = map(Fraction, (math.nextafter(at, -math.inf), at, math.nextafter(at, math.inf)))
+        return [[*below, low], [number for number in next_to if low < number < high], [high, *above]]
+
+
+@dataclass(frozen=True)
 class Means:
-    """The means of m numbers of a progression for every m in `sizes`, and some other numbers."""
+    """The means of m numbers of a progression for every m in `sizes`, and some other numbers.
+
+    `ends` are the floats that the smallest number of the progression may be, from and to, and those of the largest: a
+    mean that is one of the two is a mean of such floats, and no other is rounded beyond them.
+    """
 
     progression: Progression
     sizes: range
     others: tuple[Fraction, ...]
+    ends: tuple[tuple[float, float], tuple[float, float]] = ((-math.inf, math.inf), (-math.inf, math.inf))
+
+    @property
+    def outermost(self) -> set[Fraction]:
+        """The smallest and the largest float of a mean, and the other numbers."""
+        return {*map(Fraction, self._floats(self.progression.low, self.progression.high)), *self.others}
 
     def around(self, threshold: Fraction) -> list[Fraction] | None:
         """What stands for the means next to a threshold: the largest below, the threshold, the smallest above.
 
         Each only where there is one. None where some floats may be at the threshold and others beside it.
         """
+        found = self.beside(threshold)
+        if len(found.here) > 1 or any(len({*self._floats(mean, mean)}) > 1 for mean in found.means):
+            return None
+        return [*found.below, *found.here, *found.above]
+
+    def tie(self, threshold: Fraction) -> Tie:
+        """The floats at a threshold, where they are several."""
+        found = self.beside(threshold)
+        floats = {*self._floats(min(found.means), max(found.means))} if found.means else set[float]()
+        floats |= set(map(float, found.others))
+        return Tie(found, (min(floats), max(floats)))
+
+    def _floats(self, low: Fraction, high: Fraction) -> tuple[float, float]:
+        """The smallest float that one mean may be rounded to, and the largest one of another."""
+        (least, _), (_, most) = self.ends
+        error = self.progression.error
+        lowest = min(max(float(low - error), least), most)
+        highest = max(min(float(high + error), most), least)
+        return (
+            max(lowest, self.ends[1][0]) if low == self.progression.high else lowest,
+            min(highest, self.ends[0][1]) if high == self.progression.low else highest,
+        )
+
+    def _end(self, mean: Fraction, side: int) -> Fraction:
+        """The smallest (side 0) or the largest float that a mean may be rounded to; itself where it is exact."""
+        return Fraction(self._floats(mean, mean)[side]) if self.progression.error else mean
+
+    def beside(self, threshold: Fraction) -> Beside:
+        """What is next to a threshold."""
         error = self.progression.error
         close = max(_CLOSE * max(self.progression.size, abs(threshold)), 4 * error)
         below = [value for value in self.others if value < threshold - close]
         above = [value for value in self.others if value > threshold + close]
-        here = {value for value in self.others if abs(value - threshold) <= close}
-        exact = set(here)
+        others = frozenset(value for value in self.others if abs(value - threshold) <= close)
         low, step = self.progression.low, self.progression.step
         before, at, after = self._places((threshold - close - low, threshold + close - low))
-        below += [low + before * step + error] if before is not None else []
-        above += [low + after * step - error] if after is not None else []
-        here |= {low + place * step for place in at}
-        if len(here) > 1 or any(float(value - error) != float(value + error) for value in here - exact):
-            return None
-        return [*([max(below)] if below else []), *here, *([min(above)] if above else [])]
+        below += [self._end(low + before * step, 1)] if before is not None else []
+        above += [self._end(low + after * step, 0)] if after is not None else []
+        means = frozenset(low + place * step for place in at)
+        return Beside((max(below),) if below else (), means, others, (min(above),) if above else ())
 
     def _places(self, ends: tuple[Fraction, Fraction]) -> _Places:
         """Of all k/m steps above the lowest number: the last before two ends, those between, the first after."""
@@ -163,7 +260,9 @@ class Progressions:
         widths = self._analysis.width_bounds(node.selector)
         least = int(widths.low.min())
         others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
-        return Means(self[node.value], range(max(least, 1), int(widths.high.max()) + 1), others)
+        progression, values = self[node.value], self._analysis[node.value]
+        sizes = range(max(least, 1), int(widths.high.max()) + 1)
+        return Means(progression, sizes, others, _ends(progression, values.range, values.universe))
 
     def _differences(self, node: Map) -> Means:
         """The difference of two means is 0, or at least the smallest difference that their denominators allow."""
@@ -207,16 +306,29 @@ class Progressions:
 
 def _progression_of_values(values: Sequence[Any]) -> Progression:
     exact = [Fraction(value) for value in values]
-    simple = list(map(_simple, exact))
-    error = max(abs(one - other) for one, other in zip(exact, simple, strict=True))
-    low, high = min(simple), max(simple)
-    return Progression(low, gcd_of([value - low for value in simple]), low, high, error)
+    size = max(map(abs, exact))
+    meant = [simple(value, size) for value in exact]
+    error = max(abs(one - other) for one, other in zip(exact, meant, strict=True))
+    low, high = min(meant), max(meant)
+    return Progression(low, gcd_of([value - low for value in meant]), low, high, error)
 
 
-def _simple(value: Fraction) -> Fraction:
-    """The fraction with a small denominator that a float was rounded from, or the float itself."""
+def _ends(
+    progression: Progression, extremes: tuple[float, float], values: Sequence[Any]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The floats that stand for the lowest number of a progression, from and to, and for the highest."""
+    lowest = [float(value) for value in values if value <= progression.low + progression.error]
+    highest = [float(value) for value in values if value >= progression.high - progression.error]
+    return (extremes[0], max(lowest, default=math.inf)), (min(highest, default=-math.inf), extremes[1])
+
+
+def simple(value: Fraction, size: Fraction) -> Fraction:
+    """The fraction with a small denominator that a float was rounded from, or the float itself.
+
+    `size` is that of the largest number it was computed with, whose rounding may be left of it where others cancel.
+    """
     near = value.limit_denominator(_SIMPLE)
-    return near if abs(near - value) <= abs(value) * _ROUNDED else value
+    return near if abs(near - value) <= size * _ROUNDED else value
 
 
 def _progression_of_means(means: Means) -> Progression:

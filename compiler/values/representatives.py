@@ -32,7 +32,7 @@ from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.categorical import UNDEFINED, Categorical, Tuples, joined
 from compiler.values.grid import Ints
-from compiler.values.progressions import EXACT_MEANS, Means, Progressions
+from compiler.values.progressions import EXACT_MEANS, Means, Progressions, Tie
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
 from compiler.whole import Whole
@@ -65,14 +65,16 @@ class Tables(ValueSets, Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ThresholdTest:
-    """What a program asks of affine functions of one number: the signs of `left − right`, or where `left` rounds to.
+    """What a program asks of affine functions of one number: how `left` and `right` compare, or where `left` rounds to.
 
-    `functions` are what that difference may be, one for each branch of a conditional on the number.
+    `op` says how they are compared; where it says nothing, all that matters is which is larger, or neither. `functions`
+    are what the difference may be, one for each branch of a conditional on the number.
     """
 
     left: SOp
     right: SOp | None
     functions: tuple[Affine, ...]
+    op: str = ""
 
 
 def threshold_tests(analysis: Tables, root: SOp, source: SOp) -> tuple[ThresholdTest, ...] | None:
@@ -106,7 +108,7 @@ class _Finder:
             return True
         if isinstance(node.op, Whole):
             return all(self._test(node.args[0], Constant(integer)) for integer in node.op.integers)
-        if node.op.name in COMPARISONS and self._test(*node.args):
+        if node.op.name in COMPARISONS and self._test(node.args[0], node.args[1], node.op.name):
             return True
         if node.op.name == "round" and self._test(node.args[0], None):
             return True
@@ -115,13 +117,13 @@ class _Finder:
             (place < truths and self._test(arg, Constant(0))) or self.asks(arg) for place, arg in enumerate(node.args)
         )
 
-    def _test(self, left: SOp, right: SOp | None) -> bool:
+    def _test(self, left: SOp, right: SOp | None, op: str = "") -> bool:
         if not self.depends(left) and (right is None or not self.depends(right)):
             return False
         functions = self._functions(left if right is None else Map(OPERATIONS["-"], (left, right)))
         if functions is None:
             return False
-        self.found.append(ThresholdTest(left, right, tuple(functions)))
+        self.found.append(ThresholdTest(left, right, tuple(functions), op))
         return True
 
     def _functions(self, node: SOp) -> list[Affine] | None:
@@ -152,13 +154,15 @@ class _Finder:
         return None if any(function is None for function in found) else [f for f in found if f is not None]
 
     def _branches(self, condition: SOp, then: SOp, otherwise: SOp) -> list[Affine] | None:
-        """Of a condition on the source each branch; another one chooses the coefficients."""
+        """Of a condition on the source each branch; another one chooses the coefficients, or any of both if many."""
         some, other = self._functions(then), self._functions(otherwise)
         if some is None or other is None:
             return None
         if self.depends(condition):
             known = self._test(condition, Constant(0)) or self.asks(condition)
             return [*some, *other] if known else None
+        if len(some) * len(other) > MAX_BRANCHES:
+            return [*some, *other]
         return [chosen(condition, one, another) for one, another in product(some, other)]
 
 
@@ -169,10 +173,10 @@ class _Finder:
 class Representatives(Operation):
     """A number as the representative of its interval: the last of the rising `points` that is not above it.
 
-    Where `open`, other values may lie between two points.
+    Where `open`, other values may lie between two points. Points that differ by rounding only are read as one number.
     """
 
-    key: tuple[tuple[Fraction, ...], tuple[Fraction, ...], tuple[bool, ...]] = ((), (), ())
+    key: tuple[tuple[Fraction, ...], tuple[Fraction, ...], tuple[bool, ...], tuple[Fraction, ...]] = ((), (), (), ())
 
     @property
     def thresholds(self) -> tuple[Fraction, ...]:
@@ -201,6 +205,18 @@ def represented(analysis: Tables, root: SOp, source: SOp) -> Map | None:
     for test in tests:
         analysis.check_test(test, source)
     return representative
+
+
+def ties_of(analysis: Tables, root: SOp, mean: Aggregate) -> list[Tie]:
+    """Where a root asks which of several floats a mean is; where it does more, all that are listed."""
+    means, tests = analysis.progressions.means(mean), threshold_tests(analysis, root, mean)
+    if tests is None:
+        values = analysis[mean]
+        asked = {Fraction(values.universe[code]) for code, own in enumerate(values.numerically_equal) if code != own}
+    else:
+        asked = {threshold for test in tests for threshold in _thresholds(analysis, test, mean, means)}
+    ties = [means.tie(threshold) for threshold in sorted(asked) if means.around(threshold) is None]
+    return [*{tie.number: tie for tie in ties}.values()]
 
 
 def with_representatives(analysis: Tables, selector: Selector) -> Selector:
@@ -266,6 +282,8 @@ def _known_representatives(analysis: Tables, root: SOp, source: SOp) -> Iterator
 def _thresholds(analysis: Tables, test: ThresholdTest, source: SOp, means: Means) -> Iterator[Fraction]:
     """Where the functions of a test change sign, or where their rounding changes."""
     for function in test.functions:
+        if source not in function[0]:
+            continue
         slopes, constants = analysis.columns((term(function, source), function[1]))
         pairs = set(zip(slopes.codes.tolist(), constants.codes.tolist(), strict=True))
         for slope, constant in ((slopes.categories[a], constants.categories[b]) for a, b in pairs):
@@ -285,30 +303,28 @@ def _crossings(slope: Fraction, constant: Fraction, means: Means, rounds: bool) 
 
 
 def _representatives(source: SOp, means: Means, thresholds: tuple[Fraction, ...]) -> Representatives:
-    error = means.progression.error
-    points = {means.progression.low - error, means.progression.high + error, *means.others}
+    points = means.outermost
     neighbours: set[tuple[float, float]] = set()
+    ties: list[Tie] = []
     for threshold in thresholds:
         group = means.around(threshold)
-        if group is None:
-            raise Refusal(
-                f"whether {source!r} is {float(threshold):.9g} or only close to it is a matter of rounding",
-                hint=EXACT_MEANS,
-            )
-        points.update(group)
-        neighbours.update(pairwise(map(float, group)))
+        ties += [] if group is not None else [means.tie(threshold)]
+        for run in [group] if group is not None else ties[-1].runs(threshold):
+            points.update(run)
+            neighbours.update(pairwise(map(float, run)))
     order = list({float(point): point for point in sorted(points)}.items())
     floats = [number for number, _ in order]
     rising = tuple(point for _, point in order)
+    read = tuple(next((tie.number for tie in ties if tie.holds(number)), point) for number, point in order)
     apart = tuple(pair not in neighbours for pair in pairwise(floats))
-    return Representatives("bins", 1, (thresholds, rising, apart), partial(_representative, floats))
+    return Representatives("bins", 1, (thresholds, rising, apart, read), partial(_representative, floats))
 
 
-def points_of(node: SOp) -> tuple[Fraction, ...]:
-    """The representatives, rising, of a source that an s-op reads by them."""
+def readings_of(node: SOp) -> tuple[Fraction, ...]:
+    """For each representative, rising, of a source that an s-op reads by them, the number that the source holds."""
     assert isinstance(node, Map)
     assert isinstance(node.op, Representatives)
-    return node.op.points
+    return node.op.key[3]
 
 
 def _representative(floats: list[float], value: float) -> float:
@@ -325,7 +341,7 @@ def check_test(analysis: Tables, test: ThresholdTest, source: SOp) -> None:
     representative = tuples.factors[at]
     assert isinstance(representative, Map)
     assert isinstance(representative.op, Representatives)
-    answers = known[proxy].codes if test.right is None else _signs(known[test.left], known[test.right])
+    answers = known[proxy].codes if test.right is None else _answers(test.op, known[test.left], known[test.right])
     others = [tuples.codes[:, other] for other in range(len(tuples.factors)) if other != at]
     order = np.lexsort((tuples.codes[:, at], *others))
     rows = answers[order].reshape(-1, len(representative.op.points))
@@ -427,6 +443,14 @@ def _scaled(analysis: Tables, node: Map, first: int, second: int) -> int | None:
     moving, factor = (first, node.args[1]) if first else (second, node.args[0])
     low, high = analysis[factor].range
     return moving if low >= 0 else _turned(moving) if high <= 0 else _EITHER
+
+
+def _answers(op: str, left: Categorical, right: Categorical) -> Ints:
+    """What matters of the signs to a comparison: a larger and a smaller number both differ, but one may be between."""
+    signs = _signs(left, right)
+    if op in ("<", ">="):
+        return np.where(signs == 0, 1, signs)
+    return np.where(signs == 0, -1, signs) if op in (">", "<=") else signs
 
 
 def _signs(left: Categorical, right: Categorical) -> Ints:
