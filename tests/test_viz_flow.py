@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from rasp.errors import TypeFault
-from rasp.graph import Node, SOp, aggregate, full, indices, length, select, selector_width, tokens, tokens_int
+from rasp.graph import Node, SOp, aggregate, full, indices, length, relation, select, selector_width, tokens, tokens_int
+from rasp.relations import given_graph
 from tests.figures import overlaps
 from viz.flow_chart import flow
 from viz.flow_chart.content import Flow, contents
 from viz.flow_chart.elements import Layout
 from viz.flow_chart.layout import lay_out
+from viz.labels import OUT_OF_SIGHT
 
 flip = select(indices, length - indices - 1)
 reverse = aggregate(flip, tokens)
@@ -204,3 +206,19 @@ def test_a_result_without_a_name_is_called_by_what_its_head_does() -> None:
     heads = contents(aggregate(flip, tokens), "abc").stages[-1].heads
     widths = contents(selector_width(flip), "abc").stages[-1].heads
     assert [head.results for head in (*heads, *widths)] == [("aggregate(…, tokens)",), ("selector_width(…)",)]
+
+
+def test_what_a_relation_or_a_causal_mask_hides_is_grey() -> None:
+    edges = relation("edges")
+    given = given_graph({"tokens": "aba", "edges": [[0, 1], [1, 2], [2, 0]]})
+    (plan,) = lay_out(contents(selector_width(edges & select(tokens, "a")), given, {}))
+    (grid,) = plan.grids
+    assert (grid.marked | grid.hidden).tolist() == [[True] * 3, [True] * 3, [True, False, True]]
+    assert grid.hidden.tolist() == [[True, True, False], [False, True, True], [True, False, True]]
+    assert OUT_OF_SIGHT in {words.text for words in plan.words}
+    (plan,) = lay_out(contents(selector_width(select(tokens, "a")), "aba", {}, causal=True))
+    (grid,) = plan.grids
+    assert grid.hidden.tolist() == np.triu(np.ones((3, 3), dtype=bool), 1).tolist()
+    (plan,) = lay_out(contents(selector_width(select(tokens, "a")), "aba", {}))
+    (grid,) = plan.grids
+    assert not grid.hidden.any()

@@ -8,7 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.selectors import mask_of
 from rasp.errors import DataFault
+from rasp.graph import Selector, full
+from rasp.interpret import Run
 from rasp.operations import Atom
 
 Weights: TypeAlias = NDArray[np.float64]
@@ -38,6 +41,15 @@ def weights_of(matrix: Any, tokens: Sequence[Atom], what: str = "attention") -> 
     if weights.size and not (weights.min() >= -_TOLERANCE and weights.max() <= 1 + _TOLERANCE):
         raise DataFault(f"{what} has numbers outside 0 to 1, or that are no numbers", hint="give weights after softmax")
     return weights
+
+
+def sight_of(selector: Selector, run: Run) -> Visible | None:
+    """Where a head of a selector may look on an input, [T, T]: what relations in it and a causal mask let it see; None
+    where that is everywhere."""
+    mask = mask_of(selector)
+    if mask is None and not run.causal:
+        return None
+    return run.selector(full if mask is None else mask)
 
 
 def hidden_by(mask: Visible, weights: Weights) -> Visible:

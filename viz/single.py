@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from compiler.selectors import mask_of
-from rasp.graph import Selector, full
+from rasp.graph import Selector
 from rasp.interpret import Run
 from rasp.operations import Atom
 from rasp.printing import expression
-from viz.attention import Visible, weights_of
+from viz.attention import Visible, sight_of, weights_of
 from viz.fonts import drawable, unwritten
 from viz.labels import NOTHING_SELECTED, OUT_OF_SIGHT, label
 from viz.matrix import (
@@ -67,17 +66,9 @@ def selector(
     """
     if isinstance(marked, Selector):
         run = Run(tokens, causal=causal)
-        return _draw(run.selector(marked), tokens, title or expression(marked), ax, _sight(marked, run))
+        return _draw(run.selector(marked), tokens, title or expression(marked), ax, sight_of(marked, run))
     weights_of(marked, tokens, "the selector")
     return _draw(np.asarray(marked, dtype=bool), tokens, title, ax)
-
-
-def _sight(marked: Selector, run: Run) -> Visible | None:
-    """Where a head of the selector may look; None where that is everywhere."""
-    mask = mask_of(marked)
-    if mask is None and not run.causal:
-        return None
-    return run.selector(full if mask is None else mask)
 
 
 def _draw(matrix: Any, tokens: Sequence[Atom], title: str | None, ax: Axes | None, mask: Visible | None = None) -> Axes:

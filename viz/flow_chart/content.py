@@ -33,6 +33,7 @@ from rasp.interpret import Run
 from rasp.layers import Analysis, Gather, Head, analyse
 from rasp.operations import Atom
 from rasp.printing import expression
+from viz.attention import Visible, sight_of
 
 _NAME, _FORMULA, _RESULT = 90, 45, 30
 
@@ -60,6 +61,8 @@ class Read:
 class HeadView:
     """A head: its selector's name, formula and pattern [q, k], the rows it reads, the rows it writes and their names.
 
+    `sight` is where it may look at all, None for everywhere.
+
     A result without a name is called by what is aggregated, as the selector is named already.
     """
 
@@ -69,6 +72,7 @@ class HeadView:
     reads: tuple[Read, ...]
     writes: tuple[SOp, ...]
     results: tuple[str, ...]
+    sight: Visible | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +202,9 @@ class _Writer:
         reads = {Read(source, role): None for node, role in pairs for source in self._sources([node])}
         title, formula = self._written(head.selector)
         marked = np.asarray(self.run.selector(head.selector), dtype=bool)
-        return HeadView(title, formula, marked, tuple(reads), tuple(writes), tuple(map(self._result, writes)))
+        results = tuple(map(self._result, writes))
+        sight = sight_of(head.selector, self.run)
+        return HeadView(title, formula, marked, tuple(reads), tuple(writes), results, sight)
 
     def _result(self, node: Gather) -> str:
         if node in self.names or node is length:

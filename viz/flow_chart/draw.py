@@ -10,13 +10,14 @@ from matplotlib.collections import LineCollection, PatchCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon, Rectangle
+from numpy.typing import NDArray
 
 from rasp.graph import Node, SOp
 from rasp.operations import Atom
 from viz.flow_chart.content import contents
 from viz.flow_chart.elements import Band, Cells, Edge, Grid, Layout, Words
 from viz.flow_chart.layout import lay_out
-from viz.style import DIVIDER, GRID, HATCHED, INK, MARKED, PAPER, QUIET, Box, axes_at, new_figure, styled
+from viz.style import DIVIDER, GRID, HATCHED, HIDDEN, INK, MARKED, PAPER, QUIET, Box, axes_at, new_figure, styled
 
 _GROUND = "#f6f7f9"
 _TIP = 0.07
@@ -87,7 +88,9 @@ def _draw_grid(ax: Axes, grid: Grid) -> None:
     ax.add_patch(Rectangle((grid.x, grid.y), width, height, facecolor=PAPER, edgecolor=DIVIDER, linewidth=0.6))
     for row in grid.empty:
         ax.add_patch(Rectangle((grid.x, grid.y + row * grid.line), width, grid.line, **HATCHED))
-    _draw_marked(ax, grid)
+    if grid.hidden.any():
+        _draw_places(ax, grid, grid.hidden, HIDDEN)
+    _draw_places(ax, grid, grid.marked, MARKED)
     steps = range(1, len(grid.marked))
     down = [((grid.x + i * grid.cell, grid.y), (grid.x + i * grid.cell, grid.bottom)) for i in steps]
     across = [((grid.x, grid.y + i * grid.line), (grid.right, grid.y + i * grid.line)) for i in steps]
@@ -95,17 +98,17 @@ def _draw_grid(ax: Axes, grid: Grid) -> None:
         ax.add_collection(LineCollection([*down, *across], colors=GRID, linewidths=0.5 if grid.cell > 0.15 else 0.2))
 
 
-def _draw_marked(ax: Axes, grid: Grid) -> None:
-    """The marked cells, as one image where they are many."""
-    places = np.argwhere(grid.marked).tolist()
+def _draw_places(ax: Axes, grid: Grid, chosen: NDArray[np.bool_], colour: str) -> None:
+    """Some cells of a pattern, as one image where they are many."""
+    places = np.argwhere(chosen).tolist()
     if len(places) <= _MANY_CELLS:
         cells = [Rectangle((grid.x + k * grid.cell, grid.y + q * grid.line), grid.cell, grid.line) for q, k in places]
-        ax.add_collection(PatchCollection(cells, facecolor=MARKED, edgecolor="none"))
+        ax.add_collection(PatchCollection(cells, facecolor=colour, edgecolor="none"))
         return
     edges = np.arange(len(grid.marked) + 1)
-    shown = np.ma.masked_equal(grid.marked.astype(np.float64), 0.0)
+    shown = np.ma.masked_equal(chosen.astype(np.float64), 0.0)
     xs, ys = grid.x + edges * grid.cell, grid.y + edges * grid.line
-    ax.pcolormesh(xs, ys, shown, cmap=ListedColormap([MARKED]), rasterized=True)
+    ax.pcolormesh(xs, ys, shown, cmap=ListedColormap([colour]), rasterized=True)
 
 
 def _draw_cells(ax: Axes, cells: Cells) -> None:

@@ -57,6 +57,12 @@ class Grid:
     cell: float
     line: float
     marked: NDArray[np.bool_]
+    sight: NDArray[np.bool_] | None = None
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """What a mask hides."""
+        return np.zeros_like(self.marked) if self.sight is None else ~self.sight
 
     @property
     def right(self) -> float:

@@ -20,7 +20,7 @@ from viz.flow_chart.content import Flow, HeadView, Read, Row, Stage, columns
 from viz.flow_chart.elements import SIZE, Band, Cells, Edge, Grid, Layout, Point, Words
 from viz.flow_chart.lanes import colours, lanes
 from viz.fonts import drawable, unwritten
-from viz.labels import NOTHING_SELECTED, label
+from viz.labels import NOTHING_SELECTED, OUT_OF_SIGHT, label
 from viz.style import INK, QUIET, fit, text_height, text_width, wrap
 
 _ROW = 0.2
@@ -220,7 +220,11 @@ class _Page:
         """What is said below the last layer."""
         values = [value for row in self.rows.values() for value in row.values]
         texts = [*map(label, [*values, *self.flow.tokens]), *(row.name for row in self.rows.values())]
-        notes = [NOTHING_SELECTED if any(grid.empty for grid in self.grids) else "", unwritten(texts)]
+        notes = [
+            NOTHING_SELECTED if any(grid.empty for grid in self.grids) else "",
+            OUT_OF_SIGHT if any(grid.hidden.any() for grid in self.grids) else "",
+            unwritten(texts),
+        ]
         if self.step > 1:
             notes.append(f"along patterns one value in {self.step} is written; the tables have them all")
         width = self.right - self.start
@@ -402,7 +406,7 @@ class _Page:
     def _place(self, block: _Block, x: float, y: float, track: dict[SOp, float]) -> None:
         """Draws a head with its top left corner at a point."""
         lane = {source: x + _LANE * index for index, source in enumerate(block.sources)}
-        grid = Grid(x + block.left, y + block.above_height, self.cell, self.line, block.head.marked)
+        grid = Grid(x + block.left, y + block.above_height, self.cell, self.line, block.head.marked, block.head.sight)
         self.grids.append(grid)
         left = x + _LANE * len(block.sources) + 0.04
         for index, line in enumerate([*block.title, *block.formula]):
