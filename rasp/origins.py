@@ -57,9 +57,14 @@ def known(roots: Iterable[Node]) -> tuple[dict[Node, str], dict[Node, Span]]:
 
 
 def all_names(roots: Iterable[Node]) -> dict[Node, list[str]]:
-    """Every name of each node that some nodes need: given in Python, and in programs. What has none is left out."""
+    """Every name of each node that some nodes need: given in Python, and in programs. What has none is left out.
+
+    Where the roots are of programs, it is these that name: another one may share nodes with them, and call them as it
+    likes.
+    """
+    roots = list(roots)
     nodes = list(topological(roots))
-    programs = _programs(nodes)
+    programs = _programs(roots) or _programs(nodes)
     return {node: found for node in nodes if (found := _names(node, programs))}
 
 

@@ -83,6 +83,15 @@ def test_a_name_of_two_s_ops_is_not_enough() -> None:
         rasp.evaluate(one + two, "a", given={"x": {0: 1}})
 
 
+def test_another_program_does_not_make_a_name_ambiguous() -> None:
+    other = rasp.load(PROGRAMS / "balance.rasp")
+    shared = other.sop("step")
+    root = rasp.load(PROGRAMS / "shuffle_dyck.rasp").sop()
+    assert shared in set(topological([root]))
+    assert rasp.evaluate(root, "[[", given={"step": {0: -1}}) == [False, False]
+    assert rasp.evaluate(root, "[]", given={"step": {0: 1}}) == [True, True]
+
+
 def test_graphs_are_inputs_of_calls_too() -> None:
     near = aggregate(rasp.relation("edge"), indices, -1)
     assert near({"tokens": ["a", "b"], "edge": [[0, 1]]}) == [-1, 0]
