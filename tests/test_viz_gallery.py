@@ -21,6 +21,10 @@ def test_every_bundled_program_is_in_the_gallery() -> None:
     assert linked == {f"gallery/{path.name}" for path in (ROOT / "docs" / "gallery").glob("*.png")}
 
 
+def test_the_page_is_as_it_is_made() -> None:
+    assert page(exhibits(ROOT / "programs")) == (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
+
+
 def test_the_gallery_is_small() -> None:
     assert sum(path.stat().st_size for path in (ROOT / "docs" / "gallery").glob("*.png")) < 3_000_000
 

@@ -81,6 +81,8 @@ def test_analyses_and_models_are_tables() -> None:
     assert text is not None
     assert "select(tokens, &quot;&lt;&quot;, ==)" in text
     assert "d_head" in text
+    masked = compile_sop(selector_width(EDGES & select(tokens, "a")), "abc", 3)._repr_html_()
+    assert "<td>relation(&quot;edges&quot;)</td>" in str(masked)
 
 
 def done(code: str) -> None:

@@ -102,6 +102,16 @@ def page(shown: Sequence[Exhibit]) -> str:
         "choose heads, `--numbers` writes their weights in the cells, `--dark` and `--colors` change the look. "
         "`rasp report` puts all of it on one HTML page in which the model runs on inputs that you type:",
         "    rasp report programs/reverse.rasp -i hello --vocab a-z -o reverse.html",
+        "A button plays the forward pass: at every step the page says what each head brings to each position. Any "
+        "head can be switched off, alone or with others, and the page computes what the output becomes, as "
+        "`model.ablate` does in Python (a head that is off adds nothing to the stream). A second input can stand "
+        "beside the first, what differs is framed, and W_QK and W_OV of a head are shown by the names of directions. "
+        "The address holds all that is shown, so that a link shows the same. Several s-ops make one page (`rasp "
+        "report programs/reverse.rasp opposite reverse -i hello -o both.html`), and so do saved models; `--causal` "
+        "masks every head. Models whose heads have masks run there on the inputs given, and inputs that are graphs "
+        "are drawn as [vertices and edges](graphs.md#pictures). Of a model that is too large to run in the page, or "
+        "made for float32, the page has what it does on the inputs given, and what it answers there without each "
+        "head.",
         *map(_section, shown),
     ]
     return "\n\n".join(parts) + "\n"

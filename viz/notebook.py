@@ -103,7 +103,7 @@ def _model(model: CompiledModel) -> str:
     """The heads of a compiled model and its sizes as an HTML table."""
     weights, live = model.weights, parameter_counts(model.weights)["nonzero"]
     rows = [
-        (str(number), head.kind, head.name, str(head.W_Q.shape[1]))
+        (str(number), head.kind, head.name, "" if head.mask is None else expression(head.mask), str(head.W_Q.shape[1]))
         for number, layer in enumerate(model.layers, 1)
         for head in layer.heads
     ]
@@ -111,7 +111,7 @@ def _model(model: CompiledModel) -> str:
         f"{weights.name}: {len(weights.vocabulary)} tokens, up to {weights.max_length} positions, {weights.dtype}, "
         f"d_model {weights.d_model}, heads {weights.heads}, {live:,} weights that are not 0"
     )
-    return _table(caption, ("layer", "kind", "selector", "d_head"), rows)
+    return _table(caption, ("layer", "kind", "selector", "mask", "d_head"), rows)
 
 
 def _table(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
