@@ -8,7 +8,7 @@ boolean: so every alternative is looked at alone, and no two of them hold for on
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
@@ -92,22 +92,19 @@ def _combinations(parts: tuple[SOp, ...], analysis: Factored) -> float:
         return math.inf
 
 
-def _rests(formula: Selector, parts: tuple[SOp, ...], choices: Sequence[Hashable], by_keys: bool) -> Iterator[_Rest]:
+def _rests(formula: Selector, parts: tuple[SOp, ...], choices: Sequence[Hashable], by_keys: bool) -> list[_Rest]:
     """What is left of a formula for every value of the s-ops of one side: a formula of the other, or a truth value."""
     columns = {part: _column(parts, at, choices) for at, part in enumerate(parts)}
-    known: dict[Selector, list[_Rest]] = {}
-    for leaf in comparisons(formula):
-        known[leaf] = _restricted(leaf, columns, len(choices), by_keys)
-    for row in range(len(choices)):
-        yield folded(formula, lambda leaf, row=row: known[leaf][row], _REST)  # type: ignore[misc]
+    return folded(formula, lambda leaf: _restricted(leaf, columns, len(choices), by_keys), _REST)
 
 
 def _column(parts: tuple[SOp, ...], at: int, choices: Sequence[Hashable]) -> list[Atom]:
     return [value if len(parts) == 1 else value[at] for value in choices]  # type: ignore[index, misc]
 
 
-def _restricted(leaf: Select, columns: Mapping[SOp, list[Atom]], count: int, by_keys: bool) -> list[_Rest]:
+def _restricted(leaf: Selector, columns: Mapping[SOp, list[Atom]], count: int, by_keys: bool) -> list[_Rest]:
     """A comparison for every value of the s-ops of one side: whether it holds, or what it asks of the other side."""
+    assert isinstance(leaf, Select)
     chosen, other = (leaf.keys, leaf.queries) if by_keys else (leaf.queries, leaf.keys)
     values = [chosen.value] * count if isinstance(chosen, Constant) else columns[chosen]
     if isinstance(other, Constant):
@@ -138,7 +135,11 @@ def _or(left: _Rest, right: _Rest) -> _Rest:
     return left if left is right else Or(left, right)
 
 
-_REST: Mapping[type[Selector], Callable[..., _Rest]] = {Not: _not, And: _and, Or: _or}
+_REST: Mapping[type[Selector], Callable[..., list[_Rest]]] = {
+    Not: lambda inner: list(map(_not, inner)),
+    And: lambda left, right: list(map(_and, left, right)),
+    Or: lambda left, right: list(map(_or, left, right)),
+}
 
 
 def truth(formula: Selector, analysis: ValueSets) -> SOp:

@@ -63,11 +63,22 @@ def _bounds(leaf: Selector, rows: Sequence[_Row]) -> tuple[BoolTable, BoolTable]
     """For each row whether a comparison surely holds, and whether it may."""
     assert isinstance(leaf, Select)
     low, high = np.zeros(len(rows), dtype=bool), np.ones(len(rows), dtype=bool)
-    for at, row in enumerate(rows):
-        query, key = _value(leaf.queries, row.queries), _value(leaf.keys, row.keys)
-        if query is not None and key is not None:
-            low[at] = high[at] = compared(leaf.op, [query], [key]).item()
+    sides = [(_value(leaf.queries, row.queries), _value(leaf.keys, row.keys)) for row in rows]
+    found = [(at, query, key) for at, (query, key) in enumerate(sides) if query is not None and key is not None]
+    if found:
+        known, queries, keys = zip(*found, strict=True)
+        at = list(known)
+        low[at] = high[at] = _one_by_one(leaf, queries, keys)
     return low, high
+
+
+def _one_by_one(leaf: Select, queries: Sequence[Atom], keys: Sequence[Atom]) -> BoolTable:
+    """Whether a comparison holds for each query and the key beside it."""
+    if isinstance(leaf.queries, Constant):
+        return compared(leaf.op, queries[:1], keys)[0]
+    if isinstance(leaf.keys, Constant):
+        return compared(leaf.op, queries, keys[:1])[:, 0]
+    return np.array([compared(leaf.op, [query], [key]).item() for query, key in zip(queries, keys, strict=True)])
 
 
 def _value(node: SOp, known: Mapping[SOp, Atom]) -> Atom | None:
