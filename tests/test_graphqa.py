@@ -198,32 +198,20 @@ def every_question(n: int) -> Iterator[Question]:
             yield question(graph, first, second, rng)
 
 
-# -- compiled: how many vertices a test has time for
-
-RETRIEVAL = ("node_count", "edge_count", "edge_exists", "degree", "connected_nodes")
-SETS = ("reachability", "cycle_check", "shortest_path")
-SIZES = dict.fromkeys((*RETRIEVAL, "reachability_by_hops"), VERTICES) | {
-    "triangle_count": 4,
-    "reachability": 4,
-    "shortest_path": 4,
-}
+# -- compiled
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_compiled_models_are_as_networkx_has_it(name: str) -> None:
-    n = min(SIZES.get(name, 3), 4)
-    asked = list(every_question(n))
-    for one, answer in zip(asked, answers(model(name, n), [one.tokens for one in asked]), strict=True):
+    asked = list(every_question(4))
+    for one, answer in zip(asked, answers(model(name, 4), [one.tokens for one in asked]), strict=True):
         assert isinstance(answer, dict), answer
         assert next(iter(answer.values())) == wanted(name, one), one.tokens
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_compiled_models_on_graphs_of_every_generator(name: str, request: pytest.FixtureRequest) -> None:
-    count = int(request.config.getoption("--graphs"))
-    if count < 100 and name in SETS:
-        pytest.skip("models of eight vertices take 10 to 20 seconds each; give --graphs 100 or more")
-    asked = questions(count)
+    asked = questions(int(request.config.getoption("--graphs")))
     for one, answer in zip(asked, answers(model(name, VERTICES), [one.tokens for one in asked]), strict=True):
         assert isinstance(answer, dict), answer
         assert next(iter(answer.values())) == wanted(name, one), one.tokens
@@ -231,14 +219,13 @@ def test_compiled_models_on_graphs_of_every_generator(name: str, request: pytest
 
 @pytest.mark.parametrize("name", FILES)
 def test_compiled_models_have_the_layers_predicted(name: str) -> None:
-    n = SIZES.get(name, 3)
-    own = model(name, n)
-    assert own.weights.heads == analyse([program(name, n).sop()]).heads
+    own, sop = model(name, VERTICES), program(name).sop()
+    assert own.weights.heads == analyse([sop]).heads
     assert own.weights.certificate is not None
-    assert verify(program(name, n).sop(), own, count=25, engines=("reference",)).counterexample is None
+    assert verify(sop, own, count=25, engines=("reference",)).counterexample is None
 
 
-@pytest.mark.parametrize("name", [*RETRIEVAL, "reachability_by_hops"])
+@pytest.mark.parametrize("name", FILES)
 def test_engines_and_files_agree_on_eight_vertices(name: str, tmp_path: Path) -> None:
     own = model(name, VERTICES)
     for engine in (*ENGINES, "sparse"):
@@ -280,8 +267,7 @@ def test_of_several_questions_the_last_one_is_answered() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_several_questions_mean_what_the_interpreter_says(name: str) -> None:
     """Edges twice, edges of vertices that are not there, no question and several: in any order, at every engine."""
-    n = min(SIZES.get(name, 3), 4)
-    own = model(name, n)
+    n, own = 4, model(name, 4)
     rng, words = random.Random(7), own.weights.vocabulary
     asked = [word for word in words if "?" in str(word)]
     given = [[*rng.choices(words, k=rng.randint(1, 5)), *rng.choices(asked, k=count % 3)] for count in range(60)]
