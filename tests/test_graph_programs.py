@@ -69,6 +69,13 @@ def test_the_header_holds(name: str) -> None:
     assert ", ".join(map(str, model(name).weights.heads)) == said["heads"]
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_program_is_for_as_many_vertices_as_its_parameter_says(name: str) -> None:
+    parameters = program(name).parameters
+    for n in (3, 7) if "n" in parameters else ():
+        assert load_program(FOLDER / f"{name}.rasp", n=n).header.length == n
+
+
 def same(found: list[Any], wanted: list[Any]) -> bool:
     return found == (wanted if isinstance(wanted[0], str) else pytest.approx(wanted, rel=1e-5))
 
