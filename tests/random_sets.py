@@ -17,6 +17,7 @@ from rasp.graph import (
     select,
     select_best,
     selector_width,
+    sop,
     tokens,
     where,
 )
@@ -87,6 +88,14 @@ class Programs:
             return sum((indicator(reduce(kind, held[: at + 1])) for at in range(1, len(held))), indicator(held[0]))
         return reduce(kind, held)
 
+    def first(self) -> SOp:
+        """An int for the first of the members that holds."""
+        found: SOp | int = self.chance.randint(-2, 7)
+        for member in self.members:
+            value = self.chance.randint(-2, 7)
+            found = where(member, value, found) if self.chance.random() < 0.7 else where(member, found, value)
+        return sop(found)
+
     def root(self) -> SOp:
         """What is computed in the end."""
         for _ in range(self.chance.randint(0, 1)):
@@ -97,6 +106,7 @@ class Programs:
             lambda: aggregate(select_best(self.inside(), indices), tokens, "-"),
             lambda: indicator(aggregate(self.inside(), indicator(self.members[0])) > 0) + indicator(self.members[1]),
             self.chain,
+            self.first,
             lambda: where(self.chain() == 0, indices, -1),
         ]
         return self.chance.choice(made)()

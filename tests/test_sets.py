@@ -135,6 +135,12 @@ ASKED = {
     "how many before the first": """
         none, x = True, 0;
         for m in members { none = none and not m; x = x + indicator(none); }""",
+    "which is the first": """
+        x = 10;
+        for i in range(10) { x = 9 - i if members[9 - i] else x; }""",
+    "what the last one says": """
+        x = -1;
+        for i in range(10) { x = x if not members[i] else (i * i if i % 3 > 0 else -5); }""",
     "any, of two sources each": """
         x = False;
         for i in range(10) { x = x or (members[i] and indices > i); }""",

@@ -4,13 +4,18 @@ A head that writes a set reads an indicator for each member, and the member is t
 needs the means themselves, so they are numbers with bounds, and only their thresholds are looked at.
 
 Whether all, or any, of many booleans hold is a comparison of how many do: they are stored as 0 or 1, and their sum is
-one number, with no more values than there are booleans, where all of them together have 2ⁿ.
+one number, with no more values than there are booleans, where all of them together have 2ⁿ. Which of many is the first
+to hold is a sum over those before it: `k₁ if b₁ else k₂ if b₂ else … kₘ` is k₁ and, for each i of which none of b₁ … bᵢ
+hold, kᵢ₊₁ − kᵢ.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from itertools import pairwise
+from typing import TypeAlias, cast
 
 from compiler.facts import Facts
 from compiler.indicator_means import MARK
@@ -20,6 +25,7 @@ from rasp.operations import COMPARISONS, OPERATIONS
 
 MEMBERS = 5
 SOURCES = 9
+Literal: TypeAlias = tuple[Node, bool]
 _DUAL = {"and": "or", "or": "and"}
 
 
@@ -31,11 +37,12 @@ class Sets:
         nodes = list(topological(roots))
         self._means = _members(nodes)
         self._chains = self._long_chains(nodes)
+        self._choices = {node for node in nodes if _is_choice(node) and self._reads_many(node)}
         self._new: dict[Node, Node] = {}
         self._several: dict[Selector, bool] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._means or self._chains)
+        return bool(self._means or self._chains or self._choices)
 
     def __call__(self, node: Node, rebuilt: Node) -> Node | None:
         """What a node becomes, given the same one with its children changed; None where it stays that."""
@@ -43,6 +50,9 @@ class Sets:
         if node in self._chains:
             assert isinstance(node, Map)
             found = self._counted(node)
+        elif node in self._choices:
+            assert isinstance(node, Map)
+            found = self._first(node)
         elif isinstance(node, Map) and any(arg in self._means for arg in node.args):
             assert isinstance(rebuilt, Map)
             found = self._with_bounds(node, rebuilt)
@@ -80,32 +90,84 @@ class Sets:
             if not _is_logic(node) or node in found:
                 continue
             assert isinstance(node, Map)
-            if len(self.facts.values.sources(node)) >= SOURCES:
+            if self._reads_many(node):
                 found |= {part for part, _ in _walked(node) if _is_logic(part)} - {part for part, _ in _literals(node)}
         return found
 
     def _counted(self, node: Map) -> Map | None:
-        """Whether all literals hold, or any, by how many of the plain ones do less how many of the negated ones.
-
-        With p plain and n negated ones that is p where all hold, and −n where none does. A difference is not compared
-        with 0, which would be taken for a comparison of its sides.
-        """
+        """Whether all literals hold, or any; None where there are none but what makes no difference."""
         literals = {found: None for found in _literals(node) if not _is_neutral(*found, node.op.name)}
         if not literals:
             return None
-        positive = sum(is_positive for _, is_positive in literals)
-        least = positive if node.op.name == "and" else 1 - (len(literals) - positive)
-        first, *others = sorted(literals, key=lambda literal: not literal[1])
-        total = self._stored(first[0])
-        total = total if first[1] else Map(OPERATIONS["neg"], (total,))
-        for part, is_positive in others:
-            total = Map(OPERATIONS["+" if is_positive else "-"], (total, self._stored(part)))
-        return Map(OPERATIONS[">="], (total, Constant(least))) if least else Map(OPERATIONS[">"], (total, Constant(-1)))
+        least = 1 if node.op.name == "or" else len(literals)
+        return self._at_least(least, sorted(literals, key=lambda literal: not literal[1]))[-1]
+
+    def _at_least(self, least: int, literals: Sequence[Literal], each: bool = False) -> list[Map]:
+        """Whether so many of some literals hold; with `each` whether all of the first one do, of the first two, … .
+
+        As many hold as the sum of the plain s-ops, less that of the negated ones, and how many are negated. That sum is
+        not compared with 0: a difference with 0 would be taken for a comparison of its sides.
+        """
+        total: SOp | None = None
+        found = []
+        negative = 0
+        for at, (part, is_positive) in enumerate(literals, 1):
+            negative += not is_positive
+            total = self._added(total, part, is_positive)
+            wanted = (at if each else least) - negative
+            if each or at == len(literals):
+                op, bound = (">=", wanted) if wanted else (">", -1)
+                found.append(Map(OPERATIONS[op], (total, Constant(bound))))
+        return found
+
+    def _added(self, total: SOp | None, part: Node, is_positive: bool) -> Map:
+        """A sum and one literal more, or less where it is negated."""
+        term = self._stored(part)
+        if total is None:
+            return term if is_positive else Map(OPERATIONS["neg"], (term,))
+        return Map(OPERATIONS["+" if is_positive else "-"], (total, term))
+
+    # -- which of many is the first to hold
+
+    def _first(self, node: Map) -> Map:
+        conditions, values = _listed_choice(node)
+        none = self._at_least(0, [(part, not is_positive) for part, is_positive in conditions], each=True)
+        steps = [(after - before, one) for one, (before, after) in zip(none, pairwise(values), strict=True)]
+        terms = [Map(OPERATIONS["*"], (Map(MARK, (one,)), Constant(step))) for step, one in steps if step]
+        return reduce(lambda left, right: Map(OPERATIONS["+"], (left, right)), terms, cast(Map, Constant(values[0])))
+
+    def _reads_many(self, node: Node) -> bool:
+        return isinstance(node, SOp) and len(self.facts.values.sources(node)) >= SOURCES
 
     def _stored(self, literal: Node) -> Map:
         new = self._new[literal]
         assert isinstance(new, SOp)
         return kept(Map(MARK, (new,)))
+
+
+def _is_choice(node: Node) -> bool:
+    """Whether a node is an int for the first of several conditions that hold."""
+    return isinstance(node, Map) and node.op.name == "if" and len(_listed_choice(node)[0]) > 1
+
+
+def _listed_choice(root: Map) -> tuple[list[Literal], list[int]]:
+    """The conditions of `k₁ if b₁ else k₂ if b₂ else … kₘ`, and its ints; no conditions where it is something else."""
+    conditions: list[Literal] = []
+    values: list[int] = []
+    part: Node = root
+    while isinstance(part, Map) and part.op.name == "if":
+        condition, then, otherwise = part.args
+        is_then = _is_int(then)
+        chosen, part = (then, otherwise) if is_then else (otherwise, then)
+        conditions.append((condition, is_then))
+        if not isinstance(chosen, Constant) or not _is_int(chosen):
+            return [], []
+        values.append(cast(int, chosen.value))
+    return (conditions, [*values, cast(int, part.value)]) if isinstance(part, Constant) and _is_int(part) else ([], [])
+
+
+def _is_int(node: Node) -> bool:
+    return isinstance(node, Constant) and type(node.value) is int
 
 
 def _members(nodes: Sequence[Node]) -> set[Node]:
@@ -131,7 +193,7 @@ def _is_logic(node: Node) -> bool:
     return isinstance(node, Map) and node.op.name in _DUAL
 
 
-def _literals(root: Map) -> list[tuple[Node, bool]]:
+def _literals(root: Map) -> list[Literal]:
     """The s-ops that a chain of `and` (or `or`) asks for, each with whether it must hold or must not, from the left."""
     return [(part, is_positive) for part, is_positive in _walked(root) if not _goes_on(part, is_positive, root)]
 
@@ -141,9 +203,9 @@ def _is_neutral(literal: Node, is_positive: bool, op: str) -> bool:
     return isinstance(literal, Constant) and (bool(literal.value) is is_positive) is (op == "and")
 
 
-def _walked(root: Map) -> Iterator[tuple[Node, bool]]:
+def _walked(root: Map) -> Iterator[Literal]:
     """All parts of a chain, and its literals, from the left: of what is negated `or` goes on where `and` does."""
-    pending: list[tuple[Node, bool]] = [(root, True)]
+    pending: list[Literal] = [(root, True)]
     while pending:
         part, is_positive = pending.pop()
         yield part, is_positive
