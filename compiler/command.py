@@ -50,7 +50,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _compile_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", metavar="NAME", nargs="*", help="s-ops (default: the last one of the program)")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", default=[], help="s-ops (default: the last one of the program)"
+    )
     size_arguments(parser)
     parser.add_argument("--causal", action="store_true", help="decoder-only: no position attends to later ones")
     parser.add_argument(

@@ -130,7 +130,12 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _with_subcommand(argv: list[str]) -> list[str]:
-    """A command line whose subcommand is left out, with it: the console, or what is usual for a file of that kind."""
+    """A command line whose subcommand is left out, with it: the console, or what is usual for a file of that kind.
+
+    `rasp help compile` is `rasp compile --help`.
+    """
+    if argv[:1] == ["help"]:
+        return [*argv[1:2], "--help"]
     if not argv or argv[0].split("=")[0] in CONSOLE_OPTIONS:
         return ["repl", *argv]
     usual = next((name for ending, name in USUAL.items() if argv[0].endswith(ending)), None)

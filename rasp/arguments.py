@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         """The arguments of a subcommand; inputs of one that takes them may stand anywhere."""
         args, extras = self.parse_known_args(argv)
         if hasattr(args, "more_inputs") and not any(word.startswith("-") for word in extras):
-            args.more_inputs += extras
+            args.more_inputs = [*args.more_inputs, *extras]
         elif extras:
             args.parser.refuse(extras)
         return args

@@ -47,12 +47,12 @@ def input_arguments(parser: argparse.ArgumentParser) -> None:
 
 def positional_inputs(parser: argparse.ArgumentParser) -> None:
     """Lets inputs stand behind the file, as they do after `-i`."""
-    parser.add_argument("more_inputs", metavar="INPUT", nargs="*", help="inputs, as after -i")
+    parser.add_argument("more_inputs", metavar="INPUT", nargs="*", default=[], help="inputs, as after -i")
 
 
 def names_and_inputs(parser: argparse.ArgumentParser, metavar: str, text: str) -> None:
     """Lets names of s-ops stand behind the file, then inputs: `names_among` tells them apart."""
-    parser.add_argument("more_inputs", metavar=metavar, nargs="*", help=text)
+    parser.add_argument("more_inputs", metavar=metavar, nargs="*", default=[], help=text)
 
 
 def names_among(args: argparse.Namespace, known: Collection[str]) -> list[str]:

@@ -128,7 +128,7 @@ def test_check_tells_surprises_and_mistakes(capsys: pytest.CaptureFixture[str]) 
         (["run", "hist.rasp", "--json"], 2, "need an input"),
         (["analyse", "hist.rasp", "k"], 1, "only s-ops and selectors need layers"),
         (["check", "none.rasp"], 1, "cannot read"),
-        (["run"], 2, "required"),
+        (["run"], 2, "the following arguments are required: FILE\n"),
         (["nothing"], 2, "there is no subcommand nothing; subcommands are run, repl,"),
         (["compil"], 2, "there is no subcommand compil; did you mean compile?"),
         (["run", "hist.rasp", "--what"], 2, "unrecognized"),
@@ -160,6 +160,11 @@ def test_errors(capsys: pytest.CaptureFixture[str], argv: list[str], status: int
 def test_help_has_an_example(capsys: pytest.CaptureFixture[str], name: str) -> None:
     status, out, _ = run(capsys, name, "--help")
     assert (status, f"example:\n  rasp {name}" in out or "| rasp repl" in out) == (0, True)
+
+
+@pytest.mark.parametrize(("words", "options"), [(["help"], ["--help"]), (["help", "compile"], ["compile", "--help"])])
+def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str], words: list[str], options: list[str]) -> None:
+    assert run(capsys, *words) == run(capsys, *options)
 
 
 def test_help_lists_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None:
