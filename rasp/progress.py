@@ -26,6 +26,7 @@ class Bar:
         self.what, self._done, self._total = what, 0.0, 0.0
         self._shown = shown and sys.stderr.isatty()
         self._began = time.monotonic()
+        self._first: tuple[float, float] | None = None
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self._live: Progress | None = None
@@ -41,11 +42,25 @@ class Bar:
     def tell(self, done: float, total: float, what: str | None = None) -> None:
         """Takes note of how much of how much is done, and of what is done now."""
         self._done, self._total, self.what = done, total, what or self.what
+        if self._first is None:
+            self._first = time.monotonic(), self._share
         if self._timer is None:
             self._wait()
         live = self._live
         if live is not None:
             live.update(live.task_ids[0], completed=done, total=total, description=self.what)
+
+    @property
+    def _share(self) -> float:
+        return self._done / self._total if self._total else 0.0
+
+    @property
+    def estimate(self) -> str:
+        """How long it still takes, by the pace since something was told first: what was done before may be of old."""
+        at, before = self._first or (self._began, 0.0)
+        if self._share > before:
+            return left(time.monotonic() - at, (self._share - before) / (1 - before))
+        return left(time.monotonic() - self._began, self._share)
 
     def hide(self) -> None:
         """Makes room for what is to be said; the bar comes back a second after it is told something."""
@@ -63,7 +78,7 @@ class Bar:
             self._timer.start()
 
     def _appear(self) -> None:
-        live = _live()
+        live = _live(self)
         task = live.add_task(self.what, completed=int(self._done), total=self._total or None)
         live.update(task, completed=self._done)
         live.tasks[0].start_time = self._began
@@ -73,7 +88,7 @@ class Bar:
                 live.start()
 
 
-def _live() -> Progress:
+def _live(bar: Bar) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
     from rich.text import Text
@@ -82,7 +97,7 @@ def _live() -> Progress:
         """The time that is left."""
 
         def render(self, task: Task) -> Text:
-            return Text(left(task.elapsed or 0.0, task.percentage / 100), style="progress.remaining")
+            return Text(bar.estimate, style="progress.remaining")
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     return Progress(

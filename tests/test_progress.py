@@ -5,6 +5,7 @@ import sys
 import time
 from contextlib import redirect_stderr
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +84,16 @@ def test_short_work_has_no_bar(screen: Screen, monkeypatch: pytest.MonkeyPatch) 
 )
 def test_the_estimate_goes_by_the_pace_so_far(spent: float, share: float, words: str) -> None:
     assert left(spent, share) == words
+
+
+def test_what_was_done_before_says_nothing_of_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    bar = Bar("inputs", shown=False)
+    bar.tell(50, 100)
+    now[0] += 10
+    bar.tell(51, 100)
+    assert bar.estimate == "about 0:08:10 left"
 
 
 def test_a_compilation_tells_its_passes_in_their_order() -> None:

@@ -132,8 +132,11 @@ def test_an_interrupted_check_goes_on(tmp_path: Path, compared: list[int]) -> No
         checked(1 / HISTOGRAM, model, resume=file, progress=interrupt)
     before = sum(compared)
     compared.clear()
+    told: list[tuple[int, int]] = []
     assert json.loads(file.read_text())["done"] == before > 100
-    assert checked(1 / HISTOGRAM, model, resume=file) == checked(1 / HISTOGRAM, model)
+    again = checked(1 / HISTOGRAM, model, resume=file, progress=lambda *now: told.append(now))
+    assert again == checked(1 / HISTOGRAM, model)
+    assert told[0] == (before, 510)
     assert sum(compared) == 510 - before + 510
     assert list(tmp_path.iterdir()) == []
 

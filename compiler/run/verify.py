@@ -178,6 +178,8 @@ def _compared(
 ) -> Verification:
     """What comes of all parts, from the first on that the record does not have."""
     parts, skipped = _after(record.done, inputs.parts)
+    if record.done:
+        progress(record.done, inputs.count)
     elsewhere = workers if set(check.engines) <= {*ENGINES, "sparse"} else Workers(1)
     work = Work(check, _nodes(check), lambda part: part.positions, inputs.positions - skipped)
     with closing(work.results(parts, elsewhere)) as results:
