@@ -12,7 +12,7 @@ from rasp.errors import DataFault
 from rasp.operations import Atom, atom_key, is_atom
 from rasp.vocabulary import parse_vocabulary
 
-MAX_LENGTH = 8192
+MAX_LENGTH = 65_536
 PREFERENCES = ("auto", "depth", "small")
 MASKS = ("scores", "auto")
 
@@ -73,7 +73,7 @@ class Options:
         if not 1 <= self.max_length <= MAX_LENGTH:
             raise DataFault(
                 f"the maximum length must be from 1 to {MAX_LENGTH:,}, not {self.max_length:,}",
-                hint="what every length and position can have is kept, and beyond that it takes gigabytes",
+                hint="beyond that, what is kept of every position takes gigabytes",
             )
         if self.dtype not in PRECISIONS:
             raise DataFault(f"the dtype is one of {', '.join(PRECISIONS)}, not {self.dtype!r}")

@@ -127,6 +127,13 @@ class Predicate:
     query_parts: tuple[SOp, ...]
     formula: Selector
 
+    @property
+    def is_equality(self) -> bool:
+        """Whether a key and a query are selected where the two s-ops that are read have equal values."""
+        found = self.formula
+        is_plain = isinstance(found, Select) and not isinstance(found, Fits) and found.op == "=="
+        return is_plain and found.keys is self.keys and found.queries is self.queries  # type: ignore[attr-defined]
+
     def table(self, query_values: Iterable[Any], key_values: Iterable[Any]) -> BoolTable:
         """Whether the formula holds, for every query value (row) and key value (column)."""
         queries = _parts(query_values, self.query_parts)

@@ -180,6 +180,11 @@ def _plan_part(
 ) -> ScorePart:
     if isinstance(predicate, Cases):
         return _case_part(predicate, analysis, storage)
+    if squares != "none" and _equal_ints(predicate, analysis) > _SMALL_TABLE:
+        middle = _middle(predicate, analysis) if squares == "centred" else 0
+        by_square = _square_part(predicate, analysis, storage, competes, middle)
+        if by_square is not None:
+            return by_square
     table = analysis.predicate_table(predicate)
     if table.all():
         return ScorePart((), 0, 0)
@@ -208,6 +213,14 @@ def _case_part(cases: Cases, analysis: ValueAnalysis, storage: Storage) -> Score
         asked = Side(truth(case.asked.formula, analysis))
         sides.append((asked, chooser) if cases.by_keys else (chooser, asked))
     return ScorePart(tuple(sides), 1, 1)
+
+
+def _equal_ints(predicate: Predicate, analysis: ValueAnalysis) -> int:
+    """Of a plain comparison of ints for equality, how many values keys and queries have in common; 0 for any other."""
+    values = analysis[predicate.queries], analysis[predicate.keys]
+    if not predicate.is_equality or not all(isinstance(value, int) for side in values for value in side.universe):
+        return 0
+    return len(set(values[0].universe) & set(values[1].universe)) if all(side.listed for side in values) else 0
 
 
 def _middle(predicate: Predicate, analysis: ValueAnalysis) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 from compiler.gadgets.attention import HeadPlan, ScorePart
 from compiler.ir import HeadWeights
 from compiler.proof.cases import are_the_formula
+from compiler.proof.squares import squares_of
 from compiler.proof.stream import Stream, code_table, multiples
 from compiler.proof.units import Vector
 from compiler.rounding import added_exactly, drift_at_bos, held_exactly
@@ -114,6 +115,12 @@ class Heads:
         """Smallest and largest full score of a predicate, and by how much every other score falls short of it."""
         query_states, query_vectors = self._queries(head, columns, predicate.queries)
         key_states, key_vectors = self._keys(head, columns, predicate.keys)
+        if predicate.is_equality:
+            squares = squares_of(query_states, query_vectors, key_states, key_vectors)
+            if squares is not None:
+                self.reach += squares.reach
+                self.stream.checks += len(query_states) * len(key_states)
+                return squares.low, squares.high, squares.gap
         truth = predicate.table(query_states, key_states)
         rows = [self._row_scores(query_vectors[at], key_vectors, truth[at]) for at in _blocks(truth)]
         self.reach += max((found.reach for found in rows), default=0.0)

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.precision import Precision
+from compiler.proof.stairs import stairs_of
 from compiler.symbolic import Matrix
 from compiler.values.grid import Ints
 from rasp.batch.columns import distinct
@@ -106,6 +107,9 @@ class Group:
         the ends, and the active ones have no slope along a raw input. Units that share their input weights share its
         rounding, so what they leave when they cancel is the same everywhere.
         """
+        climbs = self._climbs(want, readings, shift)
+        if climbs is not None:
+            return climbs
         readings = sorted(readings, key=lambda reading: not set(self.raw).isdisjoint(reading.places))
         tables = [
             None if len(reading.levels) > _MANY_CODES else (self._table(reading, -shift), self._table(reading, shift))
@@ -116,6 +120,19 @@ class Group:
             self._part_gives(want[rows], [reading.at(rows) for reading in readings], tables, shift)
             for rows in (slice(start, start + size) for start in range(0, len(want), size))
         )
+
+    def _climbs(self, want: Matrix, readings: Sequence[Reading], shift: float) -> bool | None:
+        """The same for steps along one raw number, by what each step does; None where the units are no such steps."""
+        moving = [reading for reading in readings if not reading.constant]
+        still = [reading for reading in readings if reading.constant]
+        if len(moving) != 1 or moving[0].places != self.raw or any(reading.errors.any() for reading in still):
+            return None
+        at_rest = sum((reading.levels[0] @ self.W_in[reading.places] for reading in still), np.zeros(len(self.bias)))
+        stairs = stairs_of(self.W_in[self.raw[0]], at_rest, self.bias, self.W_out, self.precision)
+        if stairs is None:
+            return None
+        ends = [(moving[0].levels + side * shift * moving[0].errors)[:, 0] for side in (-1, 1)]
+        return stairs.give(want, *(end[codes] for end, codes in zip(ends, moving[0].codes, strict=True)))
 
     def _part_gives(
         self,

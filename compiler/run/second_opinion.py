@@ -34,6 +34,8 @@ SHARE, AT_LEAST = 0.1, 0.05
 _FIRST = 8
 _SHOWN = 4_000
 _LENGTHS = 4
+LONGEST = 4096
+MOST_TOKENS = 200_000
 
 
 def second_opinion(
@@ -45,13 +47,17 @@ def second_opinion(
 ) -> int:
     """How many of at most MOST inputs were compared, in about so many seconds. InternalFault at a difference.
 
-    Of other lengths than 1 and the longest, those in `lengths` come first.
+    Of other lengths than 1 and the longest, those in `lengths` come first. What is beyond LONGEST, and would take
+    minutes, is left to the certificate.
     """
-    inputs = hurtful(model.weights.vocabulary, model.weights.max_length, lengths)
+    longest = min(model.weights.max_length, LONGEST)
+    inputs = _affordable(
+        hurtful(model.weights.vocabulary, longest, [length for length in lengths if length <= longest])
+    )
     place = {id(token): at for at, token in enumerate(model.weights.vocabulary)}
     asked, chance = asked_of(sops, model), random.Random(0)
     end, done = time.perf_counter() + seconds, 0
-    for batch in _batches(itertools.islice(inputs, MOST), model):
+    for batch in _batches(inputs, model):
         if done and time.perf_counter() > end:
             break
         ids = np.array([[place[id(token)] for token in tokens] for tokens in batch])
@@ -60,6 +66,16 @@ def second_opinion(
             raise _fault(sops, model, found.counterexample)
         done += found.count
     return done
+
+
+def _affordable(inputs: Iterable[tuple[Atom, ...]]) -> Iterator[tuple[Atom, ...]]:
+    """The first MOST inputs, or as many as have MOST_TOKENS together."""
+    count = 0
+    for tokens in itertools.islice(inputs, MOST):
+        yield tokens
+        count += len(tokens)
+        if count > MOST_TOKENS:
+            return
 
 
 def _batches(inputs: Iterable[tuple[Atom, ...]], model: CompiledModel) -> Iterator[list[tuple[Atom, ...]]]:

@@ -42,6 +42,7 @@ MANY = 64
 MAX_REMEMBERED = 20_000_000
 _MAX_BITS = 1000
 _MOST_CELLS = 100_000_000
+_MOST_PAIRS = 1 << 28
 
 
 class TooMany(Refusal):
@@ -284,6 +285,12 @@ class ValueAnalysis:
         for side, values in ((predicate.queries, queries), (predicate.keys, keys)):
             if not values.listed:
                 raise Refusal(f"{side!r} is compared in a selector, but its possible values are too many to list")
+        if len(queries.universe) * len(keys.universe) > _MOST_PAIRS:
+            raise Refusal(
+                f"{predicate.formula!r} compares {len(queries.universe):,} values with {len(keys.universe):,}: "
+                "these are too many pairs to look at",
+                hint="use a maximum length of up to 8,192; ints compared with == may be more in float64",
+            )
         return predicate.table(queries.universe, keys.universe)
 
     def _join(self, factors: tuple[SOp, ...]) -> Tuples:

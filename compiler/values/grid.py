@@ -150,6 +150,30 @@ class Cells:
             return Cells(self.grid, along, function(self.numbers, other.numbers))
         return Cells.of(self.grid, function(self.full, other.full))
 
+    def plus(self, other: Cells) -> Cells:
+        """The sums; of multiples of a length and of a position they may be multiples of the distance from the end."""
+        some, others = self._slopes, other._slopes
+        if some is None or others is None:
+            return self.with_other(other, np.add)
+        slopes = some[0] + others[0], some[1] + others[1]
+        start, steps = int(self.numbers[0] + other.numbers[0]), np.arange(self.grid.max_length)
+        if slopes[0] == 0:
+            return Cells.by(self.grid, "length", start + slopes[1] * steps)
+        if slopes[1] == 0:
+            return Cells.by(self.grid, "position", start + slopes[0] * steps)
+        if slopes[0] == -slopes[1]:
+            return Cells.by(self.grid, "end", start + slopes[1] * steps)
+        return self.with_other(other, np.add)
+
+    @property
+    def _slopes(self) -> tuple[int, int] | None:
+        """By how much the number rises with the position, and with the length; None where that is not constant."""
+        rises = np.diff(self.numbers)
+        if self.along == "cell" or (len(rises) and np.any(rises != rises[0])):
+            return None
+        rise = int(rises[0]) if len(rises) else 0
+        return {"length": (0, rise), "end": (-rise, rise)}.get(self.along, (rise, 0))
+
     def distinct(self, size: int) -> tuple[Ints, Cells]:
         """The distinct numbers, from 0 to size − 1, rising, and the place of each cell's among them."""
         found, places = distinct(self.numbers, size)

@@ -80,8 +80,8 @@ def _summed(grid: PositionGrid, parts: Sequence[tuple[int, ValueSet]], constant:
         if ends is None:
             return None
         least, most = (weight * end for end in (ends if weight > 0 else ends[::-1]))
-        low = low.with_other(values.cell_pattern.map(least.__getitem__), np.add)
-        high = high.with_other(values.cell_pattern.map(most.__getitem__), np.add)
+        low = low.plus(values.cell_pattern.map(least.__getitem__))
+        high = high.plus(values.cell_pattern.map(most.__getitem__))
     start, size = low.min(), high.max() - low.min() + 1
     if size > _MOST:
         return None
