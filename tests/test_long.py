@@ -2,6 +2,7 @@
 
 import tracemalloc
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,17 @@ from compiler.options import Options
 from compiler.passes import Passes
 from compiler.pipeline import Compilation, compile
 from compiler.precision import PRECISIONS
+from compiler.proof.heads import Heads, _RowScores
+from compiler.proof.squares import squares_of
+from compiler.proof.stairs import Stairs, stairs_of
+from compiler.run import second_opinion
 from compiler.run.verify import verify
-from compiler.selectors import compared
-from compiler.symbolic import ONE, Direction
+from compiler.selectors import BoolTable, compared
+from compiler.symbolic import ONE, Direction, Matrix
 from compiler.values import width_bounds
 from compiler.values.categorical import Categorical, evaluate
 from compiler.values.width_bounds import width_bounds_of
+from rasp.errors import Refusal
 from rasp.graph import SelectorWidth, SOp, aggregate, indices, length, select, tokens
 from rasp.language.program import load_program
 from rasp.operations import COMPARISONS, Atom
@@ -163,3 +169,88 @@ def test_ints_and_floats_that_stand_together_are_compared_at_once(monkeypatch: p
     assert one_by_one[indices <= length].decoded == [True] * 9 + [False]
     monkeypatch.setattr("compiler.values.categorical.evaluate_atoms", None)
     assert evaluate(indices <= length, columns, 10)[indices <= length].decoded == [True] * 10
+
+
+def test_models_for_tens_of_thousands_of_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_opinion, "LONGEST", 8)
+    model = compile(aggregate(select(indices, indices - 2), tokens, "-"), "ab", 12_000, dtype="float64")
+    assert model("abba") == ["-", "-", "a", "b"]
+
+
+def stairs(size: int, **changed: float) -> tuple[Stairs | None, list[np.ndarray[Any, Any]]]:
+    """Steps that turn 1/(w + 1) into w, with one number of the last changed; and what is wanted, and read."""
+    raw, out = Direction("1/(w + 1)", 1.0), Direction("w")
+    read = [Fraction(1, w + 1) for w in range(size)]
+    entries = stepped([()] * size, [{out: float(w)} if w else {} for w in range(size)], [[level] for level in read])
+    neurons = cheapest_steps("w", entries, [], RawInput(raw, lambda x: 4 * FLOAT32.unit * float(x)), FLOAT32)
+    rows = [[n.inputs.get(raw, 0.0), n.inputs.get(ONE, 0.0), n.bias, n.outputs[out]] for n in neurons]
+    table = np.array(rows)
+    table[-2:] += [changed.get(name, 0.0) for name in ("slope", "rest", "bias", "written")]
+    levels = np.array(read, dtype=np.float64)
+    found = stairs_of(table[:, 0], table[:, 1], table[:, 2], table[:, 3:], FLOAT32)
+    return found, [np.arange(float(size))[:, None], levels * (1 - 2.0**-22), levels * (1 + 2.0**-22)]
+
+
+def test_steps_are_proved_where_they_are_taken() -> None:
+    found, (want, low, high) = stairs(300)
+    assert found is not None
+    assert found.give(want, low, high)
+    assert not found.give(want[::-1], low, high)
+    assert not found.give(want, low * 0.99, high * 1.01)
+
+
+@pytest.mark.parametrize(("name", "by"), [("bias", 40.0), ("bias", -40.0), ("rest", 2.0**20), ("rest", -(2.0**23))])
+def test_steps_with_another_number_are_not_proved(name: str, by: float) -> None:
+    found, (want, low, high) = stairs(300, **{name: by})
+    assert found is None or not found.give(want, low, high)
+
+
+def test_what_is_no_pair_of_steps_is_not_taken_for_one() -> None:
+    assert stairs(300, slope=1.0)[0] is None
+    assert stairs(300, written=1.0)[0] is None
+
+
+def test_scores_by_squares_are_proved_without_pairs() -> None:
+    values = list(range(-3, 9))
+    keys = np.array([[k, k * k, 1] for k in values], dtype=np.float64)
+    queries = np.array([[10 * q, -5, -5 * q * q] for q in values], dtype=np.float64)
+    found = squares_of(values, queries, values, keys)
+    assert found is not None
+    assert (found.low, found.high, found.gap) == (0, 0, 5)
+    dense = queries @ keys.T
+    assert found.reach >= (np.abs(queries) @ np.abs(keys).T).max()
+    assert [found.gap, found.low] == [-dense[~np.eye(12, dtype=bool)].max(), dense.diagonal().min()]
+    for row, column in ((0, 0), (3, 1), (7, 2)):
+        wrong = queries.copy()
+        wrong[row, column] += 1
+        assert squares_of(values, wrong, values, keys) is None or column == 2
+        assert squares_of(values, queries, values, keys + (keys == keys[row, column])) is None
+
+
+def test_a_query_without_an_equal_key_falls_short_of_all() -> None:
+    keys = np.array([[k, k * k] for k in range(4)], dtype=np.float64)
+    queries = np.array([[2 * q, -1] for q in (1, 2, 7)], dtype=np.float64)
+    found = squares_of([1, 2, 7], queries, [0, 1, 2, 3], keys)
+    assert found is not None
+    assert (found.low, found.high) == (1, 4)
+    assert found.gap <= 1 - (queries[2] @ keys.T).max()
+
+
+def test_the_certificate_of_a_long_model_looks_at_no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def row_scores(self: Heads, queries: Matrix, keys: Matrix, truth: BoolTable) -> _RowScores:
+        looked.append(truth.size)
+        return plain(self, queries, keys, truth)
+
+    plain = Heads._row_scores
+    monkeypatch.setattr(Heads, "_row_scores", row_scores)
+    monkeypatch.setattr("compiler.proof.units.Group._part_gives", None)
+    assert compile(load_program("programs/reverse.rasp").sop(), "ab", 90).weights.certificate is not None
+    assert max(looked) <= 4
+
+
+def test_too_many_pairs_of_values_are_refused_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compiler.values.analysis._MOST_PAIRS", 100)
+    with pytest.raises(Refusal, match="compares 20 values with 20: these are too many pairs to look at"):
+        compile(aggregate(select(indices, indices, "<"), tokens, "-") == "a", "ab", 20)
