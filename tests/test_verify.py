@@ -13,10 +13,12 @@ from compiler.run.agreement import agree
 from compiler.run.graph_inputs import NOTHING, GraphInputs
 from compiler.run.model import CompiledModel
 from compiler.run.reference import Trace
-from compiler.run.verify import EXHAUSTIVE, Ids, input_count, verify
+from compiler.run.verify import EXHAUSTIVE, Ids, input_count, verify, verify_on
 from compiler.tensors import named_tensors, with_tensors
-from rasp.graph import SOp, aggregate, indices, length, select, selector_width, tokens, tokens_int
+from rasp.errors import DataFault
+from rasp.graph import SOp, aggregate, indices, length, relation, select, selector_width, tokens, tokens_int
 from rasp.operations import Atom
+from rasp.relations import given_graph
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
 HISTOGRAM = selector_width(select(tokens, tokens))
@@ -130,3 +132,17 @@ def test_a_wrong_weight_is_found(root: SOp) -> None:
         is None
     ]
     assert not missed
+
+
+def test_inputs_of_ones_own_are_compared() -> None:
+    """Graphs too: they need not be among those that are drawn at random."""
+    edges = relation("edges")
+    model = compile_sop(selector_width(edges), "a", 3)
+    given = [given_graph({"tokens": "aa", "edges": [[0, 1]]}), given_graph({"tokens": "a", "edges": [[0, 0]]})]
+    assert verify_on(selector_width(edges), model, given).given == 2
+    found = verify_on(selector_width(edges & ~select(indices, indices)), model, given)
+    assert found.count == 2
+    assert found.counterexample is not None
+    assert (found.counterexample.expected, found.counterexample.found) == ([0], [1])
+    with pytest.raises(DataFault, match="the model takes at most 3"):
+        verify_on(selector_width(edges), model, [given_graph({"tokens": "aaaa", "edges": []})])
