@@ -297,6 +297,13 @@ def test_options_complete(text: str, expected: list[str], fresh: Console) -> Non
     assert [found.text for found in candidates(text, fresh.completions())] == expected
 
 
+def test_options_complete_with_a_note_on_what_follows(fresh: Console) -> None:
+    notes = {found.text: found.note for found in candidates(":draw hist --", fresh.completions())}
+    assert notes["--layer"] == "a number from 1 on"
+    assert notes["--kind"].startswith("flow, heads, ")
+    assert notes["--dark"] == ""
+
+
 @pytest.mark.parametrize(
     ("short", "name"), [("t", "type"), ("tr", "trace"), ("r", "reload"), ("h", "help"), ("s", "save"), ("l", "layers")]
 )

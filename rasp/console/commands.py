@@ -348,13 +348,9 @@ _OPTIONS: dict[str, _Option] = {
 OPTIONS = {name: option.values for name, option in _OPTIONS.items()}
 
 
-def flags() -> dict[str, dict[str, tuple[str, ...]]]:
-    """The options of each command that has any, with their values."""
-    return {
-        name: {word: flag.values for word, flag in found.flags.items()}
-        for name, found in COMMANDS.items()
-        if found.flags
-    }
+def flags() -> dict[str, Mapping[str, Flag]]:
+    """The options of each command that has any."""
+    return {name: found.flags for name, found in COMMANDS.items() if found.flags}
 
 
 def _quit(context: Context, rest: str) -> Reply:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from rasp.console.manual import ENTRIES
+from rasp.console.words import Flag
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z|\Z", re.ASCII)
 _QUOTED_PATH = re.compile(r"""\bload\s+(["'])([^"'\n]*)\Z""")
@@ -48,7 +49,7 @@ class Names(NamedTuple):
     describe: Callable[[str], tuple[str, str]]
     colon: Mapping[str, str]
     options: Mapping[str, tuple[str, ...]]
-    flags: Mapping[str, Mapping[str, tuple[str, ...]]]
+    flags: Mapping[str, Mapping[str, Flag]]
 
 
 NO_NAMES = Names((), lambda name: ("", ""), {}, {}, {})
@@ -108,9 +109,9 @@ def _arguments(command: str, text: str, names: Names) -> Iterator[Candidate]:
     name = next((known for known in names.colon if known.startswith(command)), "")
     flags = names.flags.get(name, {})
     if found := _FLAG.search(text):
-        yield from _matching(found[0], ((flag, "option", ", ".join(values)) for flag, values in flags.items()))
-    elif (found := _FLAG_VALUE.search(text)) and flags.get(found[1]):
-        yield from _matching(found[2], ((value, "value", "") for value in flags[found[1]]))
+        yield from _matching(found[0], ((word, "option", flag.note) for word, flag in flags.items()))
+    elif (found := _FLAG_VALUE.search(text)) and found[1] in flags and flags[found[1]].values:
+        yield from _matching(found[2], ((value, "value", "") for value in flags[found[1]].values))
     elif name in _PATHS:
         yield from _files(text, bare=False)
     elif name == "set":

@@ -36,7 +36,7 @@ def _switch(sets: str) -> Flag:
 
 
 COMPILE_FLAGS = {
-    "--vocab": Flag("vocab", read=lambda text: text or None),
+    "--vocab": Flag("vocab", read=lambda text: text or None, wanted="such as a-z or 0..9"),
     "--max-length": _count("max_length"),
     "--dtype": Flag("dtype", ("float32", "float64")),
     "--prefer": Flag("prefer", ("auto", "depth", "small")),
@@ -44,12 +44,12 @@ COMPILE_FLAGS = {
 _OPEN = {"--open": _switch("open")}
 _CAUSAL = {"--causal": _switch("causal")}
 _LOOK_FLAGS = {
-    "--colors": Flag("colors"),
+    "--colors": Flag("colors", wanted="a colour map of matplotlib"),
     "--dark": _switch("dark"),
     "--dpi": _count("dpi"),
     "--scale": _size_of("scale"),
     "--width": _size_of("width"),
-    "--output": Flag("output"),
+    "--output": Flag("output", wanted="a .png, .svg or .pdf file"),
 }
 DRAW_FLAGS = {
     "--kind": Flag("kind", ("flow", "heads", "compare", "graph", "residual", "weights", "selector")),

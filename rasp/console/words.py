@@ -29,6 +29,11 @@ class Flag:
     wanted: str = ""
     alone: bool = False
 
+    @property
+    def note(self) -> str:
+        """What may follow it, in a few words."""
+        return ", ".join(self.values) or self.wanted
+
 
 def first_and_rest(text: str, usage: str, *, until: str = "") -> tuple[str, str]:
     """The first expression of a text (it ends at a blank or an `until` outside brackets), and what follows it."""
