@@ -60,8 +60,8 @@ def _compile_options(parser: argparse.ArgumentParser) -> None:
         choices=list(PREFERENCES),
         default="auto",
         help="whether two narrow heads stand for a wide one: auto (default): where it would need more than 1,024 score "
-        "dimensions, or a model of over 50,000 parameters becomes a quarter as large; depth: never, so that heads are "
-        "as predicted; small: wherever they can",
+        "dimensions, or a model of over 50,000 parameters becomes a quarter as large; depth: never, so that heads and "
+        "layers are as predicted; small: wherever they can",
     )
     parser.add_argument(
         "--masks",

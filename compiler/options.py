@@ -26,9 +26,9 @@ class Options:
     program then). `prefer` says whether two narrow heads may stand for a wide one: `auto` where it would need more than
     1,024 score dimensions, or where a model of over 50,000 parameters becomes a quarter as large or less; `depth`
     nowhere (exactly the predicted heads); `small` wherever they can; and, but for `depth`, several heads for a width
-    that no single head can tell. Layers are as predicted. `tolerance` is how near
-    numbers too many to list must come to the interpreter's, as a share of the larger of the result and the smallest
-    number averaged: None for 1e-5 in float32 and 1e-12 in float64.
+    that no single head can tell, and one layer more for another selector that no single head computes. Else layers are
+    as predicted. `tolerance` is how near numbers too many to list must come to the interpreter's, as a share of the
+    larger of the result and the smallest number averaged: None for 1e-5 in float32 and 1e-12 in float64.
     `masks` says what becomes of what depends on positions alone, such as a window: `scores`, as in the paper, or masks
     (`auto`), which take no dimension.
     `interventions` are the names of s-ops that are stored for `model.intervene` to put other values in, with all of

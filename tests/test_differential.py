@@ -98,7 +98,8 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
         return
     if not any("because no single head can tell" in note for note in model.weights.notes):
         assert sum(model.weights.heads) <= sum(model.weights.predicted_heads), case
-    assert model.weights.depth <= len(model.weights.predicted_heads), case
+    if not any("one layer more, because no single head can tell" in note for note in model.weights.notes):
+        assert model.weights.depth <= len(model.weights.predicted_heads), case
     together(case, model, seed)
     (promised,) = accuracies(model.weights).values()
     for tokens in case.inputs[:ALONE]:

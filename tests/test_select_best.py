@@ -283,14 +283,28 @@ REFUSED: dict[str, Selector] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_no_head_computes_is_refused(name: str) -> None:
     with pytest.raises(Refusal, match="no single head can compute") as error:
-        compile_sop(aggregate(REFUSED[name], indices, -1), ("a", "b"), 4)
+        compile_sop(aggregate(REFUSED[name], indices, -1), ("a", "b"), 4, prefer="depth")
     assert error.value.hint is not None
     assert "one layer more does it" in error.value.hint
 
 
 def test_two_orders_at_once_are_refused() -> None:
     with pytest.raises(Refusal, match="of two orders of the keys, the scores of a head follow one"):
-        compile_sop(aggregate(COMMON & select_best(full, indices % 2), indices), ("a", "b"), 4)
+        compile_sop(aggregate(COMMON & select_best(full, indices % 2), indices), ("a", "b"), 4, prefer="depth")
+
+
+@pytest.mark.parametrize("name", [*REFUSED, "two orders", "floats"])
+def test_what_no_head_computes_takes_one_layer_more(name: str) -> None:
+    others = {
+        "two orders": COMMON & select_best(full, indices % 2),
+        "floats": ~select_best(full, where(tokens == "a", 0.1, 0.7)),
+    }
+    selector = {**REFUSED, **others}[name]
+    for root in (aggregate(selector, indices, -1), aggregate(selector, tokens, "")):
+        model = compile_sop(root, ("a", "b"), 4)
+        assert verify(root, model).exhaustive
+        assert model.weights.depth == analyse([root]).depth + 1
+        assert "one layer more, because no single head can tell" in report(model)
 
 
 def as_hinted(selector: Selector) -> Selector:
@@ -346,6 +360,6 @@ def test_the_report_says_what_stands_for_a_width() -> None:
 def test_a_refusal_says_each_name_once() -> None:
     first, second = select_best(full, indices), select_best(select(tokens, "a"), indices)
     with pytest.raises(Refusal, match=r"best by indices among two sets of keys at once"):
-        compile_sop(aggregate(first & second, tokens, ""), "ab", 4)
+        compile_sop(aggregate(first & second, tokens, ""), "ab", 4, prefer="depth")
     counts = [selector_width(select(tokens, token) & select(indices, indices, "<=")) for token in "ab"]
     assert "2 s-ops like selector_width" in TooMany(tuple(counts), "9").message

@@ -30,7 +30,7 @@ No other way to combine is what one head computes, whose attention is the same o
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -183,7 +183,7 @@ def _conditional(selector: Selector, best: Best) -> Chain:
 def _another_layer(best: Best) -> str:
     first = f"select_best({best!r}, indices)"
     return (
-        f"one layer more does it: with top = aggregate({first}, {best.score!r}) the selector "
+        f"one layer more does it (--prefer auto builds it): with top = aggregate({first}, {best.score!r}) the selector "
         f"({best.selector!r} and select({best.score!r}, top, ==)) selects the same keys, and may stand anywhere"
     )
 
@@ -282,6 +282,44 @@ def _is_chain(selector: Selector) -> bool:
     except Refusal:
         return False
     return True
+
+
+# -- what is no chain, in one layer more
+
+
+def put_before(node: Node, facts: Facts) -> Change | None:
+    """An aggregate or width of what is no chain, with a select_best that is in the way computed in a layer before.
+
+    `best` selects the keys of its selector with the best score. An aggregate reads that score from the last of them;
+    then the keys are those of the selector whose score equals it. Where there are none, the selector selects none.
+    """
+    if not isinstance(node, (Aggregate, SelectorWidth)) or _is_chain(node.selector):
+        return None
+    if not all(map(facts.compiles, node.children)):
+        return None
+    selector = _in_layers(node.selector)
+    changed = SelectorWidth(selector) if isinstance(node, SelectorWidth) else replace(node, selector=selector)
+    cost = "one layer more, because no single head can tell: the best score is read before it is compared"
+    return Change(changed, lambda text: f"{text}: {cost} (--prefer depth refuses it)", {selector: "{}"})
+
+
+def _in_layers(selector: Selector) -> Selector:
+    """The same selector as a chain, with as few of its select_bests compared with a score as are found."""
+    if _is_chain(selector):
+        return selector
+    if isinstance(selector, Best):
+        return Best(_in_layers(selector.selector), selector.score)
+    compared = [_with_compared(selector, best) for best in _bests(selector)]
+    chains = [found for found in compared if _is_chain(found)]
+    return chains[0] if chains else _in_layers(compared[0])
+
+
+def _with_compared(selector: Selector, best: Best) -> Selector:
+    """The selector with what is best known by its score."""
+    inner = _in_layers(best.selector)
+    top = Aggregate(Best(Best(inner, best.score), indices), best.score, 0)
+    compared = And(inner, Select(best.score, top, "=="))
+    return replaced(selector, lambda leaf: compared if leaf is best else leaf)
 
 
 # -- from a chain to what a head selects

@@ -22,7 +22,7 @@ from compiler.rewrites.labels import ask_apart, mean_of_labels
 from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
-from compiler.rewrites.select_best import choose, count_apart
+from compiler.rewrites.select_best import choose, count_apart, put_before
 from compiler.rewrites.sets import Sets
 from compiler.rewrites.ties import settle_ties
 from compiler.rewrites.whole import look_up
@@ -251,9 +251,9 @@ def split_wide_widths(node: Node, facts: Facts) -> Change | None:
 
 LINEAR: tuple[Pass, ...] = (add_counts, compare_counts, compare, look_up)
 PASSES: Mapping[str, tuple[Pass, ...]] = {
-    "auto": (count_apart, choose, split_wide_widths),
+    "auto": (count_apart, put_before, choose, split_wide_widths),
     "depth": (choose,),
-    "small": (count_apart, choose, split_every_width),
+    "small": (count_apart, put_before, choose, split_every_width),
 }
 
 
