@@ -25,7 +25,8 @@ from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling
 from compiler.source_map import SourceMap
 from compiler.timing import Progress, Stopwatch, silent
 from compiler.values.analysis import MAX_TUPLES
-from rasp.errors import Refusal
+from compiler.ways_out import CHEAP, with_way_out
+from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import Node, SOp, topological
 from rasp.interventions import sop_called
 from rasp.language.program import Program
@@ -274,10 +275,25 @@ class Compilation:
 
     def model(self) -> CompiledModel:
         """The compiled model with its certificate. InternalFault where an input shows that it is wrong all the same."""
-        weights = replace(self.weights, certificate=self.certificate)
+        try:
+            weights = replace(self.weights, certificate=self.certificate)
+        except (Refusal, Failures) as error:
+            raise self._with_way_out(error) from error.__cause__
         with deep_stack(), self.stopwatch.running("second opinion"):
             self._compare(CompiledModel(weights))
         return CompiledModel(weights, self.timings)
+
+    def _with_way_out(self, error: RaspError) -> RaspError:
+        """The refusal with what helps, where trying is cheap."""
+        return error if sum(self.timings.values()) > CHEAP else with_way_out(error, self.options, self._compiles)
+
+    def _compiles(self, options: Options) -> bool:
+        """Whether the program compiles with other options, certificate and all."""
+        other = Compilation(self.outputs, options, source_map=self.source_map, program=self.program)
+        try:
+            return bool(other.certificate.statement)
+        except (Refusal, Failures):
+            return False
 
     def _compare(self, model: CompiledModel) -> None:
         lengths = telling_lengths(self.graph.roots, self.facts.values)
