@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from compiler.facts import Facts
 from compiler.options import Options
+from compiler.run.verify import verify
 from compiler.values.sets import ValueSet
-from rasp.graph import tokens_asis
+from rasp.graph import aggregate, indices, select, selector_width, tokens_asis, tokens_int, where
 from rasp.operations import Atom, atom_key
+from tests.exact import exact
 
 NUMBERS: tuple[Atom, ...] = (
     *(0.0, -0.0, 5e-17, 1e-12, 0.3, 0.1 + 0.2, -0.3, -0.1 - 0.2, 1, True, 1e18, -1e-300),
@@ -52,3 +54,10 @@ def test_which_values_are_twins_does_not_depend_on_their_order(numbers: list[Ato
         for values in found
     )
     assert one == other
+
+
+def test_a_copy_reads_what_shares_a_direction_with_what_it_never_copies() -> None:
+    """At the first position the mean is an int, 0 or 1; later ones hold 0.0 and 1.0 as well."""
+    first = aggregate(select(indices, 0, "=="), aggregate(select(indices, indices, "<="), tokens_int))
+    for root in (where(first == 1, "x", "y"), selector_width(select(first, indices, "=="))):
+        assert verify(root, exact(root, (0, 1), 4)).exhaustive

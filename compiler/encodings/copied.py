@@ -55,7 +55,9 @@ class Copied(ByHead):
         space = zip(reader.analysis[self.node].universe, reader.one_hot[self.node], strict=True)
         pairs = [(value, found) for value, found in space if found is not None]
         row = {direction: at for at, direction in enumerate(dict.fromkeys(direction for _, direction in pairs))}
-        row_of = {value_key(value): row[direction] for value, direction in pairs}
+        copied = {value_key(value): row[direction] for value, direction in pairs}
+        sharing = reader.analysis[self.node.value].sharing
+        row_of = {equal: at for key, at in copied.items() for equal in sharing.get(key, ())} | copied
         read = reader.indicators(self.node.value, row_of, len(row))
         return [(masked(read[at], direction.at_bos), direction) for direction, at in row.items()]
 

@@ -386,7 +386,10 @@ class Heads:
         return self._drifts[node]
 
     def _read_at_keys(self, node: Aggregate, channels: Sequence[tuple[Functional, Direction]]) -> None:
-        """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default."""
+        """What a head reads for an aggregate is the aggregated value as each direction shows it, at BOS the default.
+
+        Of what it never copies, it may read what shares a direction with a value that it copies.
+        """
         read: list[frozenset[Hashable] | None] = []
         for _, direction in channels:
             if direction in (self.reader.raw.get(node), self.reader.numbers.get(node)):
@@ -395,7 +398,8 @@ class Heads:
             else:
                 space = zip(self.analysis[node].universe, self.reader.one_hot[node], strict=True)
                 shown = [value for value, found in space if found is direction]
-                read.append(frozenset(map(value_key, shown)))
+                keys, sharing = frozenset(map(value_key, shown)), self.analysis[node.value].sharing
+                read.append(keys.union(*(sharing.get(key, ()) for key in keys)))
                 default = float(any(value == node.default for value in shown))
             if direction.at_bos != default:
                 self.stream.fail(repr(node), "what it holds at BOS is not the default")

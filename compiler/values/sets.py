@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias, overload
 import numpy as np
 
 from compiler.selectors import BoolTable
+from compiler.values.categorical import value_key
 from compiler.values.grid import Cells, Ints, PositionGrid
 from rasp.batch.columns import distinct
 from rasp.errors import Refusal
@@ -154,6 +155,14 @@ class ValueSet:
             for code in codes:
                 stands_for[code] = own
         return tuple(stands_for)
+
+    @cached_property
+    def sharing(self) -> Mapping[Hashable, frozenset[Hashable]]:
+        """For the key of each value the keys of all values that share a direction with it."""
+        groups: dict[int, set[Hashable]] = {}
+        for value, own in zip(self.universe, self.numerically_equal, strict=True):
+            groups.setdefault(own, set()).add(value_key(value))
+        return {key: shared for shared in map(frozenset, groups.values()) for key in shared}
 
     @property
     def is_merged(self) -> bool:
