@@ -175,7 +175,6 @@ def test_a_width_of_edges_or_data_is_two_heads(models: dict[str, CompiledModel])
     "sop",
     [
         aggregate(EDGES | select(tokens, tokens, "=="), tokens_int),
-        aggregate(select_best(select(tokens, tokens, "=="), indices) & EDGES, indices),
         aggregate(EDGES, label(EDGES)),
     ],
 )
@@ -183,6 +182,13 @@ def test_what_is_refused(sop: SOp) -> None:
     with pytest.raises((Refusal, Failures)) as caught:
         compiled(sop, "12", 3)
     assert "InternalFault" not in str(caught.value)
+
+
+def test_what_is_best_and_an_edge_takes_one_layer_more() -> None:
+    root = aggregate(select_best(select(tokens, tokens, "=="), indices) & EDGES, indices)
+    model = compiled(root, "12", 3)
+    assert model.weights.depth == 2
+    assert verify(root, model).counterexample is None
 
 
 def test_an_altered_mask_is_noticed(models: dict[str, CompiledModel], tmp_path: Path) -> None:
