@@ -152,3 +152,8 @@ def test_a_seed_is_one_program(family: str) -> None:
 def test_feed_forwards_after_heads_without_neurons(family: str, case: int) -> None:
     """They belong to the layer before, in the network in names as in the arrays: else there would be no certificate."""
     assert compiled(FAMILIES[family](case)) is not None
+
+
+def test_the_proof_asks_nothing_of_what_is_never_read_between_two_readings() -> None:
+    """A width that goes together with some values is 1 or 3, while with others it is 2."""
+    assert compiled(FAMILIES["programs"](70169)) is not None

@@ -261,8 +261,11 @@ def test_a_width_fails_where_what_is_left_out_of_it_fails() -> None:
     always = LAST | ~LAST
     assert verify(selector_width(always), compile_sop(selector_width(always), ("a",), 3)).counterexample is None
     failing = select_best(full, 1 / indices)
+    root = selector_width(failing | ~failing)
     with pytest.raises(Refusal):
-        compile_sop(selector_width(failing | ~failing), ("a",), 3)
+        compile_sop(root, ("a",), 3, prefer="depth")
+    found = verify(root, compile_sop(root, ("a",), 3))
+    assert (found.counterexample, found.undefined) == (None, found.count)
 
 
 # -- refusals

@@ -335,7 +335,8 @@ class Neurons:
     def _ends(self, node: SOp, read: Sequence[Direction], raw: Meaning) -> tuple[States, States]:
         """For every stretch of readings of a raw number, the states at its first and at its last reading."""
         owner, levels = raw.node, raw.levels
-        factor = self._factor(node, self.analysis.sources(owner)[0])
+        (source,) = self.analysis.sources(owner)
+        factor = self._factor(node, source)
         states = self.stream.states(read, factor, node)
         runs = self._runs(owner, factor, levels)
         rows = [(row, ends) for row, code in enumerate(states.codes[factor].tolist()) for ends in runs[code]]
@@ -343,7 +344,9 @@ class Neurons:
         first, last = (np.array([ends[side] for _, ends in rows], dtype=np.intp) for side in (0, 1))
         if factor is owner:
             others = [codes for other, codes in found.codes.items() if other is not owner and other is not node]
-            starts, stops = _stretches(levels[first], others, found.codes[node])
+            is_listed = self.analysis[source].listed
+            places = np.argsort(np.argsort(levels, kind="stable"))[first] if is_listed else None
+            starts, stops = _stretches(levels[first], others, found.codes[node], places)
             return found.at(starts), found.at(stops)
         return found.having(owner, first), found.having(owner, last)
 
@@ -402,10 +405,15 @@ def _headrooms(cells: int) -> tuple[float, ...]:
     return _HEADROOMS if cells <= _MANY_CELLS else _HEADROOMS[-2:]
 
 
-def _stretches(levels: Vector, others: Sequence[Ints], targets: Ints) -> tuple[Ints, Ints]:
-    """First and last row of every run of rising levels with the same others and the same target."""
+def _stretches(levels: Vector, others: Sequence[Ints], targets: Ints, places: Ints | None = None) -> tuple[Ints, Ints]:
+    """First and last row of every run of rising levels with the same others and the same target.
+
+    A run ends where a place is left out: what is never read between two levels may be anything there.
+    """
     order = np.lexsort((levels, *others))
     columns = [targets, *others]
     breaks = np.any([np.diff(column[order]) != 0 for column in columns], axis=0)
+    if places is not None:
+        breaks |= np.diff(places[order]) > 1
     edges = np.flatnonzero(np.concatenate([[True], breaks, [True]]))
     return order[edges[:-1]], order[edges[1:] - 1]
