@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import os
+import random
 import re
 import resource
 import subprocess
@@ -24,6 +25,7 @@ import numpy as np
 from compiler.ir import ModelWeights
 from compiler.pipeline import compile
 from compiler.tensors import parameter_counts
+from rasp import evaluate
 from rasp.errors import RaspError
 from rasp.graph import SOp, length
 from rasp.language.program import load_program
@@ -38,6 +40,7 @@ COMPARED = ("reverse", "histogram", "sort", "most_frequent")
 LENGTHS = (20, 40, 80, 160, 400, 1000)
 TOKENS = (25, 100, 400, 1000)
 LONG = ("reverse", "histogram", "length", "shift", "induction")
+LONGEST = 65_536
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,18 @@ def megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measured(name: str, size: int, tokens: int) -> Figures:
+def measured(name: str, size: int, tokens: int, dtype: str) -> Figures:
     """The figures of one model, in this process. `tokens` 0: the vocabulary of the program's header."""
     sop = sop_of(name)
     vocabulary = tuple(range(tokens)) if tokens else vocabulary_of(name)
     before, start = megabytes(), time.process_time()
-    model = compile(sop, vocabulary, size)
+    model = compile(sop, vocabulary, size, dtype=dtype)
     seconds, compiling = time.process_time() - start, megabytes() - before
-    ids = model.encode([vocabulary[at % len(vocabulary)] for at in range(size)])
+    given = random.Random(0).choices(vocabulary, k=size)
     start = time.process_time()
-    model.trace(ids, "reference", whole=False)
+    found = model.decode(model.trace(model.encode(given), "reference", whole=False))
     running = time.process_time() - start
+    assert name not in LONG or next(iter(found.values())) == evaluate(sop, given)
     counts = parameter_counts(model.weights)
     return Figures(seconds, counts["total"], _size(model.weights), compiling, running, megabytes() - before)
 
@@ -88,9 +92,9 @@ def _size(weights: ModelWeights) -> float:
     return parameter_counts(weights)["total"] * np.dtype(weights.dtype).itemsize / 2**20
 
 
-def figures(name: str, size: int, tokens: int = 0) -> Figures | str:
+def figures(name: str, size: int, tokens: int = 0, dtype: str = "float32") -> Figures | str:
     """The same in a process of its own; the reason where the model is refused."""
-    command = [sys.executable, __file__, "--one", name, str(size), str(tokens)]
+    command = [sys.executable, __file__, "--one", name, str(size), str(tokens), dtype]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = json.loads(done.stdout)
@@ -144,15 +148,15 @@ def bundled(size: int) -> str:
     )
 
 
-def long_table(size: int) -> Iterator[str]:
-    """Long models in float32."""
+def long_table(size: int, dtype: str) -> Iterator[str]:
+    """Long models, run once on a longest input, for which the interpreter gives the same."""
     yield ""
-    yield f"Models for {size:,} tokens, certified in float32, and one input of {size:,} tokens through numpy:"
+    yield f"Models for {size:,} tokens, certified in {dtype}, and one input of {size:,} tokens through numpy:"
     yield ""
     yield "| program | compile, s | parameters | run, s | MB, compiling | MB, with the run |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for name in LONG:
-        found = figures(name, size)
+        found = figures(name, size, dtype=dtype)
         if isinstance(found, str):
             yield f"| {name} | {found} | | | | |"
             continue
@@ -160,7 +164,7 @@ def long_table(size: int) -> Iterator[str]:
         yield f"| {name} | {found.seconds:.1f} | {sizes} |"
 
 
-def report(size: int) -> Iterator[str]:
+def report(size: int, longest: bool) -> Iterator[str]:
     """All tables, a line at a time, and the picture."""
     found = {name: {at: row for at in LENGTHS if isinstance(row := figures(name, at), Figures)} for name in COMPARED}
     yield from lengths_table(found)
@@ -170,7 +174,8 @@ def report(size: int) -> Iterator[str]:
     yield from tokens_table()
     yield ""
     yield bundled(160)
-    yield from long_table(size)
+    yield from long_table(size, "float32")
+    yield from long_table(LONGEST, "float64") if longest else ()
 
 
 def draw(found: dict[str, dict[int, Figures]]) -> None:
@@ -188,10 +193,10 @@ def draw(found: dict[str, dict[int, Figures]]) -> None:
     figure.savefig(PICTURE, dpi=120)
 
 
-def once(name: str, size: int, tokens: int) -> None:
+def once(name: str, size: int, tokens: int, dtype: str) -> None:
     """Prints the figures of one model as JSON."""
     try:
-        print(json.dumps(asdict(measured(name, size, tokens))))
+        print(json.dumps(asdict(measured(name, size, tokens, dtype))))
     except RaspError as error:
         print(json.dumps(f"refused: {error.message}"))
 
@@ -200,13 +205,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", type=int, default=4096, metavar="N", help="length of the long models (default 4096)")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
-    parser.add_argument("--one", nargs=3, metavar=("PROGRAM", "N", "TOKENS"), help=argparse.SUPPRESS)
+    parser.add_argument("--longest", action="store_true", help=f"models of {LONGEST:,} tokens too: about ten minutes")
+    parser.add_argument("--one", nargs=4, metavar=("PROGRAM", "N", "TOKENS", "DTYPE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        once(args.one[0], int(args.one[1]), int(args.one[2]))
+        once(args.one[0], int(args.one[1]), int(args.one[2]), args.one[3])
         return
     lines = []
-    for line in report(args.long):
+    for line in report(args.long, args.longest):
         print(line, flush=True)
         lines.append(line)
     if args.write:

@@ -9,7 +9,7 @@ with bounds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -27,7 +27,19 @@ from compiler.values.grid import Cells, Ints, PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
 from compiler.values.progressions import Progressions
 from compiler.values.representatives import Representatives, ThresholdTest, check_test, represented
-from compiler.values.sets import Ranges, ValueSet, everywhere, grouped, singles, sizes, union, unlisted
+from compiler.values.sets import (
+    Packed,
+    Ranges,
+    ValueSet,
+    codes_of,
+    everywhere,
+    flat,
+    grouped,
+    singles,
+    sizes,
+    union,
+    unlisted,
+)
 from compiler.values.sums import whole_sum
 from compiler.values.width_bounds import WidthBounds, width_bounds_of
 from rasp.errors import RaspError, Refusal
@@ -43,6 +55,7 @@ MAX_REMEMBERED = 20_000_000
 _MAX_BITS = 1000
 _MOST_CELLS = 100_000_000
 _MOST_PAIRS = 1 << 28
+_AT_ONCE = 1 << 20
 
 
 class TooMany(Refusal):
@@ -311,39 +324,62 @@ def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int)
     pairs, cell_pattern = pattern_pairs.distinct(len(left.patterns) * count)
     entries = sizes(left.patterns)[pairs // count] * sizes(right.patterns)[pairs % count]
     if entries.sum() > MAX_PATTERN_ENTRIES:
-        sides: Sides = [(np.arange(len(left.codes)), np.arange(width))]
-        cell_pattern, entries = cell_pattern.map(np.zeros_like), np.array([len(left.codes) * width])
-    elif isinstance(left.patterns, Ranges) and isinstance(right.patterns, Ranges) and _has_one(left.patterns):
-        sides = left.patterns.starts[pairs // count], right.patterns.at(pairs % count)
+        pairs, entries = np.zeros(1, dtype=np.intp), np.array([len(left.codes) * width])
+        sides: Sides = (np.arange(len(left.codes)),), (np.arange(width),)
+        cell_pattern = cell_pattern.map(np.zeros_like)
     else:
-        sides = [(left.patterns[p // count], right.patterns[p % count]) for p in pairs.tolist()]
+        sides = left.patterns, right.patterns
     if entries.max() > most:
         raise TooMany(factors, f"over {most:,}")
-    reached, patterns = _reached(sides, len(left.codes), width)
+    reached, patterns = _reached(sides, pairs, len(left.codes), width)
     if len(reached) > most:
         raise TooMany(factors, f"{len(reached):,}")
     codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
     return Tuples(factors, codes, patterns, cell_pattern)
 
 
-Sides: TypeAlias = list[tuple[Ints, Ints]] | tuple[Ints, Ranges]
+Sides: TypeAlias = tuple[Sequence[Ints], Sequence[Ints]]
 
 
-def _reached(sides: Sides, count: int, width: int) -> tuple[Ints, Sequence[Ints]]:
-    """All pairs of codes that are in some product of two sides, as code · width + code, and the places of each's.
+def _reached(sides: Sides, pairs: Ints, count: int, width: int) -> tuple[Ints, Sequence[Ints]]:
+    """All pairs of codes in some product of two patterns, as code · width + code; and the places of each product's.
 
-    One code beside a range makes a range.
+    `pairs` says which patterns. One code beside a range makes a range.
     """
-    if isinstance(sides, tuple):
-        left, right = sides
-        ranges = Ranges(left * width + right.starts, left * width + right.stops)
+    left, right = sides
+    if isinstance(left, Ranges) and isinstance(right, Ranges) and _has_one(left):
+        first, ranges = left.starts[pairs // len(right)] * width, right.at(pairs % len(right))
+        ranges = Ranges(first + ranges.starts, first + ranges.stops)
         reached = union(ranges, count * width) if count * width <= _MOST_CELLS else np.unique(ranges.flat)
         starts = np.searchsorted(reached, ranges.starts)
         return reached, Ranges(starts, starts + sizes(ranges))
-    products = [(a[:, None] * width + b[None, :]).ravel() for a, b in sides]
-    size = count * width
-    reached = union(products, size) if size <= _MOST_CELLS else np.unique(np.concatenate(products))
-    return reached, tuple(np.searchsorted(reached, p) for p in products)
+    entries = sizes(left)[pairs // len(right)] * sizes(right)[pairs % len(right)]
+    reached = _union_of(_products(sides, pairs, entries, width), count * width)
+    places = (np.searchsorted(reached, part).astype(np.int32) for part in _products(sides, pairs, entries, width))
+    found: Any = np.concatenate([np.zeros(0, dtype=np.int32), *places])
+    return reached, Packed(found, np.cumsum(entries))
+
+
+def _products(sides: Sides, pairs: Ints, entries: Ints, width: int) -> Iterator[Ints]:
+    """The products of two patterns, each behind the other, a part at a time."""
+    left, right = sides
+    others = sizes(right)
+    for some in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(np.cumsum(entries) // _AT_ONCE)) + 1):
+        number = np.repeat(pairs[some], entries[some])
+        place = np.arange(len(number)) - np.repeat(np.cumsum(entries[some]) - entries[some], entries[some])
+        size = others[number % len(right)]
+        codes = codes_of(left, number // len(right), place // size)
+        yield codes.astype(np.intp) * width + codes_of(right, number % len(right), place % size)
+
+
+def _union_of(parts: Iterator[Ints], size: int) -> Ints:
+    """The numbers below `size` that are in some part, rising."""
+    if size > _MOST_CELLS:
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *map(np.unique, parts)]))
+    seen = np.zeros(size, dtype=bool)
+    for part in parts:
+        seen[part] = True
+    return np.flatnonzero(seen)
 
 
 def _has_one(sets: Sequence[Ints]) -> bool:
@@ -381,17 +417,33 @@ def _map(analysis: ValueAnalysis, node: Map | Tokens) -> ValueSet:
     order = [code for code in np.argsort(found.first_rows).tolist() if code != found.undefined]
     new = np.full(len(found.categories), len(order), dtype=np.intp)
     new[order] = np.arange(len(order))
-    sets = _sets_of(new[found.codes], patterns, len(order))
-    return grouped(sets, cell_pattern, [found.categories[code] for code in order])
+    sets, index = _sets_of(new[found.codes], patterns, len(order))
+    return grouped(sets, cell_pattern.map(index.__getitem__), [found.categories[code] for code in order])
 
 
-def _sets_of(code: Ints, patterns: Sequence[Ints], count: int) -> Sequence[Ints]:
-    """The codes below `count` that the rows of each pattern have; others are those of rows without a value."""
+def _sets_of(code: Ints, patterns: Sequence[Ints], count: int) -> tuple[Sequence[Ints], Ints]:
+    """The codes below `count` that the rows of each pattern have: the distinct sets, and which of them each has.
+
+    Other codes are those of rows without a value.
+    """
     if isinstance(patterns, Ranges) and _has_one(patterns):
         found = code[patterns.starts]
-        return Ranges(found, np.where(found < count, found + 1, found))
-    sets = [union([code[pattern]], count + 1) for pattern in patterns]
-    return [codes[codes < count] for codes in sets]
+        return Ranges(found, np.where(found < count, found + 1, found)), np.arange(len(found))
+    number: dict[bytes, int] = {}
+    sets: list[Ints] = []
+    index = np.empty(len(patterns), dtype=np.intp)
+    step = max(1, _AT_ONCE // (count + 1))
+    for start in range(0, len(patterns), step):
+        some = patterns[start : start + step]
+        seen = np.zeros((len(some), count + 1), dtype=bool)
+        seen[np.repeat(np.arange(len(some)), sizes(some)), code[flat(some)]] = True
+        for at, (row, packed) in enumerate(
+            zip(seen[:, :count], np.packbits(seen[:, :count], axis=1), strict=True), start
+        ):
+            index[at] = number.setdefault(packed.tobytes(), len(sets))
+            if index[at] == len(sets):
+                sets.append(np.flatnonzero(row))
+    return sets, index
 
 
 def _evaluated_patterns(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -21,6 +21,7 @@ from rasp.errors import Refusal
 from rasp.graph import SOp
 
 NEAR = 5e-13
+_BLOCK = 1 << 22
 Floats: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -56,6 +57,48 @@ class Ranges(Sequence[Ints]):
         return np.repeat(self.starts - np.cumsum(count) + count, count) + np.arange(count.sum())
 
 
+@dataclass(frozen=True, eq=False)
+class Packed(Sequence[Ints]):
+    """Sets of codes, one behind the other in one array of small ints; `ends` says where each ends."""
+
+    codes: Ints
+    ends: Ints
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @overload
+    def __getitem__(self, at: int) -> Ints: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Packed: ...
+
+    def __getitem__(self, at: int | slice) -> Ints | Packed:
+        if isinstance(at, slice):
+            start, stop, _ = at.indices(len(self))
+            return Packed(self.codes[self._start(start) : self._start(stop)], self.ends[at] - self._start(start))
+        return self.codes[self._start(at) : self.ends[at]]
+
+    def _start(self, at: int) -> int:
+        return int(self.ends[at - 1]) if at else 0
+
+
+def codes_of(sets: Sequence[Ints], number: Ints, place: Ints) -> Ints:
+    """For each of some numbers of sets, the code at a place in it."""
+    if isinstance(sets, Ranges):
+        return sets.starts[number] + place
+    if not isinstance(sets, Packed):
+        sets = Packed(np.concatenate(sets), np.cumsum(sizes(sets)))
+    return sets.codes[np.append(0, sets.ends)[number] + place]
+
+
+def flat(sets: Sequence[Ints]) -> Ints:
+    """The codes of all sets, one set after the other."""
+    if isinstance(sets, Ranges):
+        return sets.flat
+    return sets.codes if isinstance(sets, Packed) else np.concatenate(sets)
+
+
 def singles(codes: Ints) -> Ranges:
     """Sets of one code each."""
     return Ranges(codes, codes + 1)
@@ -63,7 +106,9 @@ def singles(codes: Ints) -> Ranges:
 
 def sizes(sets: Sequence[Ints]) -> Ints:
     """How many codes each of some sets has."""
-    return sets.stops - sets.starts if isinstance(sets, Ranges) else np.array(list(map(len, sets)), dtype=np.intp)
+    if isinstance(sets, Ranges):
+        return sets.stops - sets.starts
+    return np.diff(sets.ends, prepend=0) if isinstance(sets, Packed) else np.array(list(map(len, sets)), dtype=np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,24 +214,30 @@ class ValueSet:
         """Whether some values share a direction that are not equal."""
         return any(self.universe[code] != self.universe[own] for code, own in enumerate(self.numerically_equal))
 
-    @cached_property
-    def masks(self) -> BoolTable:
-        """patterns as a table, bool [patterns, values]."""
-        table = np.zeros((len(self.patterns), len(self.universe)), dtype=bool)
-        for row, codes in enumerate(self.patterns):
-            table[row, codes] = True
-        return table
-
     def any(self, table: BoolTable) -> BoolTable:
         """For every pattern whether one of its codes has each column of a table, [codes, columns]."""
-        if self.is_decided:
-            return table[self.decided_codes]
-        if len(self.patterns) == 1:
-            return np.asarray(table[self.patterns[0]].any(axis=0, keepdims=True))
-        if isinstance(self.patterns, Ranges):
-            upto = np.vstack([np.zeros_like(table[:1], dtype=np.int32), np.cumsum(table, axis=0, dtype=np.int32)])
-            return np.asarray(upto[self.patterns.stops] > upto[self.patterns.starts])
-        return np.asarray(self.masks.astype(np.float32) @ table.astype(np.float32) > 0)
+        return np.concatenate(list(self.any_in_blocks(table)))
+
+    def any_in_blocks(self, table: BoolTable) -> Iterator[BoolTable]:
+        """The same for some patterns after the other: there may be very many."""
+        upto = np.vstack([np.zeros_like(table[:1], dtype=np.int32), np.cumsum(table, axis=0, dtype=np.int32)])
+        size = max(1, _BLOCK // max(table.shape))
+        for start in range(0, len(self.patterns), size):
+            some = self.patterns[start : start + size]
+            if isinstance(some, Ranges):
+                yield upto[some.stops] > upto[some.starts]
+            elif len(some) == 1:
+                yield np.asarray(table[some[0]].any(axis=0, keepdims=True))
+            else:
+                yield _masks(some, len(table)).astype(np.float32) @ table.astype(np.float32) > 0
+
+
+def _masks(sets: Sequence[Ints], count: int) -> BoolTable:
+    """Sets of codes below `count` as a table, bool [sets, codes]."""
+    table = np.zeros((len(sets), count), dtype=bool)
+    for row, codes in enumerate(sets):
+        table[row, codes] = True
+    return table
 
 
 class ValueSets(Protocol):

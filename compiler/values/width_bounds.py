@@ -320,15 +320,7 @@ def _possible_pairs(analysis: Comparisons, predicate: Predicate | Cases) -> _Pos
         return _possible_in_cases(analysis, predicate)
     queries, keys = analysis[predicate.queries], analysis[predicate.keys]
     table = analysis.predicate_table(predicate)
-    some, every = _possible(queries, keys, table)
-    rows, row_of = _classes(np.hstack([some, every]))
-    columns, column_of = _classes(np.vstack([some, every]).T)
-    found = _Possible(
-        queries.cell_pattern.map(row_of.__getitem__),
-        keys.cell_pattern.map(column_of.__getitem__),
-        some[np.ix_(rows, columns)],
-        every[np.ix_(rows, columns)],
-    )
+    found = _possible(queries, keys, table)
     if predicate.keys is not predicate.queries:
         return found
     some_own, every_own = (keys.cell_pattern.map(own.__getitem__) for own in _own(keys, table))
@@ -402,10 +394,30 @@ def _own(values: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
     return values.any(same)[:, 0], ~values.any(~same)[:, 0]
 
 
-def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
-    """For every query pattern and key pattern: whether some values match, and whether all do."""
-    some, not_every = (keys.any(queries.any(part).T).T for part in (table, ~table))
-    return some, ~not_every
+def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> _Possible:
+    """Whether some values of a query and a key match, and whether all do, by classes of their patterns."""
+    by_value = np.vstack([keys.any(part.T).T for part in (table, ~table)])
+    columns, column_of = _classes(by_value.T)
+    matches, fails = np.split(by_value[:, columns], 2)
+    blocks = zip(queries.any_in_blocks(matches), queries.any_in_blocks(fails), strict=True)
+    rows, row_of = _distinct_rows(np.hstack([some, ~not_every]) for some, not_every in blocks)
+    kinds, kind_of = _classes(rows.T.reshape(2, -1, len(rows)).swapaxes(0, 1).reshape(len(columns), -1))
+    some, every = np.split(rows, 2, axis=1)
+    key = keys.cell_pattern.map(kind_of[column_of].__getitem__)
+    return _Possible(queries.cell_pattern.map(row_of.__getitem__), key, some[:, kinds], every[:, kinds])
+
+
+def _distinct_rows(blocks: Iterable[BoolTable]) -> tuple[BoolTable, Ints]:
+    """The distinct rows of a table that comes in blocks, and which of them each is."""
+    found: dict[bytes, int] = {}
+    kept: list[BoolTable] = []
+    kind: list[int] = []
+    for block in blocks:
+        for row, packed in zip(block, np.packbits(block, axis=1), strict=True):
+            kind.append(found.setdefault(packed.tobytes(), len(found)))
+            if kind[-1] == len(kept):
+                kept.append(row)
+    return np.array(kept), np.array(kind, dtype=np.intp)
 
 
 def selected_values(
