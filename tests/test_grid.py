@@ -8,10 +8,11 @@ import pytest
 
 from compiler.options import Options
 from compiler.pipeline import Compilation
+from compiler.values import analysis
 from compiler.values import grid as grids
 from compiler.values.grid import Along, Cells, PositionGrid
 from compiler.values.ordered import ordered_counts
-from compiler.values.sets import Ranges, ValueSet, grouped, union
+from compiler.values.sets import Packed, Ranges, ValueSet, codes_of, grouped, sizes, union
 from compiler.values.width_bounds import Pairs
 from rasp.errors import Refusal
 from rasp.graph import SelectorWidth, SOp, aggregate, indices, length, select, tokens
@@ -94,6 +95,27 @@ def test_ranges_are_sets_of_codes() -> None:
     assert (some.universe, sets_of(some)) == (other.universe, sets_of(other))
     table = np.arange(36).reshape(6, 6) % 5 == 0
     assert np.array_equal(some.any(table)[some.cell_pattern.full], other.any(table)[other.cell_pattern.full])
+
+
+def test_packed_sets_are_sets_of_codes() -> None:
+    listed = [np.array(codes, dtype=np.intp) for codes in ([3, 5], [], [0], [1, 2, 9])]
+    packed = Packed(np.concatenate(listed), np.array([2, 2, 3, 6]))
+    for found, wanted in ((packed, listed), (packed[1:3], listed[1:3]), (packed[2:], listed[2:])):
+        assert [codes.tolist() for codes in found] == [codes.tolist() for codes in wanted]
+        assert sizes(found).tolist() == sizes(wanted).tolist()
+    number, place = np.array([3, 0, 3, 2]), np.array([2, 1, 0, 0])
+    for sets in (packed, listed):
+        assert codes_of(sets, number, place).tolist() == [9, 5, 1, 0]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
+def test_products_of_patterns_are_found_a_part_at_a_time(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "_AT_ONCE", at_once)
+    left, right = [np.array([0, 2]), np.array([1])], Ranges(np.array([0, 1]), np.array([2, 4]))
+    reached, found = analysis._reached((left, right), np.array([0, 1, 3]), 3, 4)
+    wanted = [[0, 1, 8, 9], [1, 2, 3, 9, 10, 11], [5, 6, 7]]
+    assert [reached[places].tolist() for places in found] == wanted
+    assert reached.tolist() == sorted({code for codes in wanted for code in codes})
 
 
 def sets_of(values: ValueSet) -> list[list[int]]:
