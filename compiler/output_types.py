@@ -131,8 +131,9 @@ def _by_marks(
     rows = [None if row is UNDEFINED else row for row in found.categories]
     numbers = np.array([0 if row is None else class_of[value_key(row[0])] for row in rows])
     types = np.array([-1 if row is None else _place(row[0]) for row in rows])
+    possible = [_possible(rows, at, fit) for at, fit in enumerate(fitting, 1)]
     fits = {
-        states: np.array([row is not None and _fits(row[1:], states, fitting) for row in rows])
+        states: np.all([table[:, STATES.index(state)] for table, state in zip(possible, states, strict=True)], axis=0)
         for states in product(STATES, repeat=len(aggregates))
     }
     tables = []
@@ -143,9 +144,14 @@ def _by_marks(
     return Typing(tuples.cell_pattern, tables, aggregates)
 
 
-def _fits(row: Sequence[Any], states: tuple[int, ...], fitting: Sequence[Mapping[Any, set[int]]]) -> bool:
-    """Whether the values of some aggregates can come from so many selected keys each."""
-    return all(state in fit[value_key(value)] for value, state, fit in zip(row, states, fitting, strict=True))
+def _possible(rows: Sequence[Any], at: int, fit: Mapping[Any, set[int]]) -> Flags:
+    """For each row whether the value at a place in it can come from so many selected keys, [rows, STATES]."""
+    found: Flags = np.zeros((len(rows), len(STATES)), dtype=bool)
+    known: dict[Any, Flags] = {key: np.isin(STATES, list(states)) for key, states in fit.items()}
+    for number, row in enumerate(rows):
+        if row is not None:
+            found[number] = known[value_key(row[at])]
+    return found
 
 
 def _fitting(node: Aggregate, values: ValueAnalysis) -> dict[Any, set[int]]:
