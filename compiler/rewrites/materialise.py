@@ -138,5 +138,13 @@ def rows(node: SOp, values: ValueAnalysis) -> float:
     if not all(part.listed for part in parts):
         return 0
     found = math.prod(float(len(part.universe)) for part in parts)
-    core = values.linear.core(node) if found > MANY else node
-    return len(values[core].universe) if found > MANY and is_sum(values, core) else found
+    return min(found, _sums(node, values)) if found > MANY else found
+
+
+def _sums(node: SOp, values: ValueAnalysis) -> float:
+    """How many values the sum of ints has that alone decides an s-op; ∞ where there is none, or parts have no value."""
+    core = values.linear.core(node)
+    try:
+        return len(values[core].universe) if is_sum(values, core) else math.inf
+    except Refusal:
+        return math.inf
