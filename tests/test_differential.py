@@ -91,7 +91,7 @@ def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) 
     if seed % 5 == 2:
         monkeypatch.setattr(cases, "LESS", 0.0)
         monkeypatch.setattr(sets, "MEMBERS", 1)
-        monkeypatch.setattr(sets, "SOURCES", 2)
+        monkeypatch.setattr(sets, "MANY", 2)
     case = FAMILIES[family](seed)
     model = compiled(case)
     if model is None:

@@ -12,7 +12,7 @@ hold, kᵢ₊₁ − kᵢ.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import pairwise
 from typing import TypeAlias, cast
@@ -24,7 +24,8 @@ from rasp.graph import Aggregate, Constant, Map, Node, Selector, SOp, topologica
 from rasp.operations import COMPARISONS, OPERATIONS
 
 MEMBERS = 5
-SOURCES = 9
+MANY = 9
+_FEW = 2
 Literal: TypeAlias = tuple[Node, bool]
 _DUAL = {"and": "or", "or": "and"}
 
@@ -37,7 +38,9 @@ class Sets:
         nodes = list(topological(roots))
         self._means = _members(nodes)
         self._chains = self._long_chains(nodes)
-        self._choices = {node for node in nodes if _is_choice(node) and self._reads_many(node)}
+        self._choices = {
+            node for node in nodes if _is_choice(node) and self._are_many(_listed_choice(cast(Map, node))[0])
+        }
         self._new: dict[Node, Node] = {}
         self._several: dict[Selector, bool] = {}
 
@@ -90,7 +93,7 @@ class Sets:
             if not _is_logic(node) or node in found:
                 continue
             assert isinstance(node, Map)
-            if self._reads_many(node):
+            if self._are_many(dict.fromkeys(_literals(node))):
                 found |= {part for part, _ in _walked(node) if _is_logic(part)} - {part for part, _ in _literals(node)}
         return found
 
@@ -136,8 +139,14 @@ class Sets:
         terms = [Map(OPERATIONS["*"], (Map(MARK, (one,)), Constant(step))) for step, one in steps if step]
         return reduce(lambda left, right: Map(OPERATIONS["+"], (left, right)), terms, cast(Map, Constant(values[0])))
 
-    def _reads_many(self, node: Node) -> bool:
-        return isinstance(node, SOp) and len(self.facts.values.sources(node)) >= SOURCES
+    def _are_many(self, literals: Iterable[Literal]) -> bool:
+        """Whether there are many literals, each of few sources, and so many sources.
+
+        What reads many sources itself is better stored in steps.
+        """
+        read = [self.facts.values.sources(cast(SOp, part)) for part, _ in literals]
+        sources = {source for found in read for source in found}
+        return len(read) >= MANY and len(sources) >= MANY and max(map(len, read)) <= _FEW
 
     def _stored(self, literal: Node) -> Map:
         new = self._new[literal]
