@@ -9,7 +9,7 @@ means, which are too many, and all that matters is whether they are positive.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from compiler.opaque import Opaque
 from rasp.graph import Aggregate, Indices, Map, Node, SOp
@@ -19,6 +19,10 @@ from rasp.operations import OPERATIONS, Atom, Operation
 @dataclass(frozen=True)
 class Indicator(Operation):
     """An operation that gives 1 or 0, for a count to ask for its mean."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as what it is."""
+        return type(self), (self.name, self.arity, self.key, self.function, self.vector)
 
 
 MARK = Indicator("indicator", 1, (), OPERATIONS["indicator"].function, OPERATIONS["indicator"].vector)

@@ -7,6 +7,7 @@ rule in the value analysis, and an encoding in `compiler/encodings`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from rasp.graph import Map, Node
 from rasp.operations import Operation
@@ -15,6 +16,10 @@ from rasp.operations import Operation
 @dataclass(frozen=True)
 class Opaque(Operation):
     """An operation whose s-op is a source of its own."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as what it is: the language has no operation of that name."""
+        return type(self), (self.name, self.arity, self.key, self.function, self.vector)
 
 
 def is_opaque(node: Node) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
+from compiler.indicator_means import MARK
+from compiler.materialised import KEPT
 from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.proof.cases import are_the_formula
@@ -162,3 +165,8 @@ def test_there_is_no_limit_on_how_many() -> None:
     letters = "letters = [" + ", ".join(map(str, range(40))) + "];"
     text = f"{letters}{MANY}".replace("tokens ==", "tokens_int ==") + ASKED["none"] + "x = x or tokens_int == 3;"
     exact(program(text), tuple(range(41)), 6)
+
+
+def test_what_is_stored_reaches_other_processes() -> None:
+    for op in (KEPT, MARK):
+        assert cloudpickle.loads(cloudpickle.dumps(op)) == op
