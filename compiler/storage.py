@@ -124,6 +124,9 @@ class Storage:
         self.sums: dict[SOp, LinearForm] = {}
         self.bit_codes: dict[SOp, BitCode] = {}
         self.waits: dict[SOp, dict[SOp, None]] = {}
+        self._layers: dict[SOp, int] = {}
+        self._layers_known = 0
+        self._stages: dict[SOp, int] = {}
         self._encodings = encodings
         self._encoding_of: dict[SOp, Encoding] = {}
 
@@ -188,16 +191,25 @@ class Storage:
 
     def layer(self, node: SOp) -> int:
         """The layer whose feed-forward can compute a function of the node's sources; 0 is before any attention."""
-        return max((self._source_layer(source) for source in self.analysis.sources(node)), default=0)
+        if len(self.layer_of) != self._layers_known:
+            self._layers.clear()
+            self._stages.clear()
+            self._layers_known = len(self.layer_of)
+        if node not in self._layers:
+            sources = self.analysis.sources(node)
+            self._layers[node] = max((self._source_layer(source) for source in sources), default=0)
+        return self._layers[node]
 
     def _source_layer(self, source: SOp) -> int:
         return self.layer(made(source)) if is_stored(source) else self.layer_of.get(source, 0)
 
     def stage(self, node: SOp) -> int:
         """How many feed-forwards of its layer come before the one that computes the node."""
-        layer = self.layer(node)
-        before = (part for part in self.waits.get(made(node), ()) if self.layer(part) == layer)
-        return 1 + max((self._ready(part) for part in before), default=-1)
+        if node not in self._stages:
+            layer = self.layer(node)
+            before = (part for part in self.waits.get(made(node), ()) if self.layer(part) == layer)
+            self._stages[node] = 1 + max((self._ready(part) for part in before), default=-1)
+        return self._stages[node]
 
     def _ready(self, part: SOp) -> int:
         """The stage after which what others wait for can be read; −1: it is a view of what heads write."""
@@ -208,6 +220,7 @@ class Storage:
     def wait(self, node: SOp, parts: Iterable[SOp]) -> None:
         """The feed-forward that makes a node comes after those that make some others."""
         self.waits.setdefault(node, {}).update(dict.fromkeys(parts))
+        self._stages.clear()
 
     # -- what readers ask
 
