@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeAlias
 
-from compiler.indicator_means import MARK
+from compiler.operations.indicator_means import MARK
 from compiler.selectors import (
     Case,
     Cases,

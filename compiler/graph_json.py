@@ -11,13 +11,13 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from compiler.differences import DISTANCE, EXCESS
 from compiler.fields import atom, count, listed, mapping, plain, shown, text, truth, unplain
 from compiler.functions import Table, table
 from compiler.guards import KIND, UNREAD
-from compiler.indicator_means import MARK, counting, flagging, indicator_at
 from compiler.ir import ModelWeights
-from compiler.materialised import INTERVENED, KEPT, STORED
+from compiler.operations.differences import DISTANCE, EXCESS
+from compiler.operations.indicator_means import MARK, counting, flagging, indicator_at
+from compiler.operations.materialised import INTERVENED, KEPT, STORED
 from compiler.rewrites.labels import label_mean
 from compiler.rewrites.mixed_types import NUMBER, both, code
 from compiler.rewrites.select_best import look_up

@@ -7,7 +7,7 @@ from typing import Any
 
 from compiler.ir import Held
 from compiler.lower import SymbolicModel
-from compiler.materialised import is_intervened, is_stored
+from compiler.operations.materialised import is_intervened, is_stored
 from compiler.outputs import distinct_numbers
 from compiler.reader import Reader
 from compiler.symbolic import Direction

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from compiler.bit_codes import bit
 from compiler.encodings.embedded import Embedded
 from compiler.encodings.writers import ByNeurons
 from compiler.gadgets.attention import lower_head
 from compiler.gadgets.tables import IndistinctError
 from compiler.guards import IS_BOOL, Guard
 from compiler.ir import Accuracy, Check, OutputTypes, ReadoutKind
+from compiler.operations.bit_codes import bit
 from compiler.output_types import packed
 from compiler.outputs import distinct_numbers, output_codes
 from compiler.plan import Plan

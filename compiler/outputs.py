@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.bit_codes import MANY, bit_code
 from compiler.fused import as_sum
+from compiler.operations.bit_codes import MANY, bit_code
 from compiler.precision import Precision
 from compiler.rounding import error_of, misses
 from compiler.run.decode import own_gaps

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from compiler.assemble import Assembler
 from compiler.facts import Facts
 from compiler.lower import SymbolicModel, lower
-from compiler.materialised import is_intervened, is_kept, is_stored
+from compiler.operations.materialised import is_intervened, is_kept, is_stored
 from compiler.options import Options
 from compiler.plan import Plan, plan
 from compiler.rewrites.simplify import Rewritten, settle, split

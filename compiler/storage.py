@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from compiler.bit_codes import BitCode
-from compiler.materialised import is_stored, made
+from compiler.operations.bit_codes import BitCode
+from compiler.operations.materialised import is_stored, made
 from compiler.precision import Precision
 from compiler.symbolic import Direction
 from compiler.values.affine import is_product

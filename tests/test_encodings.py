@@ -9,7 +9,7 @@ import pytest
 from compiler.encodings.computed import Computed
 from compiler.encodings.table import ENCODINGS
 from compiler.encodings.writers import ByNeurons
-from compiler.opaque import Opaque
+from compiler.operations.opaque import Opaque
 from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.proof.neurons import RULES

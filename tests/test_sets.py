@@ -8,8 +8,8 @@ from pathlib import Path
 import cloudpickle
 import pytest
 
-from compiler.indicator_means import MARK
-from compiler.materialised import KEPT
+from compiler.operations.indicator_means import MARK
+from compiler.operations.materialised import KEPT
 from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.proof.cases import are_the_formula

@@ -1,7 +1,8 @@
 """What neurons make of what is stored: one-hot, or as an exact integer.
 
 Sums of steps are exact only on integers, so other numbers are made one-hot and read off that. A part that is stored on
-the way (`compiler/materialised.py`) is made like the s-op it stores, and read on like what a head has written.
+the way (`compiler/operations/materialised.py`) is made like the s-op it stores, and read on like what a head has
+written.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from collections.abc import Hashable
 
 from compiler.encodings.ways import Way, way_of
 from compiler.encodings.writers import ByNeurons
-from compiler.indicator_means import is_count
-from compiler.materialised import is_stored, made
+from compiler.operations.indicator_means import is_count
+from compiler.operations.materialised import is_stored, made
+from compiler.operations.whole import is_whole
 from compiler.precision import Precision
 from compiler.reader import Reader
 from compiler.storage import MAX_STORED, Storage
 from compiler.symbolic import Neuron
-from compiler.whole import is_whole
 from rasp.errors import Refusal
 from rasp.graph import SOp
 

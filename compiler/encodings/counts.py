@@ -16,7 +16,7 @@ from compiler.encodings.ways import AlongForm
 from compiler.encodings.writers import ByNeurons
 from compiler.gadgets.steps import RawInput, StepBuilder, check_sums, stepped
 from compiler.gadgets.tables import Space, Target
-from compiler.indicator_means import is_count, is_flag, means_of
+from compiler.operations.indicator_means import is_count, is_flag, means_of
 from compiler.precision import Precision
 from compiler.reader import Reader
 from compiler.storage import Storage

@@ -1,7 +1,8 @@
 """By how much one mean is larger than another: ReLU(x − y), and for a distance ReLU(y − x) as well.
 
 Both units are 0 at BOS, where they are masked, and nothing else is read: what is off in x or y is off in the gap by as
-much, and one subtraction rounds. `compiler/differences.py` says why a single step can then tell whether it is 0.
+much, and one subtraction rounds. `compiler/operations/differences.py` says why a single step can then tell whether it
+is 0.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from compiler.differences import MeanDifference, is_difference
 from compiler.encodings.writers import ByNeurons
+from compiler.operations.differences import MeanDifference, is_difference
 from compiler.precision import Precision
 from compiler.reader import Reader
 from compiler.rounding import drift_at_bos, number_error

@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from compiler.assemble import Assembler
-from compiler.bit_codes import bits_at, is_bit_of
 from compiler.ir import Accuracy, Block, Certificate, ModelWeights, Readout
 from compiler.lower import SymbolicLayer, SymbolicModel, SymbolicReadout
+from compiler.operations.bit_codes import bits_at, is_bit_of
 from compiler.outputs import output_codes
 from compiler.plan import Plan
 from compiler.precision import Precision

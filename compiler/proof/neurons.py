@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from compiler.differences import MeanDifference
 from compiler.encodings.computed import Computed
 from compiler.encodings.counts import Count, Flag, IndicatorCount
 from compiler.encodings.gap import Gap
 from compiler.encodings.product import Product
 from compiler.encodings.ways import AlongForm, AlongMean
 from compiler.encodings.writers import ByNeurons
-from compiler.indicator_means import is_count, is_flag, means_of
 from compiler.ir import FeedForwardWeights
-from compiler.materialised import is_stored, made
 from compiler.means import combined_readings
+from compiler.operations.differences import MeanDifference
+from compiler.operations.indicator_means import is_count, is_flag, means_of
+from compiler.operations.materialised import is_stored, made
 from compiler.proof.stream import Meaning, States, Stream, code_table, multiples
 from compiler.proof.units import Group, Reading, Vector
 from compiler.rounding import number_error, raw_error_at

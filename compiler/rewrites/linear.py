@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compiler.differences import distance, excess
 from compiler.facts import Facts
+from compiler.operations.differences import distance, excess
 from compiler.rewrites.change import Change
 from compiler.values.analysis import MANY
 from compiler.values.grid import Cells

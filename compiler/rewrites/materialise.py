@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations, islice
 
 from compiler.facts import Facts
-from compiler.materialised import is_stored, stored
-from compiler.opaque import is_opaque
+from compiler.operations.materialised import is_stored, stored
+from compiler.operations.opaque import is_opaque
 from compiler.values.analysis import ValueAnalysis, is_sum
 from rasp.errors import Refusal
 from rasp.graph import Map, Node, SOp, topological

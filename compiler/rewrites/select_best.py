@@ -36,7 +36,7 @@ from typing import Any
 
 from compiler.facts import Facts, head_for
 from compiler.guards import UNREAD, holds_both, may_fail
-from compiler.indicator_means import Indicator, count, flag, position_indicators
+from compiler.operations.indicator_means import Indicator, count, flag, position_indicators
 from compiler.rewrites.change import Change
 from compiler.selectors import (
     comparisons,

@@ -18,8 +18,8 @@ from itertools import pairwise
 from typing import TypeAlias, cast
 
 from compiler.facts import Facts
-from compiler.indicator_means import MARK
-from compiler.materialised import kept
+from compiler.operations.indicator_means import MARK
+from compiler.operations.materialised import kept
 from rasp.graph import Aggregate, Constant, Map, Node, Selector, SOp, topological
 from rasp.operations import COMPARISONS, OPERATIONS
 

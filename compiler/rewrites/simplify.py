@@ -14,8 +14,8 @@ from typing import Any, TypeAlias, cast
 
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
-from compiler.indicator_means import is_indicator, is_indicator_mean
-from compiler.materialised import intervened, stored
+from compiler.operations.indicator_means import is_indicator, is_indicator_mean
+from compiler.operations.materialised import intervened, stored
 from compiler.rewrites.change import Change
 from compiler.rewrites.edges import split_edges
 from compiler.rewrites.labels import ask_apart, mean_of_labels

@@ -22,7 +22,7 @@ from itertools import pairwise
 from typing import cast
 
 from compiler.facts import Facts
-from compiler.opaque import is_opaque
+from compiler.operations.opaque import is_opaque
 from compiler.rewrites.change import Change
 from compiler.selectors import JOINT
 from compiler.values.progressions import Means, Tie, simple

@@ -14,10 +14,10 @@ from fractions import Fraction
 from itertools import islice
 
 from compiler.facts import Facts
-from compiler.materialised import stored
+from compiler.operations.materialised import stored
+from compiler.operations.whole import whole
 from compiler.rewrites.change import Change
 from compiler.values.sets import ValueSet
-from compiler.whole import whole
 from rasp.graph import Aggregate, Map, Node, Select, SOp, topological
 
 _LARGEST = 2**20

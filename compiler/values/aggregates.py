@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.indicator_means import is_indicator_mean, means_of
+from compiler.operations.indicator_means import is_indicator_mean, means_of
 from compiler.values.categorical import value_key
 from compiler.values.grid import Cells, Ints
 from compiler.values.sets import Floats, Ranges, ValueSet, grouped, unlisted

@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.differences import MeanDifference
-from compiler.indicator_means import Count, Flag
-from compiler.materialised import Intervened, Stored
-from compiler.opaque import Opaque, is_opaque
+from compiler.operations.differences import MeanDifference
+from compiler.operations.indicator_means import Count, Flag
+from compiler.operations.materialised import Intervened, Stored
+from compiler.operations.opaque import Opaque, is_opaque
 from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Protocol
 
-from compiler.materialised import is_intervened
+from compiler.operations.materialised import is_intervened
 from compiler.values.sets import ValueSets
 from rasp.graph import Aggregate, And, Constant, Indices, Map, Or, Select, Selector, SelectorWidth, SOp
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from compiler.opaque import is_opaque
+from compiler.operations.opaque import is_opaque
 from rasp.graph import Constant, Map, SOp, topological
 from rasp.operations import COMPARISONS, OPERATIONS
 

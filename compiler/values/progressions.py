@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from compiler.differences import is_difference
+from compiler.operations.differences import is_difference
 from compiler.values.width_bounds import BoundedWidths
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SOp

@@ -26,8 +26,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from compiler.differences import is_difference
-from compiler.opaque import is_opaque
+from compiler.operations.differences import is_difference
+from compiler.operations.opaque import is_opaque
+from compiler.operations.whole import Whole
 from compiler.selectors import JOINT, BoolTable, replaced
 from compiler.values.affine import AFFINE, Affine, chosen, itself, term
 from compiler.values.categorical import UNDEFINED, Categorical, Tuples, joined
@@ -35,7 +36,6 @@ from compiler.values.grid import Ints
 from compiler.values.progressions import EXACT_MEANS, Means, Progressions, Tie
 from compiler.values.roundoff import UNIT, largest, roundoff
 from compiler.values.sets import Floats, ValueSets
-from compiler.whole import Whole
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Best, Constant, Fits, Map, Prefer, Select, Selector, SOp, topological
 from rasp.operations import COMPARISONS, OPERATIONS, Operation

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from compiler.opaque import Opaque
+from compiler.operations.opaque import Opaque
 from rasp.graph import Map, Node, SOp
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from compiler.opaque import Opaque
+from compiler.operations.opaque import Opaque
 from rasp.graph import Aggregate, Indices, Map, Node, SOp
 from rasp.operations import OPERATIONS, Atom, Operation
 

@@ -1,0 +1,1 @@
+"""Operations of the compiler's own, which rewrites put into the s-op graph and the language does not have."""
