@@ -15,7 +15,7 @@ from compiler.pipeline import compile_sop
 from compiler.run import batches, workers
 from compiler.run.model import CompiledModel
 from compiler.run.packed import packed, unpacked
-from compiler.run.resumed import ResumeFault
+from compiler.run.resumed import FORMAT, ResumeFault
 from compiler.run.verify import Check, Part, Verification, verify
 from compiler.run.workers import Work, Workers
 from rasp.__main__ import main
@@ -153,6 +153,12 @@ def test_undefined_inputs_are_counted_across_an_interruption(tmp_path: Path, com
     ("content", "message"),
     [
         ("my notes", "no file of an interrupted check"),
+        (f'{{"format": "{FORMAT}", "done": 0, "undefined": 0}}', "no file of an interrupted check"),
+        (f'{{"format": "{FORMAT}", "check": "x", "done": 1, "undefined": 2}}', "no file of an interrupted check"),
+        (
+            f'{{"format": "{FORMAT}", "check": "x", "done": Infinity, "undefined": 0}}',
+            "no file of an interrupted check",
+        ),
         ('{"format": "rasp verify, as far as it got", "check": "0", "done": 3, "undefined": 0}', "of another check"),
     ],
 )

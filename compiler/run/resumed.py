@@ -45,13 +45,13 @@ class Record:
             return cls(path, check)
         try:
             found = json.loads(read_text(path))
-            own = found["format"] == FORMAT
-            record = cls(path, check, int(found["done"]), int(found["undefined"])) if own else None
-        except (ValueError, LookupError, TypeError):
-            record = None
-        if record is None:
+            own, record = found["check"], cls(path, check, int(found["done"]), int(found["undefined"]))
+            is_record = found["format"] == FORMAT and 0 <= record.undefined <= record.done
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            is_record = False
+        if not is_record:
             raise ResumeFault(f"{path} is no file of an interrupted check", hint="name one that is not there yet")
-        if found["check"] != check:
+        if own != check:
             raise ResumeFault(
                 f"{path} is of another check: of another model, or with other options",
                 hint="name another file, or delete it to begin anew",
