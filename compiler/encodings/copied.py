@@ -1,8 +1,8 @@
-"""Aggregates that copy: the one selected key's value, or one that all selected keys share.
+"""Aggregates that copy the one key that they select, or their default.
 
-Every selected key has the same weight, 1/T, and T·(1/T)·b = b for an indicator b that is the same at all of them, up to
-rounding that ends on 0 or 1 exactly (one key) or is proved to (values that are not averaged are ints below the exact
-range). So what arrives is the one-hot or the number itself, and readers need no neurons.
+Its weight is exactly 1 and all others are exactly 0, so what arrives is the one-hot or the number itself, and readers
+need no neurons. What has no mean, such as strings, is only ever copied: where several keys are selected the program has
+no value, and a guard notices.
 """
 
 from __future__ import annotations
