@@ -331,13 +331,10 @@ def test_selectors_that_share_their_parts_are_looked_at_once() -> None:
     exact(aggregate(best, indices, -1), "ab", 4)
 
 
-def test_equal_indices_of_two_types_are_refused_with_a_way_out() -> None:
-    text = """m = aggregate(select(tokens, "a", ==), indices, 1.0);\ny = [4, 5, 6][m];\n"""
-    with pytest.raises(Refusal, match="only where a number is an int") as caught:
-        compiled(parse_program(text, "p.rasp"), ("a", "b"), 3)
-    assert str(caught.value.span) == "p.rasp:2:5"
-    assert caught.value.hint is not None
-    exact(parse_program(text.replace("[m]", "[round(m)]")).sop(), "ab", 3)
+def test_equal_indices_of_two_types_are_told_apart() -> None:
+    root = parse_program("""m = aggregate(select(tokens, "a", ==), indices, 1.0);\ny = [4, 5, 6][m];\n""").sop()
+    assert run(root, "bba") == [6, 6, 6]
+    assert verify(root, exact(root, "ab", 3)).exhaustive
 
 
 def compiled(program: Program, vocabulary: tuple[Atom, ...], max_length: int) -> CompiledModel:
@@ -522,8 +519,12 @@ def test_neurons_of_a_layer_whose_head_nothing_reads_go_to_the_layer_before() ->
     exact(where(aggregate(select(tokens, "b"), always, True), "x", "x"), "ab", 4)
 
 
-def test_a_mean_that_only_types_decide_is_refused_in_the_programs_words() -> None:
+def test_a_mean_that_only_types_decide() -> None:
     text = "x = aggregate(select(tokens, tokens, >), False); y = aggregate(select(indices, indices, <=), x);"
-    with pytest.raises(Refusal, match="may be a bool or the number that equals it") as refused:
-        compile_sop(program(text), (0, 1, 2), 4)
-    assert "indicator" in str(refused.value)
+    assert verify(program(text), exact(program(text), (0, 1, 2), 4)).exhaustive
+
+
+def test_what_may_have_any_of_its_values_put_in_has_no_type_that_is_told() -> None:
+    text = "x = aggregate(select(tokens, tokens, >), False); y = aggregate(select(indices, indices, <=), x);"
+    with pytest.raises(Refusal, match="may be a bool or the number that equals it"):
+        parse_program(text).compile(vocab=(0, 1, 2), max_length=4, interventions=["x"])

