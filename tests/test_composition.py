@@ -371,11 +371,6 @@ def exact(case: Case, max_length: int, prefer: str = "auto") -> CompiledModel:
     return model
 
 
-def missing(*row: object, run: bool = True) -> object:
-    """A row that does not hold yet; `run=False` where finding that out takes long."""
-    return pytest.param(*row, marks=pytest.mark.xfail(strict=True, run=run, reason="not compiled so small yet"))
-
-
 @pytest.mark.parametrize(
     ("name", "max_length", "most"),
     [
@@ -399,13 +394,9 @@ def test_it_compiles_exactly_and_small(name: str, max_length: int, most: int) ->
     assert parameters(exact(CASES[name][0], max_length)) < most
 
 
-@pytest.mark.parametrize("prefer", ["depth", "small"])
+@pytest.mark.parametrize("prefer", ["depth", "small", "auto"])
 @pytest.mark.parametrize("form", ["x + 1", "-x", "2*x", "x % 2"])
-def test_what_is_linear_in_a_stored_number_costs_next_to_nothing(
-    form: str, prefer: str, request: pytest.FixtureRequest
-) -> None:
-    if (prefer, form) == ("small", "x % 2"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="all ten values are stored for it"))
+def test_what_is_computed_of_a_stored_number_costs_next_to_nothing(form: str, prefer: str) -> None:
     assert parameters(exact(SORT[form], 20, prefer)) <= 1.2 * parameters(SORT["x"].compiled(20, prefer))
 
 

@@ -1,7 +1,7 @@
 """Random programs give the same on the interpreter, the numpy reference and torch, or are refused with a reason.
 
-There are four families: programs of any kind, about numbers, over relations, and of a dozen lines (`graphs`, `numbers`,
-`relations`, `programs`).
+There are five families: programs of any kind, about numbers, over relations, of a dozen lines, and with sets (`graphs`,
+`numbers`, `relations`, `programs`, `sets`).
 `pytest tests/test_differential.py --programs 5000 --seed 100000` runs other ones and more of them; a failure names its
 family and seed, and `--programs 1 --seed SEED -k FAMILY` runs it again.
 """
@@ -16,7 +16,7 @@ import pytest
 
 from compiler import cases, pipeline
 from compiler.pipeline import compile
-from compiler.rewrites import linear, materialise, sets
+from compiler.rewrites import copies, linear, materialise, sets
 from compiler.run.agreement import accuracies, agree, same_types
 from compiler.run.graph_inputs import relation_labels
 from compiler.run.model import ENGINES, CompiledModel
@@ -81,7 +81,10 @@ def inferred(model: CompiledModel, tokens: Sequence[Atom], engine: str) -> list[
 @pytest.mark.parametrize("family", FAMILIES)
 def test_engines_agree(family: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fourth program is compiled as if few means could be listed, every third in small steps, every fifth as if
-    all its booleans were the members of sets."""
+    all its booleans were the members of sets, every second with functions of copies copied wherever they can be."""
+    if seed % 2 == 1:
+        monkeypatch.setattr(copies, "MANY", 2)
+        monkeypatch.setattr(copies, "SHARE", 0)
     if seed % 4 == 3:
         monkeypatch.setattr(aggregates, "MAX_MEANS", 4)
         monkeypatch.setattr(linear, "MANY", 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from rasp.graph import Node
+from rasp.graph import Map, Node, SOp
 
 
 @dataclass(frozen=True)
@@ -19,3 +19,10 @@ class Change:
     node: Node
     note: Callable[[str], str] | None = None
     named: Mapping[Node, str] = field(default_factory=dict)
+
+
+def with_parts(root: SOp, new: dict[SOp, SOp]) -> SOp:
+    """An elementwise s-op with others in the place of its parts."""
+    if root not in new:
+        new[root] = Map(root.op, tuple(with_parts(arg, new) for arg in root.args)) if isinstance(root, Map) else root
+    return new[root]

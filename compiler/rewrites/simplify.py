@@ -17,6 +17,7 @@ from compiler.guards import holds_both, may_fail
 from compiler.operations.indicator_means import is_indicator, is_indicator_mean
 from compiler.operations.materialised import intervened, stored
 from compiler.rewrites.change import Change
+from compiler.rewrites.copies import Copies
 from compiler.rewrites.edges import split_edges
 from compiler.rewrites.labels import ask_apart, mean_of_labels
 from compiler.rewrites.linear import add_counts, compare, compare_counts
@@ -64,6 +65,7 @@ def split(
     ):
         for change in changes:
             found = _passed(found, change, facts)
+        found = _copying_less(found, facts)
         found = _in_steps(found, facts) if in_steps else found
     if settles_ties:
         for change in (settle_types, settle_ties):
@@ -87,6 +89,13 @@ def _with_sets(before: Rewritten, facts: Facts) -> Rewritten:
         return None if new is None else Change(new)
 
     return _rewritten(before, store) if sets else before
+
+
+def _copying_less(found: Rewritten, facts: Facts) -> Rewritten:
+    """The s-ops with functions copied in the place of what they are functions of, from the last copy to the first."""
+    while copies := Copies(found.roots, facts):
+        found = _rewritten(found, copies)
+    return found
 
 
 def _in_steps(found: Rewritten, facts: Facts) -> Rewritten:

@@ -16,9 +16,9 @@ from itertools import islice
 from compiler.facts import Facts
 from compiler.operations.materialised import stored
 from compiler.operations.whole import whole
-from compiler.rewrites.change import Change
+from compiler.rewrites.change import Change, with_parts
 from compiler.values.sets import ValueSet
-from rasp.graph import Aggregate, Map, Node, Select, SOp, topological
+from rasp.graph import Aggregate, Node, Select, SOp, topological
 
 _LARGEST = 2**20
 _LONGEST = 2**16
@@ -58,7 +58,7 @@ def _as_integers(number: SOp, other: SOp, facts: Facts) -> SOp | None:
     reach = facts.values[found.mean].range
     ends = max(low, math.floor(reach[0])), min(high, math.ceil(reach[1]))
     integer = stored(whole(found.mean, *ends, found.sign * (most - found.low + 1)))
-    return _replaced(number, {part: integer if part is found.mean else part for part in found.parts})
+    return with_parts(number, {part: integer if part is found.mean else part for part in found.parts})
 
 
 def _sum(number: SOp, facts: Facts) -> _Sum | None:
@@ -100,10 +100,3 @@ def _are_integers(node: SOp, facts: Facts) -> bool:
 def _is_small(values: ValueSet) -> bool:
     is_ints = values.listed and values.numbers and all(isinstance(value, int) for value in values.universe)
     return is_ints and max(map(abs, values.range)) < _LARGEST
-
-
-def _replaced(root: SOp, new: dict[SOp, SOp]) -> SOp:
-    """A sum with others in the place of its parts."""
-    if root not in new:
-        new[root] = Map(root.op, tuple(_replaced(arg, new) for arg in root.args)) if isinstance(root, Map) else root
-    return new[root]
