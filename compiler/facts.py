@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.cases import in_cases
 from compiler.guards import one_key_needed
 from compiler.options import Options
-from compiler.selectors import Conjunction, conjunction
+from compiler.selectors import Conjunction
 from compiler.source_map import SourceMap
-from compiler.values.analysis import MAX_TUPLES, TooMany, ValueAnalysis
-from compiler.values.representatives import with_representatives
+from compiler.values.analysis import MAX_TUPLES, Analyses, TooMany, ValueAnalysis
 from compiler.values.width_bounds import WidthBounds
 from rasp.errors import Failures, Refusal
 from rasp.graph import (
@@ -31,16 +29,14 @@ from rasp.operations import Atom, Symbol, describe
 class Facts:
     """What is known of s-ops and selectors over the inputs that the options allow; found when it is asked for.
 
-    `values` holds value sets and width bounds, `conjunctions` every selector as one head computes it.
+    `values` holds value sets and width bounds, `conjunctions` every selector as one head computes it. Facts of the same
+    options may begin with the same `values`: what was found for one need not be found again for others.
     """
 
-    def __init__(self, options: Options, most_rows: int = MAX_TUPLES) -> None:
+    def __init__(self, options: Options, values: ValueAnalysis | None = None) -> None:
         self.conjunctions: dict[Selector, Conjunction] = {}
-        self._static = options.masks == "auto"
         self.labels: tuple[Atom, ...] = options.labels
-        self.values: ValueAnalysis = ValueAnalysis(
-            options.vocab, options.max_length, self.conjunctions, options.causal, most_rows=most_rows
-        )
+        self.values: ValueAnalysis = values or Analyses(options).listing(MAX_TUPLES)
         self._refused: dict[Node, Refusal] = {}
         self._ruled_out: dict[Node, Refusal] = {}
         self._tainted: dict[Node, bool] = {}
@@ -48,7 +44,7 @@ class Facts:
 
     def list_up_to(self, most_rows: int) -> None:
         """From now on combinations are listed up to so many."""
-        self.values.most_rows = most_rows
+        self.values.list_up_to(most_rows)
 
     @property
     def max_length(self) -> int:
@@ -108,7 +104,7 @@ class Facts:
         """The analysis to begin anew with, if the nodes turn out to need one; else all is examined."""
         for node in topological(roots, self._tainted):
             self._tainted[node] = any(self._tainted[child] for child in node.children)
-            if (selector := one_key_needed(node, self.values)) is not None:
+            if (selector := one_key_needed(node, self.values, self.conjunctions)) is not None:
                 return self.values.selecting_one(selector)
             if self._tainted[node]:
                 continue
@@ -128,11 +124,7 @@ class Facts:
 
     def _check_node(self, node: Node) -> None:
         if isinstance(node, (Aggregate, SelectorWidth)) and node.selector not in self.conjunctions:
-            plain = with_representatives(self.values, node.selector)
-            found = conjunction(plain, self.max_length, static=self._static)
-            for score in found.scores:
-                _check_score(score, self.values)
-            self.conjunctions[node.selector] = in_cases(found, self.values)
+            self.conjunctions[node.selector] = self.values.conjunction(node.selector)
         if isinstance(node, AggregateLabels):
             raise Refusal(f"{node!r} reads the labels of edges, which no head computes")
         if isinstance(node, SOp):
@@ -144,14 +136,6 @@ class Facts:
 def head_for(selector: Selector) -> Aggregate:
     """An aggregate that needs nothing but the head of a selector."""
     return Aggregate(selector, Constant(0), 0)
-
-
-def _check_score(score: SOp, values: ValueAnalysis) -> None:
-    found = values[score]
-    if not found.listed:
-        raise Refusal(f"the scores {score!r} of select_best are too many to list")
-    if not found.averaged or found.may_be_bools:
-        raise Refusal(f"select_best needs a score of numbers, and {score!r} may be something else")
 
 
 def _check_order(node: Select, values: ValueAnalysis) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from compiler.ir import Check
@@ -124,16 +124,18 @@ def _mean_guards(node: Aggregate, values: ValueAnalysis) -> list[Guard]:
     return [Guard(f"{node.value!r} holds a number where several are selected", "mean", (Map(IS_BOOL, (node.value,)),))]
 
 
-def one_key_needed(node: Node, values: ValueAnalysis) -> Selector | None:
+def one_key_needed(node: Node, values: ValueAnalysis, computed: Container[Selector]) -> Selector | None:
     """A selector that must not select several keys, or else this s-op has no value: it needs an int and gets their
     mean.
 
-    None where there is no such selector, or none that may select several keys for all that is known.
+    None where there is no such selector among those that heads compute, or none that may select several keys for all
+    that is known.
     """
     if not isinstance(node, Map) or node.op.name != "element":
         return None
-    for source in values.sources(node):
-        if isinstance(source, Aggregate) and _is_float(node.args[0], source) and _may_be_mean(source, values):
+    sources = (source for source in values.sources(node) if isinstance(source, Aggregate))
+    for source in sources:
+        if source.selector in computed and _is_float(node.args[0], source) and _may_be_mean(source, values):
             return source.selector
     return None
 
@@ -149,7 +151,7 @@ def _is_float(node: SOp, mean: SOp) -> bool:
 
 def _may_be_mean(node: Aggregate, values: ValueAnalysis) -> bool:
     try:
-        return node.selector in values.conjunctions and not values.width_bounds(node.selector).at_most_one
+        return not values.width_bounds(node.selector).at_most_one
     except Refusal:
         return False
 

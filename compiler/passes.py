@@ -11,11 +11,10 @@ from compiler.assemble import Assembler
 from compiler.facts import Facts
 from compiler.lower import SymbolicModel, lower
 from compiler.operations.materialised import is_intervened, is_kept, is_stored
-from compiler.options import Options
 from compiler.plan import Plan, plan
 from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.timing import Stopwatch
-from compiler.values.analysis import MAX_TUPLES
+from compiler.values.analysis import MAX_TUPLES, Analyses
 from rasp.errors import Failures, Refusal
 from rasp.graph import topological
 from rasp.layers import Analysis, analyse
@@ -49,14 +48,15 @@ class Passes:
     """One way from s-ops to a network in names, pass by pass: each is a value, made when first asked for.
 
     `prefer` says what is rewritten; `in_steps`, whether parts of large s-ops are stored; `most_rows` how many
-    combinations are listed at most; `settles_ties`, whether it is computed which of several floats a mean is.
+    combinations are listed at most; `settles_ties`, whether it is computed which of several floats a mean is. Ways with
+    the same `analyses` share what they find.
     """
 
     def __init__(
         self,
         names: tuple[str, ...],
         given: Rewritten,
-        options: Options,
+        analyses: Analyses,
         stopwatch: Stopwatch,
         prefer: str,
         *,
@@ -64,9 +64,9 @@ class Passes:
         most_rows: int = MAX_TUPLES,
         settles_ties: bool = False,
     ) -> None:
-        self.names, self.given, self.options, self.stopwatch = names, given, options, stopwatch
+        self.names, self.given, self.options, self.stopwatch = names, given, analyses.options, stopwatch
         self.prefer, self.in_steps, self.settles_ties = prefer, in_steps, settles_ties
-        self.facts = Facts(options, most_rows)
+        self.facts = Facts(self.options, analyses.listing(most_rows))
 
     @cached_property
     @timed("graph")

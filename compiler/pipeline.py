@@ -24,7 +24,7 @@ from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.source_map import SourceMap
 from compiler.timing import Progress, Stopwatch, silent
-from compiler.values.analysis import MAX_TUPLES
+from compiler.values.analysis import MAX_TUPLES, Analyses
 from compiler.ways_out import CHEAP, with_way_out
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import Node, SOp, topological
@@ -137,6 +137,7 @@ class Compilation:
         self.source_map: SourceMap = of_program if source_map is None else source_map.of_graph(self.outputs.values())
         self.functions: Recorder = Recorder(list(self.outputs.values()))
         self.stopwatch: Stopwatch = Stopwatch(progress)
+        self._analyses: Analyses = Analyses(options)
 
     @property
     def timings(self) -> dict[str, float]:
@@ -196,7 +197,7 @@ class Compilation:
         return Passes(
             tuple(self.outputs),
             self.given,
-            self.options,
+            self._analyses,
             self.stopwatch,
             prefer,
             in_steps=in_steps,

@@ -20,6 +20,7 @@ from compiler.run.verify import verify
 from compiler.selectors import BoolTable, compared
 from compiler.symbolic import ONE, Direction, Matrix
 from compiler.values import width_bounds
+from compiler.values.analysis import Analyses
 from compiler.values.categorical import Categorical, evaluate
 from compiler.values.width_bounds import width_bounds_of
 from rasp.errors import Refusal
@@ -151,7 +152,7 @@ def test_wide_heads_that_nothing_splits_are_not_looked_at_twice(monkeypatch: pyt
 
     def way(self: Compilation, prefer: str) -> Passes:
         ways.append(prefer)
-        return Passes(("",), self.given, self.options, self.stopwatch, prefer)
+        return Passes(("",), self.given, Analyses(self.options), self.stopwatch, prefer)
 
     monkeypatch.setattr("compiler.pipeline.LARGE", 0)
     monkeypatch.setattr(Compilation, "_smaller", way)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -17,9 +19,14 @@ from compiler.report import report
 from compiler.run.model import CompiledModel
 from compiler.run.verify import verify
 from compiler.tensors import parameter_counts
+from compiler.values import analysis
+from compiler.values.analysis import ValueAnalysis
+from compiler.values.sets import ValueSet
 from rasp.errors import Refusal, ValueFault
 from rasp.graph import (
+    Node,
     Selector,
+    SelectorWidth,
     SOp,
     aggregate,
     full,
@@ -153,6 +160,21 @@ def test_the_graph_asks_only_for_parts() -> None:
     assert len(compilation.graph.notes) == 1
     assert (tokens, indices) not in compilation.facts.values._tuples
     assert (indices, tokens) not in compilation.facts.values._tuples
+
+
+def test_what_is_known_of_a_node_is_found_once_for_all_ways_that_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: Counter[Node] = Counter()
+    rule: Callable[[ValueAnalysis, SOp], ValueSet] = analysis._RULES[SelectorWidth]
+
+    def counted(values: ValueAnalysis, node: SelectorWidth) -> ValueSet:
+        found[node] += 1
+        return rule(values, node)
+
+    monkeypatch.setattr("compiler.pipeline.LARGE", 0)
+    monkeypatch.setitem(cast(dict[type, object], analysis._RULES), SelectorWidth, counted)
+    passes = Compilation({"": load_program(PROGRAMS / "most_frequent.rasp").sop()}, Options("abc", 4)).passes
+    assert passes.prefer == "auto"
+    assert set(found.values()) == {1}
 
 
 def test_a_pass_may_ask_how_many_keys_are_marked() -> None:

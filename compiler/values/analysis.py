@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, TypeAlias
 
@@ -19,12 +20,14 @@ from compiler.operations.differences import MeanDifference
 from compiler.operations.indicator_means import Count, Flag
 from compiler.operations.materialised import Intervened, Stored
 from compiler.operations.opaque import Opaque, is_opaque
+from compiler.options import Options
 from compiler.selectors import JOINT, BoolTable, Conjunction, Predicate
 from compiler.values.affine import is_product, products
 from compiler.values.aggregates import aggregated, counted, indicator_counted
 from compiler.values.categorical import Categorical, Tuples, evaluate, joined
 from compiler.values.grid import Cells, Ints, PositionGrid
 from compiler.values.linear import LinearForm, LinearForms
+from compiler.values.one_head import as_one_head
 from compiler.values.progressions import Progressions
 from compiler.values.representatives import Representatives, ThresholdTest, check_test, represented
 from compiler.values.sets import (
@@ -68,31 +71,58 @@ class TooMany(Refusal):
         self.factors = factors
 
 
+@dataclass(frozen=True)
+class Assumptions:
+    """What an analysis takes for granted: the same nodes have the same values under the same assumptions.
+
+    The means in `bounded` are numbers with bounds, even if their values could be listed. The selectors in `single`
+    select at most one key on every input on which the program has a value. Combinations are listed up to `most_rows`.
+    """
+
+    most_rows: int
+    bounded: frozenset[SOp] = frozenset()
+    single: frozenset[Selector] = frozenset()
+
+
+class Analyses:
+    """The value analyses of one compilation: one for each assumptions that were ever made."""
+
+    def __init__(self, options: Options) -> None:
+        self.options: Options = options
+        self.grid: PositionGrid = PositionGrid(options.max_length)
+        self._made: dict[Assumptions, ValueAnalysis] = {}
+
+    def listing(self, most_rows: int) -> ValueAnalysis:
+        """The analysis that begins with nothing but a limit."""
+        return self.under(Assumptions(most_rows))
+
+    def under(self, assumptions: Assumptions) -> ValueAnalysis:
+        """The analysis under some assumptions."""
+        if assumptions not in self._made:
+            self._made[assumptions] = ValueAnalysis(self, assumptions)
+        return self._made[assumptions]
+
+    def forget(self, assumptions: Assumptions) -> None:
+        """Whoever asks for an analysis under these assumptions gets a new one."""
+        self._made.pop(assumptions, None)
+
+
 class ValueAnalysis:
     """Value sets of s-ops and width bounds of selectors, each computed once and kept.
 
     `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
-    The means in `bounded` are numbers with bounds, even if their values could be listed. The selectors in `single`
-    select at most one key on every input on which the program has a value.
     """
 
-    def __init__(
-        self,
-        vocabulary: Sequence[Atom],
-        max_length: int,
-        conjunctions: Mapping[Selector, Conjunction],
-        causal: bool = False,
-        bounded: frozenset[SOp] = frozenset(),
-        single: frozenset[Selector] = frozenset(),
-        most_rows: int = MAX_TUPLES,
-    ) -> None:
-        self.vocabulary: tuple[Atom, ...] = tuple(vocabulary)
-        self.bounded: frozenset[SOp] = bounded
-        self.single: frozenset[Selector] = single
-        self.most_rows: int = most_rows
-        self.grid: PositionGrid = PositionGrid(max_length)
-        self.conjunctions = conjunctions
-        self.causal = causal
+    def __init__(self, family: Analyses, assumptions: Assumptions) -> None:
+        options = family.options
+        self.vocabulary: tuple[Atom, ...] = options.vocab
+        self.causal: bool = options.causal
+        self.assumptions: Assumptions = assumptions
+        self.most_rows: int = assumptions.most_rows
+        self.grid: PositionGrid = family.grid
+        self._family = family
+        self._static = options.masks == "auto"
+        self._conjunctions: dict[Selector, Conjunction] = {}
         self._values: dict[SOp, ValueSet] = {}
         self._sources: dict[SOp, tuple[SOp, ...]] = {}
         self._factors: dict[SOp, tuple[SOp, ...]] = {}
@@ -107,6 +137,14 @@ class ValueAnalysis:
     @property
     def max_length(self) -> int:
         return self.grid.max_length
+
+    @property
+    def bounded(self) -> frozenset[SOp]:
+        return self.assumptions.bounded
+
+    @property
+    def single(self) -> frozenset[Selector]:
+        return self.assumptions.single
 
     def __getitem__(self, node: SOp) -> ValueSet:
         """The values of an s-op. Its gathers must have been asked for before, or be shallow."""
@@ -248,18 +286,22 @@ class ValueAnalysis:
         return self[source.value].numbers and not isinstance(source.default, (str, bool))
 
     def without(self, mean: SOp) -> ValueAnalysis:
-        """The same analysis from the start, with one more mean as a number with bounds."""
-        return self._anew(self.bounded | {mean}, self.single)
+        """The analysis with one more mean as a number with bounds."""
+        return self._family.under(replace(self.assumptions, bounded=self.bounded | {mean}))
 
     def selecting_one(self, selector: Selector) -> ValueAnalysis:
-        """The same analysis from the start, of inputs on which one more selector selects at most one key."""
+        """The analysis of inputs on which one more selector selects at most one key."""
         kept = {mean for mean in self.bounded if isinstance(mean, Aggregate) and mean.selector is not selector}
-        return self._anew(frozenset(kept), self.single | {selector})
+        return self._family.under(replace(self.assumptions, bounded=frozenset(kept), single=self.single | {selector}))
 
-    def _anew(self, bounded: frozenset[SOp], single: frozenset[Selector]) -> ValueAnalysis:
-        return ValueAnalysis(
-            self.vocabulary, self.max_length, self.conjunctions, self.causal, bounded, single, self.most_rows
-        )
+    def list_up_to(self, most_rows: int) -> None:
+        """From now on combinations are listed up to so many; what was found stays.
+
+        Under another limit than before it is this analysis alone that goes on from there: nobody else is given it.
+        """
+        if most_rows != self.most_rows:
+            self._family.forget(self.assumptions)
+            self.most_rows = most_rows
 
     def form(self, node: SOp) -> LinearForm | None:
         """A number as a linear form of numbers: itself where it is stored as it is; None where it is no number."""
@@ -283,12 +325,18 @@ class ValueAnalysis:
             except Refusal as error:
                 self._checked[key] = error
         if (reason := self._checked[key]) is not None:
-            raise reason
+            raise Refusal(reason.message, hint=reason.hint)
+
+    def conjunction(self, selector: Selector) -> Conjunction:
+        """A selector as one head computes it. Refusal where none does."""
+        if selector not in self._conjunctions:
+            self._conjunctions[selector] = as_one_head(self, selector, static=self._static)
+        return self._conjunctions[selector]
 
     def width_bounds(self, selector: Selector) -> WidthBounds:
         """How many keys a selector can select in each cell."""
         if selector not in self._width_bounds:
-            found = width_bounds_of(self, self.conjunctions[selector])
+            found = width_bounds_of(self, self.conjunction(selector))
             self._width_bounds[selector] = found.of_one_key if selector in self.single else found
         return self._width_bounds[selector]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Protocol, TypeAlias
@@ -66,8 +66,7 @@ class Comparisons(Masked, Protocol):
     @property
     def grid(self) -> PositionGrid: ...
 
-    @property
-    def conjunctions(self) -> Mapping[Selector, Conjunction]: ...
+    def conjunction(self, selector: Selector) -> Conjunction: ...
 
     def predicate_table(self, predicate: Predicate) -> BoolTable: ...
 
@@ -430,7 +429,7 @@ def selected_values(
         return (values.patterns[0], np.zeros(0, dtype=np.intp)), is_empty
     if not analysis.grid.is_small:
         return (np.arange(len(values.universe)),), analysis.grid.same(0)
-    pairs = Pairs(analysis, analysis.conjunctions[selector])
+    pairs = Pairs(analysis, analysis.conjunction(selector))
     value_of = values.cell_pattern.by_position
     if value_of is not None and pairs.by_position and pairs.some.itself is None:
         assert pairs.key_of_position is not None
