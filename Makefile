@@ -90,6 +90,7 @@ OTHERS := $(if $(ORIGINAL),--original $(ORIGINAL)) $(if $(TRACR),--tracr $(TRACR
 
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/workers.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compile.py
