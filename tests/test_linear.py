@@ -3,6 +3,7 @@
 import pytest
 
 from compiler.tensors import parameter_counts
+from rasp.errors import Refusal
 from tests.exact import exact, program
 
 _COUNTS = """
@@ -65,3 +66,12 @@ def test_a_mean_looks_up_an_integer_where_it_is_one(text: str, length: int) -> N
 
 def test_a_large_int_is_compared_with_a_float_as_the_program_does() -> None:
     exact(program("found = (tokens_float / 10 * 10 - tokens_int) == 0;"), (0, 9007199254740993), 2, dtype="float64")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_mean_that_rounding_leads_to_another_integer_is_not_looked_up_by_its_own(dtype: str) -> None:
+    """10¹⁷ + 1 is no float, so for plus = 1.0 the difference is 0 or 16."""
+    plus = 'plus = aggregate(select(tokens, "+", ==), indices);'
+    text = "select(indices, plus * 100000000000000001 - plus * 100000000000000000, ==)"
+    with pytest.raises(Refusal, match="is a matter of rounding"):
+        exact(program(f"{plus} found = aggregate({text}, 1, 9);"), "+a", 4, dtype=dtype)

@@ -1,8 +1,9 @@
 """Keys that are integers, looked up by a sum with a mean in it: only where the mean is an integer does it find any.
 
-A mean of m integers is one itself or at least 1/m from all of them. So is its sum with integers, which the interpreter
-rounds by far less than that, and no key equals it. In place of the mean the query has its integer, and elsewhere one
-that leads beyond all keys: a number that is stored once and is then added like any other.
+A mean of m integers is one itself or at least 1/m from all of them. So is its sum with integers. Where the interpreter
+rounds that by far less, no key equals it, and all that it adds up on the way are ints that floats hold as well. In
+place of the mean the query has its integer, and elsewhere one that leads beyond all keys: a number that is stored once
+and is then added like any other.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from compiler.facts import Facts
 from compiler.operations.materialised import stored
 from compiler.operations.whole import whole
 from compiler.rewrites.change import Change, with_parts
+from compiler.values.roundoff import largest, roundoff
 from compiler.values.sets import ValueSet
 from rasp.graph import Aggregate, Node, Select, SOp, topological
 
 _LARGEST = 2**20
+_LARGEST_EXACT = 2**53
 _LONGEST = 2**16
 _MOST_NODES = 2**8
 
@@ -65,7 +68,7 @@ def _sum(number: SOp, facts: Facts) -> _Sum | None:
     form = facts.values.linear[number]
     if form is None or form.constant.denominator != 1 or not any(isinstance(part, Aggregate) for part in form.weights):
         return None
-    if _is_long(number):
+    if _is_long(number) or not _is_nearly_exact(number, form.weights, facts):
         return None
     means = [part for part in form.weights if _is_mean(part, facts)]
     rest = {part: weight for part, weight in form.weights.items() if all(part is not mean for mean in means)}
@@ -82,6 +85,16 @@ def _sum(number: SOp, facts: Facts) -> _Sum | None:
 def _is_long(number: SOp) -> bool:
     """Whether a number is made of too many nodes to look at."""
     return len(list(islice(topological([number]), _MOST_NODES + 1))) > _MOST_NODES
+
+
+def _is_nearly_exact(number: SOp, parts: Mapping[SOp, Fraction], facts: Facts) -> bool:
+    """Whether rounding takes a sum nowhere near another integer, or from one beside a mean that is none."""
+    between = {number, *(node for node in topological([number], parts) if isinstance(node, SOp))}
+    if not all(facts.compiles(node) and facts.values[node].numeric for node in between):
+        return False
+    reach = max(largest(facts.values[node].range) for node in between)
+    error = roundoff(facts.values, number, tuple(parts)).at(largest(facts.values[number].range))
+    return reach < _LARGEST_EXACT and 4 * error * facts.max_length < 1
 
 
 def _is_mean(node: SOp, facts: Facts) -> bool:
