@@ -12,8 +12,8 @@ from compiler.ir import Check, Readout, ReadoutKind
 from compiler.pipeline import compile_sop
 from compiler.run.decode import check, decode, selected_states
 from compiler.run.model import CompiledModel
-from rasp.errors import DataFault, ValueFault
-from rasp.graph import aggregate, indices, length, select, tokens
+from rasp.errors import DataFault, Refusal, ValueFault
+from rasp.graph import aggregate, full, indices, length, select, tokens, tokens_float
 from rasp.operations import Atom
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
@@ -107,3 +107,9 @@ def test_no_guard_passes_on_no_number(kind: Check, bad: float) -> None:
         check(guard, logits)
     with pytest.raises(ValueFault, match="at position 1"):
         selected_states(guard, logits)
+
+
+@pytest.mark.parametrize("token", [5e-324, 1.7e308])
+def test_steps_between_tokens_that_no_weight_tells_apart_are_refused(token: float) -> None:
+    with pytest.raises(Refusal, match="too close to tell apart"):
+        compile_sop(aggregate(full, tokens_float) > 0, (token, -token), 2, dtype="float64")

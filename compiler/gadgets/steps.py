@@ -50,6 +50,7 @@ Entry: TypeAlias = tuple[Context, int, int]
 WIDER = "use float64, or a smaller maximum length"
 _STEEPNESS = (8, 4, 2)
 _NOISE = 2 / 7
+_STEEPEST = Fraction(2**1000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +219,9 @@ class StepBuilder:
 
     def _step(self, level: int, change: Functional, box: Box) -> list[Neuron]:
         lower, upper = self.levels[level - 1], self.levels[level]
-        slope = 2.0 ** math.ceil(math.log2(self.steepness / (upper - lower)))
-        if max(self.raw.error(lower), self.raw.error(upper)) * slope > (slope * float(upper - lower) - 1) * _NOISE:
+        slope = self._slope(upper - lower)
+        noise = max(self.raw.error(lower), self.raw.error(upper)) * slope
+        if not noise <= (float(Fraction(slope) * (upper - lower)) - 1) * _NOISE:
             raise Refusal(
                 f"{self.name}: {self.raw.direction.name} may be {float(lower):.9g} or {float(upper):.9g}, too close to "
                 f"tell apart in {self.precision.name}",
@@ -241,6 +243,10 @@ class StepBuilder:
             Neuron(inputs, -rounder - threshold, change),
             Neuron(inputs, -rounder - threshold - 1, negative),
         ]
+
+    def _slope(self, gap: Fraction) -> float:
+        """The power of two that makes a gap a few integers wide; the steepest there is where that would be no float."""
+        return 2.0 ** math.ceil(math.log2(min(self.steepness / gap, _STEEPEST)))
 
     def _gate(self, box: Box, strength: float) -> Functional:
         """−strength on every indicator outside the box. What is numerically equal shares a direction."""
