@@ -196,6 +196,11 @@ def test_what_cancels_at_bos_is_refused() -> None:
         compile_sop(program(DEFAULTS_OF_TWO.format(100000.1, 0.1)), TENTHS, 12)
 
 
+def test_a_long_mean_of_one_sign_is_refused_for_its_rounding() -> None:
+    with pytest.raises(Refusal, match="a sum rounded at every step may be off by 6"):
+        compile_sop(program("x = aggregate(full_s, indices);"), "ab", 1025)
+
+
 def test_the_certificate_adds_up_what_is_read_at_bos(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiler.rounding, "_error_at_bos", lambda *_: 0.0)
     with pytest.raises(Refusal, match="what is read at BOS is not the default"):

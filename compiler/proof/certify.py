@@ -197,9 +197,11 @@ class Certifier:
         """A number that is none of a list misses the program's by no more than is promised of it."""
         missed = misses(node, self.stream.storage, self.stream.precision, accuracy.smallest)
         if missed > accuracy.share:
+            is_rounding = error_of(node, self.stream.storage, self.stream.precision).relative > accuracy.share
+            what = "a sum rounded at every step" if is_rounding else "what is left after numbers cancel"
             self.stream.fail(
                 f"output {name}",
-                f"what is left after numbers cancel may be off by {missed:.2g} of the larger of the result and "
+                f"{what} may be off by {missed:.2g} of the larger of the result and "
                 f"{accuracy.smallest:.6g}, the smallest number that is averaged, and {accuracy.share:.2g} is promised",
                 "use float64, or --tolerance with a larger number",
             )
