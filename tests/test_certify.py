@@ -145,6 +145,15 @@ def test_readings_whose_sums_are_not_exact_stay_apart() -> None:
     assert group.unlike([reading], np.zeros(3, dtype=int)).tolist() == [0, 1, 2]
 
 
+def test_the_last_bit_of_what_a_step_writes_is_noticed() -> None:
+    """1 + 2⁻⁵² and several ones are the float of as many ones in some orders, but need not be in all."""
+    made = compilation("histogram", "float64")
+    tensor = named_tensors(made.weights)["layers.0.mlps.0.W_out"].copy()
+    tensor[7] = np.nextafter(tensor[7], 2 * tensor[7])
+    with pytest.raises(Refusal, match="no certificate"):
+        made.certify(with_tensors(made.weights, {"layers.0.mlps.0.W_out": tensor}))
+
+
 def test_a_small_shift_of_the_steps_is_noticed() -> None:
     made = compilation("histogram")
     (feed_forward,) = made.weights.layers[0].feed_forwards

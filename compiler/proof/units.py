@@ -159,8 +159,17 @@ class Group:
         return not any(np.any(active.astype(np.float64) @ slopes) for slopes in self._slopes)
 
     def _sums_are_exact(self, hidden: Matrix) -> bool:
-        """Whether what is added up in any order, and what is taken off, each stays below the exact range."""
-        return all(bool(np.all(hidden @ side < self.precision.exact)) for side in self._sides)
+        """Whether integers are added up, in any order, and what is added and what is taken off stays exact."""
+        if np.any(hidden != np.rint(hidden)):
+            return False
+        return all(bool(np.all(hidden @ side < self.precision.exact * self._unit)) for side in self._sides)
+
+    @cached_property
+    def _unit(self) -> float:
+        """A power of two that all output weights are multiples of; 1 where they are integers."""
+        mantissas, exponents = np.frexp(self.W_out[np.mod(self.W_out, 1) != 0])
+        digits = (mantissas * _EXACT).astype(np.int64)
+        return float(np.ldexp((digits & -digits).astype(np.float64), exponents - 53).min(initial=1.0))
 
     @cached_property
     def _sides(self) -> list[Any]:
