@@ -13,9 +13,9 @@ from compiler.values import grid as grids
 from compiler.values.grid import Along, Cells, PositionGrid
 from compiler.values.ordered import ordered_counts
 from compiler.values.sets import Packed, Ranges, ValueSet, codes_of, grouped, sizes, union
-from compiler.values.width_bounds import Pairs
+from compiler.values.width_bounds import Pairs, _selected_by_kind, _selected_by_length
 from rasp.errors import Refusal
-from rasp.graph import SelectorWidth, SOp, aggregate, indices, length, select, tokens
+from rasp.graph import SelectorWidth, SOp, aggregate, indices, length, select, tokens, where
 from rasp.operations import COMPARISONS
 
 GRID = PositionGrid(5)
@@ -35,6 +35,13 @@ PLACES: list[Callable[[], SOp]] = [
     lambda: length * indices,
     lambda: indices * 0 + 2,
 ]
+BY_PLACE: dict[Along, SOp] = {
+    "nothing": indices * 0 + 3,
+    "position": indices,
+    "length": length,
+    "end": length - indices,
+    "cell": length * indices,
+}
 
 
 @pytest.mark.parametrize("along", BY)
@@ -65,6 +72,20 @@ def test_ordered_keys_are_counted_as_pairs_are(op: str, causal: bool) -> None:
             found, pairs = ordered_counts(facts.values, conjunction), Pairs(facts.values, conjunction)
             assert found is not None
             assert [side.tolist() for side in found] == [pairs.counts(pairs.some).tolist()] * 2
+
+
+@pytest.mark.parametrize("queries", BY)
+@pytest.mark.parametrize("places", BY)
+def test_values_selected_by_kinds_are_those_of_all_pairs(queries: Along, places: Along) -> None:
+    value = where(tokens == "a", indices % 3, BY_PLACE[places])
+    chosen = select(indices % 4 + BY_PLACE[places] % 2, BY_PLACE[queries] % 5, ">=")
+    facts = Compilation({"": aggregate(chosen, value)}, Options("ab", 7)).facts
+    facts.examine([aggregate(chosen, value)])
+    pairs, values = Pairs(facts.values, facts.conjunctions[chosen]), facts.values[value]
+    found, expected = _selected_by_kind(pairs, values), _selected_by_length(pairs, values)
+    assert found is not None
+    assert [side.tolist() for side in found[0]] == [side.tolist() for side in expected[0]]
+    assert (found[1].along, found[1].tolist()) == (expected[1].along, expected[1].tolist())
 
 
 def test_bounds_stand_for_counts_where_there_are_too_many_cells(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from compiler.pipeline import compile
+from compiler.run import reference
 from compiler.run.model import CompiledModel
 from compiler.run.network import SparseProduct, SparseUpdate
 from rasp.graph import SOp, aggregate, indices, length, select, tokens
@@ -34,6 +35,18 @@ def test_without_zeros_every_logit_is_the_same(name: str, causal: bool) -> None:
     model = compiled(load_program(PROGRAMS / f"{name}.rasp").sop(), causal)
     ids = inputs(model)
     assert torch.equal(model.sparse_network(ids), model.network(ids))
+
+
+@pytest.mark.parametrize("name", ["reverse", "sort", "most_frequent", "double_histogram"])
+def test_the_reference_leaves_zeros_out_where_that_pays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = compiled(load_program(PROGRAMS / f"{name}.rasp").sop())
+    ids = inputs(model).numpy()
+    traces = []
+    for many in (1, 1 << 30):
+        monkeypatch.setattr(reference, "_MANY", many)
+        traces.append(model.trace(ids, "reference"))
+    for some, other in zip(*(trace.residuals + trace.outputs for trace in traces), strict=True):
+        assert np.array_equal(some, other)
 
 
 def test_padding_is_hidden_without_zeros_as_well() -> None:

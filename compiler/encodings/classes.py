@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
 from rasp.graph import Map, SOp
 from rasp.operations import Operation
+
+_Slice: TypeAlias = dict[tuple[int, ...], int]
 
 
 def classes_of(
@@ -41,13 +45,13 @@ def _distinctions(
     at = next(index for index, other in enumerate(tuples.factors) if other is factor)
     order = (at, *(index for index in range(len(tuples.factors)) if index != at))
     stands_for = [_known(tuples.factors[index], classes, analysis, codes) for index in order]
-    slices: dict[int, dict[tuple[int, ...], int]] = {}
+    slices: dict[int, _Slice] = {}
     for row, value in zip(tuples.codes.tolist(), found.codes.tolist(), strict=True):
         code, *rest = (known[row[index]] for index, known in zip(order, stands_for, strict=True))
         slices.setdefault(code, {})[tuple(rest)] = value
     universe = analysis[factor].universe
-    kinds: list[dict[tuple[int, ...], int]] = []
-    number = {code: _enter(kinds, slices[code]) for code in sorted(slices, key=lambda c: universe[c])}
+    kinds = _Classes()
+    number = {code: kinds.enter(slices[code]) for code in sorted(slices, key=lambda c: universe[c])}
     pairs = zip(universe, codes(factor), strict=True)
     return Map(class_operation({value_key(value): number[code] for value, code in pairs if code in number}), (factor,))
 
@@ -63,12 +67,38 @@ def _known(
     return [number.get(value_key(value), -1) for value in analysis[factor].universe]
 
 
-def _enter(classes: list[dict[tuple[int, ...], int]], part: dict[tuple[int, ...], int]) -> int:
-    """The last class that agrees with a slice wherever both are known, extended by it; else a new one."""
-    for index in reversed(range(len(classes))):
-        known = classes[index]
-        if all(known.get(key, value) == value for key, value in part.items()):
-            known.update(part)
-            return index
-    classes.append(dict(part))
-    return len(classes) - 1
+class _Classes:
+    """What an s-op is in each class: its value for some combinations of the other factors.
+
+    How many classes know a combination, and which of them `having` a value there, tells where to look for a slice.
+    """
+
+    def __init__(self) -> None:
+        self._known: list[_Slice] = []
+        self._knowing: Counter[tuple[int, ...]] = Counter()
+        self._having: defaultdict[tuple[tuple[int, ...], int], list[int]] = defaultdict(list)
+
+    def enter(self, part: _Slice) -> int:
+        """The last class that agrees with a slice wherever both are known, extended by it; else a new one."""
+        found = next((at for at in self._candidates(part) if self._agrees(at, part)), len(self._known))
+        if found == len(self._known):
+            self._known.append({})
+        for key in part.keys() - self._known[found].keys():
+            self._knowing[key] += 1
+            self._having[key, part[key]].append(found)
+        self._known[found].update(part)
+        return found
+
+    def _candidates(self, part: _Slice) -> Iterable[int]:
+        """Classes among which are all that agree, the last ones first.
+
+        Where a combination is known of all classes, only those agree that have the slice's value there.
+        """
+        for key, value in part.items():
+            if self._knowing[key] == len(self._known):
+                return sorted(self._having.get((key, value), ()), reverse=True)
+        return reversed(range(len(self._known)))
+
+    def _agrees(self, at: int, part: _Slice) -> bool:
+        known = self._known[at]
+        return all(known.get(key, value) == value for key, value in part.items())

@@ -12,6 +12,7 @@ from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
 from compiler.run.graph_inputs import NOTHING, GraphInputs
 
 BLOCK = 1 << 24
+_MANY = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +124,21 @@ def _feed_forward(x: Array, weights: FeedForwardWeights) -> Array:
 
 
 def _times(x: Array, W: Array) -> Array:  # noqa: N803
-    """x @ W for x [..., D], as one product of two matrices: numpy would make one for each input of a batch."""
-    result: Array = (x.reshape(-1, x.shape[-1]) @ W).reshape(*x.shape[:-1], W.shape[-1])
+    """x @ W for x [..., D], as one product of two matrices: numpy would make one for each input of a batch.
+
+    Where there are many rows to multiply, it is worth finding which rows and columns of W are not all zeros.
+    """
+    flat = x.reshape(-1, x.shape[-1])
+    result: Array = flat @ W if len(flat) < _MANY else _without_zeros(flat, W)
+    return result.reshape(*x.shape[:-1], W.shape[-1])
+
+
+def _without_zeros(x: Array, W: Array) -> Array:  # noqa: N803
+    """x @ W by the rows and columns of W that hold anything: the rest of the product is 0."""
+    used = W != 0
+    rows, columns = np.flatnonzero(used.any(axis=1)), np.flatnonzero(used.any(axis=0))
+    if 2 * len(rows) * len(columns) > W.size:
+        return x @ W
+    result = np.zeros((len(x), W.shape[1]), dtype=np.result_type(x, W))
+    result[:, columns] = x[:, rows] @ W[np.ix_(rows, columns)]
     return result

@@ -434,7 +434,7 @@ def selected_values(
     if value_of is not None and pairs.by_position and pairs.some.itself is None:
         assert pairs.key_of_position is not None
         return _first_selected(pairs, values, value_of, pairs.key_of_position)
-    return _selected_by_length(pairs, values)
+    return _selected_by_kind(pairs, values) or _selected_by_length(pairs, values)
 
 
 def _first_selected(pairs: Pairs, values: ValueSet, value_of: Ints, key_of: Ints) -> tuple[Sequence[Ints], Cells]:
@@ -451,25 +451,73 @@ def _first_selected(pairs: Pairs, values: ValueSet, value_of: Ints, key_of: Ints
     return tuple(sets), cell_set
 
 
+def _selected_by_kind(pairs: Pairs, values: ValueSet) -> tuple[Sequence[Ints], Cells] | None:
+    """The same by the kinds of queries, and by those of keys with their patterns that an input of each length has.
+
+    None where there are too many of them, or where a key is selected for more than its kind.
+    """
+    both = [(pairs.key_kind, pairs.some.key_kinds), (values.cell_pattern, len(values.patterns))]
+    (keys, patterns), kind = kinds(pairs.grid, both)
+    queries, size = pairs.some.query_kinds, pairs.grid.max_length
+    told_by_kind = pairs.mask is None and pairs.some.itself is None and not pairs.causal
+    if not told_by_kind or queries * max(len(keys), len(values.patterns)) > 4 * size**2:
+        return None
+    there = (_of_kinds(kind, len(keys)) > 0).astype(np.float32)
+    table = pairs.some.table(np.arange(queries), keys).astype(np.float32)
+    selected = np.zeros((queries, size, len(values.patterns)), dtype=bool)
+    for pattern, some in _cells_by_number(patterns, np.arange(len(patterns))):
+        selected[:, :, pattern] = table[:, some] @ there[some] > 0
+    asked = pairs.query_kind.with_other(pairs.grid.lengths, lambda query, n: query * size + n - 1)
+    found, cell_asked = asked.distinct(queries * size)
+    rows = selected.reshape(-1, len(values.patterns))[found]
+    cell_row = cell_asked.map(_row_numbers(rows).__getitem__)
+    _, first, which = np.unique(cell_row.numbers, return_index=True, return_inverse=True)
+    unions = _Unions(values)
+    index = np.empty(len(first), dtype=np.intp)
+    for at in np.argsort(first).tolist():
+        index[at] = unions.number(np.flatnonzero(rows[cell_asked.numbers[first[at]]]))
+    return tuple(unions.found), Cells.of(pairs.grid, cell_row.map(lambda _: index[which]).full)
+
+
+def _row_numbers(table: BoolTable) -> Ints:
+    """A number for every row, the same for equal ones."""
+    number, count = np.zeros(len(table), dtype=np.intp), 1
+    for column in np.packbits(table, axis=1).T:
+        found, number = distinct(number * 256 + column, count * 256)
+        count = len(found)
+    return number
+
+
 def _selected_by_length(pairs: Pairs, values: ValueSet) -> tuple[Sequence[Ints], Cells]:
     """The same for all selectors and values, from all pairs of every length."""
-    sets: dict[bytes, int] = {}
-    arrays: list[Ints] = []
-    of_patterns: dict[bytes, int] = {}
+    unions = _Unions(values)
     cell_set = np.empty(len(pairs.grid), dtype=np.intp)
     for n in range(1, pairs.grid.max_length + 1):
         row = pairs.grid.row(n)
         some = pairs.of_length(pairs.some, n)
         patterns, selected = _selected_patterns(some, values.cell_pattern.row(n), len(values.patterns))
-        for cell, mask in enumerate(selected, row.start):
-            key = patterns[mask].tobytes()
-            if key not in of_patterns:
-                codes = union([values.patterns[p] for p in patterns[mask].tolist()], len(values.universe))
-                of_patterns[key] = sets.setdefault(codes.tobytes(), len(arrays))
-                if of_patterns[key] == len(arrays):
-                    arrays.append(codes)
-            cell_set[cell] = of_patterns[key]
-    return tuple(arrays), Cells.of(pairs.grid, cell_set)
+        cell_set[row] = [unions.number(patterns[mask]) for mask in selected]
+    return tuple(unions.found), Cells.of(pairs.grid, cell_set)
+
+
+class _Unions:
+    """The codes that are in some of the patterns of a value set: the distinct sets `found`, in order."""
+
+    def __init__(self, values: ValueSet) -> None:
+        self.values = values
+        self.found: list[Ints] = []
+        self._numbers: dict[bytes, int] = {}
+        self._of_patterns: dict[bytes, int] = {}
+
+    def number(self, patterns: Ints) -> int:
+        """Which of the sets is the union of some patterns."""
+        key = patterns.tobytes()
+        if key not in self._of_patterns:
+            codes = union([self.values.patterns[p] for p in patterns.tolist()], len(self.values.universe))
+            self._of_patterns[key] = self._numbers.setdefault(codes.tobytes(), len(self.found))
+            if self._of_patterns[key] == len(self.found):
+                self.found.append(codes)
+        return self._of_patterns[key]
 
 
 def _selected_patterns(some: BoolTable, patterns: Ints, count: int) -> tuple[Ints, BoolTable]:
