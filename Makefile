@@ -9,7 +9,7 @@ REVERSE := programs/reverse.rasp --vocab "a-z " --max-length 20
 
 CHROMIUM := command -v chromium || command -v chromium-browser || command -v google-chrome
 
-.PHONY: setup demo test lint browser interop types dist docs fuzz benchmark lab gallery clean
+.PHONY: setup demo test lint browser interop types dist docs fuzz benchmark benchmark-tracr lab gallery clean
 
 setup: $(READY)
 
@@ -42,8 +42,9 @@ browser:
 
 # Other libraries run what is exported to them, in an environment each beside .venv.
 INTEROP := $(VENV)-interop
-ENVIRONMENTS := onnx dask treescope geometric huggingface transformer-lens transformer-lens-3
+ENVIRONMENTS := onnx dask treescope geometric huggingface transformer-lens transformer-lens-3 tracr
 TESTS_dask := tests/test_workers.py
+TESTS_tracr := tests/test_tracr.py tests/test_others.py
 TESTS_treescope := tests/test_viz_notebook.py
 TESTS_geometric := tests/test_geometric.py
 TESTS_onnx := tests/test_export.py tests/test_export_onnx.py
@@ -85,16 +86,17 @@ fuzz: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_graph_programs.py --vertices 6
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_documents.py --commands
 
-# Beside others: make benchmark ORIGINAL=~/RASP TRACR=~/tracr, checkouts that are set up.
-OTHERS := $(if $(ORIGINAL),--original $(ORIGINAL)) $(if $(TRACR),--tracr $(TRACR))
-
+# Beside the original: make benchmark ORIGINAL=~/RASP, a checkout that is set up; beside Tracr: make benchmark-tracr.
 benchmark: setup
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/workers.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/compile.py
-	$(if $(strip $(OTHERS)),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others.py $(OTHERS))
+	$(if $(ORIGINAL),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others.py --original $(ORIGINAL))
+
+benchmark-tracr: $(INTEROP)/tracr/.ready
+	OMP_NUM_THREADS=1 $(INTEROP)/tracr/bin/python benchmarks/others.py --tracr --write
 
 # The pages of docs/ as a site in out/docs, in an environment of its own; a link that leads nowhere is an error.
 DOCS := $(VENV)-docs

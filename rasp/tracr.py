@@ -10,13 +10,14 @@ their attributes. What they mean is what Tracr's own evaluator gives:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rasp import graph
 from rasp.errors import TypeFault
-from rasp.graph import Node, Selector, SOp, elementwise, full, indices, length, select, tokens_asis
+from rasp.graph import Node, Selector, SOp, elementwise, full, indices, length, select, tokens_asis, where
 from rasp.recursion import deep_stack
 
 _COMPARISONS = {"EQ": "==", "NEQ": "!=", "LT": "<", "LEQ": "<=", "GT": ">", "GEQ": ">="}
@@ -53,11 +54,20 @@ class _Conversion:
 
 
 def _named(node: Node, expression: Any) -> Node:
-    """The node under the name that somebody gave to the expression; Tracr's own names say only what kind it is."""
+    """The node under the name that somebody gave to the expression; Tracr's own names say only what kind it is.
+
+    Tracr gives a name of its own when it is first asked for one, as when the program is compiled there.
+    """
     annotations = getattr(expression, "annotations", {})
     given = getattr(annotations, "_inner_dict", annotations)
     name = given.get("name") if hasattr(given, "get") else None
-    return node.named(name) if isinstance(name, str) and name else node
+    own = {kind.__name__ for kind in type(expression).__mro__}
+    return node.named(name) if isinstance(name, str) and name and name not in _own_names(own) else node
+
+
+def _own_names(kinds: Iterable[str]) -> set[str]:
+    """selector_and for SelectorAnd: what Tracr calls expressions of these classes by itself."""
+    return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.removesuffix("Type")).lower() for kind in kinds}
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,13 @@ def _as_number(value: Any) -> Any:
 
 
 def _linear(convert: _Conversion, found: Any) -> SOp:
-    return _times(convert.node(found.fst), found.fst_fac) + _times(convert.node(found.snd), found.snd_fac)
+    """The sum, and None where a side is None; where that cannot be, the compiler leaves the question out."""
+    first, second = convert.node(found.fst), convert.node(found.snd)
+    none = graph.sop(None)
+    total = _times(where(first == none, 0, first), found.fst_fac) + _times(
+        where(second == none, 0, second), found.snd_fac
+    )
+    return where((first == none) | (second == none), none, total)
 
 
 def _times(node: SOp, factor: float) -> SOp:
@@ -111,9 +127,36 @@ def _times(node: SOp, factor: float) -> SOp:
 
 def _aggregate(convert: _Conversion, found: Any) -> SOp:
     value: SOp = convert.node(found.sop)
-    if isinstance(value, graph.Map) and value.op.name not in ("+", "-", "*"):
-        value = elementwise(_as_number, value)
+    if not _one_at_most(found.selector):
+        value = _numbers(value)
     return graph.aggregate(convert.node(found.selector), value, found.default)
+
+
+def _one_at_most(selector: Any) -> bool:
+    """Whether one key is selected or none, by the selector alone: it names a position. A bool then stays a bool."""
+    return (
+        _is(selector, "Select")
+        and _is(selector.keys, "IndicesType")
+        and getattr(selector.predicate, "name", None) == "EQ"
+    )
+
+
+def _numbers(value: SOp) -> SOp:
+    """The values with bools as numbers, for a mean."""
+    if isinstance(value, graph.Constant):
+        return graph.sop(_as_number(value.value))
+    return elementwise(_as_number, value) if _may_be_bool(value) else value
+
+
+def _may_be_bool(value: SOp) -> bool:
+    """Whether a bool can be among the values: functions may give some, and a default may be one."""
+    if isinstance(value, graph.Aggregate):
+        return isinstance(value.default, bool) or _may_be_bool(value.value)
+    return isinstance(value, graph.Map) and value.op.name not in ("+", "-", "*", "if")
+
+
+def _is(expression: Any, name: str) -> bool:
+    return name in (kind.__name__ for kind in type(expression).__mro__)
 
 
 def _select(convert: _Conversion, found: Any) -> Selector:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import others
@@ -19,23 +20,28 @@ for line in sys.stdin:
         print("     = [" + ", ".join(map(str, answers[name](rest.partition('"')[0]))) + "]")
 """
 TRACR = {
-    "tracr/rasp/rasp.py": "tokens = None",
+    "tracr/__init__.py": "",
+    "tracr/rasp/__init__.py": "",
+    "tracr/rasp/rasp.py": "from tests.tracr_stand_in import *",
+    "tracr/compiler/__init__.py": "",
     "tracr/compiler/lib.py": """
-def make_reverse(sop): return lambda given: given[::-1]
-def make_hist(): return lambda given: list(map(given.count, given))
-def make_sort(vals, keys, *, max_seq_len, min_key): return sorted
+from tracr.rasp import rasp
+def make_hist(): return rasp.SelectorWidth(rasp.Select(rasp.tokens, rasp.tokens, rasp.Comparison.EQ))
+def make_reverse(sop):
+    return rasp.Aggregate(rasp.Select(rasp.indices, rasp.length - 1 - rasp.indices, rasp.Comparison.EQ), sop)
+def make_shuffle_dyck(pairs): return rasp.tokens == pairs
 """,
     "tracr/compiler/compiling.py": """
 from types import SimpleNamespace
 def compile_rasp_to_model(program, vocab, max_seq_len, compiler_bos):
     encoder = SimpleNamespace(encode=lambda given: [0 if token == compiler_bos else token for token in given])
-    return SimpleNamespace(params=[[1.0] * 7], forward=lambda params, ids: SimpleNamespace(unembedded_output=ids),
-                           input_encoder=encoder)
+    decoder = SimpleNamespace(decode=lambda given: given if given[0] > 9 else [0] * max_seq_len)
+    forward = lambda params, ids: SimpleNamespace(unembedded_output=[row[:1] + program(row[1:]) for row in ids])
+    return SimpleNamespace(params=[[1.0] * 7], forward=forward, input_encoder=encoder, output_encoder=decoder)
 """,
     "jax.py": """
-import numpy
 from types import SimpleNamespace
-tree_util = SimpleNamespace(tree_leaves=lambda tree: tree)
+tree_util, numpy = SimpleNamespace(tree_leaves=lambda tree: tree), SimpleNamespace(array=list)
 def jit(run): return run
 def block_until_ready(found): return found
 """,
@@ -50,12 +56,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
-    for name, value in {
-        "INTERPRETED": 6,
-        "LENGTH": 4,
-        "BATCH": 2,
-        "PROGRAMS": ("reverse", "histogram", "sort"),
-    }.items():
+    chosen = tuple(compared for compared in others.PROGRAMS if compared.name in ("reverse", "histogram", "dyck2"))
+    for name, value in {"INTERPRETED": 6, "LENGTH": 4, "BATCH": 5, "PROGRAMS": chosen}.items():
         monkeypatch.setattr(others, name, value)
     yield tmp_path
     for name in set(sys.modules) - before:
@@ -71,10 +73,31 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 def test_both_are_measured(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(monkeypatch, "--original", str(folder), "--tracr", str(folder)) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = [line.split(" | ") for line in lines if line.startswith(("| reverse", "| sort"))]
-    assert [len(row) for row in rows] == [6, 6, 10, 10]
-    assert not [cell for row in rows for cell in row if cell == "–"]
-    assert rows[2][4] == "7"
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith(("| reverse", "| dyck2"))]
+    assert [(row[0], len(row)) for row in rows] == [("reverse", 8), ("dyck2 *", 8), ("reverse", 7), ("reverse", 8)]
+    assert rows[1][2:4] == ["–", "–"]
+    assert rows[2][5] == "7"
+    assert any(line.startswith("\\* Tracr's library has no such program") for line in lines)
+
+
+def test_how_many_answers_are_right_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stand-in answers wrongly where its first answer is below 10."""
+    assert run(monkeypatch, "--tracr", str(folder)) == 0
+    last = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| reverse")][-1]
+    rows = np.random.default_rng(1).integers(1, 27, (5, 4))
+    assert last.strip("| ").split(" | ")[-2:] == ["5", str((rows[:, -1] > 9).sum())]
+
+
+def test_the_tables_are_put_on_the_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = folder / "page.md"
+    page.write_text(f"before\n\n{others.BEGIN}\n\nold\n\n{others.END}\n\nafter\n")
+    monkeypatch.setattr(others, "PAGE", page)
+    monkeypatch.setattr(others, "ROOT", folder)
+    monkeypatch.setattr(others, "report", lambda *_: ["new"])
+    assert run(monkeypatch, "--tracr", str(folder), "--write") == 0
+    assert page.read_text() == f"before\n\n{others.BEGIN}\n\nnew\n\n{others.END}\n\nafter\n"
 
 
 def test_a_wrong_answer_is_no_measurement(
@@ -83,6 +106,14 @@ def test_a_wrong_answer_is_no_measurement(
     (folder / "RASP_support/__main__.py").write_text("print('no such s-op')")
     assert run(monkeypatch, "--original", str(folder)) == 1
     assert "does not give reverse of" in capsys.readouterr().err
+
+
+def test_a_wrong_answer_of_tracr_is_none_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "tracr/compiler/lib.py").write_text("from tracr.rasp import rasp\nmake_reverse = lambda sop: sop")
+    assert run(monkeypatch, "--tracr", str(folder)) == 1
+    assert "Tracr does not give reverse of" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,8 @@
-"""Programs of Tracr: the classes here have the names and attributes of Tracr's, and an evaluator that means the same.
-
-Tracr itself is on no package index, so that these stand in for it.
-"""
+"""Programs of Tracr: of its own classes where it is installed, and everywhere of classes that stand in for them."""
 
 from __future__ import annotations
 
-import enum
-import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -16,212 +10,143 @@ import pytest
 
 import rasp
 from rasp.errors import TypeFault
+from tests import tracr_stand_in
 
 
-class Comparison(enum.Enum):
-    EQ = "=="
-    LT = "<"
-    LEQ = "<="
-    GT = ">"
-    GEQ = ">="
-    NEQ = "!="
-    TRUE = "True"
-    FALSE = "False"
-
-    def __call__(self, key: Any, query: Any) -> bool:
-        compare = {"EQ": "eq", "NEQ": "ne", "LT": "lt", "LEQ": "le", "GT": "gt", "GEQ": "ge"}
-        return bool(getattr(operator, compare[self.name])(key, query)) if self.name in compare else self.name == "TRUE"
+@pytest.fixture(params=["stand-in", "tracr"])
+def t(request: pytest.FixtureRequest) -> Any:
+    """The module of Tracr's expressions, `tracr.rasp.rasp`, or what stands in for it."""
+    if request.param == "stand-in":
+        return tracr_stand_in
+    return pytest.importorskip("tracr.rasp.rasp", reason="Tracr is not installed: make interop-tracr runs this")
 
 
-@dataclass(eq=False)
-class RASPExpr:
-    annotations: dict[str, str] = field(default_factory=dict, kw_only=True)
-
-    def named(self, name: str) -> Any:
-        self.annotations["name"] = name
-        return self
+def same_token(t: Any) -> Any:
+    return t.Select(t.tokens, t.tokens, t.Comparison.EQ)
 
 
-class TokensType(RASPExpr): ...
+def before(t: Any) -> Any:
+    return t.Select(t.indices, t.indices, t.Comparison.LEQ)
 
 
-class IndicesType(RASPExpr): ...
+def earlier_copies(t: Any) -> Any:
+    return t.SelectorAnd(same_token(t), t.Select(t.indices, t.indices, t.Comparison.LT))
 
 
-class LengthType(RASPExpr): ...
+def place(t: Any) -> Any:
+    smaller = t.Select(t.tokens, t.tokens, t.Comparison.LT)
+    return t.SelectorWidth(smaller | earlier_copies(t)).named("target_position")
 
 
-@dataclass(eq=False)
-class Full(RASPExpr):
-    fill: Any
+def sort(t: Any) -> Any:
+    return t.Aggregate(t.Select(place(t), t.indices, t.Comparison.EQ), t.tokens)
 
 
-@dataclass(eq=False)
-class ConstantSOp(RASPExpr):
-    value: Sequence[Any]
+def previous(t: Any) -> Any:
+    return t.Aggregate(t.Select(t.indices, t.indices, lambda key, query: key == query - 1), t.tokens)
 
 
-@dataclass(eq=False)
-class Map(RASPExpr):
-    f: Callable[[Any], Any]
-    inner: RASPExpr
+def last(t: Any, sop: Any, default: Any = None) -> Any:
+    return t.Aggregate(t.Select(t.indices, t.length - 1, t.Comparison.EQ), sop, default)
 
 
-@dataclass(eq=False)
-class SequenceMap(RASPExpr):
-    f: Callable[[Any, Any], Any]
-    fst: RASPExpr
-    snd: RASPExpr
+def share(t: Any, token: str) -> Any:
+    return t.numerical(t.Aggregate(before(t), t.numerical(t.tokens == token), default=0))
 
 
-class LinearSequenceMap(SequenceMap):
-    def __init__(self, fst: RASPExpr, snd: RASPExpr, fst_fac: float, snd_fac: float) -> None:
-        super().__init__(lambda a, b: a * fst_fac + b * snd_fac, fst, snd)
-        self.fst_fac, self.snd_fac = fst_fac, snd_fac
-
-
-@dataclass(eq=False)
-class Select(RASPExpr):
-    keys: RASPExpr
-    queries: RASPExpr
-    predicate: Callable[[Any, Any], bool]
-
-
-@dataclass(eq=False)
-class ConstantSelector(RASPExpr):
-    value: Sequence[Sequence[bool]]
-
-
-@dataclass(eq=False)
-class SelectorAnd(RASPExpr):
-    fst: RASPExpr
-    snd: RASPExpr
-
-
-class SelectorOr(SelectorAnd): ...
-
-
-@dataclass(eq=False)
-class SelectorNot(RASPExpr):
-    inner: RASPExpr
-
-
-@dataclass(eq=False)
-class SelectorWidth(RASPExpr):
-    selector: RASPExpr
-
-
-@dataclass(eq=False)
-class Aggregate(RASPExpr):
-    selector: RASPExpr
-    sop: RASPExpr
-    default: Any = None
-
-
-def evaluated(e: Any, xs: Sequence[Any]) -> Any:
-    """What Tracr's evaluator gives: values, or rows of a selector."""
-
-    def of(part: Any) -> Any:
-        return evaluated(part, xs)
-
-    match e:
-        case TokensType():
-            return list(xs)
-        case IndicesType():
-            return list(range(len(xs)))
-        case LengthType():
-            return [len(xs)] * len(xs)
-        case Full():
-            return [e.fill] * len(xs)
-        case ConstantSOp() | ConstantSelector():
-            return e.value
-        case Map():
-            return [None if x is None else e.f(x) for x in of(e.inner)]
-        case SequenceMap():
-            return [None if None in (x, y) else e.f(x, y) for x, y in zip(of(e.fst), of(e.snd), strict=True)]
-        case Select():
-            return [[bool(e.predicate(k, q)) for k in of(e.keys)] for q in of(e.queries)]
-        case SelectorOr():
-            return [[a or b for a, b in zip(*rows, strict=True)] for rows in zip(of(e.fst), of(e.snd), strict=True)]
-        case SelectorAnd():
-            return [[a and b for a, b in zip(*rows, strict=True)] for rows in zip(of(e.fst), of(e.snd), strict=True)]
-        case SelectorNot():
-            return [[not cell for cell in row] for row in of(e.inner)]
-        case SelectorWidth():
-            return [sum(row) for row in of(e.selector)]
-        case Aggregate():
-            values = of(e.sop)
-            rows = [[v for v, chosen in zip(values, row, strict=True) if chosen] for row in of(e.selector)]
-            return [_mean(row) if row else e.default for row in rows]
-    raise AssertionError(e)
-
-
-def _mean(values: list[Any]) -> Any:
-    return sum(values) / len(values) if isinstance(values[0], (int, float)) else values[0]
-
-
-TOKENS, INDICES, LENGTH = TokensType(), IndicesType(), LengthType()
-ALL = Select(TOKENS, TOKENS, Comparison.TRUE)
-BEFORE = Select(INDICES, INDICES, Comparison.LEQ)
-IS_A = Map(lambda token: token == "a", TOKENS)
-SHARE = Aggregate(BEFORE, IS_A)
-SMALLER = Select(TOKENS, TOKENS, Comparison.LT)
-SAME = SelectorAnd(Select(TOKENS, TOKENS, Comparison.EQ), Select(INDICES, INDICES, Comparison.LT))
-PLACE = SelectorWidth(SelectorOr(SMALLER, SAME)).named("target_position")
-PREVIOUS = Aggregate(Select(INDICES, INDICES, lambda key, query: key == query - 1), TOKENS)
-
-PROGRAMS = {
-    "histogram": SelectorWidth(Select(TOKENS, TOKENS, Comparison.EQ)),
-    "length": SelectorWidth(ALL),
-    "reverse": Aggregate(
-        Select(INDICES, Map(lambda x: x - 1, SequenceMap(lambda a, b: a - b, LENGTH, INDICES)), Comparison.EQ), TOKENS
+PROGRAMS: dict[str, Any] = {
+    "histogram": lambda t: t.SelectorWidth(same_token(t)),
+    "length": lambda t: t.SelectorWidth(t.Select(t.tokens, t.tokens, t.Comparison.TRUE)),
+    "reverse": lambda t: t.Aggregate(
+        t.Select(t.indices, t.length - t.indices - 1, t.Comparison.EQ).named("flip"), t.tokens
     ),
-    "share of previous": SHARE,
-    "balance": LinearSequenceMap(SHARE, Aggregate(BEFORE, Map(lambda token: token == "b", TOKENS)), 1, -1),
-    "sort": Aggregate(Select(PLACE, INDICES, Comparison.EQ), TOKENS),
-    "previous": PREVIOUS,
-    "function of none": Map(lambda token: token + "!", PREVIOUS),
-    "functions of none": SequenceMap(lambda a, b: a + b, PREVIOUS, TOKENS),
-    "not": SelectorWidth(SelectorNot(SAME)),
-    "never": Aggregate(Select(TOKENS, TOKENS, Comparison.FALSE), INDICES, 7),
-    "constants": SequenceMap(lambda a, b: a * b, ConstantSOp([3, 1, 2]), Full(2)),
-    "matrix": SelectorWidth(ConstantSelector([[True, False, True], [False] * 3, [True] * 3])),
-    "other comparisons": SelectorWidth(
-        SelectorAnd(Select(TOKENS, TOKENS, Comparison.NEQ), Select(INDICES, INDICES, Comparison.GEQ))
+    "balance": lambda t: t.LinearSequenceMap(share(t, "a"), share(t, "b"), 1, -1),
+    "sort": sort,
+    "previous": previous,
+    "function of none": lambda t: t.Map(lambda token: token + "!", previous(t)),
+    "functions of none": lambda t: t.SequenceMap(lambda a, b: a + b, previous(t), t.tokens),
+    "linear of none": lambda t: t.LinearSequenceMap(t.Map(lambda x: x == "a", previous(t)), t.indices, 2, -0.5),
+    "none by a function": lambda t: t.Map(lambda token: None if token == "a" else token, t.tokens),
+    "selected by none": lambda t: t.SelectorWidth(
+        t.Select(previous(t), t.tokens, lambda key, query: key is None or key == query)
     ),
-    "more": SelectorWidth(Select(INDICES, INDICES, Comparison.GT)),
+    "not": lambda t: t.SelectorWidth(~earlier_copies(t)),
+    "not of one": lambda t: t.SelectorWidth(~same_token(t) | before(t)),
+    "combined": lambda t: t.SelectorWidth(same_token(t) & t.Select(t.tokens, t.tokens, t.Comparison.LEQ)),
+    "never": lambda t: t.Aggregate(t.Select(t.tokens, t.tokens, t.Comparison.FALSE), t.indices, 7),
+    "constants": lambda t: t.SequenceMap(lambda a, b: a * b, t.ConstantSOp([3, 1, 2]), t.Full(2)),
+    "no value": lambda t: t.Full(None),
+    "matrix": lambda t: t.SelectorWidth(t.ConstantSelector([[True, False, True], [False] * 3, [True] * 3])),
+    "other comparisons": lambda t: t.SelectorWidth(
+        t.SelectorAnd(t.Select(t.tokens, t.tokens, t.Comparison.NEQ), t.Select(t.indices, t.indices, t.Comparison.GEQ))
+    ),
+    "more": lambda t: t.SelectorWidth(t.Select(t.indices, t.indices, t.Comparison.GT)),
+    "arithmetic": lambda t: 2 * (t.indices + 1) / (t.length + 1) - t.indices,
+    "mean of true": lambda t: t.Aggregate(before(t), t.Full(True)),
+    "mean of bools or a default": lambda t: t.Aggregate(before(t), last(t, t.tokens == "a", True)),
+    "logic": lambda t: (t.tokens == "a") & ~(t.indices > 1) | (t.tokens == "c"),
+    "pairs": lambda t: t.Map(lambda pair: pair[1], t.SequenceMap(lambda a, b: (a, b), t.tokens, t.indices)),
 }
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_means_here_what_it_means_there_and_is_compiled(name: str) -> None:
-    program = PROGRAMS[name]
+def test_a_program_means_here_what_it_means_there_and_is_compiled(t: Any, name: str) -> None:
+    program = PROGRAMS[name](t)
     node = rasp.from_tracr(program)
     lengths = (3,) if name in ("matrix", "constants") else (1, 2, 3)
     given = [list(found) for n in lengths for found in product("abc", repeat=n)]
-    expected = pytest.approx(flat([evaluated(program, one) for one in given]))
-    assert flat(node(given)) == expected
-    assert flat(rasp.compile(node, "abc", 3).batch(given)) == expected
+    expected = pytest.approx(flat(*(program(one) for one in given)))
+    assert flat(*node(given)) == expected
+    assert flat(*rasp.compile(node, "abc", 3).batch(given)) == expected
 
 
-def flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [value for row in rows for value in row]
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_stand_in_means_what_tracr_does(name: str) -> None:
+    tracr = pytest.importorskip("tracr.rasp.rasp", reason="Tracr is not installed: make interop-tracr runs this")
+    one, other = PROGRAMS[name](tracr), PROGRAMS[name](tracr_stand_in)
+    for given in product("abc", repeat=3):
+        assert list(map(repr, one(given))) == list(map(repr, other(given)))
 
 
-def test_names_that_were_given_are_kept_and_others_are_not() -> None:
-    model = rasp.compile(rasp.from_tracr(PROGRAMS["sort"]), "abc", 3)
+def flat(*rows: Sequence[Any]) -> list[Any]:
+    """The values one after another, bools as the numbers that equal them."""
+    return [int(value) if isinstance(value, bool) else value for row in rows for value in row]
+
+
+def test_names_that_were_given_are_kept_and_others_are_not(t: Any) -> None:
+    """Tracr puts its own names beside those that were given, as soon as it is asked for them."""
+    program = sort(t)
+    assert (program.name, program.selector.keys.name) == ("aggregate", "target_position")
+    model = rasp.compile(rasp.from_tracr(program), "abc", 3)
     assert model.names().sops[0] == "target_position"
+    assert "aggregate" not in model.names().sops
     assert model.run_with_cache("cab")[1]["target_position"] == [2, 0, 1]
 
 
-def test_equal_programs_are_one_graph() -> None:
-    assert rasp.from_tracr(PROGRAMS["sort"]) is rasp.from_tracr(PROGRAMS["sort"])
-    deep: RASPExpr = TOKENS
+def test_a_bool_from_one_position_stays_a_bool(t: Any) -> None:
+    assert rasp.from_tracr(last(t, t.tokens == "a"))("ba") == [True, True]
+    assert list(map(repr, rasp.from_tracr(last(t, t.tokens == "a"))("ba"))) == ["True", "True"]
+
+
+def test_equal_programs_are_one_graph(t: Any) -> None:
+    assert rasp.from_tracr(sort(t)) is rasp.from_tracr(sort(t))
+    deep = t.tokens
     for _ in range(3000):
-        deep = Map(str.upper, deep)
+        deep = t.Map(str.upper, deep, simplify=False)
     assert rasp.from_tracr(deep)("a") == ["A"]
 
 
 def test_what_tracr_does_not_have_is_an_error() -> None:
     with pytest.raises(TypeFault, match="int is no expression of Tracr"):
         rasp.from_tracr(3)
+
+
+def test_all_of_tracrs_own_cases() -> None:
+    """Its library's programs on its inputs: what its evaluator gives, here and compiled."""
+    cases: Any = pytest.importorskip("tracr.compiler.test_cases", reason="no Tracr: make interop-tracr runs this")
+    for case in cases.TEST_CASES:
+        program, given = case["program"], case["test_input"]
+        node, expected = rasp.from_tracr(program), pytest.approx(flat(program(given)), abs=1e-6)
+        assert flat(node(given)) == expected, case["testcase_name"]
+        model = rasp.compile(node, sorted(case["vocab"]), case["max_seq_len"])
+        assert flat(model(given)) == expected, case["testcase_name"]
