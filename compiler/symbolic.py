@@ -54,6 +54,9 @@ def combine(*terms: tuple[float, Mapping[Direction, float]]) -> Functional:
     """The weighted sum of functionals, without the directions that cancel."""
     total: Functional = {}
     for weight, functional in terms:
+        if not total and weight == 1.0:
+            total.update(functional)
+            continue
         for direction, coefficient in functional.items():
             total[direction] = total.get(direction, 0.0) + weight * coefficient
     return {direction: value for direction, value in total.items() if value != 0.0}

@@ -6,10 +6,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from compiler.facts import Facts
 from compiler.options import Options
 from compiler.pipeline import Compilation
 from compiler.values import analysis
 from compiler.values import grid as grids
+from compiler.values.categorical import Tuples
 from compiler.values.grid import Along, Cells, PositionGrid
 from compiler.values.ordered import ordered_counts
 from compiler.values.sets import Packed, Ranges, ValueSet, codes_of, grouped, sizes, union
@@ -132,11 +134,24 @@ def test_packed_sets_are_sets_of_codes() -> None:
 @pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
 def test_products_of_patterns_are_found_a_part_at_a_time(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analysis, "_AT_ONCE", at_once)
-    left, right = [np.array([0, 2]), np.array([1])], Ranges(np.array([0, 1]), np.array([2, 4]))
-    reached, found = analysis._reached((left, right), np.array([0, 1, 3]), 3, 4)
+    grid = PositionGrid(3)
+    left = Tuples((tokens,), np.arange(3)[:, None], [np.array([0, 2]), np.array([1])], by_position(grid, [0, 0, 1]))
+    codes = Ranges(np.array([0, 1]), np.array([2, 4]))
+    found = analysis._Product((tokens, indices), left, ValueSet((5, 6, 7, 8), codes, by_position(grid, [0, 1, 1])), 12)
     wanted = [[0, 1, 8, 9], [1, 2, 3, 9, 10, 11], [5, 6, 7]]
-    assert [reached[places].tolist() for places in found] == wanted
-    assert reached.tolist() == sorted({code for codes in wanted for code in codes})
+    assert [found.reached[places].tolist() for places in found.tuples.patterns] == wanted
+    assert found.reached.tolist() == sorted({code for codes in wanted for code in codes})
+
+
+def by_position(grid: PositionGrid, numbers: list[int]) -> Cells:
+    return Cells(grid, "position", np.array(numbers))
+
+
+def test_combinations_are_counted_without_keeping_them() -> None:
+    values, both = Facts(Options("abc", 9)).values, (length, indices, tokens)
+    assert values.combinations(both) == 3 * 45
+    assert both not in values._tuples
+    assert values.combinations(both) == len(values.tuples(both).codes)
 
 
 def sets_of(values: ValueSet) -> list[list[int]]:

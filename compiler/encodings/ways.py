@@ -322,6 +322,6 @@ def _followed(node: SOp, raw: int, storage: Storage) -> LinearForm | None:
 def _combinations(node: SOp, storage: Storage) -> float:
     """How many combinations the s-op's factors have; infinitely many where they are too many to list."""
     try:
-        return len(storage.analysis.tuples(storage.analysis.factors(node)).codes)
+        return storage.analysis.combinations(storage.analysis.factors(node))
     except TooMany:
         return math.inf

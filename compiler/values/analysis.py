@@ -220,6 +220,12 @@ class ValueAnalysis:
             self._tuples[factors] = self._join(factors)
         return self._tuples[factors]
 
+    def combinations(self, factors: tuple[SOp, ...]) -> int:
+        """How many reachable combinations these s-ops have. Refusal where they are too many or cannot be listed."""
+        if factors in self._tuples or len(factors) < 2:
+            return len(self.tuples(factors).codes)
+        return len(_Product(factors, self.tuples(factors[:-1]), self._listed(factors[-1]), self.most_rows).reached)
+
     def table(self, node: SOp) -> tuple[Tuples, list[Any]]:
         """An s-op as a function of its factors: the reachable combinations, and its value for each.
 
@@ -357,55 +363,86 @@ class ValueAnalysis:
     def _join(self, factors: tuple[SOp, ...]) -> Tuples:
         if not factors:
             return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), self.grid.same(0))
-        last = self[factors[-1]]
-        if not last.listed:
-            raise Refusal(f"the possible values of {factors[-1]!r} are too many to list")
+        last = self._listed(factors[-1])
         if len(factors) == 1:
             codes = np.arange(len(last.universe), dtype=np.intp)[:, None]
             return Tuples(factors, codes, last.patterns, last.cell_pattern)
-        return _product(factors, self.tuples(factors[:-1]), last, self.most_rows)
+        return _Product(factors, self.tuples(factors[:-1]), last, self.most_rows).tuples
 
-
-def _product(factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int) -> Tuples:
-    width, count = len(right.universe), len(right.patterns)
-    pattern_pairs = left.cell_pattern.with_other(right.cell_pattern, lambda some, other: some * count + other)
-    pairs, cell_pattern = pattern_pairs.distinct(len(left.patterns) * count)
-    entries = sizes(left.patterns)[pairs // count] * sizes(right.patterns)[pairs % count]
-    if entries.sum() > MAX_PATTERN_ENTRIES:
-        pairs, entries = np.zeros(1, dtype=np.intp), np.array([len(left.codes) * width])
-        sides: Sides = (np.arange(len(left.codes)),), (np.arange(width),)
-        cell_pattern = cell_pattern.map(np.zeros_like)
-    else:
-        sides = left.patterns, right.patterns
-    if entries.max() > most:
-        raise TooMany(factors, f"over {most:,}")
-    reached, patterns = _reached(sides, pairs, len(left.codes), width)
-    if len(reached) > most:
-        raise TooMany(factors, f"{len(reached):,}")
-    codes = np.concatenate([left.codes[reached // width], (reached % width)[:, None]], axis=1)
-    return Tuples(factors, codes, patterns, cell_pattern)
+    def _listed(self, factor: SOp) -> ValueSet:
+        values = self[factor]
+        if not values.listed:
+            raise Refusal(f"the possible values of {factor!r} are too many to list")
+        return values
 
 
 Sides: TypeAlias = tuple[Sequence[Ints], Sequence[Ints]]
 
 
-def _reached(sides: Sides, pairs: Ints, count: int, width: int) -> tuple[Ints, Sequence[Ints]]:
-    """All pairs of codes in some product of two patterns, as code · width + code; and the places of each product's.
+class _Product:
+    """The combinations of some s-ops, from those of all but the last, `left`, and the values of the last, `right`.
 
-    `pairs` says which patterns. One code beside a range makes a range.
+    `reached` are their codes, left · values + right. TooMany where they are more than `most`, or some cell has more.
     """
-    left, right = sides
-    if isinstance(left, Ranges) and isinstance(right, Ranges) and _has_one(left):
-        first, ranges = left.starts[pairs // len(right)] * width, right.at(pairs % len(right))
-        ranges = Ranges(first + ranges.starts, first + ranges.stops)
-        reached = union(ranges, count * width) if count * width <= _MOST_CELLS else np.unique(ranges.flat)
-        starts = np.searchsorted(reached, ranges.starts)
-        return reached, Ranges(starts, starts + sizes(ranges))
-    entries = sizes(left)[pairs // len(right)] * sizes(right)[pairs % len(right)]
-    reached = _union_of(_products(sides, pairs, entries, width), count * width)
-    places = (np.searchsorted(reached, part).astype(np.int32) for part in _products(sides, pairs, entries, width))
-    found: Any = np.concatenate([np.zeros(0, dtype=np.int32), *places])
-    return reached, Packed(found, np.cumsum(entries))
+
+    def __init__(self, factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int) -> None:
+        self.factors, self.left, self.width = factors, left, len(right.universe)
+        count = len(right.patterns)
+        both = left.cell_pattern.with_other(right.cell_pattern, lambda some, other: some * count + other)
+        self.pairs, self.cell_pattern = both.distinct(len(left.patterns) * count)
+        self.sides: Sides = left.patterns, right.patterns
+        entries = self._entries
+        if entries.sum() > MAX_PATTERN_ENTRIES:
+            self.pairs, entries = np.zeros(1, dtype=np.intp), np.array([len(left.codes) * self.width])
+            self.sides = (np.arange(len(left.codes)),), (np.arange(self.width),)
+            self.cell_pattern = self.cell_pattern.map(np.zeros_like)
+        if entries.max() > most:
+            raise TooMany(factors, f"over {most:,}")
+        self.reached: Ints = self._reached
+        if len(self.reached) > most:
+            raise TooMany(factors, f"{len(self.reached):,}")
+
+    @property
+    def _entries(self) -> Ints:
+        """How many combinations each product of two patterns has."""
+        left, right = self.sides
+        return sizes(left)[self.pairs // len(right)] * sizes(right)[self.pairs % len(right)]
+
+    @property
+    def _ranges(self) -> Ranges | None:
+        """The products where they are ranges, as one code beside a range makes a range; else None."""
+        left, right = self.sides
+        if not (isinstance(left, Ranges) and isinstance(right, Ranges) and _has_one(left)):
+            return None
+        first, ranges = left.starts[self.pairs // len(right)] * self.width, right.at(self.pairs % len(right))
+        return Ranges(first + ranges.starts, first + ranges.stops)
+
+    @property
+    def _reached(self) -> Ints:
+        """All pairs of codes in some product of two patterns."""
+        size, ranges = len(self.left.codes) * self.width, self._ranges
+        if ranges is None:
+            return _union_of(_products(self.sides, self.pairs, self._entries, self.width), size)
+        return union(ranges, size) if size <= _MOST_CELLS else np.unique(ranges.flat)
+
+    @property
+    def tuples(self) -> Tuples:
+        """The combinations, and which of them each product of two patterns has."""
+        reached = self.reached
+        codes = np.concatenate([self.left.codes[reached // self.width], (reached % self.width)[:, None]], axis=1)
+        return Tuples(self.factors, codes, self._patterns, self.cell_pattern)
+
+    @property
+    def _patterns(self) -> Sequence[Ints]:
+        """The places in `reached` of each product."""
+        ranges, entries = self._ranges, self._entries
+        if ranges is not None:
+            starts = np.searchsorted(self.reached, ranges.starts)
+            return Ranges(starts, starts + sizes(ranges))
+        parts = _products(self.sides, self.pairs, entries, self.width)
+        places = (np.searchsorted(self.reached, part).astype(np.int32) for part in parts)
+        found: Any = np.concatenate([np.zeros(0, dtype=np.int32), *places])
+        return Packed(found, np.cumsum(entries))
 
 
 def _products(sides: Sides, pairs: Ints, entries: Ints, width: int) -> Iterator[Ints]:

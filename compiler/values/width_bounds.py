@@ -395,9 +395,9 @@ def _own(values: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
 
 def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> _Possible:
     """Whether some values of a query and a key match, and whether all do, by classes of their patterns."""
-    by_value = np.vstack([keys.any(part.T).T for part in (table, ~table)])
-    columns, column_of = _classes(by_value.T)
-    matches, fails = np.split(by_value[:, columns], 2)
+    blocks = zip(keys.any_in_blocks(table.T), keys.any_in_blocks(~table.T), strict=True)
+    columns, column_of = _distinct_rows(np.hstack(block) for block in blocks)
+    matches, fails = np.split(np.ascontiguousarray(columns.T), 2)
     blocks = zip(queries.any_in_blocks(matches), queries.any_in_blocks(fails), strict=True)
     rows, row_of = _distinct_rows(np.hstack([some, ~not_every]) for some, not_every in blocks)
     kinds, kind_of = _classes(rows.T.reshape(2, -1, len(rows)).swapaxes(0, 1).reshape(len(columns), -1))
