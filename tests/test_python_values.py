@@ -78,6 +78,15 @@ CASES: dict[str, tuple[SOp, str, list[Any]]] = {
         "bba",
         [-1, -1, 1],
     ),
+    "a mean or none, beside a width": (
+        elementwise(
+            lambda mean, width: None if mean is None else min(mean, width),
+            elementwise(lambda x: None if x == 1 else x, aggregate(select(1, indices, "!="), indices, None)),
+            selector_width(select(tokens, tokens, ">")),
+        ),
+        "ab",
+        [0.5, None],
+    ),
     "a predicate of none": (selector_width(select(KIND, KIND, lambda k, q: k is None and q is not None)), "ab", [1, 0]),
     "numbers of numpy": (elementwise(lambda i: np.int64(i) + np.float32(0.5), indices), "ab", [0.5, 1.5]),
     "a function of the language's name": (elementwise(str.upper, tokens), "ab", ["A", "B"]),

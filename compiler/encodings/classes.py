@@ -51,7 +51,9 @@ def _distinctions(
         slices.setdefault(code, {})[tuple(rest)] = value
     universe = analysis[factor].universe
     kinds = _Classes()
-    number = {code: kinds.enter(slices[code]) for code in sorted(slices, key=lambda c: universe[c])}
+    # Numbers in their order, then what is none: None may stand among them.
+    in_order = sorted(slices, key=lambda code: (isinstance(universe[code], str), universe[code]))
+    number = {code: kinds.enter(slices[code]) for code in in_order}
     pairs = zip(universe, codes(factor), strict=True)
     return Map(class_operation({value_key(value): number[code] for value, code in pairs if code in number}), (factor,))
 
