@@ -14,7 +14,7 @@ from compiler.operations.materialised import is_intervened, is_kept, is_stored
 from compiler.plan import Plan, plan
 from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.timing import Stopwatch
-from compiler.values.analysis import MAX_TUPLES, Analyses
+from compiler.values.analysis import MAX_TUPLES, Analyses, TooMany
 from rasp.errors import Failures, Refusal
 from rasp.graph import topological
 from rasp.layers import Analysis, analyse
@@ -122,10 +122,21 @@ class Passes:
         nodes = topological(self.split.roots)
         return any(is_stored(node) and not is_kept(node) and not is_intervened(node) for node in nodes)
 
-    @cached_property
+    @property
     def size(self) -> float:
         """How many parameters the model would have; infinity where it is refused."""
+        return self._found if isinstance(self._found, int) else math.inf
+
+    @property
+    def is_about_combinations(self) -> bool:
+        """Whether it is refused because of how many combinations there are of several s-ops, so of no s-op alone."""
+        errors = self._found.errors if isinstance(self._found, Failures) else [self._found]
+        return any(isinstance(error, TooMany) for error in errors)
+
+    @cached_property
+    def _found(self) -> int | Refusal | Failures:
+        """How many parameters the model would have, or why it is refused."""
         try:
             return Assembler(self.symbolic, self.options.dtype).size
-        except (Refusal, Failures):
-            return math.inf
+        except (Refusal, Failures) as error:
+            return error

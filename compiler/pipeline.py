@@ -171,25 +171,32 @@ class Compilation:
         return many if few.size < math.inf and MUCH * many.size <= few.size else few
 
     def _smaller(self, prefer: str) -> Passes:
-        """The smaller way; where it is refused, the one that computes as well how the interpreter rounds means."""
-        found = self._plain(prefer)
-        if found.size < math.inf:
-            return found
-        settled = self._way(prefer, in_steps=True, most_rows=TRIED_ROWS, settles_ties=True)
-        if settled.size == math.inf and settled.stores_parts:
-            settled = self._way(prefer, most_rows=TRIED_ROWS, settles_ties=True)
-        return found if settled.size == math.inf else settled
+        """The smaller way; where it is refused, the one that computes as well how the interpreter rounds means.
 
-    def _plain(self, prefer: str) -> Passes:
-        """In steps where that is smaller, or the only way; then combinations are listed up to TRIED_ROWS only."""
-        steps = self._way(prefer, in_steps=True)
+        Where all are refused, the one whose reason tells most of what to do.
+        """
+        refused: list[Passes] = []
+        for settles_ties in (False, True):
+            tried = self._tried(prefer, settles_ties)
+            found = min(tried, key=lambda way: way.size)
+            if found.size < math.inf:
+                found.facts.list_up_to(MAX_TUPLES)
+                return found
+            refused += tried
+        return min(refused, key=lambda way: way.is_about_combinations)
+
+    def _tried(self, prefer: str, settles_ties: bool) -> list[Passes]:
+        """What is made at once and what is made in steps, if that is not the same.
+
+        At once, combinations are listed up to TRIED_ROWS only, unless it is the only way.
+        """
+        steps = self._way(prefer, in_steps=True, settles_ties=settles_ties)
         if not steps.stores_parts:
-            return steps
-        found = min(steps, self._way(prefer, most_rows=TRIED_ROWS), key=lambda way: way.size)
-        if found.size == math.inf:
-            return self._way(prefer)
-        found.facts.list_up_to(MAX_TUPLES)
-        return found
+            return [steps]
+        tried = [steps, self._way(prefer, most_rows=TRIED_ROWS, settles_ties=settles_ties)]
+        if any(way.size < math.inf for way in tried):
+            return tried
+        return [self._way(prefer, settles_ties=settles_ties), steps]
 
     def _way(
         self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES, settles_ties: bool = False

@@ -300,3 +300,15 @@ def test_what_would_need_too_many_neurons_is_refused() -> None:
     squares = aggregate(select(indices, indices, "<="), indices * (tokens == "a")) * FRACTION[0]
     with pytest.raises(Refusal, match=r"values that neurons would have to tell apart, over 10,000: .* parameters"):
         compile_sop(squares % 3, "ab", 18)
+
+
+@pytest.mark.usefixtures("unlisted")
+@pytest.mark.parametrize(("op", "expected"), [("==", True), ("<=", True), (">", False)])
+def test_a_number_compared_with_itself(op: str, expected: bool) -> None:
+    number = PLACE - NUMBER
+    assert exact(apply(op, number, number), (0, 1), 5).run([0, 1]).output == [expected, expected]
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_the_mean_of_a_selector_that_selects_nothing_is_the_default() -> None:
+    exact(apply("round", aggregate(select(tokens, tokens, "!="), PLACE + NUMBER, 1)), (0,), 5)

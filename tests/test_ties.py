@@ -12,6 +12,7 @@ from rasp.graph import (
     aggregate,
     apply,
     full,
+    indicator,
     indices,
     select,
     select_best,
@@ -37,6 +38,9 @@ ASKED: dict[str, SOp] = {
     "another default": aggregate(BEFORE, TENTHS, 0.3) > 1 / 6,
     "of sums": aggregate(full, TENTHS + tokens_int / 5) <= 0.6,
 }
+
+SUM = aggregate(full, indicator(tokens == "a")) + aggregate(full, indicator(tokens == "b"))
+PLACE = aggregate(select(tokens, tokens, ">="), tokens_int)
 
 
 @pytest.fixture(params=["listed", "unlisted"])
@@ -78,3 +82,15 @@ def test_a_default_beside_means_that_may_be_another_float(op: str) -> None:
     mean = aggregate(BEFORE, TENTHS + tokens_int / 5, 0.5)
     assert run(mean, [1, 2, 2, 1])[::3] == [0.5, 0.5000000000000001]
     assert verify(apply(op, mean, 0.5), exact(apply(op, mean, 0.5), (1, 2, 3), 4)).exhaustive
+
+
+@pytest.mark.parametrize("root", [SUM > 0.6, selector_width(select(SUM, 0.6, ">"))])
+def test_where_one_mean_for_a_sum_does_not_decide_both_are_looked_at(root: SOp) -> None:
+    """0.2 + 0.4 is above 0.6, and 0.6 + 0.0 is not."""
+    assert [sum(run(SUM, text)) / 5 > 0.6 for text in ("abbcc", "aaacc")] == [True, False]
+    assert verify(root, exact(root, "abc", 5)).exhaustive
+
+
+def test_a_sum_that_ties_in_many_places() -> None:
+    root = aggregate(BEFORE, indices, 0) + aggregate(BEFORE, PLACE, 0) > tokens_int
+    assert verify(root, exact(root, (0, 1, 3), 5)).exhaustive

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import pytest
 
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile
 from compiler.ways_out import with_way_out
 from rasp.errors import Failures, Refusal
-from rasp.graph import SOp, Tokens, aggregate, full, indices, select, select_best, tokens_asis
+from rasp.graph import SOp, Tokens, aggregate, apply, full, indices, select, select_best, tokens, tokens_asis, where
+from rasp.operations import Operation
 from tests.test_representatives import PLACE
 
 CLOSE = aggregate(select(indices, 0, "=="), Tokens("float")) == 1.0
@@ -61,3 +64,17 @@ def test_nothing_is_tried_after_a_long_time(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Refusal, match="too close to tell apart") as error:
         compilation.model()
     assert error.value.hint == "use float64, or a smaller maximum length"
+
+
+def test_of_several_ways_that_are_refused_the_one_with_a_reason_of_its_own_is_told() -> None:
+    """At once there are too many combinations; in steps only the comparison is left to refuse."""
+    rounded = (apply("round", aggregate(select(tokens, tokens, op), indices * 5)) for op in ("==", "!=", "<=", ">="))
+    root = where(CLOSE, reduce(lambda left, right: (left * 3 + right) % 5, rounded), 0)
+    assert "type or rounding" in refused(root, (1.0, 1.00000000000009), 8).message
+
+
+def test_too_many_combinations_are_told_in_the_words_of_the_program() -> None:
+    rounded = (apply("round", aggregate(select(tokens, tokens, op), indices * 5)) for op in ("==", "!=", "<=", ">="))
+    found = refused(apply(Operation.python(lambda *parts: sum(parts) % 7, 4), *rounded), ("a", "b"), 8)
+    assert "aggregate(select(tokens, tokens, ==), indices * 5) and aggregate(select(tokens" in found.message
+    assert "possible combinations" in found.message

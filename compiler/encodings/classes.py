@@ -13,6 +13,8 @@ from rasp.operations import Operation
 
 _Slice: TypeAlias = dict[tuple[int, ...], int]
 
+_CLASS = "class"
+
 
 def classes_of(
     node: SOp, factors: Iterable[SOp], analysis: ValueAnalysis, codes: Callable[[SOp], Sequence[int]]
@@ -31,7 +33,12 @@ def classes_of(
 
 def class_operation(number: Mapping[Hashable, int]) -> Operation:
     """The operation that maps a value to its class number; equal tables are equal operations."""
-    return Operation("class", 1, tuple(sorted(number.items(), key=repr)), lambda value: number[value_key(value)])
+    return Operation(_CLASS, 1, tuple(sorted(number.items(), key=repr)), lambda value: number[value_key(value)])
+
+
+def shown(node: SOp) -> str:
+    """What errors call an s-op: classes by what they are classes of."""
+    return f"what reads {node.args[0]!r}" if isinstance(node, Map) and node.op.name == _CLASS else repr(node)
 
 
 def _distinctions(

@@ -11,11 +11,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from compiler.encodings.classes import classes_of
+from compiler.encodings.classes import classes_of, shown
 from compiler.fused import fused_mean, with_float_weights
 from compiler.gadgets.spline import spline
 from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
@@ -26,10 +27,11 @@ from compiler.reader import Reader
 from compiler.storage import Storage
 from compiler.symbolic import Direction, Neuron
 from compiler.values.along import along
-from compiler.values.analysis import TooMany
+from compiler.values.analysis import TooMany, ValueAnalysis
 from compiler.values.categorical import UNDEFINED, value_key
 from compiler.values.grid import Ints
 from compiler.values.linear import LinearForm
+from compiler.values.progressions import CLOSE
 from compiler.values.representatives import readings_of
 from compiler.values.roundoff import largest, roundoff
 from rasp.errors import Refusal
@@ -82,19 +84,19 @@ class Tabulated(Way):
     classes: Mapping[SOp, SOp] = field(default_factory=dict)
 
     def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
-        factors, rows, values = _table(self.node, reader)
+        factors, rows, values = _table(self.node, reader.analysis)
         parts = [self._part(factor, reader) for factor in factors]
         exact = [index for index, part in enumerate(parts) if part is not None]
         spaces = [part for part in parts if part is not None]
         contexts = [tuple(space.code[row[index]] for index, space in zip(exact, spaces, strict=True)) for row in rows]
         targets = _targets(owner, self.node, values, reader)
         if len(exact) == len(parts):
-            return table_neurons(str(self.node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
+            return table_neurons(shown(self.node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
         (index,) = set(range(len(factors))) - set(exact)
         (source,) = reader.analysis.sources(factors[index])
         readings = _readings(factors[index], source, [row[index] for row in rows], reader.storage)
         raw, entries = RawInput.of(source, reader, precision), stepped(contexts, targets, readings)
-        return cheapest_steps(str(self.node), entries, spaces, raw, precision)
+        return cheapest_steps(shown(self.node), entries, spaces, raw, precision)
 
     def _part(self, factor: SOp, reader: Reader) -> Space | None:
         """The space of a factor; None where it is to be read raw."""
@@ -142,9 +144,9 @@ def _read_number(node: SOp, factor: SOp, storage: Storage) -> None:
         storage.wait(node, [source])
 
 
-def _table(node: SOp, reader: Reader) -> tuple[tuple[SOp, ...], Rows, list[Any]]:
+def _table(node: SOp, analysis: ValueAnalysis) -> tuple[tuple[SOp, ...], Rows, list[Any]]:
     """The factors of an s-op, the codes that they have in each row where it has a value, and its value there."""
-    tuples, found = reader.analysis.table(node)
+    tuples, found = analysis.table(node)
     defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
     return tuples.factors, tuples.codes[defined].tolist(), [found[row] for row in defined]
 
@@ -236,20 +238,26 @@ def _codes_along(factor: SOp, storage: Storage, size: int) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class AlongMean(Way):
-    """A function of one linear form of means that one head computes together: `mean` is that form, as a mean."""
+    """A function of one linear form of means that one head computes together: `mean` is that form, as a mean.
+
+    `readings` are what it is in each combination of the means' values.
+    """
 
     mean: Aggregate
     form: LinearForm
+    readings: Sequence[Sequence[Fraction]]
 
     def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
-        factors, rows, values = _table(self.node, reader)
-        readings = combined_readings(self.form, factors, rows, reader.storage)
-        entries = stepped([()] * len(rows), _targets(owner, self.node, values, reader), readings)
-        return cheapest_steps(str(self.node), entries, [], RawInput.of(self.mean, reader, precision), precision)
+        _, rows, values = _table(self.node, reader.analysis)
+        entries = stepped([()] * len(rows), _targets(owner, self.node, values, reader), self.readings)
+        return cheapest_steps(shown(self.node), entries, [], RawInput.of(self.mean, reader, precision), precision)
 
 
 def _combined(node: SOp, raw: Sequence[SOp], storage: Storage) -> AlongMean | None:
-    """The way over one mean, where the node depends on its means only through a form that a single head can compute."""
+    """The way over one mean, where the node depends on its means only through a form that a single head can compute.
+
+    None where the interpreter's rounding decides: where its answers differ between combinations with one sum.
+    """
     form = storage.analysis.linear[storage.analysis.linear.core(node)]
     means = [source for source in raw if isinstance(source, Aggregate)]
     if form is None or len(means) < len(raw) or set(form.weights) != set(raw):
@@ -260,12 +268,25 @@ def _combined(node: SOp, raw: Sequence[SOp], storage: Storage) -> AlongMean | No
         return None
     form = with_float_weights(form)
     combined = fused_mean(form, means)
-    if combined in storage.layer_of and combined not in storage.combined:
+    factors, rows, values = _table(node, storage.analysis)
+    readings = combined_readings(form, factors, rows, storage)
+    is_known = combined in storage.layer_of and combined not in storage.combined
+    if is_known or not _decide(readings, values, node, storage):
         return None
     storage.combined[combined] = None
     storage.layer_of[combined] = storage.layer_of[means[0]]
     storage.encoding(combined).as_raw(storage)
-    return AlongMean(node, combined, form)
+    return AlongMean(node, combined, form, readings)
+
+
+def _decide(readings: Sequence[Sequence[Fraction]], values: Sequence[Any], node: SOp, storage: Storage) -> bool:
+    """Whether each reading, as far as a raw number tells, goes with one value, or with several that are one number."""
+    analysis = storage.analysis
+    class_of = dict(zip(map(value_key, analysis[node].universe), storage.codes(node), strict=True))
+    pairs = {(reading, class_of[value_key(value)]) for (reading,), value in zip(readings, values, strict=True)}
+    order = sorted(pairs)
+    close = CLOSE * max(abs(reading) for reading, _ in order) if order else 0
+    return all(some[1] == other[1] or other[0] - some[0] > close for some, other in pairwise(order))
 
 
 # -- steps along a linear form of exact integers
@@ -282,7 +303,7 @@ class AlongForm(Way):
         value_of = dict(along(reader.analysis, core, self.node))
         levels = sorted(map(int, value_of))
         targets = _targets(owner, self.node, [value_of[level] for level in levels], reader)
-        return spline(repr(self.node), levels, targets, reader.form(self.form), precision)
+        return spline(shown(self.node), levels, targets, reader.form(self.form), precision)
 
 
 def deciding_form(node: SOp, storage: Storage) -> LinearForm | None:

@@ -30,7 +30,8 @@ from compiler.values.representatives import ties_of
 from rasp.graph import Aggregate, Best, Constant, Fits, Map, Node, Select, SOp, apply, where
 from rasp.operations import COMPARISONS, Atom, Operation
 
-_MOST_TIES = 8
+_MOST_FLOATS, _MOST_LISTED = 64, 256
+"""So many of a number with bounds: each of its representatives goes with each of the mean of what is left."""
 _ASKING = {*COMPARISONS, "round", "residue"}
 
 
@@ -125,7 +126,12 @@ def _settled(mean: Aggregate, root: Map, facts: Facts) -> tuple[SOp, Aggregate] 
     """The mean with the float that it is wherever there are several to choose from, and the mean of what is left."""
     left = _left(mean, facts)
     ties = [] if left is None else ties_of(facts.values, root, mean)
-    if left is None or not 0 < len(ties) <= _MOST_TIES or not facts.compiles(other := left.mean(mean, facts)):
+    most = _MOST_LISTED if left is not None and facts.values[mean].listed else _MOST_FLOATS
+    if (
+        left is None
+        or not 0 < sum(len(tie.floats or [0]) for tie in ties) <= most
+        or not facts.compiles(other := left.mean(mean, facts))
+    ):
         return None
     settled: SOp = mean
     for tie in ties:

@@ -12,7 +12,7 @@ import numpy as np
 from compiler.operations.indicator_means import is_indicator_mean, means_of
 from compiler.values.categorical import value_key
 from compiler.values.grid import Cells, Ints
-from compiler.values.sets import Floats, Ranges, ValueSet, grouped, unlisted
+from compiler.values.sets import Floats, Ranges, ValueSet, everywhere, grouped, unlisted
 from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
@@ -37,6 +37,8 @@ def aggregated(analysis: Gathers, node: Aggregate) -> ValueSet:
     values = analysis[node.value]
     if is_indicator_mean(node):
         return unlisted(analysis.grid, 0.0, 1.0)
+    if not widths.high.max():
+        return everywhere(analysis.grid, [node.default])
     if not values.listed or node in analysis.bounded:
         return _mean_of_unlisted(analysis, node, values, widths)
     selected, cell_selected = selected_values(analysis, node.selector, node.value, widths)

@@ -65,7 +65,7 @@ class TooMany(Refusal):
     """Some s-ops have too many possible combinations."""
 
     def __init__(self, factors: tuple[SOp, ...], count: str) -> None:
-        names = Counter(map(repr, factors))
+        names = Counter(repr(_number_behind(factor)) for factor in factors)
         shown = [name if times == 1 else f"{times} s-ops like {name}" for name, times in names.items()]
         super().__init__(f"{' and '.join(shown)} have {count} possible combinations")
         self.factors = factors
@@ -105,6 +105,11 @@ class Analyses:
     def forget(self, assumptions: Assumptions) -> None:
         """Whoever asks for an analysis under these assumptions gets a new one."""
         self._made.pop(assumptions, None)
+
+
+def _number_behind(factor: SOp) -> SOp:
+    """The s-op of the program that a factor is: of representatives, the number that they stand for."""
+    return factor.args[0] if isinstance(factor, Map) and isinstance(factor.op, Representatives) else factor
 
 
 class ValueAnalysis:

@@ -22,7 +22,7 @@ from rasp.graph import Aggregate, Map, SOp
 MAX_FLOATS = 64
 _SIMPLE = 10**6
 _ROUNDED = Fraction(1, 2**50)
-_CLOSE = Fraction(1, 2**44)
+CLOSE = Fraction(1, 2**44)
 _HALF_UNIT = Fraction(1, 2**53)
 EXACT_MEANS = "use numbers of few binary digits, whose means are exact, or compare with one between the values"
 
@@ -174,7 +174,7 @@ class Means:
     def beside(self, threshold: Fraction) -> Beside:
         """What is next to a threshold."""
         error = self.progression.error
-        close = max(_CLOSE * max(self.progression.size, abs(threshold)), 4 * error)
+        close = max(CLOSE * max(self.progression.size, abs(threshold)), 4 * error)
         below = [value for value in self.others if value < threshold - close]
         above = [value for value in self.others if value > threshold + close]
         others = frozenset(value for value in self.others if abs(value - threshold) <= close)
@@ -276,7 +276,7 @@ class Progressions:
         shared = max((math.lcm(m, n) for m in some.sizes for n in other.sizes), default=1)
         step = unit / (max(some.sizes, default=1) if left.selector is right.selector else shared)
         size = max(some.progression.size, other.progression.size)
-        if some.progression.error or other.progression.error or step < 4 * _CLOSE * size:
+        if some.progression.error or other.progression.error or step < 4 * CLOSE * size:
             raise Refusal(f"whether {left!r} and {right!r} are equal is a matter of rounding", hint=EXACT_MEANS)
         count = math.ceil(high / step) if step else 0
         return Means(Progression(Fraction(0), step, Fraction(0), count * step, Fraction(0)), range(1, 2), ())

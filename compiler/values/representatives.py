@@ -120,6 +120,8 @@ class _Finder:
     def _test(self, left: SOp, right: SOp | None, op: str = "") -> bool:
         if not self.depends(left) and (right is None or not self.depends(right)):
             return False
+        if left is right:  # a number is never above or below itself
+            return True
         functions = self._functions(left if right is None else Map(OPERATIONS["-"], (left, right)))
         if functions is None:
             return False
