@@ -10,6 +10,7 @@ import pytest
 
 import rasp
 from rasp.errors import TypeFault
+from rasp.meaning import EvaluationFault
 from tests import tracr_stand_in
 
 
@@ -128,6 +129,30 @@ def test_a_bool_from_one_position_stays_a_bool(t: Any) -> None:
     assert list(map(repr, rasp.from_tracr(last(t, t.tokens == "a"))("ba"))) == ["True", "True"]
 
 
+def test_what_the_language_has_no_values_for_is_an_error_here(t: Any) -> None:
+    """Tracr's evaluator has some: it looks at those alone that are averaged."""
+    width = t.SelectorWidth(same_token(t))
+    with_text = t.Aggregate(t.Select(t.indices, t.indices, t.Comparison.LT), width, default="z")
+    later = t.Select(t.indices, t.Full(1), t.Comparison.GEQ)
+    among_none = t.Aggregate(later, t.Map(lambda x: x if x else None, t.indices))
+    assert list(with_text("aaa")) == ["z", 3, 3]
+    assert list(among_none("aab")) == [1.5, 1.5, 1.5]
+    with pytest.raises(EvaluationFault, match="strings and numbers stand together"):
+        rasp.from_tracr(with_text)("aaa")
+    with pytest.raises(EvaluationFault, match="only numbers have a mean"):
+        rasp.from_tracr(among_none)("aab")
+
+
+def test_where_tracrs_evaluator_has_no_value_there_may_be_one_here(t: Any) -> None:
+    of_none = t.SelectorWidth(t.Select(previous(t), t.tokens, t.Comparison.EQ))
+    of_text = t.Aggregate(same_token(t), t.tokens)
+    for program, values in ((of_none, [1, 0]), (of_text, ["a", "b"])):
+        assert rasp.from_tracr(program)("ab") == values
+    for program in (of_none, of_text):
+        with pytest.raises(ValueError, match=r"is None|supported for aggregation"):
+            program("aab")
+
+
 def test_equal_programs_are_one_graph(t: Any) -> None:
     assert rasp.from_tracr(sort(t)) is rasp.from_tracr(sort(t))
     deep = t.tokens
@@ -150,3 +175,88 @@ def test_all_of_tracrs_own_cases() -> None:
         assert flat(node(given)) == expected, case["testcase_name"]
         model = rasp.compile(node, sorted(case["vocab"]), case["max_seq_len"])
         assert flat(model(given)) == expected, case["testcase_name"]
+
+
+# What Tracr's own compiler makes of programs, as docs/porting.md has it: vocabulary, program, input, what its evaluator
+# gives, and what its model gives, or how it is refused.
+THERE: dict[str, tuple[Any, Any, Any, Any, Any]] = {
+    "widths of 10 and more": (
+        "ab",
+        lambda t: t.SelectorWidth(same_token(t)),
+        "a" * 10 + "b" * 9,
+        [10] * 10 + [9] * 9,
+        [9] * 19,
+    ),
+    "nothing selected": ("ab", previous, "abab", [None, "a", "b", "a"], ["a", "a", "b", "a"]),
+    "a negative number": (
+        "ab",
+        lambda t: t.numerical(t.Map(lambda token: -1 if token == "a" else 1, t.tokens)),
+        "abab",
+        [-1, 1, -1, 1],
+        [0, 1, 0, 1],
+    ),
+    "a mean of tokens": ([1, 2, 3], lambda t: t.Aggregate(before(t), t.tokens), [1, 2, 3], [1, 1.5, 2], [1, 1, 1]),
+    "a numerical mean": (
+        [1, 2, 3],
+        lambda t: t.numerical(t.Aggregate(before(t), t.numerical(t.Map(lambda x: x, t.tokens)), default=0)),
+        [1, 2, 3],
+        [1, 1.5, 2],
+        NotImplementedError,
+    ),
+    "the width of a combined selector": (
+        "ab",
+        lambda t: t.SelectorWidth(earlier_copies(t)),
+        "abab",
+        [0, 0, 1, 1],
+        AttributeError,
+    ),
+    "an aggregate of a combined selector": (
+        "ab",
+        lambda t: t.Aggregate(~earlier_copies(t) & before(t) & same_token(t), t.tokens),
+        "abab",
+        list("abab"),
+        TypeError,
+    ),
+    "another default": (
+        "ab",
+        lambda t: t.Aggregate(t.Select(t.indices, t.indices, t.Comparison.GT), t.indices, default=-1),
+        "ab",
+        [1, -1],
+        NotImplementedError,
+    ),
+    "no tokens": ("ab", lambda t: t.indices + 1, "abab", [1, 2, 3, 4], ValueError),
+    "the length": (
+        "ab",
+        lambda t: t.SequenceMap(lambda a, b: a * b, t.tokens, t.length),
+        "ab",
+        ["aa", "bb"],
+        ValueError,
+    ),
+    "a constant": (
+        "ab",
+        lambda t: t.SequenceMap(lambda a, b: a + b, t.tokens, t.Full("!")),
+        "a",
+        ["a!"],
+        NotImplementedError,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_what_tracrs_own_compiler_makes_of_a_program(name: str) -> None:
+    compiling: Any = pytest.importorskip("tracr.compiler.compiling", reason="no Tracr: make interop-tracr runs this")
+    tracr = pytest.importorskip("tracr.rasp.rasp")
+    vocabulary, build, given, expected, there = THERE[name]
+    program = build(tracr)
+
+    def compiled() -> Any:
+        model = compiling.compile_rasp_to_model(program, vocab=set(vocabulary), max_seq_len=20, compiler_bos="bos")
+        return model.apply(["bos", *given]).decoded[1:]
+
+    assert list(program(list(given))) == expected
+    assert flat(rasp.compile(rasp.from_tracr(program), vocabulary, 20)(given)) == pytest.approx(expected)
+    if isinstance(there, list):
+        assert compiled() == pytest.approx(there)
+    else:
+        with pytest.raises(there):
+            compiled()
