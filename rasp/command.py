@@ -49,7 +49,7 @@ from rasp.operations import Atom, column
 from rasp.printing import expression, literal
 from rasp.puzzles import Judgement, Puzzle, judge, puzzle
 from rasp.source import Source
-from rasp.streams import say, typed_lines, warn
+from rasp.streams import say, text_lines, warn
 from rasp.visible import visible
 
 # -- run
@@ -336,7 +336,7 @@ def fmt_run(args: argparse.Namespace) -> int:
 def _format(name: str, deliver: Callable[[str, str, str], bool]) -> bool:
     """Whether a file is no program, or what `deliver` says of its name, its text and its canonical text."""
     try:
-        source = Source("<stdin>", "".join(typed_lines())) if name == "-" else read_source(Path(name))
+        source = Source("<stdin>", "".join(text_lines())) if name == "-" else read_source(Path(name))
         return deliver(name, source.text, canonical(source))
     except RaspError as error:
         warn(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from rasp.errors import DataFault, NameFault, RaspError
 from rasp.files import read_text
 from rasp.operations import Atom
 from rasp.relations import Graph, from_networkx, given_graph
-from rasp.streams import typed_lines
+from rasp.streams import text_lines
 from rasp.visible import visible
 
 Input: TypeAlias = "str | list[Atom] | Graph"
@@ -77,7 +78,10 @@ def given_inputs(args: argparse.Namespace) -> list[Input]:
     """The inputs that stand behind the file, those of `-i`, then those of `--inputs`, then those of `--graph`."""
     found = [parse_input(text) for text in [*getattr(args, "more_inputs", []), *args.input]]
     if args.inputs is not None:
-        found += read_inputs(args.inputs)
+        read = list(read_inputs(args.inputs))
+        if not read:
+            raise DataFault(f"{_called(args.inputs)} has no inputs", hint="write one a line")
+        found += read
     return found + [read_graph(Path(name)) for name in args.graph]
 
 
@@ -162,13 +166,18 @@ def read_inputs(name: str) -> Iterator[Input]:
         try:
             yield parse_input(text.strip() if text.lstrip().startswith(_JSON) else text)
         except DataFault as error:
-            raise DataFault(f"line {number} of {name}: {error.message}", hint=error.hint) from error
+            raise DataFault(f"line {number} of {_called(name)}: {error.message}", hint=error.hint) from error
+
+
+def _called(name: str) -> str:
+    return "standard input" if name == "-" else name
 
 
 def _lines(name: str) -> Iterable[str]:
+    """The lines of a file as a terminal has them: a token may hold any other character that Unicode ends lines with."""
     if name == "-":
-        return typed_lines()
-    return read_text(Path(name)).splitlines()
+        return text_lines()
+    return io.StringIO(read_text(Path(name)), newline=None)
 
 
 def tokens_of(given: Input) -> list[Atom]:

@@ -16,7 +16,7 @@ def prepare() -> None:
     """Makes the standard streams usable.
 
     One that was closed fails when it is used, as a full one does, instead of lending its number to the next file that
-    is opened. Characters that a stream cannot encode are written as escapes; bytes that are no text are read as such.
+    is opened. Characters that a stream cannot encode are written as escapes; bytes that are no text stay.
     """
     _reopen()
     for stream in (sys.stdout, sys.stderr):
@@ -24,7 +24,7 @@ def prepare() -> None:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     if hasattr(sys.stdin, "reconfigure"):
-        sys.stdin.reconfigure(errors="replace")
+        sys.stdin.reconfigure(errors="replace" if sys.stdin.isatty() else "surrogateescape")
 
 
 def _reopen() -> None:
@@ -39,11 +39,28 @@ def _reopen() -> None:
 
 
 def typed_lines() -> Iterator[str]:
-    """The lines of standard input, one by one. DataFault where it cannot be read."""
+    """The lines of standard input, one by one, with U+FFFD for what is no text. DataFault where it cannot be read."""
+    return (line.encode(errors="surrogateescape").decode(errors="replace") for line in _lines())
+
+
+def text_lines() -> Iterator[str]:
+    """The lines of standard input, one by one. DataFault where it cannot be read, or is no text."""
+    for number, line in enumerate(_lines(), 1):
+        if not _is_text(line):
+            raise DataFault(f"line {number} of standard input is not UTF-8 text")
+        yield line
+
+
+def _lines() -> Iterator[str]:
     try:
         yield from sys.stdin
     except OSError as error:
         raise DataFault(f"cannot read standard input: {error.strerror or error}") from error
+
+
+def _is_text(line: str) -> bool:
+    """Whether a line has none of the surrogates that stand for bytes which are no text."""
+    return not any("\ud800" <= character <= "\udfff" for character in line)
 
 
 class Unwritable(Exception):

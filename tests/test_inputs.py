@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from rasp.__main__ import main
 from rasp.errors import DataFault
 from rasp.inputs import parse_input, read_inputs
 from rasp.language.program import load_program
+from rasp.streams import prepare
 from rasp.vocabulary import parse_vocabulary
 
 
@@ -73,6 +75,27 @@ def test_the_line_of_a_bad_input_is_named(tmp_path: Path) -> None:
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("ab\n[1]\n"))
     assert list(read_inputs("-")) == ["ab", [1]]
+
+
+@pytest.mark.parametrize("token", ["\u2028", "\x85", "\f", "\x1c"])
+def test_tokens_that_other_programs_end_lines_with(token: str, tmp_path: Path) -> None:
+    path = tmp_path / "inputs.txt"
+    path.write_bytes(f"a{token}b\r\n{token}c\n".encode())
+    assert list(read_inputs(str(path))) == [f"a{token}b", f"{token}c"]
+
+
+def test_standard_input_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ab\ncd\xff\n"), encoding="utf-8"))
+    prepare()
+    with pytest.raises(DataFault, match="line 2 of standard input is not UTF-8 text"):
+        list(read_inputs("-"))
+
+
+def test_a_file_without_inputs_is_not_the_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none").write_text("\n\n")
+    (tmp_path / "x.rasp").write_text('# input: "ab"\nx = indices;\n')
+    assert main(["run", str(tmp_path / "x.rasp"), "--inputs", str(tmp_path / "none")]) == 1
+    assert "none has no inputs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["nothing/here", "."])
