@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 
@@ -111,6 +112,11 @@ def test_two_orders_at_once_make_no_cells(selector: Selector, causal: bool, monk
     monkeypatch.setattr(selection, "_RUN_POSITION", 0.0)
     monkeypatch.setattr(selection.Selection, "cells", None)
     assert [outcome(root, given, causal) for root in roots] == wanted
+
+
+def test_an_input_without_means_stands_beside_one_of_infinite_ones() -> None:
+    inputs = [("a", "b"), (math.inf, 1.7e308, 1.7e308)]
+    assert BatchRun.of(inputs).sop(aggregate(full, tokens_asis)).lists() == [None, [math.inf] * 3]
 
 
 def test_a_hundred_thousand_tokens() -> None:

@@ -395,8 +395,12 @@ class Evaluation:
         return means, self._fails(inputs, lambda: EvaluationFault(node, "the mean is too large for a float"))
 
     def _plain_means(self, node: Aggregate, values: Values, several: Flags, means: Column) -> Flags:
-        """Sets the means by the interpreter's rule, row by row, where nan or ±inf stand beside the largest floats."""
+        """Sets the means by the interpreter's rule, row by row, where nan or ±inf stand beside the largest floats.
+
+        Not those of inputs where there is no mean, as other things than numbers stand in the column.
+        """
         atoms, failed = expanded(values), np.zeros(len(means), dtype=bool)
+        several = several & ~self.not_numbers(values)[self.ragged.row]
         for block in self.ragged.blocks():
             cells = self.selection.cells(node.selector, block)
             for query in (np.flatnonzero(several[block.queries]) + block.queries.start).tolist():
