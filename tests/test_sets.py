@@ -170,3 +170,12 @@ def test_there_is_no_limit_on_how_many() -> None:
 def test_what_is_stored_reaches_other_processes() -> None:
     for op in (KEPT, MARK):
         assert cloudpickle.loads(cloudpickle.dumps(op)) == op
+
+
+def test_a_choice_by_many_conditions_that_are_copied() -> None:
+    """A mark that is copied in the place of what it is a mark of has its two values listed."""
+    before = "select(indices, indices, <)"
+    lines = [f"b{at} = aggregate(select(indices, indices - {at + 1}, ==), tokens_int) == {at};" for at in range(2)]
+    lines += [f"b{at} = aggregate({before}, indicator(tokens_int == {at})) > 0;" for at in range(2, 9)]
+    choice = "".join(f"{at} if {'not ' * (at % 2)}b{at} else (" for at in range(9)) + "9" + ")" * 9
+    exact(program("\n".join([*lines, f"found = {choice};"])), tuple(range(10)), 3)

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from compiler.facts import Facts
 from compiler.guards import holds_both, may_fail
+from compiler.operations.indicator_means import MARK
 from compiler.operations.opaque import is_opaque
 from compiler.rewrites.change import Change, with_parts
 from rasp.graph import Aggregate, Constant, Map, Node, SOp, topological
+from rasp.operations import OPERATIONS
 
 MANY = 8
 SHARE = 2
@@ -108,7 +110,14 @@ def _copied(function: Map, facts: Facts) -> Aggregate:
     copy = _aggregate_read(function)
     at_default = with_parts(function, {copy: Constant(copy.default)})
     default = facts.values[at_default].universe[0] if facts.compiles(at_default) else facts.values[function].universe[0]
-    return Aggregate(copy.selector, with_parts(function, {copy: copy.value}), default)
+    return Aggregate(copy.selector, _listed(with_parts(function, {copy: copy.value})), default)
+
+
+def _listed(function: SOp) -> SOp:
+    """The function, which is copied: if it is a mark, the same that is none, as means of marks have no values."""
+    if isinstance(function, Map) and function.op == MARK:
+        return Map(OPERATIONS["indicator"], function.args)
+    return function
 
 
 def _aggregate_read(node: SOp) -> Aggregate:
