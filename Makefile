@@ -88,15 +88,15 @@ fuzz: setup
 
 # Beside the original: make benchmark ORIGINAL=~/RASP, a checkout that is set up; beside Tracr: make benchmark-tracr.
 benchmark: setup
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/interpret.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/workers.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/forward.py
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/growth.py
-	$(BIN)/python benchmarks/compile.py
-	$(if $(ORIGINAL),OMP_NUM_THREADS=1 $(BIN)/python benchmarks/others.py --original $(ORIGINAL))
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.interpret
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.workers
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.forward
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.compile
+	$(if $(ORIGINAL),OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.others --original $(ORIGINAL))
 
 benchmark-tracr: $(INTEROP)/tracr/.ready
-	OMP_NUM_THREADS=1 $(INTEROP)/tracr/bin/python benchmarks/others.py --tracr --write
+	OMP_NUM_THREADS=1 $(INTEROP)/tracr/bin/python -m benchmarks.others --tracr --write
 
 # The pages of docs/ as a site in out/docs, in an environment of its own; a link that leads nowhere is an error.
 DOCS := $(VENV)-docs

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import re
 import resource
 import statistics
 import subprocess
@@ -28,15 +27,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import torch
 from torch import Tensor
 
+from benchmarks.page import ROOT, WRITE, show
 from compiler.artifact import save
 from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
 from compiler.pipeline import compile
 from compiler.run.model import CompiledModel
 from rasp.language.program import load_program
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- by benchmarks/forward.py -->", "<!-- until here, forward -->"
 PROGRAMS = ("reverse", "histogram", "sort", "most_frequent", "dyck2")
 BATCH, LENGTH = 256, 40
 STREAM, STACKED = 100, ((1, 1, 1), (1, 4, 27), (2, 4, 27), (6, 4, 27), (4, 16, 1))
@@ -240,16 +237,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=9, help="times each way is measured (default 9)")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="a table for each (default 1 2)")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=WRITE)
     args = parser.parse_args()
-    lines = []
-    for line in report(args.runs, args.threads):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        text = PAGE.read_text(encoding="utf-8")
-        new = "\n".join([BEGIN, "", *lines, "", END])
-        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: new, text, flags=re.DOTALL), encoding="utf-8")
+    show("forward", report(args.runs, args.threads), write=args.write)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.page import PAGE, ROOT, WRITE, show
 from compiler.ir import ModelWeights
 from compiler.pipeline import compile
 from compiler.tensors import parameter_counts
@@ -32,10 +32,7 @@ from rasp.language.program import load_program
 from rasp.operations import Atom
 from rasp.vocabulary import parse_vocabulary
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "performance" / "growth.png"
-BEGIN, END = "<!-- by benchmarks/growth.py -->", "<!-- until here, growth -->"
 COMPARED = ("reverse", "histogram", "sort", "most_frequent")
 LENGTHS = (20, 40, 80, 160, 400, 1000)
 TOKENS = (25, 100, 400, 1000)
@@ -94,7 +91,7 @@ def _size(weights: ModelWeights) -> float:
 
 def figures(name: str, size: int, tokens: int = 0, dtype: str = "float32") -> Figures | str:
     """The same in a process of its own; the reason where the model is refused."""
-    command = [sys.executable, __file__, "--one", name, str(size), str(tokens), dtype]
+    command = [sys.executable, "-m", "benchmarks.growth", "--one", name, str(size), str(tokens), dtype]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = json.loads(done.stdout)
@@ -204,21 +201,14 @@ def once(name: str, size: int, tokens: int, dtype: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", type=int, default=4096, metavar="N", help="length of the long models (default 4096)")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=WRITE)
     parser.add_argument("--longest", action="store_true", help=f"models of {LONGEST:,} tokens too: about ten minutes")
     parser.add_argument("--one", nargs=4, metavar=("PROGRAM", "N", "TOKENS", "DTYPE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         once(args.one[0], int(args.one[1]), int(args.one[2]), args.one[3])
         return
-    lines = []
-    for line in report(args.long, args.longest):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        text = PAGE.read_text(encoding="utf-8")
-        new = "\n".join([BEGIN, "", *lines, "", END])
-        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: new, text, flags=re.DOTALL), encoding="utf-8")
+    show("growth", report(args.long, args.longest), write=args.write)
 
 
 if __name__ == "__main__":

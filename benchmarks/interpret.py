@@ -19,11 +19,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 
+from benchmarks.page import ROOT, WRITE, show
 from compiler.pipeline import compile_sop
 from compiler.run.agreement import accuracies
 from compiler.run.model import ENGINES
@@ -35,9 +35,6 @@ from rasp.language.program import load_program
 from rasp.operations import Atom
 from rasp.vocabulary import parse_vocabulary
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- by benchmarks/interpret.py -->", "<!-- until here -->"
 PROGRAMS = ("reverse", "histogram", "sort", "dyck2", "most_frequent")
 LENGTHS = (10, 50, 150, 400, 1_000, 3_000, 100_000, 1_000_000)
 LONGEST_MATRIX = 3_000
@@ -104,7 +101,7 @@ def once(name: str, count: int) -> None:
 
 def alone(name: str, count: int) -> tuple[float, float]:
     """The seconds and the memory of one run in a process of its own."""
-    command = [sys.executable, __file__, "--once", name, str(count)]
+    command = [sys.executable, "-m", "benchmarks.interpret", "--once", name, str(count)]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
@@ -218,7 +215,7 @@ def report(runs: int) -> Iterator[str]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5, help="times each way is measured (default 5)")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=WRITE)
     parser.add_argument("--once", nargs=2, metavar=("PROGRAM", "TOKENS"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -229,14 +226,7 @@ def main() -> None:
     if args.once:
         once(args.once[0], int(args.once[1]))
         return
-    lines = []
-    for line in report(args.runs):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        after = rest.partition(END)[2]
-        PAGE.write_text("\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"]), encoding="utf-8")
+    show("interpret", report(args.runs), write=args.write)
 
 
 if __name__ == "__main__":

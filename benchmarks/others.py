@@ -26,18 +26,15 @@ import numpy as np
 import torch
 
 import rasp
+from benchmarks.page import ROOT, WRITE, show
 from compiler.pipeline import compile
 from compiler.run.model import CompiledModel
 from compiler.tensors import parameter_counts
-from rasp.files import read_text, write_whole
 from rasp.graph import SOp
 from rasp.interpret import Run
 from rasp.language.program import load_program
 from rasp.operations import Atom
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- by benchmarks/others.py -->", "<!-- until here, others -->"
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 NUMBERS = {letter: number for number, letter in enumerate(LETTERS, 1)}
 BATCH, LENGTH, INTERPRETED = 256, 40, 400
@@ -349,35 +346,24 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--original", metavar="DIR", help="a checkout of the original RASP")
     parser.add_argument("--tracr", metavar="DIR", nargs="?", const="", help="a checkout of Tracr (none: as installed)")
     parser.add_argument("--runs", type=int, default=3, help="times each way is measured (default 3)")
-    parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=WRITE)
     args = parser.parse_args()
     if args.original is None and args.tracr is None:
         parser.error("name what to measure beside: --original DIR, --tracr [DIR], or both")
     return args
 
 
-def write(lines: Sequence[str]) -> None:
-    """Puts the tables where the page has its last ones."""
-    before, _, rest = read_text(PAGE).partition(BEGIN)
-    write_whole(PAGE, "\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{rest.partition(END)[2]}"]))
-
-
 def main() -> int:
     """Prints the tables, a line at a time, and puts them on the page if asked."""
     args = arguments()
     torch.set_num_threads(1)
-    lines = []
     try:
         original = None if args.original is None else Original.at(args.original)
         tracr = None if args.tracr is None else Tracr.at(args.tracr)
-        for line in report(original, tracr, args.runs):
-            print(line, flush=True)
-            lines.append(line)
+        show("others", report(original, tracr, args.runs), write=args.write)
     except NotThere as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if args.write:
-        write(lines)
     return 0
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -17,9 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- by benchmarks/workers.py -->", "<!-- until here, workers -->"
+from benchmarks.page import ROOT, WRITE, show
+
 MODELS = {"reverse": "a-z", "sort": "a-z", "dyck2": "()[]"}
 LENGTH = 20
 COUNT = 200_000
@@ -57,16 +55,9 @@ def report(runs: int) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=2, metavar="K", help="runs of each (default 2)")
-    parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=WRITE)
     args = parser.parse_args()
-    lines = []
-    for line in report(args.runs):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        text = PAGE.read_text(encoding="utf-8")
-        new = "\n".join([BEGIN, "", *lines, "", END])
-        PAGE.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: new, text, flags=re.DOTALL), encoding="utf-8")
+    show("workers", report(args.runs), write=args.write)
 
 
 if __name__ == "__main__":

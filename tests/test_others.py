@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import others
+from benchmarks import others, page
 
 ORIGINAL = """
 import sys
@@ -91,13 +91,12 @@ def test_how_many_answers_are_right_is_said(
 
 
 def test_the_tables_are_put_on_the_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = folder / "page.md"
-    page.write_text(f"before\n\n{others.BEGIN}\n\nold\n\n{others.END}\n\nafter\n")
-    monkeypatch.setattr(others, "PAGE", page)
-    monkeypatch.setattr(others, "ROOT", folder)
+    around = "before\n\n<!-- by benchmarks/others.py -->\n\n{}\n\n<!-- until here, others -->\n\nafter\n"
+    monkeypatch.setattr(page, "PAGE", folder / "page.md")
+    page.PAGE.write_text(around.format("old"))
     monkeypatch.setattr(others, "report", lambda *_: ["new"])
     assert run(monkeypatch, "--tracr", str(folder), "--write") == 0
-    assert page.read_text() == f"before\n\n{others.BEGIN}\n\nnew\n\n{others.END}\n\nafter\n"
+    assert page.PAGE.read_text() == around.format("new")
 
 
 def test_a_wrong_answer_is_no_measurement(
