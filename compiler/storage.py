@@ -207,9 +207,17 @@ class Storage:
         """How many feed-forwards of its layer come before the one that computes the node."""
         if node not in self._stages:
             layer = self.layer(node)
-            before = (part for part in self.waits.get(made(node), ()) if self.layer(part) == layer)
+            before = (part for part in self._awaited(node) if self.layer(part) == layer)
             self._stages[node] = 1 + max((self._ready(part) for part in before), default=-1)
         return self._stages[node]
+
+    def _awaited(self, node: SOp) -> Iterable[SOp]:
+        """What a node waits for. What is stored of a source of its own waits for it; both waits stand under the source."""
+        source = made(node)
+        parts = self.waits.get(source, {})
+        if source not in parts:
+            return parts
+        return [source] if is_stored(node) else [part for part in parts if part is not source]
 
     def _ready(self, part: SOp) -> int:
         """The stage after which what others wait for can be read; −1: it is a view of what heads write."""

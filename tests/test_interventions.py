@@ -19,7 +19,18 @@ from compiler.run.random_graphs import random_relations
 from compiler.run.verify import asked_of, verify
 from rasp.__main__ import main
 from rasp.errors import DataFault, NameFault, Refusal, ValueFault
-from rasp.graph import SOp, aggregate, elementwise, full, indices, select, selector_width, tokens, topological
+from rasp.graph import (
+    SOp,
+    aggregate,
+    elementwise,
+    full,
+    indices,
+    select,
+    select_best,
+    selector_width,
+    tokens,
+    topological,
+)
 from rasp.inputs import tokens_of
 from rasp.operations import Atom
 from rasp.relations import Graph
@@ -178,6 +189,12 @@ def test_an_s_op_without_a_name_is_intervened_on_by_its_node(tmp_path: Path) -> 
     again = load(tmp_path / "x.safetensors")
     assert audit(again, "x").reason is None
     assert again.intervene("aab", {model.weights.interventions[0]: {2: 2}}).covered
+
+
+def test_a_count_by_marks_is_stored_after_them() -> None:
+    best = selector_width(select_best(full, indices) & select(tokens, tokens, "!="))
+    model = rasp.compile(best * 2, "ab", 3, interventions=[best])
+    assert model.intervene("aab", {best: {2: 1}}).output == [2, 2, 2]
 
 
 def test_what_was_not_named_is_marked_as_not_covered() -> None:
