@@ -81,7 +81,7 @@ class _PastNone:
         return getattr(self.function, "__name__", "function")
 
     def __call__(self, *values: Any) -> Any:
-        return None if any(value is None for value in values) else self.function(*values)
+        return None if None in values else self.function(*values)
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    before = set(sys.modules)
+    for name in found():
+        monkeypatch.delitem(sys.modules, name)
     chosen = tuple(compared for compared in others.PROGRAMS if compared.name in ("reverse", "histogram", "dyck2"))
     for name, value in {"INTERPRETED": 6, "LENGTH": 4, "BATCH": 5, "PROGRAMS": chosen}.items():
         monkeypatch.setattr(others, name, value)
     yield tmp_path
-    for name in set(sys.modules) - before:
-        if name.split(".")[0] in ("tracr", "jax"):
-            del sys.modules[name]
+    for name in found():
+        del sys.modules[name]
+
+
+def found() -> list[str]:
+    """What of Tracr and jax is imported, the real ones or stand-ins."""
+    return [name for name in sys.modules if name.split(".")[0] in ("tracr", "jax")]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
