@@ -164,6 +164,12 @@ def test_what_never_has_a_value_is_refused(root: SOp) -> None:
         rasp.compile(root, "ab", 3)
 
 
+def test_a_default_that_cannot_stand_among_unlisted_numbers_is_named() -> None:
+    so_far = aggregate(select(indices, indices, "<="), tokens_int)
+    with pytest.raises(Refusal, match="cannot be listed with None, its default"):
+        rasp.compile(aggregate(select(tokens, tokens, ">"), so_far, None), "0..9", 8)
+
+
 def test_where_there_is_no_mean_the_model_says_so_as_the_interpreter_does() -> None:
     root = aggregate(select(indices, indices, "<="), KIND)
     model = rasp.compile(root, "ab", 3)

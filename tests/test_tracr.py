@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
 import pytest
 
 import rasp
-from rasp.errors import TypeFault
+from rasp.errors import Failures, Refusal, TypeFault
 from rasp.meaning import EvaluationFault
 from tests import tracr_stand_in
+from tests.random_tracr import random_tracr
 
 
 @pytest.fixture(params=["stand-in", "tracr"])
@@ -110,8 +113,11 @@ def test_the_stand_in_means_what_tracr_does(name: str) -> None:
 
 
 def flat(*rows: Sequence[Any]) -> list[Any]:
-    """The values one after another, bools as the numbers that equal them."""
-    return [int(value) if isinstance(value, bool) else value for row in rows for value in row]
+    """The values one after another, bools as the numbers that equal them, and tuples as their parts."""
+    found: list[Any] = []
+    for value in (value for row in rows for value in row):
+        found += flat(value) if isinstance(value, tuple) else [int(value) if isinstance(value, bool) else value]
+    return found
 
 
 def test_names_that_were_given_are_kept_and_others_are_not(t: Any) -> None:
@@ -151,6 +157,45 @@ def test_where_tracrs_evaluator_has_no_value_there_may_be_one_here(t: Any) -> No
     for program in (of_none, of_text):
         with pytest.raises(ValueError, match=r"is None|supported for aggregation"):
             program("aab")
+
+
+# Seeds of programs that are compiled: each model takes a while.
+COMPILED = 20
+
+
+def test_random_programs_have_the_same_values(t: Any) -> None:
+    """Wherever both evaluators have some, and models are right or refused."""
+    same = 0
+    for seed in range(200):
+        rng = random.Random(seed)
+        program = random_tracr(t, rng)
+        node = rasp.from_tracr(program)
+        pairs = list(values_of_both(program, node, rng))
+        for given, there, here in pairs:
+            assert here == pytest.approx(there), (seed, given)
+        if pairs and seed < COMPILED:
+            check_model(node, pairs)
+        same += len(pairs)
+    assert same > 400
+
+
+def values_of_both(program: Any, node: Any, rng: random.Random) -> Iterator[tuple[list[int], list[Any], list[Any]]]:
+    """Inputs on which both evaluators have values, and these."""
+    for _ in range(4):
+        given = rng.choices(range(3), k=rng.randint(1, 5))
+        try:
+            there = flat(program(given))
+        except (ValueError, TypeError, ArithmeticError):
+            continue
+        with suppress(EvaluationFault):
+            yield given, there, flat(node(given))
+
+
+def check_model(node: Any, pairs: Sequence[tuple[list[int], list[Any], list[Any]]]) -> None:
+    with suppress(Refusal, Failures):
+        model = rasp.compile(node, range(3), 5)
+        for given, there, _ in pairs:
+            assert flat(model(given)) == pytest.approx(there, abs=1e-5)
 
 
 def test_equal_programs_are_one_graph(t: Any) -> None:

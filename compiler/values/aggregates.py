@@ -16,7 +16,7 @@ from compiler.values.sets import Floats, Ranges, ValueSet, everywhere, grouped, 
 from compiler.values.width_bounds import BoundedWidths, Comparisons, WidthBounds, selected_values
 from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
-from rasp.operations import Atom, Symbol
+from rasp.operations import Atom, Symbol, describe
 
 MAX_MEANS = 60_000
 _MANY_SUMS = 2_000
@@ -64,7 +64,7 @@ def _mean_of_unlisted(analysis: Gathers, node: Aggregate, values: ValueSet, widt
     if widths.never_empty:
         return unlisted(analysis.grid, low, high, bools=copied)
     if isinstance(node.default, str):
-        raise Refusal(f"{node!r} mixes numbers that cannot be listed with a string default")
+        raise Refusal(f"{node!r} mixes numbers that cannot be listed with {describe(node.default)}, its default")
     default = float(node.default)
     bools = copied or isinstance(node.default, bool)
     return unlisted(analysis.grid, min(low, default), max(high, default), bools=bools)
