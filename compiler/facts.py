@@ -8,6 +8,7 @@ from compiler.guards import one_key_needed
 from compiler.options import Options
 from compiler.selectors import Conjunction
 from compiler.source_map import SourceMap
+from compiler.timing import go_on
 from compiler.values.analysis import MAX_TUPLES, Analyses, TooMany, ValueAnalysis
 from compiler.values.width_bounds import WidthBounds
 from rasp.errors import Failures, Refusal
@@ -79,7 +80,9 @@ class Facts:
         """Nothing, or a Refusal: Failures with one for each node to blame (nodes above it are not repeated)."""
         self.examine(roots)
         errors = [
-            self._refused[node].at(source_map.origins.get(node)) for node in topological(roots) if node in self._refused
+            self._refused[node].about(node).at(source_map.origins.get(node))
+            for node in topological(roots)
+            if node in self._refused
         ]
         if errors:
             raise errors[0] if len(errors) == 1 else Failures(errors)
@@ -103,6 +106,7 @@ class Facts:
     def _revised(self, roots: Sequence[Node]) -> ValueAnalysis | None:
         """The analysis to begin anew with, if the nodes turn out to need one; else all is examined."""
         for node in topological(roots, self._tainted):
+            go_on()
             self._tainted[node] = any(self._tainted[child] for child in node.children)
             if (selector := one_key_needed(node, self.values, self.conjunctions)) is not None:
                 return self.values.selecting_one(selector)

@@ -21,6 +21,7 @@ from compiler.reader import Reader
 from compiler.source_map import SourceMap
 from compiler.storage import RAW_TOKENS, Storage
 from compiler.symbolic import BOS, ONE, Direction, Functional, Neuron, SymbolicHead, combine
+from compiler.timing import go_on
 from compiler.values.averaged import smallest_averaged
 from compiler.values.categorical import DEFINED, value_key
 from rasp.errors import Refusal
@@ -131,6 +132,7 @@ def _with_neurons(at: int, heads: list[SymbolicHead], reader: Reader, precision:
 
 
 def _neurons(encoding: ByNeurons, reader: Reader, precision: Precision) -> list[Neuron]:
+    go_on()
     node = encoding.node
     with reader.source_map.placed(node):
         try:
@@ -139,10 +141,7 @@ def _neurons(encoding: ByNeurons, reader: Reader, precision: Precision) -> list[
             if isinstance(node, Map) and node.op is IS_BOOL:
                 raise _mixed_with_bools(node.args[0]) from error
             if isinstance(node, Map) and node.op is DEFINED:
-                raise Refusal(
-                    f"{node.args[0]!r} has a value only where a number is an int, and not where it is an equal float",
-                    hint="round(...) makes an int of the number; select_best selects one key, whose value is no mean",
-                ) from error
+                raise _needs_an_int(node.args[0]) from error
             raise
 
 
@@ -156,10 +155,13 @@ def _truth(node: SOp, reader: Reader) -> Functional:
         raise
 
 
+def _needs_an_int(node: SOp) -> Refusal:
+    return Refusal(f"{node!r} has a value only where a number is an int, and not where it is an equal float")
+
+
 def _mixed_with_bools(node: SOp) -> Refusal:
     return Refusal(
-        f"{node!r} may be a bool or the number that equals it, and whether several of them have a mean depends on that",
-        hint="indicator(...) makes a number of a bool",
+        f"{node!r} may be a bool or the number that equals it, and whether several of them have a mean depends on that"
     )
 
 
@@ -215,9 +217,19 @@ def _categorical_readout(name: str, node: SOp, reader: Reader, check: Check | No
     return SymbolicReadout(name, node, "categorical", tuple(universe[code] for code in codes), logits, check)
 
 
+def _checked_by_value(guard: Guard, reader: Reader) -> SymbolicReadout:
+    node = guard.nodes[0]
+    try:
+        return _categorical_readout(guard.name, node, reader, guard.check)
+    except Refusal as error:
+        if isinstance(node, Map) and node.op is DEFINED:
+            raise _needs_an_int(node.args[0]) from error
+        raise
+
+
 def _guard(guard: Guard, reader: Reader) -> SymbolicReadout:
     if guard.check not in ("single", "mean", "marks"):
-        return _categorical_readout(guard.name, guard.nodes[0], reader, guard.check)
+        return _checked_by_value(guard, reader)
     z, square, *others = guard.nodes
     without_mean = [_truth(node, reader) for node in others]
     logits = (reader.number(z), reader.number(square), *without_mean)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 from compiler.contract import model_weights, static_notes, unread_note
@@ -18,14 +18,14 @@ from compiler.options import Options
 from compiler.passes import Passes, timed
 from compiler.plan import Plan
 from compiler.proof.certify import Certifier
-from compiler.rewrites.simplify import Rewritten, opened, splits_widths
+from compiler.rewrites.simplify import Rewritten, exchanged, opened, splits_widths
 from compiler.run.agreement import accuracies
 from compiler.run.model import CompiledModel
 from compiler.run.second_opinion import AT_LEAST, SHARE, second_opinion, telling_lengths
 from compiler.source_map import SourceMap
 from compiler.timing import Progress, Stopwatch, silent
 from compiler.values.analysis import MAX_TUPLES, Analyses
-from compiler.ways_out import CHEAP, with_way_out
+from compiler.ways_out import WayOut, changes, other_options, shorter, with_way_out
 from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import Node, SOp, topological
 from rasp.interventions import sop_called
@@ -292,12 +292,24 @@ class Compilation:
         return CompiledModel(weights, self.timings)
 
     def _with_way_out(self, error: RaspError) -> RaspError:
-        """The refusal with what helps, where trying is cheap."""
-        return error if sum(self.timings.values()) > CHEAP else with_way_out(error, self.options, self._compiles)
+        """The refusal with what helps, as far as trying does not take long."""
+        return with_way_out(error, self.ways_out(error))
 
-    def _compiles(self, options: Options) -> bool:
-        """Whether the program compiles with other options, certificate and all."""
-        other = Compilation(self.outputs, options, source_map=self.source_map, program=self.program)
+    def ways_out(self, error: RaspError) -> Iterator[WayOut]:
+        """What may help: other options, a number that is rounded (not where others may be put in), a smaller length."""
+        for flag, options in other_options(error, self.options):
+            yield WayOut(flag, partial(self._compiles, self.outputs, self.source_map, options))
+        parts = () if self.options.interventions else changes(error, self.given.roots, self.given.source_map)
+        for text, part, new in parts:
+            changed = exchanged(self.given, part, new)
+            outputs = dict(zip(self.outputs, changed.roots, strict=True))
+            yield WayOut(text, partial(self._compiles, outputs, changed.source_map, self.options), is_option=False)
+        for flag, options in shorter(self.options):
+            yield WayOut(flag, partial(self._compiles, self.outputs, self.source_map, options))
+
+    def _compiles(self, outputs: Mapping[str, SOp], source_map: SourceMap, options: Options) -> bool:
+        """Whether s-ops compile with some options, certificate and all."""
+        other = Compilation(outputs, options, source_map=source_map, program=self.program)
         try:
             return bool(other.certificate.statement)
         except (Refusal, Failures):

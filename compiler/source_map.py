@@ -51,9 +51,13 @@ class SourceMap:
 
     @contextmanager
     def placed(self, node: Node) -> Iterator[None]:
-        """Places a Refusal without a place at what built the node, or a node that it was made of."""
+        """Places a Refusal without a place at what built the node, or a node that it was made of.
+
+        The node is its subject, if it has none.
+        """
         try:
             yield
         except Refusal as error:
+            error.about(node)
             known = [part for part in topological([node]) if part in self.origins]
             raise error.at(self.origins[known[-1]] if known else None) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias
 
 # Is told how much of how much is done, about, and the name of the pass that runs, which is half done by then.
@@ -27,6 +28,30 @@ def silent(done: float, total: float, name: str) -> None:
     """Progress that nobody asks for."""
 
 
+class OutOfTime(Exception):
+    """What is tried only for so long has taken longer."""
+
+
+_DEADLINE: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Lets what runs inside take so many seconds: `go_on` raises OutOfTime once they are over."""
+    token = _DEADLINE.set(time.perf_counter() + seconds)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def go_on() -> None:
+    """Nothing, or OutOfTime: asked before each pass, and in long ones before each s-op."""
+    deadline = _DEADLINE.get()
+    if deadline is not None and time.perf_counter() > deadline:
+        raise OutOfTime
+
+
 class Stopwatch:
     """Seconds by name, in the order in which names ended. `progress` is told whenever another pass runs."""
 
@@ -39,6 +64,7 @@ class Stopwatch:
     @contextmanager
     def running(self, name: str) -> Iterator[None]:
         """Counts the time until the end to a name, but for what counts to other names meanwhile."""
+        go_on()
         start = time.perf_counter()
         self._inner.append(0.0)
         self._running.append(name)

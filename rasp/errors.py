@@ -81,9 +81,19 @@ class DataFault(RaspError):
 
 
 class Refusal(RaspError):
-    """The compiler cannot build exact weights for this, and says why."""
+    """The compiler cannot build exact weights for this, and says why.
+
+    `subject` is the node of the graph that cannot be built, where that is known.
+    """
 
     kind = "cannot compile"
+    subject: object = None
+
+    def about(self, node: object) -> Refusal:
+        """This refusal, of `node` unless it already has a subject."""
+        if self.subject is None:
+            self.subject = node
+        return self
 
 
 class InternalFault(RaspError):

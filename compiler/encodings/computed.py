@@ -64,7 +64,7 @@ class Computed(ByNeurons):
             raise Refusal(
                 f"{self.node!r} has {count:,} values that neurons would have to tell apart, over {MAX_STORED:,}: "
                 f"a direction and a neuron each make {2 * count**2:,} parameters",
-                hint="use a smaller maximum length or vocabulary, or round the numbers",
+                hint="use a smaller maximum length or vocabulary",
             )
 
     def _feed(self, storage: Storage) -> None:

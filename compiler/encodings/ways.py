@@ -20,7 +20,7 @@ from compiler.encodings.classes import classes_of, shown
 from compiler.fused import fused_mean, with_float_weights
 from compiler.gadgets.spline import spline
 from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
-from compiler.gadgets.tables import ROUND_FIRST, IndistinctError, Space, Target, table_neurons
+from compiler.gadgets.tables import IndistinctError, Space, Target, table_neurons
 from compiler.means import combined_readings, width_reading
 from compiler.precision import Precision
 from compiler.reader import Reader
@@ -170,7 +170,7 @@ def _space(factor: SOp, pairs: Sequence[tuple[Any, Direction | None]], storage: 
     code = [first.setdefault(frozenset(directions[c]), c) for c in range(len(number))]
     kept = {c: found for found, c in first.items()}
     if sum(map(len, kept.values())) != len(frozenset().union(*kept.values())):
-        raise IndistinctError(f"{factor!r} tells values apart that differ by type or rounding only", hint=ROUND_FIRST)
+        raise IndistinctError(f"{factor!r} tells values apart that differ by type or rounding only")
     return Space(code, kept)
 
 

@@ -35,9 +35,6 @@ Context: TypeAlias = tuple[int, ...]
 Target: TypeAlias = Mapping[Direction, float]
 
 
-ROUND_FIRST = "use numbers of few binary digits, or round(...) them before they are told apart"
-
-
 class IndistinctError(Refusal):
     """Values that the residual stream holds as one number are to be told apart: 1 and 1.0, or what rounding leaves."""
 
@@ -127,7 +124,7 @@ def _grouped(
     for at, (context, target) in enumerate(zip(contexts, targets, strict=True)):
         label = label_of[id(target)]
         if found.setdefault(context, (label, at))[0] != label:
-            raise IndistinctError(f"{name} tells values apart that differ by type or rounding only", hint=ROUND_FIRST)
+            raise IndistinctError(f"{name} tells values apart that differ by type or rounding only")
     rows = np.array(list(found), dtype=np.intp).reshape(len(found), -1)
     labels = np.array([label for label, _ in found.values()], dtype=np.intp)
     return rows, [dict(items) for items in groups], labels, [at for _, at in found.values()]

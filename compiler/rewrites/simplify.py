@@ -30,6 +30,7 @@ from compiler.rewrites.ties import settle_ties
 from compiler.rewrites.whole import look_up
 from compiler.selectors import comparisons, conjuncts
 from compiler.source_map import SourceMap
+from compiler.timing import go_on
 from rasp.graph import Aggregate, And, Constant, Map, Node, Or, Select, Selector, SelectorWidth, SOp, topological
 from rasp.operations import OPERATIONS
 from rasp.printing import expression, literal
@@ -129,6 +130,11 @@ def opened(before: Rewritten, parts: Sequence[SOp]) -> Rewritten:
     return _rewritten(before, store)
 
 
+def exchanged(before: Rewritten, part: SOp, new: SOp) -> Rewritten:
+    """The s-ops with another one in the place of a part, wherever it is read."""
+    return _rewritten(before, lambda node, rebuilt: Change(new) if node is part else None)
+
+
 def _passed(before: Rewritten, change: Pass, facts: Facts) -> Rewritten:
     return _rewritten(before, lambda node, rebuilt: change(rebuilt, facts))
 
@@ -142,6 +148,7 @@ def _rewritten(before: Rewritten, change: Callable[[Node, Node], Change | None])
     known = before.source_map
     origins = dict(known.origins)
     for node in topological(before.roots):
+        go_on()
         rebuilt = _rebuilt(node, new)
         changed = change(node, rebuilt)
         if changed is not None:

@@ -53,10 +53,7 @@ def _unlisted(analysis: ValueSets, node: SOp, known: dict[SOp, Affine]) -> Affin
     listed = [analysis[arg].listed for arg in node.args]
     kept = [listed[place] for place in _LISTED.get(node.op.name, ())]
     if node.op.name not in {*AFFINE, "if"} or (kept and not any(kept)):
-        raise Refusal(
-            f"{node!r} depends on a number whose values are too many to list, and not in a linear way",
-            hint="compare or round the number first",
-        )
+        raise Refusal(f"{node!r} depends on a number whose values are too many to list, and not in a linear way")
     if node.op.name == "/" and 0 in analysis[node.args[1]].universe:
         raise Refusal(f"{node!r} may divide by zero, and whether it does cannot be read off its values")
     if node.op.name == "if":

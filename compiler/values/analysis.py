@@ -575,7 +575,7 @@ def _intervened(analysis: ValueAnalysis, node: Map) -> ValueSet:
     if not found.listed:
         raise Refusal(
             f"{inner!r} has too many values to list, so that no other can be put in its place",
-            hint="intervene on what it is made of, or on a rounded number",
+            hint="intervene on what it is made of",
         )
     return everywhere(analysis.grid, found.universe)
 

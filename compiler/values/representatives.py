@@ -133,10 +133,7 @@ class _Finder:
         if node not in self._known:
             found = self._known[node] = self._find_functions(node)
             if found is not None and len(found) > MAX_BRANCHES:
-                raise Refusal(
-                    f"the cases of {node!r} make over {MAX_BRANCHES} functions of {self.source!r}",
-                    hint="compare or round the number first",
-                )
+                raise Refusal(f"the cases of {node!r} make over {MAX_BRANCHES} functions of {self.source!r}")
         return self._known[node]
 
     def _find_functions(self, node: SOp) -> list[Affine] | None:
@@ -243,7 +240,7 @@ def _leaf_with_representatives(analysis: Tables, leaf: Selector) -> Selector:
             if known == (False, False):
                 raise Refusal(
                     f"{keys!r} and {queries!r} have too many values to list: no score says which keys fit a query",
-                    hint="compare a rounded number, or one side with a constant",
+                    hint="compare one side with a constant",
                 )
         case Best(selector=inner, score=score):
             return Best(with_representatives(analysis, inner), score)
@@ -353,7 +350,8 @@ def check_test(analysis: Tables, test: ThresholdTest, source: SOp) -> None:
         clear = _clear(analysis, test, known)[order].reshape(-1, len(representative.op.points))
         alike = bool(clear[:, _beside(is_open)].all())
     if not alike:
-        raise Refusal(f"what {proxy!r} gives depends on how floats are rounded on the way", hint=EXACT_MEANS)
+        hint = EXACT_MEANS if analysis.progressions.means(source).progression.error else None
+        raise Refusal(f"what {proxy!r} gives depends on how floats are rounded on the way", hint=hint)
 
 
 def _beside(is_open: BoolTable) -> BoolTable:
