@@ -38,7 +38,7 @@ from rasp.operations import Atom
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 NUMBERS = {letter: number for number, letter in enumerate(LETTERS, 1)}
 BATCH, LENGTH, INTERPRETED = 256, 40, 400
-EVALUATIONS, REPEATS = 5, 20
+EVALUATIONS, REPEATS = 5, 10
 
 
 class NotThere(Exception):
@@ -263,6 +263,7 @@ def interpreting(original: Original | None, tracr: Tracr | None, runs: int) -> I
 
 
 def often(work: Callable[[], object]) -> Callable[[], object]:
+    """What is short, again and again: after a long run of the other its memory is not at hand."""
     return lambda: [work() for _ in range(REPEATS)]
 
 
@@ -312,8 +313,9 @@ def batch(compared: Compared, model: CompiledModel, other: TracrModel, runs: int
     ids, inputs = torch.from_numpy(np.pad(rows, ((0, 0), (1, 0)))), [[LETTERS[n - 1] for n in row] for row in rows]
     right = sum(model.batch([row])[0] == Run(row).sop(compared.sop).tolist() for row in inputs)
     with torch.no_grad():
-        ways = [lambda: model.network(ids), lambda: model.sparse_network(ids), other.batch(rows.tolist())]
+        ways = [often(lambda: model.network(ids)), often(lambda: model.sparse_network(ids)), other.batch(rows.tolist())]
         network, sparse, theirs = (1e3 * seconds for seconds in medians(ways, runs))
+    network, sparse = network / REPEATS, sparse / REPEATS
     return (
         f"| {compared.name} | {network:.1f} | {sparse:.1f} | {theirs:,.1f} | {theirs / network:.1f}× "
         f"| {theirs / sparse:.1f}× | {right} | {other.right(rows.tolist())} |"

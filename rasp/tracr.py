@@ -5,7 +5,8 @@ their attributes. What they mean is what Tracr's own evaluator gives:
 
 - a Map or SequenceMap gives None where an argument is None, and asks its function about nothing else;
 - an aggregate that selects nothing gives its default, which is None unless it says so;
-- a mean of bools is a mean of 0 and 1, and so is the value of a single one.
+- a mean of bools is a mean of 0 and 1. So is the value of a single one, where Tracr has the bool itself; it stays one
+  where the selector names a position.
 """
 
 from __future__ import annotations

@@ -198,6 +198,22 @@ def check_model(node: Any, pairs: Sequence[tuple[list[int], list[Any], list[Any]
             assert flat(model(given)) == pytest.approx(there, abs=1e-5)
 
 
+def test_causal_programs_have_the_same_values() -> None:
+    causal: Any = pytest.importorskip("tracr.rasp.causal_eval", reason="no Tracr: make interop-tracr runs this")
+    tracr: Any = pytest.importorskip("tracr.rasp.rasp")
+    for name, build in PROGRAMS.items():
+        if name not in ("matrix", "constants", "arithmetic", "reverse", "mean of bools or a default"):
+            program, given = build(tracr), list("abcab")
+            node, expected = rasp.from_tracr(program), pytest.approx(flat(causal.evaluate(program, given)))
+            assert flat(node(given, causal=True)) == expected, name
+            assert flat(rasp.compile(node, "abc", 5, causal=True)(given)) == expected, name
+
+
+def test_the_length_of_a_causal_program_is_what_is_read_so_far(t: Any) -> None:
+    """Tracr's evaluator knows all of the input even then, and Tracr compiles no `length`."""
+    assert rasp.from_tracr(t.length)("abc", causal=True) == [1, 2, 3]
+
+
 def test_equal_programs_are_one_graph(t: Any) -> None:
     assert rasp.from_tracr(sort(t)) is rasp.from_tracr(sort(t))
     deep = t.tokens
