@@ -9,14 +9,15 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from compiler.assemble import Assembler
 from compiler.facts import Facts
+from compiler.gadgets.steps import TooClose
 from compiler.lower import SymbolicModel, lower
 from compiler.operations.materialised import is_intervened, is_kept, is_stored
 from compiler.plan import Plan, plan
 from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.timing import Stopwatch
-from compiler.values.analysis import MAX_TUPLES, Analyses, TooMany
+from compiler.values.analysis import MAX_TUPLES, Analyses, Assumptions, TooMany
 from rasp.errors import Failures, Refusal
-from rasp.graph import topological
+from rasp.graph import SOp, topological
 from rasp.layers import Analysis, analyse
 from rasp.recursion import deep_stack
 
@@ -48,8 +49,9 @@ class Passes:
     """One way from s-ops to a network in names, pass by pass: each is a value, made when first asked for.
 
     `prefer` says what is rewritten; `in_steps`, whether parts of large s-ops are stored; `most_rows` how many
-    combinations are listed at most; `settles_ties`, whether it is computed which of several floats a mean is. Ways with
-    the same `analyses` share what they find.
+    combinations are listed at most; `settles_ties`, whether it is computed which of several floats a mean is. The means
+    in `bounded` are numbers with bounds, even if their values could be listed. Ways with the same `analyses` share what
+    they find.
     """
 
     def __init__(
@@ -63,10 +65,12 @@ class Passes:
         in_steps: bool = False,
         most_rows: int = MAX_TUPLES,
         settles_ties: bool = False,
+        bounded: frozenset[SOp] = frozenset(),
     ) -> None:
         self.names, self.given, self.options, self.stopwatch = names, given, analyses.options, stopwatch
         self.prefer, self.in_steps, self.settles_ties = prefer, in_steps, settles_ties
-        self.facts = Facts(self.options, analyses.listing(most_rows))
+        self.analyses, self.most_rows, self.bounded = analyses, most_rows, bounded
+        self.facts = Facts(self.options, analyses.under(Assumptions(most_rows, bounded)))
 
     @cached_property
     @timed("graph")
@@ -132,6 +136,24 @@ class Passes:
         """Whether it is refused because of how many combinations there are of several s-ops, so of no s-op alone."""
         errors = self._found.errors if isinstance(self._found, Failures) else [self._found]
         return any(isinstance(error, TooMany) for error in errors)
+
+    @property
+    def coarser(self) -> Passes | None:
+        """Where values of a listed mean lie too close together, the same way with bounds for that mean; else None."""
+        mean = self._found.number if isinstance(self._found, TooClose) else None
+        if mean is None or mean in self.bounded:
+            return None
+        return Passes(
+            self.names,
+            self.given,
+            self.analyses,
+            self.stopwatch,
+            self.prefer,
+            in_steps=self.in_steps,
+            most_rows=self.most_rows,
+            settles_ties=self.settles_ties,
+            bounded=self.bounded | {mean},
+        )
 
     @cached_property
     def _found(self) -> int | Refusal | Failures:

@@ -28,6 +28,7 @@ ASKED: dict[str, tuple[SOp, tuple[Atom, ...]]] = {
     "a mean of what may be means": (apply(LETTERS, where(tokens == "a", AFTER_ONE, 0)), ("a", "b", "c")),
     "of what is best": (apply(LETTERS, where(tokens == "b", 0, FIRST_A)), ("a", "b")),
     "all bools, or not": (aggregate(full, HELD), ("a", "b")),
+    "a bool among numbers": (aggregate(full, aggregate(SAME, tokens_asis, 1)), (1, 0.25, True)),
     "how often a string is repeated": (tokens * where(indices < 2, PLACE, 1), ("a", "b")),
     "what a Python function is given": (apply(Operation.python(lambda n: isinstance(n, int)), PLACE), ("a", "b")),
     "tokens that are one number": (apply(LETTERS, aggregate(select(indices, 1, "=="), tokens_asis, 0)), (1, 1.0, True)),

@@ -11,7 +11,17 @@ from compiler.facts import Facts
 from compiler.options import Options
 from compiler.run.verify import verify
 from compiler.values.sets import ValueSet
-from rasp.graph import aggregate, indices, select, selector_width, tokens_asis, tokens_int, where
+from rasp.graph import (
+    aggregate,
+    indicator,
+    indices,
+    select,
+    selector_width,
+    tokens_asis,
+    tokens_float,
+    tokens_int,
+    where,
+)
 from rasp.operations import Atom, atom_key
 from tests.exact import exact
 
@@ -61,3 +71,11 @@ def test_a_copy_reads_what_shares_a_direction_with_what_it_never_copies() -> Non
     first = aggregate(select(indices, 0, "=="), aggregate(select(indices, indices, "<="), tokens_int))
     for root in (where(first == 1, "x", "y"), selector_width(select(first, indices, "=="))):
         assert verify(root, exact(root, (0, 1), 4)).exhaustive
+
+
+def test_a_selector_compares_sums_whose_values_share_a_direction_by_their_ranks() -> None:
+    """1/3 - 1 and 0 - 2/3 are two floats; nobody but the program knows that only one of them occurs."""
+    after = select(indices, indices, ">=")
+    number = aggregate(after, indicator(tokens_asis)) - aggregate(after, tokens_float)
+    root = selector_width(select(number, number, "<="))
+    assert verify(root, exact(root, (True, False), 3)).exhaustive

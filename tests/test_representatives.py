@@ -312,3 +312,10 @@ def test_a_number_compared_with_itself(op: str, expected: bool) -> None:
 @pytest.mark.usefixtures("unlisted")
 def test_the_mean_of_a_selector_that_selects_nothing_is_the_default() -> None:
     exact(apply("round", aggregate(select(tokens, tokens, "!="), PLACE + NUMBER, 1)), (0,), 5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_choice_of_a_mean_whose_values_lie_too_close_together_is_one_of_a_number(dtype: str) -> None:
+    """0.1 + 0.2 - 0.3 is not 0: a third of it and a quarter are two values of the mean."""
+    change = where(tokens == "a", 0.1, where(tokens == "b", 0.2, -0.3))
+    exact(where(indices > 0, aggregate(full, change), 1.5), "abc", 4, dtype=dtype)

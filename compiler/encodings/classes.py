@@ -14,6 +14,7 @@ from rasp.operations import Operation
 _Slice: TypeAlias = dict[tuple[int, ...], int]
 
 _CLASS = "class"
+_MADE = {_CLASS, "rank", "residue", "type", "as type"}
 
 
 def classes_of(
@@ -37,8 +38,8 @@ def class_operation(number: Mapping[Hashable, int]) -> Operation:
 
 
 def shown(node: SOp) -> str:
-    """What errors call an s-op: classes by what they are classes of."""
-    return f"what reads {node.args[0]!r}" if isinstance(node, Map) and node.op.name == _CLASS else repr(node)
+    """What errors call an s-op: what the compiler made of one of the program, by that one."""
+    return f"what reads {node.args[0]!r}" if isinstance(node, Map) and node.op.name in _MADE else repr(node)
 
 
 def _distinctions(

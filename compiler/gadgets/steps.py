@@ -57,17 +57,18 @@ _STEEPEST = Fraction(2**1000)
 class RawInput:
     """A raw number: its direction, and a bound on its rounding error where its true value is the argument.
 
-    `sign` −1 reverses it, so that steps go down from the top.
+    `sign` −1 reverses it, so that steps go down from the top. `node` is the s-op, where that is known.
     """
 
     direction: Direction
     error: Callable[[Fraction], float]
     sign: int = 1
+    node: SOp | None = None
 
     @staticmethod
     def of(node: SOp, reader: Reader, precision: Precision) -> RawInput:
         """The raw number of an s-op."""
-        return RawInput(reader.raw[node], reader.storage.raw[node].raw_error(reader.storage, precision))
+        return RawInput(reader.raw[node], reader.storage.raw[node].raw_error(reader.storage, precision), node=node)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,11 +223,7 @@ class StepBuilder:
         slope = self._slope(upper - lower)
         noise = max(self.raw.error(lower), self.raw.error(upper)) * slope
         if not noise <= (float(Fraction(slope) * (upper - lower)) - 1) * _NOISE:
-            raise Refusal(
-                f"{self.name}: {self.raw.direction.name} may be {float(lower):.9g} or {float(upper):.9g}, too close to "
-                f"tell apart in {self.precision.name}",
-                hint=WIDER,
-            )
+            raise TooClose(self, lower, upper)
         threshold = math.floor(slope * float((lower + upper) / 2))
         top = slope * float(self.levels[-1])
         largest = top - threshold + 2
@@ -251,6 +248,18 @@ class StepBuilder:
     def _gate(self, box: Box, strength: float) -> Functional:
         """−strength on every indicator outside the box. What is numerically equal shares a direction."""
         return combine(*((-strength, space.outside(codes)) for codes, space in zip(box, self.spaces, strict=True)))
+
+
+class TooClose(Refusal):
+    """Two values of a raw number, of the s-op `number`, lie too close together for a step between them."""
+
+    def __init__(self, steps: StepBuilder, lower: Fraction, upper: Fraction) -> None:
+        ends = [f"{float(value):.9g}" for value in (lower, upper)]
+        if len({*ends}) == 1:
+            ends = [repr(float(value)) for value in (lower, upper)]
+        apart = f"too close to tell apart in {steps.precision.name}"
+        super().__init__(f"{steps.name}: {steps.raw.direction.name} may be {' or '.join(ends)}, {apart}", hint=WIDER)
+        self.number: SOp | None = steps.raw.node
 
 
 def check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:

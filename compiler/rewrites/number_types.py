@@ -8,7 +8,7 @@ and where the values, or the default, are of several types, the mean of the numb
 most one key selected is that number itself.
 
 So what asks for the type reads "the number, as that type" in the place of the number: the same value on every input.
-A combination that cannot occur, such as an int of ½, is left as it is.
+A combination that cannot occur, such as an int that is ½, is read as a float.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def _number_of(value: Atom) -> int:
 
 
 def _as_type(value: Atom, number: Atom) -> Atom:
-    """A number as the type of that number, where it is one of that type."""
-    if isinstance(value, str) or number not in range(len(_TYPES)):
+    """A number as the type of that number; as a float where it is none of that type, or there is no such type."""
+    if isinstance(value, str):
         return value
-    found: Atom = _TYPES[int(number)](value)
-    return found if found == value else value
+    kind = _TYPES[int(number)] if number in range(len(_TYPES)) else float
+    return kind(value) if kind(value) == value else float(value)
 
 
 _TYPE = Operation("type", 1, (), _number_of)
