@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from compiler.encodings.embedded import Embedded
@@ -75,6 +76,7 @@ def lower(outputs: Mapping[str, SOp], planned: Plan, source_map: SourceMap, prec
     storage = planned.storage
     names = {**_count_names(planned.selected_counts, source_map), **_bit_names(storage, source_map)}
     reader = Reader(storage, source_map.with_names(names))
+    _check(reader)
     layers: list[SymbolicLayer] = []
     stored = (*reader.one_hot, *reader.numbers)
     depth = max((*(head.layer for head, _ in planned.heads), *map(storage.layer, stored)), default=0)
@@ -133,10 +135,24 @@ def _with_neurons(at: int, heads: list[SymbolicHead], reader: Reader, precision:
 
 def _neurons(encoding: ByNeurons, reader: Reader, precision: Precision) -> list[Neuron]:
     go_on()
-    node = encoding.node
+    with _in_words_of(encoding.node, reader):
+        return encoding.neurons(reader, precision)
+
+
+def _check(reader: Reader) -> None:
+    """Nothing, or a Refusal that can be told before neurons are made."""
+    for encoding in reader.placed:
+        if isinstance(encoding, ByNeurons):
+            with _in_words_of(encoding.node, reader):
+                encoding.check(reader)
+
+
+@contextmanager
+def _in_words_of(node: SOp, reader: Reader) -> Iterator[None]:
+    """Refusals are placed at a node, and say what its values are that are not told apart."""
     with reader.source_map.placed(node):
         try:
-            return encoding.neurons(reader, precision)
+            yield
         except IndistinctError as error:
             if isinstance(node, Map) and node.op is IS_BOOL:
                 raise _mixed_with_bools(node.args[0]) from error

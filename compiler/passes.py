@@ -16,7 +16,7 @@ from compiler.plan import Plan, plan
 from compiler.rewrites.simplify import Rewritten, settle, split
 from compiler.timing import Stopwatch
 from compiler.values.analysis import MAX_TUPLES, Analyses, Assumptions, TooMany
-from rasp.errors import Failures, Refusal
+from rasp.errors import Failures, RaspError, Refusal
 from rasp.graph import SOp, topological
 from rasp.layers import Analysis, analyse
 from rasp.recursion import deep_stack
@@ -70,7 +70,11 @@ class Passes:
         self.names, self.given, self.options, self.stopwatch = names, given, analyses.options, stopwatch
         self.prefer, self.in_steps, self.settles_ties = prefer, in_steps, settles_ties
         self.analyses, self.most_rows, self.bounded = analyses, most_rows, bounded
-        self.facts = Facts(self.options, analyses.under(Assumptions(most_rows, bounded)))
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What is known of s-ops and selectors: to begin with, what ways before this one have found."""
+        return Facts(self.options, self.analyses.under(Assumptions(self.most_rows, self.bounded)))
 
     @cached_property
     @timed("graph")
@@ -113,12 +117,22 @@ class Passes:
         """What the residual stream holds, and how the heads score."""
         return plan(self.graph.roots, self.schedule, self.checked, self.options.precision, self.graph.source_map)
 
-    @cached_property
-    @timed("layers")
+    @property
     def symbolic(self) -> SymbolicModel:
         """The network in names: heads and neurons over named directions."""
-        outputs = dict(zip(self.names, self.graph.roots, strict=True))
-        return lower(outputs, self.plan, self.graph.source_map, self.options.precision)
+        if isinstance(self._symbolic, RaspError):
+            raise self._symbolic
+        return self._symbolic
+
+    @cached_property
+    @timed("layers")
+    def _symbolic(self) -> SymbolicModel | Refusal | Failures:
+        """The same, or why there is none: that is found once as well."""
+        try:
+            outputs = dict(zip(self.names, self.graph.roots, strict=True))
+            return lower(outputs, self.plan, self.graph.source_map, self.options.precision)
+        except (Refusal, Failures) as error:
+            return error
 
     @property
     def stores_parts(self) -> bool:

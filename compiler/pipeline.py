@@ -196,10 +196,10 @@ class Compilation:
         steps = self._way(prefer, in_steps=True, settles_ties=settles_ties)
         if not steps.stores_parts:
             return [steps]
-        tried = [steps, self._way(prefer, most_rows=TRIED_ROWS, settles_ties=settles_ties)]
-        if any(way.size < math.inf for way in tried):
-            return tried
-        return [self._way(prefer, settles_ties=settles_ties), steps]
+        whole = self._way(prefer, most_rows=TRIED_ROWS, settles_ties=settles_ties)
+        if any(way.size < math.inf for way in (steps, whole)):
+            return [steps, whole]
+        return [self._way(prefer, settles_ties=settles_ties) if self._analyses.is_limited(TRIED_ROWS) else whole, steps]
 
     def _way(
         self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES, settles_ties: bool = False
@@ -254,15 +254,16 @@ class Compilation:
     @timed("weights")
     def weights(self) -> ModelWeights:
         """The arrays, without a certificate."""
+        symbolic = self.symbolic
         notes = [
             *self.graph.notes,
             *(unread_note(layer, head, self.graph.source_map) for layer, head in self.plan.unread),
             *static_notes(self.plan, self.graph.source_map),
         ]
         texts = self.program.texts if self.program else ()
-        found = held(self.symbolic, self.graph.roots, self.graph_names, self.functions.original)
+        found = held(symbolic, self.graph.roots, self.graph_names, self.functions.original)
         shown = self.source_map, self.functions, texts, notes, found
-        return model_weights(self.symbolic, self.outputs, self.options, *shown)
+        return model_weights(symbolic, self.outputs, self.options, *shown)
 
     @property
     def graph_names(self) -> dict[Node, str]:

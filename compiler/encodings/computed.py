@@ -55,6 +55,10 @@ class Computed(ByNeurons):
         """The one-hot of a count comes after the count, which is made by the first feed-forward of its layer."""
         return 1 if is_count(self.node) else storage.stage(self.node)
 
+    def check(self, reader: Reader) -> None:
+        assert self.way is not None
+        self.way.check(self.node, reader)
+
     def neurons(self, reader: Reader, precision: Precision) -> list[Neuron]:
         assert self.way is not None
         return self.way.neurons(self.node, reader, precision)

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from compiler.encodings.classes import classes_of, shown
 from compiler.fused import fused_mean, with_float_weights
 from compiler.gadgets.spline import spline
 from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
-from compiler.gadgets.tables import IndistinctError, Space, Target, table_neurons
+from compiler.gadgets.tables import IndistinctError, Space, Target, check_distinct, table_neurons
 from compiler.means import combined_readings, width_reading
 from compiler.precision import Precision
 from compiler.reader import Reader
@@ -28,7 +28,7 @@ from compiler.storage import Storage
 from compiler.symbolic import Direction, Neuron
 from compiler.values.along import along
 from compiler.values.analysis import TooMany, ValueAnalysis
-from compiler.values.categorical import UNDEFINED, value_key
+from compiler.values.categorical import UNDEFINED, Categorical, value_key
 from compiler.values.grid import Ints
 from compiler.values.linear import LinearForm
 from compiler.values.progressions import CLOSE
@@ -38,7 +38,6 @@ from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 
 _DEAR = 4096
-Rows: TypeAlias = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +45,9 @@ class Way(ABC):
     """How the feed-forward that makes an s-op, `node`, reads what it is made of."""
 
     node: SOp
+
+    def check(self, owner: SOp, reader: Reader) -> None:  # noqa: B027
+        """Nothing, or an IndistinctError where that is seen without making any hidden units."""
 
     @abstractmethod
     def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
@@ -83,20 +85,29 @@ class Tabulated(Way):
 
     classes: Mapping[SOp, SOp] = field(default_factory=dict)
 
+    def check(self, owner: SOp, reader: Reader) -> None:
+        factors, codes, found = _table(self.node, reader.analysis)
+        spaces = self._spaces(factors, reader)
+        if all(spaces.values()):
+            check_distinct(shown(self.node), _contexts(codes, spaces), _targets(owner, self.node, found, reader))
+
     def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
-        factors, rows, values = _table(self.node, reader.analysis)
-        parts = [self._part(factor, reader) for factor in factors]
-        exact = [index for index, part in enumerate(parts) if part is not None]
-        spaces = [part for part in parts if part is not None]
-        contexts = [tuple(space.code[row[index]] for index, space in zip(exact, spaces, strict=True)) for row in rows]
-        targets = _targets(owner, self.node, values, reader)
-        if len(exact) == len(parts):
-            return table_neurons(shown(self.node), contexts, targets, spaces, precision.exact, _ranks(values)).neurons
-        (index,) = set(range(len(factors))) - set(exact)
+        factors, codes, found = _table(self.node, reader.analysis)
+        of_factor = self._spaces(factors, reader)
+        spaces = [space for space in of_factor.values() if space is not None]
+        contexts, targets = _contexts(codes, of_factor), _targets(owner, self.node, found, reader)
+        if len(spaces) == len(factors):
+            ranks = _ranks(found.decoded)
+            return table_neurons(shown(self.node), contexts, targets, spaces, precision.exact, ranks).neurons
+        (index,) = (at for at, space in of_factor.items() if space is None)
         (source,) = reader.analysis.sources(factors[index])
-        readings = _readings(factors[index], source, [row[index] for row in rows], reader.storage)
-        raw, entries = RawInput.of(source, reader, precision), stepped(contexts, targets, readings)
-        return cheapest_steps(shown(self.node), entries, spaces, raw, precision)
+        readings = _readings(factors[index], source, codes[:, index].tolist(), reader.storage)
+        entries = stepped(list(map(tuple, contexts.tolist())), targets, readings)
+        return cheapest_steps(shown(self.node), entries, spaces, RawInput.of(source, reader, precision), precision)
+
+    def _spaces(self, factors: Sequence[SOp], reader: Reader) -> dict[int, Space | None]:
+        """For the place of each factor its space; None where it is to be read raw."""
+        return {at: self._part(factor, reader) for at, factor in enumerate(factors)}
 
     def _part(self, factor: SOp, reader: Reader) -> Space | None:
         """The space of a factor; None where it is to be read raw."""
@@ -144,11 +155,19 @@ def _read_number(node: SOp, factor: SOp, storage: Storage) -> None:
         storage.wait(node, [source])
 
 
-def _table(node: SOp, analysis: ValueAnalysis) -> tuple[tuple[SOp, ...], Rows, list[Any]]:
+def _table(node: SOp, analysis: ValueAnalysis) -> tuple[tuple[SOp, ...], Ints, Categorical]:
     """The factors of an s-op, the codes that they have in each row where it has a value, and its value there."""
-    tuples, found = analysis.table(node)
-    defined = [row for row, value in enumerate(found) if value is not UNDEFINED]
-    return tuples.factors, tuples.codes[defined].tolist(), [found[row] for row in defined]
+    tuples, found = analysis.column(node)
+    if found.undefined is None:
+        return tuples.factors, tuples.codes, found
+    defined = np.flatnonzero(found.codes != found.undefined)
+    return tuples.factors, tuples.codes[defined], found.at(defined)
+
+
+def _contexts(codes: Ints, spaces: Mapping[int, Space | None]) -> Ints:
+    """For each row the codes that stand for those of the factors that have a space."""
+    columns = [np.array(space.code, dtype=np.intp)[codes[:, at]] for at, space in spaces.items() if space is not None]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(codes), 0), dtype=np.intp)
 
 
 def _single_table(factor: SOp, storage: Storage) -> list[tuple[list[int], Any]]:
@@ -174,14 +193,14 @@ def _space(factor: SOp, pairs: Sequence[tuple[Any, Direction | None]], storage: 
     return Space(code, kept)
 
 
-def _targets(owner: SOp, node: SOp, values: Sequence[Any], reader: Reader) -> list[Target]:
-    """What to write for each value, one object a code: its one-hot direction, or the number itself."""
+def _targets(owner: SOp, node: SOp, found: Categorical, reader: Reader) -> list[Target]:
+    """What to write in each row, one object a code: its one-hot direction, or the number itself."""
     code: dict[Any, int] = {}
     for at, value in enumerate(reader.analysis[node].universe):
         code.setdefault(value, at)
-    codes = [code[value] for value in values]
-    found = {at: _target(owner, value, at, reader) for at, value in dict(zip(codes, values, strict=True)).items()}
-    return [found[at] for at in codes]
+    target = {code[value]: _target(owner, value, code[value], reader) for value in found.categories}
+    of_category = [target[code[value]] for value in found.categories]
+    return list(map(of_category.__getitem__, found.codes.tolist()))
 
 
 def _target(owner: SOp, value: Any, code: int, reader: Reader) -> Target:
@@ -248,8 +267,8 @@ class AlongMean(Way):
     readings: Sequence[Sequence[Fraction]]
 
     def neurons(self, owner: SOp, reader: Reader, precision: Precision) -> list[Neuron]:
-        _, rows, values = _table(self.node, reader.analysis)
-        entries = stepped([()] * len(rows), _targets(owner, self.node, values, reader), self.readings)
+        _, codes, found = _table(self.node, reader.analysis)
+        entries = stepped([()] * len(codes), _targets(owner, self.node, found, reader), self.readings)
         return cheapest_steps(shown(self.node), entries, [], RawInput.of(self.mean, reader, precision), precision)
 
 
@@ -268,10 +287,10 @@ def _combined(node: SOp, raw: Sequence[SOp], storage: Storage) -> AlongMean | No
         return None
     form = with_float_weights(form)
     combined = fused_mean(form, means)
-    factors, rows, values = _table(node, storage.analysis)
-    readings = combined_readings(form, factors, rows, storage)
+    factors, codes, found = _table(node, storage.analysis)
+    readings = combined_readings(form, factors, codes.tolist(), storage)
     is_known = combined in storage.layer_of and combined not in storage.combined
-    if is_known or not _decide(readings, values, node, storage):
+    if is_known or not _decide(readings, found.decoded, node, storage):
         return None
     storage.combined[combined] = None
     storage.layer_of[combined] = storage.layer_of[means[0]]
@@ -302,7 +321,8 @@ class AlongForm(Way):
         core = reader.analysis.linear.core(self.node)
         value_of = dict(along(reader.analysis, core, self.node))
         levels = sorted(map(int, value_of))
-        targets = _targets(owner, self.node, [value_of[level] for level in levels], reader)
+        values = [value_of[level] for level in levels]
+        targets = _targets(owner, self.node, Categorical.listed(values), reader)
         return spline(shown(self.node), levels, targets, reader.form(self.form), precision)
 
 

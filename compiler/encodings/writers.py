@@ -40,6 +40,9 @@ class ByNeurons(Encoding):
         """How many feed-forwards of its layer come before the one that writes it."""
         return storage.stage(self.node)
 
+    def check(self, reader: Reader) -> None:
+        """Nothing, or a Refusal that is cheap to find: all of them are asked before neurons are made of any."""
+
     @abstractmethod
     def neurons(self, reader: Reader, precision: Precision) -> list[Neuron]:
         """The hidden units that write it. Refusal where they would not be exact."""

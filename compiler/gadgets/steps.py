@@ -37,6 +37,8 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import TypeAlias
 
+import numpy as np
+
 from compiler.gadgets.boxes import Box, cover
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.precision import Precision
@@ -205,7 +207,8 @@ class StepBuilder:
                 if pair not in frozen:
                     frozen[pair] = _freeze(self._change(*pair))
                 changes[after, frozen[pair]].append(context)
-        built = table_neurons(self.name, list(self.tables), first, self.spaces, self.precision.exact / 8)
+        rows = np.array(list(self.tables), dtype=np.intp).reshape(len(self.tables), -1)
+        built = table_neurons(self.name, rows, first, self.spaces, self.precision.exact / 8)
         self.sums.update(built.sums)
         found = built.neurons
         for (level, change), contexts in sorted(changes.items(), key=lambda item: item[0][0]):

@@ -96,7 +96,7 @@ class Built:
 
 def table_neurons(
     name: str,
-    contexts: Sequence[Context],
+    contexts: Ints,
     targets: Sequence[Target],
     spaces: Sequence[Space],
     room: float,
@@ -104,7 +104,7 @@ def table_neurons(
 ) -> Built:
     """The hidden units that write each context's target. All sums stay below `room`, but for those of plain boxes.
 
-    `ranks`, if there are any, order the contexts. Refusal where one context has two targets.
+    A context is a row of codes; `ranks`, if there are any, order them. Refusal where one context has two targets.
     """
     rows, groups, labels, kept = _grouped(name, contexts, targets)
     order = [ranks[at] for at in kept] if ranks else []
@@ -113,21 +113,22 @@ def table_neurons(
     return min([found[0], *fitting], key=lambda built: len(built.neurons))
 
 
-def _grouped(
-    name: str, contexts: Sequence[Context], targets: Sequence[Target]
-) -> tuple[Ints, list[Functional], Ints, list[int]]:
+def check_distinct(name: str, contexts: Ints, targets: Sequence[Target]) -> None:
+    """Nothing, or an IndistinctError where one context has two targets."""
+    _grouped(name, contexts, targets)
+
+
+def _grouped(name: str, contexts: Ints, targets: Sequence[Target]) -> tuple[Ints, list[Functional], Ints, list[int]]:
     """The distinct contexts, the distinct targets, which target each context has, and where each is met first."""
     groups: dict[frozenset[tuple[Direction, float]], int] = {}
-    found: dict[Context, tuple[int, int]] = {}
     different = {id(target): target for target in targets}
     label_of = {known: groups.setdefault(frozenset(t.items()), len(groups)) for known, t in different.items()}
-    for at, (context, target) in enumerate(zip(contexts, targets, strict=True)):
-        label = label_of[id(target)]
-        if found.setdefault(context, (label, at))[0] != label:
-            raise IndistinctError(f"{name} tells values apart that differ by type or rounding only")
-    rows = np.array(list(found), dtype=np.intp).reshape(len(found), -1)
-    labels = np.array([label for label, _ in found.values()], dtype=np.intp)
-    return rows, [dict(items) for items in groups], labels, [at for _, at in found.values()]
+    labels = np.array([label_of[id(target)] for target in targets], dtype=np.intp)
+    _, first, which = np.unique(numbered(contexts), return_index=True, return_inverse=True)
+    if np.any(labels != labels[first[which]]):
+        raise IndistinctError(f"{name} tells values apart that differ by type or rounding only")
+    kept = np.sort(first)
+    return contexts[kept], [dict(items) for items in groups], labels[kept], kept.tolist()
 
 
 def _candidates(sets: _Sets, groups: Sequence[Functional], labels: Ints, ranks: Sequence[Any]) -> Iterator[Parts]:

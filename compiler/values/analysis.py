@@ -8,6 +8,7 @@ with bounds.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -85,11 +86,15 @@ class Assumptions:
 
 
 class Analyses:
-    """The value analyses of one compilation: one for each assumptions that were ever made."""
+    """The value analyses of one compilation: one for each assumptions that were ever made.
+
+    One that differs from another by its limit alone begins with what that one has found, if no list came near it.
+    """
 
     def __init__(self, options: Options) -> None:
         self.options: Options = options
         self.grid: PositionGrid = PositionGrid(options.max_length)
+        self.linear: LinearForms = LinearForms()
         self._made: dict[Assumptions, ValueAnalysis] = {}
 
     def listing(self, most_rows: int) -> ValueAnalysis:
@@ -99,8 +104,15 @@ class Analyses:
     def under(self, assumptions: Assumptions) -> ValueAnalysis:
         """The analysis under some assumptions."""
         if assumptions not in self._made:
-            self._made[assumptions] = ValueAnalysis(self, assumptions)
+            found = self._made[assumptions] = ValueAnalysis(self, assumptions)
+            alike = (other for other in self._made.values() if other is not found and other.holds_under(assumptions))
+            for known in alike:
+                found.begin_with(known)
         return self._made[assumptions]
+
+    def is_limited(self, most_rows: int) -> bool:
+        """Whether anything was ever refused by this limit."""
+        return any(made.most_rows == most_rows and made.most_listed == math.inf for made in self._made.values())
 
     def forget(self, assumptions: Assumptions) -> None:
         """Whoever asks for an analysis under these assumptions gets a new one."""
@@ -116,6 +128,7 @@ class ValueAnalysis:
     """Value sets of s-ops and width bounds of selectors, each computed once and kept.
 
     `partial` holds the s-ops whose own operation may fail (a division by zero); where it does, no value is listed.
+    `most_listed` is the longest list of combinations so far; infinity where one was too long.
     """
 
     def __init__(self, family: Analyses, assumptions: Assumptions) -> None:
@@ -124,6 +137,7 @@ class ValueAnalysis:
         self.causal: bool = options.causal
         self.assumptions: Assumptions = assumptions
         self.most_rows: int = assumptions.most_rows
+        self.most_listed: float = 0
         self.grid: PositionGrid = family.grid
         self._family = family
         self._static = options.masks == "auto"
@@ -137,7 +151,26 @@ class ValueAnalysis:
         self._checked: dict[tuple[SOp, SOp | None, str], Refusal | None] = {}
         self.partial: dict[SOp, None] = {}
         self.progressions: Progressions = Progressions(self)
-        self.linear: LinearForms = LinearForms()
+        self.linear: LinearForms = family.linear
+
+    def holds_under(self, assumptions: Assumptions) -> bool:
+        """Whether everything found so far would be found as well under some assumptions."""
+        return self.most_listed <= assumptions.most_rows and self.assumptions == replace(
+            assumptions, most_rows=self.assumptions.most_rows
+        )
+
+    def begin_with(self, known: ValueAnalysis) -> None:
+        """Takes over all that another analysis has found."""
+        self.most_listed = max(self.most_listed, known.most_listed)
+        self._conjunctions |= known._conjunctions
+        self._values |= known._values
+        self._sources |= known._sources
+        self._factors |= known._factors
+        self._tuples |= known._tuples
+        self._width_bounds |= known._width_bounds
+        self._checked |= known._checked
+        self.partial |= known.partial
+        self.progressions.begin_with(known.progressions)
 
     @property
     def max_length(self) -> int:
@@ -229,7 +262,7 @@ class ValueAnalysis:
         """How many reachable combinations these s-ops have. Refusal where they are too many or cannot be listed."""
         if factors in self._tuples or len(factors) < 2:
             return len(self.tuples(factors).codes)
-        return len(_Product(factors, self.tuples(factors[:-1]), self._listed(factors[-1]), self.most_rows).reached)
+        return len(self._product(factors).reached)
 
     def table(self, node: SOp) -> tuple[Tuples, list[Any]]:
         """An s-op as a function of its factors: the reachable combinations, and its value for each.
@@ -368,11 +401,21 @@ class ValueAnalysis:
     def _join(self, factors: tuple[SOp, ...]) -> Tuples:
         if not factors:
             return Tuples((), np.zeros((1, 0), dtype=np.intp), (np.zeros(1, dtype=np.intp),), self.grid.same(0))
+        if len(factors) > 1:
+            return self._product(factors).tuples
+        values = self._listed(factors[0])
+        codes = np.arange(len(values.universe), dtype=np.intp)[:, None]
+        return Tuples(factors, codes, values.patterns, values.cell_pattern)
+
+    def _product(self, factors: tuple[SOp, ...]) -> _Product:
         last = self._listed(factors[-1])
-        if len(factors) == 1:
-            codes = np.arange(len(last.universe), dtype=np.intp)[:, None]
-            return Tuples(factors, codes, last.patterns, last.cell_pattern)
-        return _Product(factors, self.tuples(factors[:-1]), last, self.most_rows).tuples
+        try:
+            found = _Product(factors, self.tuples(factors[:-1]), last, self.most_rows)
+        except TooMany:
+            self.most_listed = math.inf
+            raise
+        self.most_listed = max(self.most_listed, found.most)
+        return found
 
     def _listed(self, factor: SOp) -> ValueSet:
         values = self[factor]
@@ -387,10 +430,11 @@ Sides: TypeAlias = tuple[Sequence[Ints], Sequence[Ints]]
 class _Product:
     """The combinations of some s-ops, from those of all but the last, `left`, and the values of the last, `right`.
 
-    `reached` are their codes, left · values + right. TooMany where they are more than `most`, or some cell has more.
+    `reached` are their codes, left · values + right. TooMany where they are more than `limit`, or some cell has more:
+    `most` is the larger of the two numbers.
     """
 
-    def __init__(self, factors: tuple[SOp, ...], left: Tuples, right: ValueSet, most: int) -> None:
+    def __init__(self, factors: tuple[SOp, ...], left: Tuples, right: ValueSet, limit: int) -> None:
         self.factors, self.left, self.width = factors, left, len(right.universe)
         count = len(right.patterns)
         both = left.cell_pattern.with_other(right.cell_pattern, lambda some, other: some * count + other)
@@ -401,11 +445,12 @@ class _Product:
             self.pairs, entries = np.zeros(1, dtype=np.intp), np.array([len(left.codes) * self.width])
             self.sides = (np.arange(len(left.codes)),), (np.arange(self.width),)
             self.cell_pattern = self.cell_pattern.map(np.zeros_like)
-        if entries.max() > most:
-            raise TooMany(factors, f"over {most:,}")
+        if entries.max() > limit:
+            raise TooMany(factors, f"over {limit:,}")
         self.reached: Ints = self._reached
-        if len(self.reached) > most:
+        if len(self.reached) > limit:
             raise TooMany(factors, f"{len(self.reached):,}")
+        self.most: int = max(int(entries.max()), len(self.reached))
 
     @property
     def _entries(self) -> Ints:

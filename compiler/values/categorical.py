@@ -60,6 +60,11 @@ class Categorical:
             return Categorical(values, codes)
         return Categorical([values[code] for code in used.tolist()], renumbered)
 
+    @staticmethod
+    def listed(values: Sequence[Any]) -> Categorical:
+        """The column of some values, one in each row."""
+        return _merged(values, np.arange(len(values), dtype=np.intp))
+
     @cached_property
     def undefined(self) -> int | None:
         """The code of UNDEFINED, if some row has no value."""

@@ -233,6 +233,10 @@ class Progressions:
         self._analysis = analysis
         self._known: dict[SOp, Progression] = {}
 
+    def begin_with(self, known: Progressions) -> None:
+        """Takes over all that others have found."""
+        self._known |= known._known
+
     def __getitem__(self, node: SOp) -> Progression:
         """A progression that holds all values of an s-op of numbers. Refusal where there is none."""
         if node not in self._known:
