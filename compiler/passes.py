@@ -134,6 +134,12 @@ class Passes:
         except (Refusal, Failures) as error:
             return error
 
+    def comes_to(self, other: Passes) -> bool:
+        """Whether another way ends with the same s-ops, and lists combinations up to the same limit."""
+        if self._most_rows != other._most_rows:
+            return False
+        return all(one is another for one, another in zip(self.split.roots, other.split.roots, strict=True))
+
     @property
     def stores_parts(self) -> bool:
         """Whether there is an elementwise s-op of which a part is stored, and might as well not be."""

@@ -166,19 +166,20 @@ class Compilation:
         few = self._smaller("auto")
         if few.size <= LARGE or not splits_widths((*self.given.roots, *few.split.roots)):
             return few
-        many = self._smaller("small")
+        many = self._smaller("small", [few])
         if all(one is other for one, other in zip(few.split.roots, many.split.roots, strict=True)):
             return few
         return many if few.size < math.inf and MUCH * many.size <= few.size else few
 
-    def _smaller(self, prefer: str) -> Passes:
+    def _smaller(self, prefer: str, known: Sequence[Passes] = ()) -> Passes:
         """The smaller way; where it is refused, the one that computes as well how the interpreter rounds means.
 
-        Where all are refused, the one whose reason tells most of what to do.
+        Where all are refused, the one whose reason tells most of what to do. What comes to the same as a `known` way,
+        or as one that was refused, is not tried again.
         """
         refused: list[Passes] = []
         for settles_ties in (False, True):
-            tried = self._tried(prefer, settles_ties)
+            tried = self._tried(prefer, settles_ties, [*known, *refused])
             found = min(tried, key=lambda way: way.size)
             if found.size == math.inf:
                 found = min(map(_fitting, tried), key=lambda way: way.size)
@@ -188,23 +189,31 @@ class Compilation:
             refused += tried
         return min(refused, key=lambda way: way.is_about_combinations)
 
-    def _tried(self, prefer: str, settles_ties: bool) -> list[Passes]:
+    def _tried(self, prefer: str, settles_ties: bool, known: Sequence[Passes]) -> list[Passes]:
         """What is made at once and what is made in steps, if that is not the same.
 
         At once, combinations are listed up to TRIED_ROWS only, unless it is the only way.
         """
-        steps = self._way(prefer, in_steps=True, settles_ties=settles_ties)
+        steps = self._way(known, prefer, in_steps=True, settles_ties=settles_ties)
         if not steps.stores_parts:
             return [steps]
-        whole = self._way(prefer, most_rows=TRIED_ROWS, settles_ties=settles_ties)
+        whole = self._way(known, prefer, most_rows=TRIED_ROWS, settles_ties=settles_ties)
         if any(way.size < math.inf for way in (steps, whole)):
             return [steps, whole]
-        return [self._way(prefer, settles_ties=settles_ties) if self._analyses.is_limited(TRIED_ROWS) else whole, steps]
+        if self._analyses.is_limited(TRIED_ROWS):
+            whole = self._way(known, prefer, settles_ties=settles_ties)
+        return [whole, steps]
 
     def _way(
-        self, prefer: str, *, in_steps: bool = False, most_rows: int = MAX_TUPLES, settles_ties: bool = False
+        self,
+        known: Sequence[Passes],
+        prefer: str,
+        *,
+        in_steps: bool = False,
+        most_rows: int = MAX_TUPLES,
+        settles_ties: bool = False,
     ) -> Passes:
-        return Passes(
+        found = Passes(
             tuple(self.outputs),
             self.given,
             self._analyses,
@@ -214,6 +223,7 @@ class Compilation:
             most_rows=most_rows,
             settles_ties=settles_ties,
         )
+        return next((way for way in known if way.comes_to(found)), found)
 
     @property
     def facts(self) -> Facts:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
+from typing import Any
 
 import pytest
 
 from compiler import ways_out
+from compiler.lower import SymbolicModel, lower
 from compiler.options import Options
 from compiler.pipeline import Compilation, compile
 from compiler.timing import OutOfTime, within
@@ -116,3 +119,21 @@ def test_too_many_combinations_are_told_in_the_words_of_the_program(monkeypatch:
     found = refused(apply(Operation.python(lambda *parts: sum(parts) % 7, 6), *rounded), ("a", "b"), 4)
     assert "aggregate(select(tokens, tokens, ==), indices * 9) and aggregate(select(tokens" in found.message
     assert "possible combinations" in found.message
+
+
+def test_each_way_is_refused_once_and_before_any_neurons_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    lowered: list[SOp] = []
+
+    def lower_and_note(outputs: Mapping[str, SOp], *rest: Any) -> SymbolicModel:
+        lowered.append(*outputs.values())
+        return lower(outputs, *rest)
+
+    monkeypatch.setattr("compiler.passes.lower", lower_and_note)
+    monkeypatch.setattr("compiler.encodings.ways.table_neurons", None)
+    rounded = (apply("round", aggregate(select(tokens, tokens, op), indices * 5)) for op in ("==", "!="))
+    root = where(CLOSE, reduce(lambda left, right: (left * 3 + right) % 5, rounded), 0)
+    compilation = Compilation({"": root}, Options((1.0, 1.00000000000009), 8))
+    for _ in range(3):
+        with pytest.raises(Refusal, match="type or rounding"):
+            assert compilation.weights
+    assert len(lowered) == len(set(lowered)) > 0

@@ -31,8 +31,10 @@ from rasp.graph import Aggregate, Best, Constant, Fits, Map, Node, Select, SOp, 
 from rasp.operations import COMPARISONS, Atom, Operation
 
 _MOST_FLOATS, _MOST_LISTED = 64, 256
-"""So many of a number with bounds: each of its representatives goes with each of the mean of what is left."""
-_ASKING = {*COMPARISONS, "round", "residue"}
+"""So many of a number with bounds: each of its representatives goes with each of the mean of what is left. So many too
+of a mean of which another one is made: what is left of that is looked at once for each float of the first."""
+_RESIDUE = "residue"
+_ASKING = {*COMPARISONS, "round", _RESIDUE}
 
 
 def settle_ties(node: Node, facts: Facts) -> Change | None:
@@ -117,7 +119,7 @@ class _Left:
 
     def mean(self, mean: Aggregate, facts: Facts) -> Aggregate:
         """The mean of what is left, of the head that returns the mean itself."""
-        residue = Map(Operation("residue", 1, (self.scale, self.size), self.of), (mean.value,))
+        residue = Map(Operation(_RESIDUE, 1, (self.scale, self.size), self.of), (mean.value,))
         settled = settle_ties(residue, facts)
         return Aggregate(mean.selector, residue if settled is None else cast(Map, settled.node), self.of(mean.default))
 
@@ -126,7 +128,8 @@ def _settled(mean: Aggregate, root: Map, facts: Facts) -> tuple[SOp, Aggregate] 
     """The mean with the float that it is wherever there are several to choose from, and the mean of what is left."""
     left = _left(mean, facts)
     ties = [] if left is None else ties_of(facts.values, root, mean)
-    most = _MOST_LISTED if left is not None and facts.values[mean].listed else _MOST_FLOATS
+    is_listed = left is not None and facts.values[mean].listed and root.op.name != _RESIDUE
+    most = _MOST_LISTED if is_listed else _MOST_FLOATS
     if (
         left is None
         or not 0 < sum(len(tie.floats or [0]) for tie in ties) <= most
