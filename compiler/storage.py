@@ -212,7 +212,7 @@ class Storage:
         return self._stages[node]
 
     def _awaited(self, node: SOp) -> Iterable[SOp]:
-        """What a node waits for. What is stored of a source of its own waits for it; both waits stand under the source."""
+        """What a node waits for. What is stored of a source of its own waits for it; both stand under the source."""
         source = made(node)
         parts = self.waits.get(source, {})
         if source not in parts:
