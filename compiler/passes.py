@@ -135,8 +135,8 @@ class Passes:
             return error
 
     def comes_to(self, other: Passes) -> bool:
-        """Whether another way ends with the same s-ops, and lists combinations up to the same limit."""
-        if self._most_rows != other._most_rows:
+        """Whether another way ends with the same s-ops, of which the same is taken for granted."""
+        if (self.most_rows, self.bounded) != (other.most_rows, other.bounded):
             return False
         return all(one is another for one, another in zip(self.split.roots, other.split.roots, strict=True))
 
@@ -157,7 +157,7 @@ class Passes:
         errors = self._found.errors if isinstance(self._found, Failures) else [self._found]
         return any(isinstance(error, TooMany) for error in errors)
 
-    @property
+    @cached_property
     def coarser(self) -> Passes | None:
         """Where values of a listed mean lie too close together, the same way with bounds for that mean; else None."""
         mean = self._found.number if isinstance(self._found, TooClose) else None
