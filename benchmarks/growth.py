@@ -45,6 +45,7 @@ class Figures:
     """One model: CPU seconds to compile it and to run it on a longest input, its size, megabytes beyond the imports."""
 
     seconds: float
+    layers: int
     parameters: int
     weights: float
     compiling: float
@@ -82,7 +83,9 @@ def measured(name: str, size: int, tokens: int, dtype: str) -> Figures:
     running = time.process_time() - start
     assert name not in LONG or next(iter(found.values())) == evaluate(sop, given)
     counts = parameter_counts(model.weights)
-    return Figures(seconds, counts["total"], _size(model.weights), compiling, running, megabytes() - before)
+    return Figures(
+        seconds, model.weights.depth, counts["total"], _size(model.weights), compiling, running, megabytes() - before
+    )
 
 
 def _size(weights: ModelWeights) -> float:
@@ -145,20 +148,29 @@ def bundled(size: int) -> str:
     )
 
 
+def addition(size: int) -> str:
+    """What long addition takes, which composes the most."""
+    found = figures("long_addition", size)
+    assert isinstance(found, Figures), found
+    sizes = f"{found.parameters:,} parameters, {found.weights:.0f} MB"
+    return f"Long addition at N = {size}: {sizes}, in {found.seconds:.1f} s and {found.compiling:.0f} MB."
+
+
 def long_table(size: int, dtype: str) -> Iterator[str]:
     """Long models, run once on a longest input, for which the interpreter gives the same."""
     yield ""
     yield f"Models for {size:,} tokens, certified in {dtype}, and one input of {size:,} tokens through numpy:"
     yield ""
-    yield "| program | compile, s | parameters | run, s | MB, compiling | MB, with the run |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+    yield "| program | compile, s | layers | parameters | MB of weights | run, s | MB, compiling | MB, with the run |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for name in LONG:
         found = figures(name, size, dtype=dtype)
         if isinstance(found, str):
-            yield f"| {name} | {found} | | | | |"
+            yield f"| {name} | {found} | | | | | | |"
             continue
-        sizes = f"{found.parameters:,} | {found.running:.1f} | {found.compiling:,.0f} | {found.most:,.0f}"
-        yield f"| {name} | {found.seconds:.1f} | {sizes} |"
+        sizes = f"{found.layers} | {found.parameters:,} | {found.weights:.0f}"
+        costs = f"{found.running:.1f} | {found.compiling:,.0f} | {found.most:,.0f}"
+        yield f"| {name} | {found.seconds:.1f} | {sizes} | {costs} |"
 
 
 def report(size: int, longest: bool) -> Iterator[str]:
@@ -171,6 +183,8 @@ def report(size: int, longest: bool) -> Iterator[str]:
     yield from tokens_table()
     yield ""
     yield bundled(160)
+    yield ""
+    yield addition(400)
     yield from long_table(size, "float32")
     yield from long_table(LONGEST, "float64") if longest else ()
 
