@@ -19,7 +19,8 @@ then; but rounding keeps order, so a is no larger than right above the threshold
 are off. So R and the sums are never at stake, and 1/(w+1) is read exactly up to w = 4,096 and beyond in float32.
 
 *Gate.* A step that should act only in some contexts gets −B for every indicator outside of them: nothing is added where
-it acts, so it stays exact, and a − B < 0 switches it off elsewhere.
+it acts, so it stays exact, and a − B < 0 switches it off elsewhere. So its neighbouring values are those that occur in
+its contexts: of a mean of n ints 1/n apart, where those of other lengths lie between them.
 
 A function with values f₁ … f_m along the raw number is f₁ + Σ (f_j − f_{j−1})·step_j, each output direction a sum of
 integers below the exact range, so any order of summation gives the same result. Neurons are off at BOS: there `one` is
@@ -213,16 +214,22 @@ class StepBuilder:
         found = built.neurons
         for (level, change), contexts in sorted(changes.items(), key=lambda item: item[0][0]):
             for box in self._boxes(contexts):
-                found += self._step(level, dict(change), box)
+                below = max(self._below(context, level) for context in contexts if _is_in(context, box))
+                found += self._step((self.levels[below], self.levels[level]), dict(change), box)
         return found
+
+    def _below(self, context: Context, level: int) -> int:
+        """The last reading of a context below one of its own."""
+        return max(rank for rank in self.tables[context] if rank < level)
 
     def _boxes(self, contexts: list[Context]) -> list[Box]:
         if len(contexts) == len(self.tables):
             return [tuple(frozenset(space.directions) for space in self.spaces)]
         return cover(contexts)
 
-    def _step(self, level: int, change: Functional, box: Box) -> list[Neuron]:
-        lower, upper = self.levels[level - 1], self.levels[level]
+    def _step(self, ends: tuple[Fraction, Fraction], change: Functional, box: Box) -> list[Neuron]:
+        """Two units for the change from a reading to the next one that there is in the contexts of a box."""
+        lower, upper = ends
         slope = self._slope(upper - lower)
         noise = max(self.raw.error(lower), self.raw.error(upper)) * slope
         if not noise <= (float(Fraction(slope) * (upper - lower)) - 1) * _NOISE:
@@ -263,6 +270,10 @@ class TooClose(Refusal):
         apart = f"too close to tell apart in {steps.precision.name}"
         super().__init__(f"{steps.name}: {steps.raw.direction.name} may be {' or '.join(ends)}, {apart}", hint=WIDER)
         self.number: SOp | None = steps.raw.node
+
+
+def _is_in(context: Context, box: Box) -> bool:
+    return all(code in codes for code, codes in zip(context, box, strict=True))
 
 
 def check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:
