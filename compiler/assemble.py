@@ -50,7 +50,9 @@ class Assembler:
         tokens[1:, self.row[ONE]] = 1
         for table, features in ((tokens, self.model.token_features), (positions, self.model.position_features)):
             for direction, column in features.items():
-                table[1:, self.row[direction]] = list(map(self._stored, column))
+                table[1:, self.row[direction]] = column
+                for weight in np.unique(column).tolist():
+                    self._stored(weight)
         return tokens, positions
 
     def layers(self) -> tuple[tuple[FeedForwardWeights, ...], tuple[LayerWeights, ...]]:
@@ -75,9 +77,8 @@ class Assembler:
 
     def _head(self, head: SymbolicHead) -> HeadWeights:
         values = self._columns([functional for functional, _ in head.values])
-        outputs = self._columns([{direction: 1.0} for _, direction in head.values]).T
+        written = self._rows([{direction: 1.0} for _, direction in head.values])
         queries, keys = self._blocks(head.queries), self._blocks(head.keys)
-        written = np.ascontiguousarray(outputs)
         return HeadWeights(head.selector, head.name, head.line, head.kind, queries, keys, values, written, head.mask)
 
     def _feed_forward(self, layer: SymbolicLayer) -> FeedForwardWeights:
@@ -85,13 +86,12 @@ class Assembler:
         biases = np.array([neuron.bias for neuron in neurons], dtype=self.dtype)
         if any(float(stored) != neuron.bias for stored, neuron in zip(biases, neurons, strict=True)):
             raise Refusal(f"a bias has no exact {self.dtype} value", hint="use float64")
-        outputs = self._columns([neuron.outputs for neuron in neurons]).T
         source_map = self.model.reader.source_map
         owners = [encoding.node for encoding, columns in layer.groups for _ in range(columns.stop - columns.start)]
         return FeedForwardWeights(
             W_in=self._columns([neuron.inputs for neuron in neurons]),
             b_in=biases,
-            W_out=np.ascontiguousarray(outputs),
+            W_out=self._rows([neuron.outputs for neuron in neurons]),
             neurons=tuple(map(source_map.text, owners)),
             lines=tuple(map(source_map.line, owners)),
         )
@@ -112,6 +112,14 @@ class Assembler:
         for column, functional in enumerate(functionals):
             for direction, weight in functional.items():
                 matrix[self.row[direction], column] = self._stored(weight)
+        return matrix
+
+    def _rows(self, functionals: Sequence[Functional | Mapping[Direction, float]]) -> Array:
+        """One row a functional, [number of functionals, D]."""
+        matrix = np.zeros((len(functionals), len(self.row)), dtype=self.dtype)
+        for row, functional in enumerate(functionals):
+            for direction, weight in functional.items():
+                matrix[row, self.row[direction]] = self._stored(weight)
         return matrix
 
     def _stored(self, weight: float) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from compiler.encodings.embedded import Embedded
+from compiler.encodings.embedded import Column, Embedded
 from compiler.encodings.writers import ByNeurons
 from compiler.gadgets.attention import lower_head
 from compiler.gadgets.tables import IndistinctError
@@ -63,8 +63,8 @@ class SymbolicModel:
     """A network in names. `token_features` and `position_features` are columns of W_E and W_pos."""
 
     directions: tuple[Direction, ...]
-    token_features: Mapping[Direction, Sequence[float]]
-    position_features: Mapping[Direction, Sequence[float]]
+    token_features: Mapping[Direction, Column]
+    position_features: Mapping[Direction, Column]
     layers: tuple[SymbolicLayer, ...]
     outputs: tuple[SymbolicReadout, ...]
     guards: tuple[SymbolicReadout, ...]
@@ -181,10 +181,10 @@ def _mixed_with_bools(node: SOp) -> Refusal:
     )
 
 
-def _embeddings(reader: Reader) -> tuple[dict[Direction, Sequence[float]], dict[Direction, Sequence[float]]]:
+def _embeddings(reader: Reader) -> tuple[dict[Direction, Column], dict[Direction, Column]]:
     """Columns over the vocabulary and over positions 0 … N−1."""
-    tokens: dict[Direction, Sequence[float]] = {}
-    positions: dict[Direction, Sequence[float]] = {}
+    tokens: dict[Direction, Column] = {}
+    positions: dict[Direction, Column] = {}
     for encoding in reader.placed:
         if isinstance(encoding, Embedded):
             (tokens if encoding.source(reader.storage) is RAW_TOKENS else positions).update(encoding.columns(reader))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from compiler.reader import Reader
 from compiler.storage import Encoding, Storage
 from compiler.symbolic import Direction
 from compiler.values.categorical import UNDEFINED
 from rasp.graph import Indices, SOp, Tokens
+
+Column: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Embedded(Encoding):
@@ -31,11 +36,11 @@ class Embedded(Encoding):
         """Tokens or indices, of which it is a function."""
         return storage.analysis.sources(self.node)[0]
 
-    def columns(self, reader: Reader) -> dict[Direction, Sequence[float]]:
+    def columns(self, reader: Reader) -> dict[Direction, Column]:
         """For each of its directions what it holds for each token, or each position."""
         values = reader.analysis.table(self.node)[1]
         if self.node not in reader.one_hot:
-            return {reader.numbers[self.node]: [0.0 if value is UNDEFINED else float(value) for value in values]}
+            numbers = [0.0 if value is UNDEFINED else float(value) for value in values]
+            return {reader.numbers[self.node]: np.array(numbers)}
         space = reader.one_hot[self.node]
-        every = range(len(space))
-        return {found: [float(at == code) for at in every] for code, found in enumerate(space) if found is not None}
+        return {found: column for column, found in zip(np.eye(len(space)), space, strict=True) if found is not None}

@@ -103,7 +103,7 @@ class Certifier:
             self._write(written, [table])
         for layer, symbols in zip(self.weights.blocks, self.symbolic.layers, strict=True):
             for head in layer.heads:
-                self._read_before(written, head.name, np.hstack([head.W_Q, head.W_K, head.W_V]))
+                self._read_before(written, head.name, head.W_Q, head.W_K, head.W_V)
             self._write(written, [head.W_O for head in layer.heads])
             if layer.feed_forward is not None:
                 self._read_before(written, "a feed-forward", layer.feed_forward.W_in)
@@ -130,8 +130,9 @@ class Certifier:
                 self.stream.fail(self.weights.directions[min(rows & written)], "is written twice")
             written |= rows
 
-    def _read_before(self, written: set[int], where: str, matrix: Any) -> None:
-        early = set(np.flatnonzero(np.any(matrix != 0, axis=1)).tolist()) - written - self._always_zero
+    def _read_before(self, written: set[int], where: str, *matrices: Any) -> None:
+        read = {row for matrix in matrices for row in np.flatnonzero(np.any(matrix != 0, axis=1)).tolist()}
+        early = read - written - self._always_zero
         if early:
             self.stream.fail(where, f"{self.weights.directions[min(early)]} is read before it is written")
 

@@ -52,6 +52,14 @@ def _blocks(table: BoolTable) -> list[slice]:
     return [slice(start, start + size) for start in range(0, len(table), size)]
 
 
+def _reach(left: Matrix, right: Matrix, product: Matrix) -> Matrix:
+    """What bounds all partial sums of each number of a product: itself, where nothing is negative."""
+    if left.min(initial=0.0) >= 0 and right.min(initial=0.0) >= 0:
+        return product
+    found: Matrix = np.abs(left) @ np.abs(right)
+    return found
+
+
 class Heads:
     """The checks of heads."""
 
@@ -61,17 +69,16 @@ class Heads:
         self._drifts: dict[SOp, float] = {}
 
     def check(self, head: HeadWeights, symbol: SymbolicHead, plan: HeadPlan) -> None:
-        queries, keys = head.W_Q.astype(np.float64), head.W_K.astype(np.float64)
         selector = self.conjunctions[plan.head.selector]
         if head.mask is not selector.mask:
             self.stream.fail(head.name, "its mask is not the one that its selector asks for")
-        bos_query, bos_key = self.stream.bos_state @ queries, self.stream.bos_state @ keys
-        only_bos = keys[:, 0].nonzero()[0].tolist() == self.stream.rows([BOS])
+        bos_query, bos_key = self._at_bos(head.W_Q), self._at_bos(head.W_K)
+        only_bos = head.W_K[:, 0].nonzero()[0].tolist() == self.stream.rows([BOS])
         if np.any(bos_key[1:] != 0) or np.any(bos_query[1:] != 0) or not only_bos:
             self.stream.fail(head.name, "BOS takes part in the scores of others")
-        if set(self.stream.read(queries[:, :1])) - {ONE, BOS}:
+        if set(self.stream.read(head.W_Q[:, :1])) - {ONE, BOS}:
             self.stream.fail(head.name, "the BOS score depends on the query")
-        bos = float(queries[self.stream.rows([ONE])[0], 0] * bos_key[0])
+        bos = float(head.W_Q[self.stream.rows([ONE])[0], 0]) * float(bos_key[0])
         self._gap(bos_query[0] * bos_key[0], head.name)
         self.reach = 0.0
         parts = zip(selector.predicates, self._parts(plan), strict=False)
@@ -88,6 +95,13 @@ class Heads:
         self._gap(gap - (high - low), head.name)
         self._bos_place(head, plan, bos, full, gap, low, high)
         self._channels(head, symbol, plan)
+
+    def _at_bos(self, matrix: Any) -> Vector:
+        """What a matrix reads at BOS."""
+        state = self.stream.bos_state
+        rows = np.flatnonzero(state)
+        found: Vector = state[rows] @ matrix[rows].astype(np.float64)
+        return found
 
     def _gap(self, gap: float, where: str) -> None:
         """Notes a score gap; a weight underflows to 0 from `underflow` on."""
@@ -166,7 +180,7 @@ class Heads:
             np.where(truth, scores, np.inf).min(axis=1),
             np.where(truth, -np.inf, scores).max(axis=1),
         )
-        return _RowScores(ends, float((np.abs(queries) @ np.abs(keys).T).max(initial=0.0)))
+        return _RowScores(ends, float(_reach(queries, keys.T, scores).max(initial=0.0)))
 
     def _unit(self, head: HeadWeights) -> float:
         """What the scores of keys are multiples of; that of BOS may be a multiple of half of it."""
@@ -174,8 +188,8 @@ class Heads:
 
     def _scores(self, queries: Matrix, keys: Matrix) -> Matrix:
         """What some dimensions add to the scores, for every query and key. `reach` bounds all partial sums so far."""
-        self.reach += float((np.abs(queries) @ np.abs(keys).T).max(initial=0.0))
         scores: Matrix = queries @ keys.T
+        self.reach += float(_reach(queries, keys.T, scores).max(initial=0.0))
         return scores
 
     def _exact_sums(self, head: HeadWeights, bos: float) -> None:
@@ -203,11 +217,12 @@ class Heads:
             return multiple
         states = self.stream.states(directions, node)
         held, weights = self.stream.ideal(directions, states), matrix[self.stream.rows(directions)]
-        reach = (np.abs(held) @ np.abs(weights)).max(initial=0.0)
+        found = held @ weights
+        reach = _reach(held, weights, found).max(initial=0.0)
         if reach >= self.precision.exact * unit or np.any(held % 1) or np.any(weights % unit):
             self.stream.fail(head.name, "scores are not exact integers")
         codes = np.zeros(states.count) if isinstance(node, Constant) else states.codes[node]
-        rows: Matrix = np.unique(np.column_stack([codes, held @ weights]), axis=0)
+        rows: Matrix = np.unique(np.column_stack([codes, found]), axis=0)
         universe = [node.value] if isinstance(node, Constant) else self.analysis[node].universe
         return [universe[int(code)] for code in rows[:, 0].tolist()], rows[:, 1:]
 

@@ -66,6 +66,7 @@ class Stream:
         self.bos_state = np.array([d.at_bos for d in self.directions])
         self.bos_state[self.directions.index(BOS)] = 1.0
         self._meanings: dict[Direction, Meaning] = {}
+        self._places_of: dict[SOp, Ints] = {}
         self.checks = 0
         self.headroom, self.tightest = float("inf"), "nowhere"
 
@@ -97,7 +98,14 @@ class Stream:
             return self.raw_meaning(node)
         if direction is self.reader.numbers.get(node):
             return Meaning(node, np.array(self.analysis[node].universe, dtype=np.float64))
-        return Meaning(node, np.array([float(d is direction) for d in self.reader.one_hot[node]]))
+        return Meaning(node, (self._places(node) == self._row[direction]).astype(np.float64))
+
+    def _places(self, node: SOp) -> Ints:
+        """For each code of a one-hot the place of its direction in the residual stream; −1 where it has none."""
+        if node not in self._places_of:
+            found = [-1 if d is None else self._row[d] for d in self.reader.one_hot[node]]
+            self._places_of[node] = np.array(found, dtype=np.intp)
+        return self._places_of[node]
 
     def raw_meaning(self, node: SOp, factor: SOp | None = None) -> Meaning:
         """What a raw number holds for each value of a factor, which lists the number's values or representatives."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -220,16 +220,31 @@ class ValueSet:
 
     def any_in_blocks(self, table: BoolTable) -> Iterator[BoolTable]:
         """The same for some patterns after the other: there may be very many."""
-        upto = np.vstack([np.zeros_like(table[:1], dtype=np.int32), np.cumsum(table, axis=0, dtype=np.int32)])
+        return (count > 0 for _, count in self.counts_in_blocks(table))
+
+    def counts_in_blocks(self, table: BoolTable) -> Iterator[tuple[Ints, Any]]:
+        """For some patterns after the other how many codes each has, and how many of these have each column."""
+        count = _counts_of_ranges(table) if isinstance(self.patterns, Ranges) else _counts_of_sets(table)
         size = max(1, _BLOCK // max(table.shape))
         for start in range(0, len(self.patterns), size):
             some = self.patterns[start : start + size]
-            if isinstance(some, Ranges):
-                yield upto[some.stops] > upto[some.starts]
-            elif len(some) == 1:
-                yield np.asarray(table[some[0]].any(axis=0, keepdims=True))
-            else:
-                yield _masks(some, len(table)).astype(np.float32) @ table.astype(np.float32) > 0
+            yield sizes(some), count(some)
+
+
+def _counts_of_ranges(table: BoolTable) -> Callable[[Any], Any]:
+    """For ranges of codes how many in each have each column of a table: the difference of two sums."""
+    upto = np.vstack([np.zeros_like(table[:1], dtype=np.int32), np.cumsum(table, axis=0, dtype=np.int32)])
+    return lambda some: upto[some.stops] - upto[some.starts]
+
+
+def _counts_of_sets(table: BoolTable) -> Callable[[Any], Any]:
+    """The same for any sets of codes."""
+    numbers = table.astype(np.float32)
+    return lambda some: (
+        table[some[0]].sum(axis=0, keepdims=True)
+        if len(some) == 1
+        else _masks(some, len(table)).astype(np.float32) @ numbers
+    )
 
 
 def _masks(sets: Sequence[Ints], count: int) -> BoolTable:

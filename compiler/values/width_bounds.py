@@ -395,8 +395,8 @@ def _own(values: ValueSet, table: BoolTable) -> tuple[BoolTable, BoolTable]:
 
 def _possible(queries: ValueSet, keys: ValueSet, table: BoolTable) -> _Possible:
     """Whether some values of a query and a key match, and whether all do, by classes of their patterns."""
-    blocks = zip(keys.any_in_blocks(table.T), keys.any_in_blocks(~table.T), strict=True)
-    columns, column_of = _distinct_rows(np.hstack(block) for block in blocks)
+    counts = keys.counts_in_blocks(table.T)
+    columns, column_of = _distinct_rows(np.hstack([found > 0, found < size[:, None]]) for size, found in counts)
     matches, fails = np.split(np.ascontiguousarray(columns.T), 2)
     blocks = zip(queries.any_in_blocks(matches), queries.any_in_blocks(fails), strict=True)
     rows, row_of = _distinct_rows(np.hstack([some, ~not_every]) for some, not_every in blocks)
