@@ -90,7 +90,7 @@ def _is_long(number: SOp) -> bool:
 def _is_nearly_exact(number: SOp, parts: Mapping[SOp, Fraction], facts: Facts) -> bool:
     """Whether rounding takes a sum nowhere near another integer, or from one beside a mean that is none."""
     between = {number, *(node for node in topological([number], parts) if isinstance(node, SOp))}
-    if not all(facts.compiles(node) and facts.values[node].numeric for node in between):
+    if not all(facts.compiles(node) and facts.values[node].numeric for node in between.union(parts)):
         return False
     reach = max(largest(facts.values[node].range) for node in between)
     error = roundoff(facts.values, number, tuple(parts)).at(largest(facts.values[number].range))
