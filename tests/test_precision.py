@@ -13,7 +13,7 @@ from compiler.pipeline import compile_sop
 from compiler.run.decode import check, decode, selected_states
 from compiler.run.model import CompiledModel
 from rasp.errors import DataFault, Refusal, ValueFault
-from rasp.graph import aggregate, full, indices, length, select, tokens, tokens_float
+from rasp.graph import aggregate, full, indices, length, select, selector_width, tokens, tokens_asis, tokens_float
 from rasp.operations import Atom
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
@@ -113,3 +113,9 @@ def test_no_guard_passes_on_no_number(kind: Check, bad: float) -> None:
 def test_steps_between_tokens_that_no_weight_tells_apart_are_refused(token: float) -> None:
     with pytest.raises(Refusal, match="too close to tell apart"):
         compile_sop(aggregate(full, tokens_float) > 0, (token, -token), 2, dtype="float64")
+
+
+def test_steps_that_no_weight_is_steep_enough_for_are_refused() -> None:
+    mean = aggregate(select(indices, indices, "<"), tokens_asis, 5e-324)
+    with pytest.raises(Refusal, match="too steep"):
+        compile_sop(selector_width(select(tokens_asis, mean, "!=")), (10**30, 1), 3, dtype="float64")

@@ -234,15 +234,15 @@ class StepBuilder:
         noise = max(self.raw.error(lower), self.raw.error(upper)) * slope
         if not noise <= (float(Fraction(slope) * (upper - lower)) - 1) * _NOISE:
             raise TooClose(self, lower, upper)
-        threshold = math.floor(slope * float((lower + upper) / 2))
-        top = slope * float(self.levels[-1])
+        middle, top = slope * float((lower + upper) / 2), slope * float(self.levels[-1])
+        at_bos = slope * self.raw.sign * self.raw.direction.at_bos
+        if max(abs(top), abs(middle) + 1, at_bos / 2) >= self.precision.exact / 4:
+            raise Refusal(f"{self.name}: steps on {self.raw.direction.name} are too steep", hint=WIDER)
+        threshold = math.floor(middle)
         largest = top - threshold + 2
         gate = self._gate(box, 2.0 ** math.ceil(math.log2(max(largest, 1) + 2)))
         rounder = self.precision.rounder
         inputs = combine((self.raw.sign * slope, {self.raw.direction: 1.0}), (rounder, {ONE: 1.0}), (1.0, gate))
-        at_bos = slope * self.raw.sign * self.raw.direction.at_bos
-        if max(abs(top), abs(threshold), at_bos / 2) >= self.precision.exact / 4:
-            raise Refusal(f"{self.name}: steps on {self.raw.direction.name} are too steep", hint=WIDER)
         negative = {direction: -weight for direction, weight in change.items()}
         for direction, weight in change.items():
             self.sums[direction] += abs(weight) * largest
