@@ -31,10 +31,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -195,7 +195,7 @@ class StepBuilder:
 
     def neurons(self) -> list[Neuron]:
         """First values as boxes, then two hidden units for every change and group of contexts that share it."""
-        changes: dict[tuple[int, frozenset[tuple[Direction, float]]], list[Context]] = defaultdict(list)
+        changes: dict[tuple[int, frozenset[tuple[Direction, float]]], dict[Context, int]] = defaultdict(dict)
         frozen: dict[tuple[int, int], frozenset[tuple[Direction, float]]] = {}
         first: list[Target] = []
         for context, table in self.tables.items():
@@ -207,25 +207,23 @@ class StepBuilder:
                     continue
                 if pair not in frozen:
                     frozen[pair] = _freeze(self._change(*pair))
-                changes[after, frozen[pair]].append(context)
+                changes[after, frozen[pair]][context] = before
         rows = np.array(list(self.tables), dtype=np.intp).reshape(len(self.tables), -1)
         built = table_neurons(self.name, rows, first, self.spaces, self.precision.exact / 8)
         self.sums.update(built.sums)
         found = built.neurons
-        for (level, change), contexts in sorted(changes.items(), key=lambda item: item[0][0]):
-            for box in self._boxes(contexts):
-                below = max(self._below(context, level) for context in contexts if _is_in(context, box))
-                found += self._step((self.levels[below], self.levels[level]), dict(change), box)
+        for (level, change), below in sorted(changes.items(), key=lambda item: item[0][0]):
+            for box, inside in self._boxes(below):
+                found += self._step((self.levels[max(inside)], self.levels[level]), dict(change), box)
         return found
 
-    def _below(self, context: Context, level: int) -> int:
-        """The last reading of a context below one of its own."""
-        return max(rank for rank in self.tables[context] if rank < level)
-
-    def _boxes(self, contexts: list[Context]) -> list[Box]:
-        if len(contexts) == len(self.tables):
-            return [tuple(frozenset(space.directions) for space in self.spaces)]
-        return cover(contexts)
+    def _boxes(self, below: Mapping[Context, int]) -> Iterator[tuple[Box, Collection[int]]]:
+        """The boxes of some contexts, each with what those in it have."""
+        if len(below) == len(self.tables):
+            yield tuple(frozenset(space.directions) for space in self.spaces), below.values()
+            return
+        for box in cover([*below]):
+            yield box, [below[context] for context in product(*box)]
 
     def _step(self, ends: tuple[Fraction, Fraction], change: Functional, box: Box) -> list[Neuron]:
         """Two units for the change from a reading to the next one that there is in the contexts of a box."""
@@ -270,10 +268,6 @@ class TooClose(Refusal):
         apart = f"too close to tell apart in {steps.precision.name}"
         super().__init__(f"{steps.name}: {steps.raw.direction.name} may be {' or '.join(ends)}, {apart}", hint=WIDER)
         self.number: SOp | None = steps.raw.node
-
-
-def _is_in(context: Context, box: Box) -> bool:
-    return all(code in codes for code, codes in zip(context, box, strict=True))
 
 
 def check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:
