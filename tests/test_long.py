@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compiler.gadgets.steps import RawInput, cheapest_steps, stepped
+from compiler.gadgets.steps import RawInput, StepBuilder, cheapest_steps, stepped
+from compiler.gadgets.tables import Space
 from compiler.options import Options
 from compiler.passes import Passes
 from compiler.pipeline import Compilation, compile
@@ -43,6 +44,22 @@ def test_every_width_up_to_4096_is_exact_in_float32() -> None:
         read = (noise / np.arange(1, 4098)).astype(np.float32)
         hidden = np.maximum((read[:, None] * slope + one) + bias, 0)
         assert np.array_equal(hidden @ change, np.arange(4097, dtype=np.float32))
+
+
+def test_steps_in_many_contexts_take_as_much_work_as_there_are_contexts() -> None:
+    raw, out = Direction("x"), Direction("y")
+
+    def work(count: int) -> int:
+        codes, one = range(count), {out: 1.0}
+        space = Space(codes, {code: frozenset({Direction(str(code))}) for code in codes})
+        contexts = [(code, other) for code in codes for other in (code, (code + 1) % count) for _ in range(2)]
+        targets = [one if code == other and at % 2 else {} for at, (code, other) in enumerate(contexts)]
+        entries = stepped(contexts, targets, [[Fraction(at % 2)] for at in range(len(contexts))])
+        builder = StepBuilder("y", entries, [space, space], RawInput(raw, lambda x: 0.0), FLOAT32)
+        builder._gate = lambda box, strength: {}  # type: ignore[method-assign]
+        return calls(builder.neurons)
+
+    assert work(200) < 2.2 * work(100)
 
 
 @pytest.mark.parametrize("size", [600, 900])
