@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import TypeAlias
+
+import numpy as np
 
 from compiler.values.analysis import ValueAnalysis
 from compiler.values.categorical import value_key
@@ -52,11 +55,12 @@ def _distinctions(
     tuples, found = analysis.column(node)
     at = next(index for index, other in enumerate(tuples.factors) if other is factor)
     order = (at, *(index for index in range(len(tuples.factors)) if index != at))
-    stands_for = [_known(tuples.factors[index], classes, analysis, codes) for index in order]
+    stands_for = [np.array(_known(tuples.factors[index], classes, analysis, codes), dtype=np.intp) for index in order]
+    own, *others = (s[tuples.codes[:, index]].tolist() for index, s in zip(order, stands_for, strict=True))
+    rests: Iterable[tuple[int, ...]] = zip(*others, strict=True) if others else repeat((), len(own))
     slices: dict[int, _Slice] = {}
-    for row, value in zip(tuples.codes.tolist(), found.codes.tolist(), strict=True):
-        code, *rest = (known[row[index]] for index, known in zip(order, stands_for, strict=True))
-        slices.setdefault(code, {})[tuple(rest)] = value
+    for code, rest, value in zip(own, rests, found.codes.tolist(), strict=True):
+        slices.setdefault(code, {})[rest] = value
     universe = analysis[factor].universe
     kinds = _Classes()
     # Numbers in their order, then what is none: None may stand among them.

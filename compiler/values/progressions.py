@@ -232,10 +232,12 @@ class Progressions:
     def __init__(self, analysis: BoundedWidths) -> None:
         self._analysis = analysis
         self._known: dict[SOp, Progression] = {}
+        self._known_means: dict[SOp, Means] = {}
 
     def begin_with(self, known: Progressions) -> None:
         """Takes over all that others have found."""
         self._known |= known._known
+        self._known_means |= known._known_means
 
     def __getitem__(self, node: SOp) -> Progression:
         """A progression that holds all values of an s-op of numbers. Refusal where there is none."""
@@ -248,19 +250,21 @@ class Progressions:
         if values.listed:
             return _progression_of_values(values.universe)
         if isinstance(node, Aggregate):
-            return _progression_of_means(self._means(node))
+            return _progression_of_means(self.means(node))
         if isinstance(node, Map) and node.op.name in _RULES:
             return _RULES[node.op.name](self, *node.args)
         raise Refusal(f"the values of {node!r} are too many to list, and lie on no arithmetic progression")
 
     def means(self, node: SOp) -> Means:
         """The values of a mean, or of the difference of two. Refusal where they lie on no arithmetic progression."""
-        if isinstance(node, Aggregate):
-            return self._means(node)
-        assert is_difference(node)
-        return self._differences(node)
+        if node not in self._known_means:
+            self._known_means[node] = self._find_means(node)
+        return self._known_means[node]
 
-    def _means(self, node: Aggregate) -> Means:
+    def _find_means(self, node: SOp) -> Means:
+        if not isinstance(node, Aggregate):
+            assert is_difference(node)
+            return self._differences(node)
         widths = self._analysis.width_bounds(node.selector)
         least = int(widths.low.min())
         others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
@@ -271,7 +275,7 @@ class Progressions:
     def _differences(self, node: Map) -> Means:
         """The difference of two means is 0, or at least the smallest difference that their denominators allow."""
         left, right = (arg for arg in node.args if isinstance(arg, Aggregate))
-        some, other = self._means(left), self._means(right)
+        some, other = self.means(left), self.means(right)
         base, high = some.progression.base, Fraction(self._analysis[node].range[1])
         unit = gcd_of(
             [some.progression.step, *(v - base for v in (other.progression.base, *some.others, *other.others))]
@@ -321,8 +325,9 @@ def _ends(
     progression: Progression, extremes: tuple[float, float], values: Sequence[Any]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """The floats that stand for the lowest number of a progression, from and to, and for the highest."""
-    lowest = [float(value) for value in values if value <= progression.low + progression.error]
-    highest = [float(value) for value in values if value >= progression.high - progression.error]
+    low, high = progression.low + progression.error, progression.high - progression.error
+    lowest = [float(value) for value in values if value <= low]
+    highest = [float(value) for value in values if value >= high]
     return (extremes[0], max(lowest, default=math.inf)), (min(highest, default=-math.inf), extremes[1])
 
 
