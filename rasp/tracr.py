@@ -14,11 +14,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+from operator import and_, invert, or_
 from typing import Any
 
 from rasp import graph
 from rasp.errors import TypeFault
 from rasp.graph import Node, Selector, SOp, elementwise, full, indices, length, select, tokens_asis, where
+from rasp.operations import Symbol
 from rasp.recursion import deep_stack
 
 _COMPARISONS = {"EQ": "==", "NEQ": "!=", "LT": "<", "LEQ": "<=", "GT": ">", "GEQ": ">="}
@@ -112,14 +116,158 @@ def _as_number(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def _linear(convert: _Conversion, found: Any) -> SOp:
-    """The sum, and None where a side is None; where that cannot be, the compiler leaves the question out."""
-    first, second = convert.node(found.fst), convert.node(found.snd)
-    none = graph.sop(None)
-    total = _times(where(first == none, 0, first), found.fst_fac) + _times(
-        where(second == none, 0, second), found.snd_fac
+# -- arithmetic
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Functions, one after another."""
+
+    functions: tuple[Callable[[Any], Any], ...]
+
+    @property
+    def __name__(self) -> str:
+        return getattr(self.functions[-1], "__name__", "function")
+
+    def __call__(self, value: Any) -> Any:
+        for function in self.functions:
+            value = function(value)
+        return value
+
+
+def _map(convert: _Conversion, found: Any) -> SOp:
+    """Operators of Tracr's as far as they go, and what comes after them as one function.
+
+    Tracr makes one Map of a Map of a Map. Its operators give no None, so that they can be told apart; a function may
+    give some, and what comes after it is then asked about None.
+    """
+    value: SOp = convert.node(found.inner)
+    functions = _functions(found.f)
+    while functions and (told := _told(functions[0], value)) is not None:
+        value, functions = told, functions[1:]
+    if not functions:
+        return value
+    return elementwise(_PastNone(functions[0] if len(functions) == 1 else _Steps(functions)), value)
+
+
+def _sequence_map(convert: _Conversion, found: Any) -> SOp:
+    sides = convert.node(found.fst), convert.node(found.snd)
+    decided = _decided(found.f, *sides)
+    return elementwise(_PastNone(found.f), *sides) if decided is None else decided
+
+
+def _functions(f: Callable[[Any], Any]) -> tuple[Callable[[Any], Any], ...]:
+    """The functions of Maps that Tracr made one of, in the order in which they are asked."""
+    found = []
+    while getattr(f, "__qualname__", "") == "Map.__init__.<locals>.<lambda>" and set(_free(f)) == {"f", "inner_f"}:
+        found.append(_free(f)["f"])
+        f = _free(f)["inner_f"]
+    return (f, *reversed(found))
+
+
+def _free(f: Any) -> dict[str, Any]:
+    """The variables that a function has from where it was made."""
+    names = getattr(getattr(f, "__code__", None), "co_freevars", ())
+    return dict(zip(names, (cell.cell_contents for cell in getattr(f, "__closure__", None) or ()), strict=True))
+
+
+def _told(f: Callable[[Any], Any], value: SOp) -> SOp | None:
+    """What a function makes of the values, in this language's own operators; None where that is not known."""
+    operated = _operated(f, value)
+    return _decided(f, value) if operated is None else operated
+
+
+_EQUALITY = {"eq": "==", "ne": "!="}
+_OPERATORS = {
+    **{"lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+    **{"add": "+", "sub": "-", "mul": "*", "radd": "+", "rsub": "-", "rmul": "*"},
+}
+
+
+def _operated(f: Any, value: SOp) -> SOp | None:
+    """`value < 1`, as this language has it, for the function that Tracr makes of it; None for other functions."""
+    method = re.fullmatch(r"SOp\.__(\w+)__\.<locals>\.<lambda>", getattr(f, "__qualname__", ""))
+    free = _free(f)
+    if method is None or set(free) != {"other"}:
+        return None
+    name, other = method[1], free["other"]
+    if name in _EQUALITY and type(other) in (int, float, str):
+        return _unless_none(graph.apply(_EQUALITY[name], value, other), value)
+    if name not in _OPERATORS or type(other) not in (int, float):
+        return None
+
+    def operated(number: SOp) -> SOp:
+        return graph.apply(_OPERATORS[name], *((other, number) if name.startswith("r") else (number, other)))
+
+    return _past_none(operated, value)
+
+
+_LOGIC: dict[tuple[Any, ...], Callable[..., SOp]] = {
+    (False, True): lambda truth: truth,
+    (True, False): invert,
+    (False, False, False, True): and_,
+    (False, True, True, True): or_,
+}
+
+
+def _decided(f: Callable[..., Any], *truths: SOp) -> SOp | None:
+    """A function of truths as a word of this language, by what it says of each; None where there is no such word."""
+    if not all(map(_is_truth, truths)):
+        return None
+    try:
+        table = tuple(f(*row) for row in product((False, True), repeat=len(truths)))
+    except Exception:  # whoever asks it about such a value is told what it raises
+        return None
+    if not all(isinstance(said, bool) for said in table) or table not in _LOGIC:
+        return None
+    return _past_none(_LOGIC[table], *truths)
+
+
+def _is_truth(value: SOp) -> bool:
+    """Whether the values are True, False and None alone, as far as that is seen at once."""
+    if not isinstance(value, graph.Map):
+        return isinstance(value, graph.Constant) and (isinstance(value.value, bool) or value.value == Symbol(None))
+    if value.op.name == "if":
+        return all(map(_is_truth, value.args[1:]))
+    return value.op.name in _COMPARISONS.values() or (
+        value.op.name in ("and", "or", "not") and all(map(_is_truth, value.args))
     )
-    return where((first == none) | (second == none), none, total)
+
+
+def _past_none(operate: Callable[..., SOp], *values: SOp) -> SOp:
+    """An operation on numbers or truths, and None where one is None."""
+    none = graph.sop(None)
+    stands_in = (False if _is_truth(value) else 0 for value in values)
+    known = (v if _is_never_none(v) else where(v == none, other, v) for v, other in zip(values, stands_in, strict=True))
+    return _unless_none(operate(*known), *values)
+
+
+def _unless_none(result: SOp, *values: SOp) -> SOp:
+    """The result, and None where one of the values is None; the compiler leaves it out where that cannot be."""
+    none = graph.sop(None)
+    missing = [value == none for value in values if not _is_never_none(value)]
+    return where(reduce(or_, missing), none, result) if missing else result
+
+
+def _is_never_none(value: SOp) -> bool:
+    """Whether None cannot be among the values, as far as that is seen at once."""
+    if isinstance(value, graph.Map):
+        never = value.op.name in ("+", "-", "*", "and", "or", "not", "indicator", *_COMPARISONS.values())
+        return never and all(map(_is_never_none, value.args))
+    if isinstance(value, graph.Aggregate):
+        return value.default != Symbol(None) and _is_never_none(value.value)
+    if isinstance(value, graph.Constant):
+        return value.value != Symbol(None)
+    return isinstance(value, (graph.Tokens, graph.Indices, graph.SelectorWidth))
+
+
+def _linear(convert: _Conversion, found: Any) -> SOp:
+    def total(first: SOp, second: SOp) -> SOp:
+        if found.snd_fac < 0:
+            return _times(first, found.fst_fac) - _times(second, -found.snd_fac)
+        return _times(first, found.fst_fac) + _times(second, found.snd_fac)
+
+    return _past_none(total, convert.node(found.fst), convert.node(found.snd))
 
 
 def _times(node: SOp, factor: float) -> SOp:
@@ -146,6 +294,10 @@ def _numbers(value: SOp) -> SOp:
     """The values with bools as numbers, for a mean."""
     if isinstance(value, graph.Constant):
         return graph.sop(_as_number(value.value))
+    if isinstance(value, graph.Map) and value.op.name == "if":
+        return where(value.args[0], *map(_numbers, value.args[1:]))
+    if _is_truth(value):
+        return graph.indicator(value)
     return elementwise(_as_number, value) if _may_be_bool(value) else value
 
 
@@ -153,7 +305,7 @@ def _may_be_bool(value: SOp) -> bool:
     """Whether a bool can be among the values: functions may give some, and a default may be one."""
     if isinstance(value, graph.Aggregate):
         return isinstance(value.default, bool) or _may_be_bool(value.value)
-    return isinstance(value, graph.Map) and value.op.name not in ("+", "-", "*", "if")
+    return isinstance(value, graph.Map) and value.op.name not in ("+", "-", "*", "if", "indicator")
 
 
 def _is(expression: Any, name: str) -> bool:
@@ -179,10 +331,8 @@ _RULES: dict[str, Callable[[_Conversion, Any], Node]] = {
     "Full": lambda convert, found: graph.sop(found.fill),
     "ConstantSOp": lambda convert, found: elementwise(_Item(tuple(found.value)), indices),
     "LinearSequenceMap": _linear,
-    "SequenceMap": lambda convert, found: elementwise(
-        _PastNone(found.f), convert.node(found.fst), convert.node(found.snd)
-    ),
-    "Map": lambda convert, found: elementwise(_PastNone(found.f), convert.node(found.inner)),
+    "SequenceMap": _sequence_map,
+    "Map": _map,
     "Aggregate": _aggregate,
     "SelectorWidth": lambda convert, found: graph.selector_width(convert.node(found.selector)),
     "Select": _select,

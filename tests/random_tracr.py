@@ -14,6 +14,17 @@ MAPS = (
     lambda x: str(int(x)),
     lambda x: None if x == 1 else x,
 )
+OPERATORS = (
+    lambda s: s + 1,
+    lambda s: 2 - s,
+    lambda s: s * 0.5,
+    lambda s: 3 * s,
+    lambda s: s < 1,
+    lambda s: s >= 0.5,
+    lambda s: s == 1,
+    lambda s: s != 0,
+    lambda s: ~s,
+)
 PAIRS = (
     lambda x, y: x - y,
     lambda x, y: x and y,
@@ -33,9 +44,11 @@ DEFAULTS = (None, None, 0, 0.5, True, "z")
 
 def random_tracr(t: Any, rng: random.Random, depth: int = 4) -> Any:
     """An s-op of the module `tracr.rasp.rasp`, or of what stands in for it."""
-    kinds = {"map": 5, "pairs": 3, "linear": 1, "width": 3, "aggregate": 8, "leaf": 3}
+    kinds = {"operator": 4, "map": 4, "pairs": 3, "linear": 1, "width": 3, "aggregate": 8, "leaf": 3}
     kind = rng.choices(list(kinds), list(kinds.values()))[0] if depth else "leaf"
     match kind:
+        case "operator":
+            return rng.choice(OPERATORS)(random_tracr(t, rng, depth - 1))
         case "map":
             return t.Map(rng.choice(MAPS), random_tracr(t, rng, depth - 1), simplify=rng.random() < 0.5)
         case "pairs":

@@ -132,7 +132,8 @@ def test_what_is_not_there_is_said(
     words: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "tracr", None)
+    for name in ("tracr", *found()):
+        monkeypatch.setitem(sys.modules, name, None)
     assert run(monkeypatch, *words) == 1
     assert reason in capsys.readouterr().err
 

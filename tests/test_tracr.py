@@ -159,6 +159,29 @@ def test_where_tracrs_evaluator_has_no_value_there_may_be_one_here(t: Any) -> No
             program("aab")
 
 
+def test_operators_come_over_as_operators(t: Any) -> None:
+    assert rasp.from_tracr(2 * (t.indices + 1) - 3) is 2 * (rasp.indices + 1) - 3
+    assert rasp.from_tracr(5 - t.length) is 5 - rasp.length
+    assert rasp.from_tracr(~(t.tokens == "a")) is ~(rasp.tokens_asis == "a")
+    either = (t.indices < 1) | (t.tokens != "b")
+    assert rasp.from_tracr(either) is (rasp.indices < 1) | (rasp.tokens_asis != "b")
+
+
+def test_balances_of_long_inputs_are_compiled(t: Any) -> None:
+    """As functions of four means they would be tables too large to list."""
+    balances = [t.LinearSequenceMap(share(t, one), share(t, other), 1, -1) for one, other in ("ab", "cd")]
+    negative = (balances[0] < 0) | t.Map(lambda x: x, balances[1] < 0)
+    given = list("abba" * 10)
+    assert rasp.compile(rasp.from_tracr(negative), "a-d", 40)(given) == negative(given)
+
+
+def test_what_comes_after_a_function_is_asked_about_none(t: Any) -> None:
+    """Tracr makes one Map of these, so that the second one sees what the first one gives."""
+    program = t.Map(lambda x: x is None, t.Map(lambda x: None if x > 1 else x, t.indices + 1))
+    assert rasp.from_tracr(program)("ab") == program("ab") == [False, True]
+    assert rasp.from_tracr(t.Map(lambda x: str(x), t.indices + 1) + "!")("ab") == ["1!", "2!"]
+
+
 # Seeds of programs that are compiled: each model takes a while.
 COMPILED = 20
 

@@ -89,27 +89,67 @@ class RASPExpr:
         raise NotImplementedError
 
 
-def _operator(f: Callable[[Any, Any], Any]) -> Any:
-    def build(self: SOp, other: Any) -> SOp:
-        return SequenceMap(f, self, other) if isinstance(other, SOp) else Map(lambda x: f(x, other), self)
-
-    return build
-
-
-def _reflected(f: Callable[[Any, Any], Any]) -> Any:
-    return lambda self, other: Map(lambda x: f(other, x), self)
-
-
 class SOp(RASPExpr):
+    """The operators are known by the names of their functions, so these are named as there."""
+
     __hash__ = RASPExpr.__hash__
-    __lt__, __le__ = _operator(operator.lt), _operator(operator.le)
-    __gt__, __ge__ = _operator(operator.gt), _operator(operator.ge)
-    __eq__, __ne__ = _operator(operator.eq), _operator(operator.ne)
-    __add__, __radd__ = _operator(operator.add), _reflected(operator.add)
-    __sub__, __rsub__ = _operator(operator.sub), _reflected(operator.sub)
-    __mul__, __rmul__ = _operator(operator.mul), _reflected(operator.mul)
-    __truediv__ = _operator(operator.truediv)
-    __and__, __or__ = _operator(lambda x, y: x and y), _operator(lambda x, y: x or y)
+
+    def __lt__(self, other: Any) -> SOp:
+        return Map(lambda x: x < other, self)
+
+    def __le__(self, other: Any) -> SOp:
+        return Map(lambda x: x <= other, self)
+
+    def __gt__(self, other: Any) -> SOp:
+        return Map(lambda x: x > other, self)
+
+    def __ge__(self, other: Any) -> SOp:
+        return Map(lambda x: x >= other, self)
+
+    def __eq__(self, other: Any) -> SOp:  # type: ignore[override]
+        return Map(lambda x: x == other, self)
+
+    def __ne__(self, other: Any) -> SOp:  # type: ignore[override]
+        return Map(lambda x: x != other, self)
+
+    def __add__(self, other: Any) -> SOp:
+        if isinstance(other, SOp):
+            return SequenceMap(lambda x, y: x + y, self, other)
+        return Map(lambda x: x + other, self)
+
+    def __sub__(self, other: Any) -> SOp:
+        if isinstance(other, SOp):
+            return SequenceMap(lambda x, y: x - y, self, other)
+        return Map(lambda x: x - other, self)
+
+    def __mul__(self, other: Any) -> SOp:
+        if isinstance(other, SOp):
+            return SequenceMap(lambda x, y: x * y, self, other)
+        return Map(lambda x: x * other, self)
+
+    def __truediv__(self, other: Any) -> SOp:
+        if isinstance(other, SOp):
+            return SequenceMap(lambda x, y: x / y, self, other)
+        return Map(lambda x: x / other, self)
+
+    def __and__(self, other: Any) -> SOp:
+        if isinstance(other, SOp):
+            return SequenceMap(lambda x, y: x and y, self, other)
+        return Map(lambda x: x and other, self)
+
+    def __or__(self, other: Any) -> SOp:
+        if isinstance(other, SOp):
+            return SequenceMap(lambda x, y: x or y, self, other)
+        return Map(lambda x: x or other, self)
+
+    def __radd__(self, other: Any) -> SOp:
+        return Map(lambda x: other + x, self)
+
+    def __rsub__(self, other: Any) -> SOp:
+        return Map(lambda x: other - x, self)
+
+    def __rmul__(self, other: Any) -> SOp:
+        return Map(lambda x: other * x, self)
 
     def __invert__(self) -> SOp:
         return Map(lambda x: not x, self)
@@ -146,8 +186,8 @@ class Map(SOp):
         super().__init__()
         self.f, self.inner = f, inner
         if simplify and isinstance(inner, Map):
-            before = inner.f
-            self.f, self.inner = lambda x: f(before(x)), inner.inner
+            inner_f = inner.f
+            self.f, self.inner = lambda x: f(inner_f(x)), inner.inner
 
     def __call__(self, xs: Sequence[Any]) -> Any:
         return [None if x is None else self.f(x) for x in self.inner(xs)]
