@@ -94,3 +94,10 @@ def test_where_one_mean_for_a_sum_does_not_decide_both_are_looked_at(root: SOp) 
 def test_a_sum_that_ties_in_many_places() -> None:
     root = aggregate(BEFORE, indices, 0) + aggregate(BEFORE, PLACE, 0) > tokens_int
     assert verify(root, exact(root, (0, 1, 3), 5)).exhaustive
+
+
+def test_a_tie_at_zero_where_floats_are_dense() -> None:
+    root = aggregate(BEFORE, PLACE - 1, 0) < 0
+    assert verify(root, exact(root, (0, 1, 2), 5)).exhaustive
+    root = aggregate(select(tokens, tokens, "=="), Tokens("float") * indices - indices / 3) > 0
+    assert verify(root, exact(root, (0.1, 2.5), 8, dtype="float64")).exhaustive

@@ -42,7 +42,7 @@ def test_options_that_do_not_help_are_not_named() -> None:
 
 
 def test_options_are_tried_first_then_changes_of_the_program_and_a_smaller_length_last() -> None:
-    compilation = Compilation({"": PLACE % 2 == 0}, Options("ab", 90))
+    compilation = Compilation({"": apply("^", PLACE, 2) == 4}, Options("ab", 90))
     with pytest.raises(Refusal) as error:
         compilation.model()
     place = "aggregate(select(tokens, tokens, ==), indices)"
@@ -53,11 +53,11 @@ def test_options_are_tried_first_then_changes_of_the_program_and_a_smaller_lengt
 
 def test_a_number_that_is_rounded_is_named_where_that_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregates, "MAX_MEANS", 3)
-    text = "m = aggregate(select(tokens, tokens, ==), indices); even = m % 2 == 0;"
+    text = "m = aggregate(select(tokens, tokens, ==), indices); four = m ^ 2 == 4;"
     with pytest.raises(Refusal, match="not in a linear way") as error:
         parse_program(text).compile(vocab="ab", max_length=6)
     assert error.value.hint == "round(m) in its place compiles it"
-    rounded = parse_program(text.replace("even = m", "even = round(m)")).compile(vocab="ab", max_length=6)
+    rounded = parse_program(text.replace("four = m", "four = round(m)")).compile(vocab="ab", max_length=6)
     assert rounded.run("aba").output == [False, False, False]
 
 

@@ -25,6 +25,7 @@ from compiler.rewrites.materialise import Steps
 from compiler.rewrites.mixed_types import split_mixed
 from compiler.rewrites.number_types import settle_types
 from compiler.rewrites.ranks import compare_ranks
+from compiler.rewrites.remainders import unfold_remainder
 from compiler.rewrites.select_best import choose, count_apart, put_before
 from compiler.rewrites.sets import Sets
 from compiler.rewrites.ties import settle_ties
@@ -70,7 +71,7 @@ def split(
         found = _copying_less(found, facts)
         found = _in_steps(found, facts) if in_steps else found
     if settles_ties:
-        for change in (settle_types, settle_ties, compare_ranks):
+        for change in (settle_types, unfold_remainder, settle_ties, compare_ranks):
             found = _passed(found, change, facts)
     return found
 

@@ -146,11 +146,20 @@ class _Finder:
         if node.op.name not in AFFINE:
             return None
         sides = [self._functions(arg) for arg in node.args]
+        if any(side is not None and self.depends(arg) for arg, side in zip(node.args, sides, strict=True)):
+            sides = [side or self._levels(arg) for arg, side in zip(node.args, sides, strict=True)]
         known = [side for side in sides if side is not None]
         if len(known) < len(sides):
             return None
         found = [AFFINE[node.op.name](parts) for parts in product(*known)]
         return None if any(function is None for function in found) else [f for f in found if f is not None]
+
+    def _levels(self, node: SOp) -> list[Affine] | None:
+        """What is constant between the thresholds of its own tests, as each of the numbers that it may be."""
+        if not self.asks(node):
+            return None
+        values = self.analysis[node]
+        return [({}, Constant(value)) for value in values.universe] if values.listed and values.numeric else None
 
     def _branches(self, condition: SOp, then: SOp, otherwise: SOp) -> list[Affine] | None:
         """Of a condition on the source each branch; another one chooses the coefficients, or any of both if many."""
