@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compiler.facts import Facts
 from compiler.options import Options
+from compiler.pipeline import compile_sop
 from compiler.run.verify import verify
 from compiler.values.sets import ValueSet
+from rasp.errors import Refusal
 from rasp.graph import (
     aggregate,
     indicator,
@@ -79,3 +82,14 @@ def test_a_selector_compares_sums_whose_values_share_a_direction_by_their_ranks(
     number = aggregate(after, indicator(tokens_asis)) - aggregate(after, tokens_float)
     root = selector_width(select(number, number, "<="))
     assert verify(root, exact(root, (True, False), 3)).exhaustive
+
+
+@pytest.mark.parametrize("large", [2**53 + 1, 10**30])
+def test_an_int_that_no_float_holds_is_not_compared_beside_means(large: int) -> None:
+    """One selected key gives the int itself, several the float of their mean, and the stream has a float for both."""
+    for asked in (
+        aggregate(select(tokens_asis, tokens_asis), tokens_asis, -999) == tokens_asis,
+        aggregate(select(indices, indices, "<"), tokens_asis, ""),
+    ):
+        with pytest.raises(Refusal):
+            compile_sop(asked, (large - 1, large), 3)

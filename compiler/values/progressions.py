@@ -267,7 +267,7 @@ class Progressions:
             return self._differences(node)
         widths = self._analysis.width_bounds(node.selector)
         least = int(widths.low.min())
-        others = () if least or isinstance(node.default, str) else (Fraction(node.default),)
+        others = () if least or isinstance(node.default, str) else (_held_by_floats(Fraction(node.default)),)
         progression, values = self[node.value], self._analysis[node.value]
         sizes = range(max(least, 1), int(widths.high.max()) + 1)
         return Means(progression, sizes, others, _ends(progression, values.range, values.universe))
@@ -313,12 +313,19 @@ class Progressions:
 
 
 def _progression_of_values(values: Sequence[Any]) -> Progression:
-    exact = [Fraction(value) for value in values]
+    exact = [_held_by_floats(Fraction(value)) for value in values]
     size = max(map(abs, exact))
     meant = [simple(value, size) for value in exact]
     error = max(abs(one - other) for one, other in zip(exact, meant, strict=True))
     low, high = min(meant), max(meant)
     return Progression(low, gcd_of([value - low for value in meant]), low, high, error)
+
+
+def _held_by_floats(number: Fraction) -> Fraction:
+    """The number itself. Refusal for an int that no float is: one key's is copied as it is, but a mean is a float."""
+    if Fraction(float(number)) != number:
+        raise Refusal(f"{number} is an int that no float holds, and is read beside means", hint="use smaller ints")
+    return number
 
 
 def _ends(
