@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -13,7 +14,18 @@ from compiler.pipeline import compile_sop
 from compiler.run.decode import check, decode, selected_states
 from compiler.run.model import CompiledModel
 from rasp.errors import DataFault, Refusal, ValueFault
-from rasp.graph import aggregate, full, indices, length, select, selector_width, tokens, tokens_asis, tokens_float
+from rasp.graph import (
+    aggregate,
+    full,
+    indices,
+    length,
+    select,
+    selector_width,
+    tokens,
+    tokens_asis,
+    tokens_float,
+    where,
+)
 from rasp.operations import Atom
 
 REVERSE = aggregate(select(indices, length - 1 - indices), tokens)
@@ -116,6 +128,15 @@ def test_steps_between_tokens_that_no_weight_tells_apart_are_refused(token: floa
 
 
 def test_steps_that_no_weight_is_steep_enough_for_are_refused() -> None:
-    mean = aggregate(select(indices, indices, "<"), tokens_asis, 5e-324)
-    with pytest.raises(Refusal, match="too steep"):
-        compile_sop(selector_width(select(tokens_asis, mean, "!=")), (10**30, 1), 3, dtype="float64")
+    after = aggregate(select(indices, indices + 1), where(tokens == "a", 0.0, 1e-300), 16777217)
+    with pytest.raises(Refusal):
+        compile_sop(selector_width(select(after, aggregate(full, after), "!=")), "ab", 4, dtype="float64")
+
+
+@pytest.mark.parametrize("default", [1e308, 3e307, 1e37])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gates_for_a_mean_beyond_what_they_can_close_are_refused(default: float, dtype: str) -> None:
+    mean = aggregate(select(indices, indices, "<"), tokens_float * indices, default)
+    tenths = tuple(number / 10 for number in range(1, 40))
+    with suppress(Refusal):
+        compile_sop(where(tokens_float > 0.15, mean, tokens_float), tenths, 9, dtype=dtype)

@@ -17,6 +17,7 @@ from compiler.symbolic import Neuron, combine, masked
 from compiler.values.affine import is_product
 from compiler.values.categorical import value_key
 from compiler.values.roundoff import Error, largest
+from rasp.errors import Refusal
 from rasp.graph import Map, SOp
 
 
@@ -45,7 +46,7 @@ class Product(ByNeurons):
         number = {code: row for row, code in enumerate(sorted(set(equal)))}
         row_of = {value_key(value): number[code] for value, code in zip(values.universe, equal, strict=True)}
         indicators = reader.indicators(factor, row_of, len(number))
-        strength = 2.0 ** math.ceil(math.log2(max(abs(low), abs(high), 1)) + 1)
+        strength = 2.0 ** self._exponent(max(abs(low), abs(high), 1.0), precision)
         found = []
         for code, row in number.items():
             weight = float(values.universe[code])
@@ -55,6 +56,12 @@ class Product(ByNeurons):
                     inputs = combine((sign, {reader.raw[mean]: 1.0}), (1.0, outside))
                     found.append(Neuron(masked(inputs), 0.0, {reader.numbers[self.node]: sign * weight}))
         return found
+
+    def _exponent(self, size: float, precision: Precision) -> int:
+        """That of a power of two above the mean. Refusal where the dtype has none."""
+        if 4 * size >= precision.largest:
+            raise Refusal(f"{self.node!r}: a mean of {size:.3g} is too large for gates in {precision.name}")
+        return math.ceil(math.log2(size) + 1)
 
     def error(self, storage: Storage, precision: Precision) -> Error:
         """A mean times a number, rounded, and zeros."""

@@ -49,8 +49,9 @@ class Certifier:
         self.stream = Stream(symbolic, planned.storage, precision)
         self.heads, self.neurons = Heads(self.stream, conjunctions), Neurons(self.stream)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def certificate(self) -> Certificate:
-        """The certificate. Refusal where a check fails."""
+        """The certificate. Refusal where a check fails: what is beyond all floats equals nothing that is wanted."""
         self._structure()
         self._embedding()
         self._writers()

@@ -54,7 +54,7 @@ class Neurons:
         W_in = weights.W_in[:, columns].astype(np.float64)  # noqa: N806
         W_out = weights.W_out[columns].astype(np.float64)  # noqa: N806
         bias = weights.b_in[columns].astype(np.float64)
-        if np.any(self.stream.bos_state @ W_in + bias > 0):
+        if not np.all(self.stream.bos_state @ W_in + bias <= 0):
             self.stream.fail(f"neurons for {encoding.node!r}", "they are active at BOS")
         RULES[type(encoding)](self, encoding, W_in, bias, W_out)
 
