@@ -20,9 +20,7 @@ from rasp.graph import (
     indices,
     length,
     select,
-    selector_width,
     tokens,
-    tokens_asis,
     tokens_float,
     where,
 )
@@ -127,12 +125,6 @@ def test_steps_between_tokens_that_no_weight_tells_apart_are_refused(token: floa
         compile_sop(aggregate(full, tokens_float) > 0, (token, -token), 2, dtype="float64")
 
 
-def test_steps_that_no_weight_is_steep_enough_for_are_refused() -> None:
-    after = aggregate(select(indices, indices + 1), where(tokens == "a", 0.0, 1e-300), 16777217)
-    with pytest.raises(Refusal):
-        compile_sop(selector_width(select(after, aggregate(full, after), "!=")), "ab", 4, dtype="float64")
-
-
 @pytest.mark.parametrize("default", [1e308, 3e307, 1e37])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_gates_for_a_mean_beyond_what_they_can_close_are_refused(default: float, dtype: str) -> None:
@@ -140,3 +132,9 @@ def test_gates_for_a_mean_beyond_what_they_can_close_are_refused(default: float,
     tenths = tuple(number / 10 for number in range(1, 40))
     with suppress(Refusal):
         compile_sop(where(tokens_float > 0.15, mean, tokens_float), tenths, 9, dtype=dtype)
+
+
+def test_defaults_whose_sums_no_float_holds_are_refused() -> None:
+    mixed = aggregate(select(indices, length - 1 - indices, "<"), where(tokens_float == 0.1, True, "s"), 1e308)
+    with pytest.raises(Refusal, match="beyond float32"):
+        compile_sop(where(mixed == False, aggregate(full, mixed, False), -1), (0.1, 0.2, 0.3), 3, prefer="depth")  # noqa: E712

@@ -383,6 +383,8 @@ class Heads:
         rows = np.flatnonzero(weights).tolist()
         held = [Fraction(self.stream.bos_state[row]) for row in rows]
         terms = [Fraction(weights[row]) * at_bos for row, at_bos in zip(rows, held, strict=True)]
+        if sum(map(abs, terms)) >= self.precision.largest:
+            self.stream.fail(repr(node), "what is read at BOS is beyond the largest float")
         is_exact = held_exactly(held, self.precision) and added_exactly([Fraction(0), *terms], self.precision)
         rounded = 0.0 if is_exact else (len(rows) + 2) * self.precision.unit * float(sum(map(abs, terms)))
         drift = sum(abs(weights[row]) * self._drift(self.stream.directions[row]) for row in rows)
