@@ -22,6 +22,9 @@ are off. So R and the sums are never at stake, and 1/(w+1) is read exactly up to
 it acts, so it stays exact, and a − B < 0 switches it off elsewhere. So its neighbouring values are those that occur in
 its contexts: of a mean of n ints 1/n apart, where those of other lengths lie between them.
 
+*Shared.* What changes alike in several contexts, between readings of each that have room for one threshold, is one step
+(`piercing.py`): round((i + 1)·mean) at position i takes about as many steps as it has values, not one a fraction.
+
 A function with values f₁ … f_m along the raw number is f₁ + Σ (f_j − f_{j−1})·step_j, each output direction a sum of
 integers below the exact range, so any order of summation gives the same result. Neurons are off at BOS: there `one` is
 0, so R is missing, and boxes are masked.
@@ -31,16 +34,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise, product
 from operator import itemgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from compiler.gadgets.boxes import Box, cover
+from compiler.gadgets.piercing import pierced
 from compiler.gadgets.tables import Context, IndistinctError, Space, Target, table_neurons
 from compiler.precision import Precision
 from compiler.reader import Reader
@@ -50,10 +54,21 @@ from rasp.errors import Refusal
 from rasp.graph import SOp
 
 Entry: TypeAlias = tuple[Context, int, int]
+Ends: TypeAlias = tuple[int, int]
+Frozen: TypeAlias = frozenset[tuple[Direction, float]]
 WIDER = "use float64, or a smaller maximum length"
 _STEEPNESS = (8, 4, 2)
 _NOISE = 2 / 7
+_FEWER = 2
 _STEEPEST = Fraction(2**1000)
+
+
+class Change(NamedTuple):
+    """Where something changes: in a context, between the readings of two ranks."""
+
+    context: Context
+    before: int
+    after: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,10 +131,10 @@ def cheapest_steps(
     """Steps up or down along the raw number, whichever are fewer, or have smaller sums; steep ones where they fit."""
     stepped = replace(stepped, entries=_run_ends(stepped.entries))
     refusal: Refusal | None = None
-    for steepness in _STEEPNESS:
+    for shares, steepness in product((True, False), _STEEPNESS):
         built: list[tuple[int, float, list[Neuron]]] = []
         for sign in (1, -1):
-            builder = StepBuilder(name, stepped, spaces, replace(raw, sign=sign), precision, steepness)
+            builder = StepBuilder(name, stepped, spaces, replace(raw, sign=sign), precision, steepness, shares)
             try:
                 neurons = builder.neurons()
                 check_sums(builder.sums, precision)
@@ -172,9 +187,10 @@ class StepBuilder:
         raw: RawInput,
         precision: Precision,
         steepness: int = _STEEPNESS[0],
+        shares: bool = True,
     ) -> None:
         self.name, self.spaces, self.raw, self.precision = name, spaces, raw, precision
-        self.steepness, self.targets = steepness, stepped.targets
+        self.steepness, self.shares, self.targets = steepness, shares, stepped.targets
         used = sorted({rank for _, _, rank in stepped.entries}, reverse=raw.sign < 0)
         self.levels = [raw.sign * stepped.levels[rank] for rank in used]
         place = {rank: at for at, rank in enumerate(used)}
@@ -195,8 +211,8 @@ class StepBuilder:
 
     def neurons(self) -> list[Neuron]:
         """First values as boxes, then two hidden units for every change and group of contexts that share it."""
-        changes: dict[tuple[int, frozenset[tuple[Direction, float]]], dict[Context, int]] = defaultdict(dict)
-        frozen: dict[tuple[int, int], frozenset[tuple[Direction, float]]] = {}
+        changes: dict[Frozen, list[Change]] = defaultdict(list)
+        frozen: dict[tuple[int, int], Frozen] = {}
         first: list[Target] = []
         for context, table in self.tables.items():
             ranks = sorted(table)
@@ -207,27 +223,47 @@ class StepBuilder:
                     continue
                 if pair not in frozen:
                     frozen[pair] = _freeze(self._change(*pair))
-                changes[after, frozen[pair]][context] = before
+                changes[frozen[pair]].append(Change(context, before, after))
         rows = np.array(list(self.tables), dtype=np.intp).reshape(len(self.tables), -1)
         built = table_neurons(self.name, rows, first, self.spaces, self.precision.exact / 8)
         self.sums.update(built.sums)
         found = built.neurons
-        for (level, change), below in sorted(changes.items(), key=lambda item: item[0][0]):
-            for box, inside in self._boxes(below):
-                found += self._step((self.levels[max(inside)], self.levels[level]), dict(change), box)
+        steps = [(ends, dict(change), box) for change, places in changes.items() for ends, box in self._steps(places)]
+        for ends, change, box in sorted(steps, key=lambda step: step[0][1]):
+            found += self._step(ends, change, box)
         return found
 
-    def _boxes(self, below: Mapping[Context, int]) -> Iterator[tuple[Box, Collection[int]]]:
-        """The boxes of some contexts, each with what those in it have."""
-        if len(below) == len(self.tables):
-            yield tuple(frozenset(space.directions) for space in self.spaces), below.values()
-            return
-        for box in cover([*below]):
-            yield box, [below[context] for context in product(*box)]
+    def _steps(self, places: Sequence[Change]) -> list[tuple[Ends, Box]]:
+        """The steps that make a change at some places: one for each reading and box, or shared by what lies close."""
+        of_reading: dict[int, list[Change]] = defaultdict(list)
+        for place in places:
+            of_reading[place.after].append(place)
+        alone = [step for _, some in sorted(of_reading.items()) for step in self._boxes(some)]
+        groups = self._shared(places) if self.shares else []
+        if not 0 < _FEWER * len(groups) <= len(alone):
+            return alone
+        return min(alone, [step for some in groups for step in self._boxes(some)], key=len)
 
-    def _step(self, ends: tuple[Fraction, Fraction], change: Functional, box: Box) -> list[Neuron]:
-        """Two units for the change from a reading to the next one that there is in the contexts of a box."""
-        lower, upper = ends
+    def _shared(self, places: Sequence[Change]) -> list[list[Change]]:
+        """Places that one step may serve, in groups; none where floats do not tell the readings of a context apart."""
+        size = list(map(float, self.levels))
+        found = pierced([size[place.before] for place in places], [size[place.after] for place in places])
+        groups = [[places[at] for at in some.tolist()] for some in found]
+        is_apart = all(len({place.context for place in some}) == len(some) for some in groups)
+        return groups if is_apart else []
+
+    def _boxes(self, places: Sequence[Change]) -> Iterator[tuple[Ends, Box]]:
+        """Boxes of the contexts of some places, each with what all its places lie between."""
+        if len(places) == len(self.tables):
+            yield _between(places), tuple(frozenset(space.directions) for space in self.spaces)
+            return
+        place_of = {place.context: place for place in places}
+        for box in cover([*place_of]):
+            yield _between([place_of[context] for context in product(*box)]), box
+
+    def _step(self, ends: Ends, change: Functional, box: Box) -> list[Neuron]:
+        """Two units for a change between the readings of two ranks, in the contexts of a box."""
+        lower, upper = (self.levels[rank] for rank in ends)
         slope = self._slope(upper - lower)
         noise = max(self.raw.error(lower), self.raw.error(upper)) * slope
         if not noise <= (float(Fraction(slope) * (upper - lower)) - 1) * _NOISE:
@@ -268,6 +304,11 @@ class TooClose(Refusal):
         apart = f"too close to tell apart in {steps.precision.name}"
         super().__init__(f"{steps.name}: {steps.raw.direction.name} may be {' or '.join(ends)}, {apart}", hint=WIDER)
         self.number: SOp | None = steps.raw.node
+
+
+def _between(places: Sequence[Change]) -> Ends:
+    """The ranks that all of some places lie between."""
+    return max(place.before for place in places), min(place.after for place in places)
 
 
 def check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:

@@ -104,8 +104,9 @@ class Group:
         """Whether the units write exactly `want` wherever the readings lie, in the arithmetic of the dtype.
 
         They lie between the two ends, each moved outwards by `shift` times its error. No unit changes sides between
-        the ends, and the active ones have no slope along a raw input. Units that share their input weights share its
-        rounding, so what they leave when they cancel is the same everywhere.
+        the ends. An active one is the same at both and, as rounding keeps order, in between; or else, with all such, it
+        has no slope along a raw input. Units that share their input weights share its rounding, so what they leave when
+        they cancel is the same everywhere.
         """
         climbs = self._climbs(want, readings, shift)
         if climbs is not None:
@@ -156,7 +157,8 @@ class Group:
             return False
         if not np.array_equal(high @ self._written, want) or not np.array_equal(active, high > 0):
             return False
-        return not any(np.any(active.astype(np.float64) @ slopes) for slopes in self._slopes)
+        moving = (active & (low != high)).astype(np.float64)
+        return not any(np.any(moving @ slopes) for slopes in self._slopes)
 
     def _sums_are_exact(self, hidden: Matrix) -> bool:
         """Whether integers are added up, in any order, and what is added and what is taken off stays exact."""
