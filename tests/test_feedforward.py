@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from itertools import chain
 
-import numpy as np
 import pytest
 
 from compiler.gadgets.boxes import cover
+from compiler.gadgets.piercing import pierced
 from compiler.pipeline import compile, compile_sop
 from rasp.errors import RaspError, ValueFault
 from rasp.graph import (
@@ -194,13 +195,21 @@ def test_a_function_of_a_function_of_several_numbers() -> None:
     exact(fewer * before - before * before + fewer, "ab", 5)
 
 
-def test_steps_are_as_steep_as_their_own_contexts_ask() -> None:
-    """At each position the means of so many ints are 1/n apart; those of all positions are 1/1560 apart and less."""
-    counted = "p = select(indices, indices, <=); x = round((indices + 1) * aggregate(p, tokens_int));"
-    model = compile(program(counted), range(6), 40)
+def test_steps_of_several_contexts_are_shared() -> None:
+    """At position i a mean of ints has 5(i + 1) steps, 4,100 at all 40 positions; the sum of the ints has 200."""
+    summed = "p = select(indices, indices, <=); x = round((indices + 1) * aggregate(p, tokens_int));"
+    model = compile(program(summed), range(6), 40)
     (units,) = model.weights.layers[0].feed_forwards
-    raw = model.weights.directions.index("aggregate(p, tokens_int)")
-    assert np.abs(units.W_in[raw]).max() == 8 * 64
+    assert 2 * 200 <= units.W_in.shape[1] < 2 * 400
+
+
+@pytest.mark.parametrize("ends", [[(0, 1), (0.5, 2), (1, 3)], [(0, 4), (3, 5), (3.9, 6), (4, 7)], [(1, 1), (1, 1)]])
+def test_pierced_intervals_share_a_part(ends: list[tuple[float, float]]) -> None:
+    groups = [[ends[at] for at in some.tolist()] for some in pierced(*map(list, zip(*ends, strict=True)))]
+    assert sorted(chain(*groups)) == sorted(ends)
+    for some in groups:
+        first = min(some, key=lambda interval: interval[1])
+        assert all(start <= sum(first) / 2 and first[1] <= end for start, end in some)
 
 
 @pytest.mark.parametrize("first", range(4))
