@@ -437,3 +437,9 @@ def test_many_tokens_have_short_codes(name: str, tokens: int, max_length: int, m
     model = compile_sop(sop, tuple(f"t{i}" for i in range(tokens)), max_length)
     assert verify(sop, model, count=20).counterexample is None
     assert parameters(model) < most
+
+
+def test_a_sum_over_the_whole_input_is_small() -> None:
+    """Its mean has 201 values, times the length: the length is made classes, and steps along the mean do the rest."""
+    model = compile_sop(program("y = round(length * aggregate(full_s, tokens_int));"), tuple(range(6)), 20)
+    assert parameters(model) < 25_000

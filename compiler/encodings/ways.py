@@ -38,6 +38,7 @@ from rasp.errors import Refusal
 from rasp.graph import Aggregate, Map, SelectorWidth, SOp
 
 _DEAR = 4096
+MANY = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +132,17 @@ def _read_raw(node: SOp, raw: Sequence[SOp], storage: Storage) -> Mapping[SOp, S
     """Needs for raw factors: one is read as it is, others are made classes where they can be; these come back.
 
     Those of earlier layers were made classes by the feed-forward of theirs. If several are of the node's own layer,
-    all become classes there, and the node goes into a feed-forward of its own after it.
+    the node goes into a feed-forward of its own after it: all become classes there, or all but one with MANY of them.
     """
     newest = [factor for factor in raw if storage.layer(factor) == storage.layer(node)]
-    as_classes = [factor for factor in raw if len(newest) > 1 or not any(factor is new for new in newest)]
-    if len(newest) == 1:
-        _read_number(node, newest[0], storage)
-    elif not newest and len(raw) == 1:
-        _read_number(node, raw[0], storage)
-        return {}
-    classes = classes_of(node, as_classes, storage.analysis, storage.codes)
+    read = (newest or raw)[0] if len(newest or raw) == 1 else None
+    rising = sorted(raw, key=lambda factor: len(storage.analysis[factor].universe))
+    classes = classes_of(node, [factor for factor in rising if factor is not read], storage.analysis, storage.codes)
+    if len(newest) > 1 and len(storage.analysis[classes[rising[-1]]].universe) > MANY:
+        read = rising[-1]
+        del classes[read]
+    if read is not None:
+        _read_number(node, read, storage)
     for part in classes.values():
         storage.categorical(part)
     storage.wait(node, classes.values())
