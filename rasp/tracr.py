@@ -152,6 +152,10 @@ def _map(convert: _Conversion, found: Any) -> SOp:
 
 def _sequence_map(convert: _Conversion, found: Any) -> SOp:
     sides = convert.node(found.fst), convert.node(found.snd)
+    name = (_method(found.f) or "").removeprefix("r")
+    # What is added or multiplied may be text, which 0 cannot stand in for.
+    if name == "sub" or (name in ("add", "mul") and all(map(_is_never_none, sides))):
+        return _past_none(lambda first, second: graph.apply(_OPERATORS[name], first, second), *sides)
     decided = _decided(found.f, *sides)
     return elementwise(_PastNone(found.f), *sides) if decided is None else decided
 
@@ -184,13 +188,18 @@ _OPERATORS = {
 }
 
 
+def _method(f: Any) -> str | None:
+    """The operator of Tracr's s-ops that made a function."""
+    found = re.fullmatch(r"SOp\.__(\w+)__\.<locals>\.<lambda>", getattr(f, "__qualname__", ""))
+    return found and found[1]
+
+
 def _operated(f: Any, value: SOp) -> SOp | None:
     """`value < 1`, as this language has it, for the function that Tracr makes of it; None for other functions."""
-    method = re.fullmatch(r"SOp\.__(\w+)__\.<locals>\.<lambda>", getattr(f, "__qualname__", ""))
-    free = _free(f)
-    if method is None or set(free) != {"other"}:
+    name, free = _method(f), _free(f)
+    if name is None or set(free) != {"other"}:
         return None
-    name, other = method[1], free["other"]
+    other = free["other"]
     if name in _EQUALITY and type(other) in (int, float, str):
         return _unless_none(graph.apply(_EQUALITY[name], value, other), value)
     if name not in _OPERATORS or type(other) not in (int, float):

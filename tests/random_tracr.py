@@ -33,6 +33,13 @@ PAIRS = (
     lambda x, y: (x, y),
     min,
 )
+TWO_SIDED = (
+    lambda s, t: s - t,
+    lambda s, t: s + t,
+    lambda s, t: s * t,
+    lambda s, t: s | t,
+    lambda s, t: s & t,
+)
 PREDICATES = (
     lambda key, query: key == query - 1,
     lambda key, query: key + query > 2,
@@ -44,11 +51,13 @@ DEFAULTS = (None, None, 0, 0.5, True, "z")
 
 def random_tracr(t: Any, rng: random.Random, depth: int = 4) -> Any:
     """An s-op of the module `tracr.rasp.rasp`, or of what stands in for it."""
-    kinds = {"operator": 4, "map": 4, "pairs": 3, "linear": 1, "width": 3, "aggregate": 8, "leaf": 3}
+    kinds = {"operator": 4, "two-sided": 3, "map": 4, "pairs": 3, "linear": 1, "width": 3, "aggregate": 8, "leaf": 3}
     kind = rng.choices(list(kinds), list(kinds.values()))[0] if depth else "leaf"
     match kind:
         case "operator":
             return rng.choice(OPERATORS)(random_tracr(t, rng, depth - 1))
+        case "two-sided":
+            return rng.choice(TWO_SIDED)(random_tracr(t, rng, depth - 1), random_tracr(t, rng, depth - 1))
         case "map":
             return t.Map(rng.choice(MAPS), random_tracr(t, rng, depth - 1), simplify=rng.random() < 0.5)
         case "pairs":

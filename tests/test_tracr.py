@@ -163,6 +163,7 @@ def test_operators_come_over_as_operators(t: Any) -> None:
     assert rasp.from_tracr(2 * (t.indices + 1) - 3) is 2 * (rasp.indices + 1) - 3
     assert rasp.from_tracr(5 - t.length) is 5 - rasp.length
     assert rasp.from_tracr(~(t.tokens == "a")) is ~(rasp.tokens_asis == "a")
+    assert rasp.from_tracr(t.length - t.indices - 1) is rasp.length - rasp.indices - 1
     either = (t.indices < 1) | (t.tokens != "b")
     assert rasp.from_tracr(either) is (rasp.indices < 1) | (rasp.tokens_asis != "b")
 
