@@ -41,6 +41,13 @@ def test_the_sign_of_a_difference_of_counts_is_that_of_one_mean() -> None:
     assert parameter_counts(by_counts.weights)["total"] <= 1.2 * parameter_counts(by_means.weights)["total"]
 
 
+@pytest.mark.parametrize("written", ["a - b", "a + b * -1", "-1 * b + a", "-b + a"])
+def test_a_difference_is_one_however_it_is_written(written: str) -> None:
+    means = "p = select(indices, indices, <=); a = aggregate(p, indices); b = aggregate(p, indicator(tokens == c));"
+    model = exact(program(f'c = "a"; {means} found = {written} < 0;'), "ab", 12)
+    assert parameter_counts(model.weights)["total"] < 1_000
+
+
 def test_a_product_with_another_number_than_the_width_is_no_count() -> None:
     text = 'round((indices + 2) * aggregate(select(indices, indices, <=), indicator(tokens == "a"))) - indices > 0;'
     exact(program("found = " + text), "ab", 6)

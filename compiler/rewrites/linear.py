@@ -70,12 +70,38 @@ def compare_counts(node: Node, facts: Facts) -> Change | None:
     counted = _count(left, facts)
     if counted is not None:
         return Change(Map(node.op, (counted.mean, right)))
-    if not isinstance(left, Map) or left.op.name != "-" or not all(map(facts.compiles, left.args)):
+    args = _subtracted(left)
+    if args is None or not all(map(facts.compiles, args)):
         return None
-    sides = [facts.values[arg] for arg in left.args]
+    sides = [facts.values[arg] for arg in args]
     if not all(side.numeric and max(map(abs, side.range)) < _LARGEST_INT for side in sides):
         return None
-    return Change(Map(node.op, left.args))
+    return Change(Map(node.op, args))
+
+
+def _subtracted(node: SOp) -> tuple[SOp, SOp] | None:
+    """What a difference is one of, however it is written: a - b, a + -b, a + b * -1."""
+    if not isinstance(node, Map) or node.op.name not in ("+", "-"):
+        return None
+    left, right = node.args
+    if node.op.name == "-":
+        return left, right
+    opposites = (_opposite(left), right), (_opposite(right), left)
+    return next(((other, part) for part, other in opposites if part is not None), None)
+
+
+def _opposite(node: SOp) -> SOp | None:
+    """What a number is minus that, if it is written so. A float and its opposite have the same digits."""
+    if not isinstance(node, Map) or node.op.name not in ("neg", "*"):
+        return None
+    if node.op.name == "neg":
+        return node.args[0]
+    left, right = node.args
+    return right if _is_minus_one(left) else left if _is_minus_one(right) else None
+
+
+def _is_minus_one(node: SOp) -> bool:
+    return isinstance(node, Constant) and not isinstance(node.value, str) and node.value == -1
 
 
 def _compared_counts(node: Map, facts: Facts) -> Change | None:
