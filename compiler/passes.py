@@ -45,6 +45,9 @@ def timed(name: str) -> Callable[[Callable[Concatenate[S, P], T]], Callable[Conc
     return of
 
 
+_LARGE_INT = 2**20
+
+
 class Passes:
     """One way from s-ops to a network in names, pass by pass: each is a value, made when first asked for.
 
@@ -159,9 +162,14 @@ class Passes:
 
     @cached_property
     def coarser(self) -> Passes | None:
-        """Where values of a listed mean lie too close together, the same way with bounds for that mean; else None."""
+        """Where values of a listed mean lie too close together, the same way with bounds for that mean; else None.
+
+        Not where it may be a large int: a number with bounds is right within the tolerance, and ints are equal.
+        """
         mean = self._found.number if isinstance(self._found, TooClose) else None
         if mean is None or mean in self.bounded:
+            return None
+        if any(isinstance(value, int) and abs(value) >= _LARGE_INT for value in self.facts.values[mean].universe):
             return None
         return Passes(
             self.names,
