@@ -288,13 +288,14 @@ def _check(path: str, budget: int, parameters: Mapping[str, Atom]) -> bool:
         for warning in lint(parse(source).program):
             warn(warning)
         program = load_program(path, budget=budget, **parameters)
-        for fault in program.header.faults():
+        faults = program.header.faults()
+        for fault in faults:
             warn(fault)
     except RaspError as error:
         warn(error)
         return True
     say("\n".join([f"{visible(path)}:", *_listing(program)]))
-    return False
+    return bool(faults)
 
 
 def _listing(program: Program) -> list[str]:

@@ -199,12 +199,12 @@ def test_a_comment_that_is_no_input_does_not_stop_a_load() -> None:
         ("# input: abc\n# vocab: a-c", ""),
     ],
 )
-def test_check_warns_of_a_header_that_is_no_use(text: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_finds_a_header_that_is_no_use(text: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("p.rasp").write_text(f"{text}\n\nx = indices;\n")
-    status, _, err = rasp(capsys, "check", "p.rasp")
-    assert status == 0
+    status, out, err = rasp(capsys, "check", "p.rasp")
+    assert "x  s-op" in out
     assert err.startswith(said)
-    assert bool(err) is bool(said)
+    assert bool(err) is bool(status) is bool(said)
 
 
 def test_a_program_is_compiled_for_what_its_header_says() -> None:
