@@ -245,12 +245,11 @@ class StepBuilder:
         return min(alone, [step for some in groups for step in self._boxes(some)], key=len)
 
     def _shared(self, places: Sequence[Change]) -> list[list[Change]]:
-        """Places that one step may serve, in groups; none where floats do not tell the readings of a context apart."""
+        """Places that one step may serve, in groups; none where floats do not tell their readings apart."""
         size = list(map(float, self.levels))
         found = pierced([size[place.before] for place in places], [size[place.after] for place in places])
         groups = [[places[at] for at in some.tolist()] for some in found]
-        is_apart = all(len({place.context for place in some}) == len(some) for some in groups)
-        return groups if is_apart else []
+        return groups if all(map(_have_room, groups)) else []
 
     def _boxes(self, places: Sequence[Change]) -> Iterator[tuple[Ends, Box]]:
         """Boxes of the contexts of some places, each with what all its places lie between."""
@@ -309,6 +308,12 @@ class TooClose(Refusal):
 def _between(places: Sequence[Change]) -> Ends:
     """The ranks that all of some places lie between."""
     return max(place.before for place in places), min(place.after for place in places)
+
+
+def _have_room(places: Sequence[Change]) -> bool:
+    """Whether there is one place for each context, and something that lies between the readings of all."""
+    below, above = _between(places)
+    return below < above and len({place.context for place in places}) == len(places)
 
 
 def check_sums(sums: Mapping[Direction, float], precision: Precision) -> None:
