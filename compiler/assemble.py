@@ -50,9 +50,9 @@ class Assembler:
         tokens[1:, self.row[ONE]] = 1
         for table, features in ((tokens, self.model.token_features), (positions, self.model.position_features)):
             for direction, column in features.items():
-                table[1:, self.row[direction]] = column
                 for weight in np.unique(column).tolist():
                     self._stored(weight)
+                table[1:, self.row[direction]] = column
         return tokens, positions
 
     def layers(self) -> tuple[tuple[FeedForwardWeights, ...], tuple[LayerWeights, ...]]:
