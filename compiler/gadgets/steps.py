@@ -239,7 +239,7 @@ class StepBuilder:
         for place in places:
             of_reading[place.after].append(place)
         alone = [step for _, some in sorted(of_reading.items()) for step in self._boxes(some)]
-        groups = self._shared(places) if self.shares else []
+        groups = self._shared(places) if self.shares and len(self.tables) > 1 else []
         if not 0 < _FEWER * len(groups) <= len(alone):
             return alone
         return min(alone, [step for some in groups for step in self._boxes(some)], key=len)

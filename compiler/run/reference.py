@@ -12,7 +12,7 @@ from compiler.ir import Array, FeedForwardWeights, HeadWeights, ModelWeights
 from compiler.run.graph_inputs import NOTHING, GraphInputs
 
 BLOCK = 1 << 24
-_MANY = 128
+_MANY = 512
 
 
 @dataclass(frozen=True, eq=False)
