@@ -15,7 +15,7 @@ from compiler.values.categorical import value_key
 from compiler.values.distinct import Masked, is_distinct
 from compiler.values.grid import Cells, Ints, PositionGrid
 from compiler.values.ordered import first_keys, ordered_counts
-from compiler.values.sets import ValueSet, ValueSets, sizes, union
+from compiler.values.sets import Ranges, ValueSet, ValueSets, sizes, union
 from rasp.batch.columns import distinct
 from rasp.errors import Refusal
 from rasp.graph import Map, Select, Selector, SOp
@@ -447,8 +447,12 @@ def _first_selected(pairs: Pairs, values: ValueSet, value_of: Ints, key_of: Ints
     for kind, count in zip((found // size).tolist(), (found % size).tolist(), strict=True):
         places = np.flatnonzero(table[kind])[:count]
         patterns = distinct(value_of[places], len(values.patterns))[0]
-        sets.append(union([values.patterns[p] for p in patterns.tolist()], len(values.universe)))
+        sets.append(union(_some_of(values.patterns, patterns), len(values.universe)))
     return tuple(sets), cell_set
+
+
+def _some_of(sets: Sequence[Ints], places: Ints) -> Sequence[Ints]:
+    return sets.at(places) if isinstance(sets, Ranges) else [sets[place] for place in places.tolist()]
 
 
 def _selected_by_kind(pairs: Pairs, values: ValueSet) -> tuple[Sequence[Ints], Cells] | None:
